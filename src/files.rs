@@ -1,0 +1,35 @@
+//! Files that are whole or absent: written aside in the same folder, synced, renamed into place.
+
+use crate::error::{Error, Result};
+use std::io::Write;
+use std::path::Path;
+
+/// Writes `content` to `path`, so that a reader, or a run after a crash, finds either all of it or the file before.
+pub fn write(path: &Path, content: &[u8]) -> Result<()> {
+    write_with(path, |file| file.write_all(content))
+}
+
+/// As [`write`], for content that is produced piece by piece.
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut aside =
+        tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).map_err(Error::io("write", path))?;
+    fill(aside.as_file_mut()).and_then(|()| aside.as_file().sync_all()).map_err(Error::io("write", path))?;
+    aside.persist(path).map_err(|e| Error::io("write", path)(e.error))?;
+    Ok(())
+}
+
+/// The whole of a file.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(Error::io("read", path))
+}
+
+/// The whole of a UTF-8 text file.
+pub fn read_text(path: &Path) -> Result<String> {
+    String::from_utf8(read(path)?).map_err(|_| Error::file(path, "is not UTF-8 text"))
+}
+
+/// Creates a folder and those above it.
+pub fn create_folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(Error::io("create the folder", path))
+}

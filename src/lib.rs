@@ -1,0 +1,23 @@
+//! `gal-bench`: prepare facial-attribute data sets, train the networks of "Exploring Correlations in Multiple Facial
+//! Attributes through Graph Attention Network" (arXiv 1810.09162), and report what they learn.
+//!
+//! Data goes one way: [`dataset`] reads annotations, [`augment`] plans distortions, [`store`] keeps a prepared set
+//! on disk, [`train`] fits the [`model`] made of [`nn`] operations, [`evaluate`] turns predictions into statistics,
+//! [`report`] into Markdown and figures.
+
+pub mod attribute;
+pub mod augment;
+pub mod config;
+pub mod dataset;
+pub mod error;
+pub mod evaluate;
+pub mod files;
+pub mod model;
+pub mod nn;
+pub mod progress;
+pub mod random;
+pub mod report;
+pub mod store;
+pub mod train;
+
+pub use error::{Error, Result};

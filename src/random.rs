@@ -1,0 +1,31 @@
+//! Randomness as a function of what it is for, never of when or where it is drawn: a generator is made from a seed
+//! and a path of numbers (image, copy, epoch, ...), so any item can be recomputed alone, on any thread.
+
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+
+/// The generator for the item named by `path` under `seed`.
+///
+/// ```
+/// use rand::RngExt;
+/// let draw = |path: &[u64]| gal_bench::random::generator(7, path).random::<u64>();
+/// assert_eq!(draw(&[3, 1]), draw(&[3, 1]));
+/// assert_ne!(draw(&[3, 1]), draw(&[1, 3]));
+/// ```
+pub fn generator(seed: u64, path: &[u64]) -> Pcg64Mcg {
+    Pcg64Mcg::seed_from_u64(path.iter().fold(mix(seed), |state, &item| mix(state ^ mix(item))))
+}
+
+/// A number that stands for a name, the same on every machine.
+pub fn name(name: &str) -> u64 {
+    let digest = blake3::hash(name.as_bytes());
+    u64::from_le_bytes(*digest.as_bytes().first_chunk().expect("a digest has 32 bytes"))
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea and Flood 2014), with its increment.
+fn mix(value: u64) -> u64 {
+    let z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

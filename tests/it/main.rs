@@ -1,0 +1,11 @@
+//! The binary and the library from outside, stage by stage. One test binary, since polars and candle link slowly.
+
+mod bad_input;
+mod dataset;
+mod golden;
+mod house;
+mod prepare;
+mod report;
+mod run_all;
+mod synthetic;
+mod train;
