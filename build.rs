@@ -1,1 +1,27 @@
-fn main() {}
+//! Notes the commit that the program is built from, for the provenance block of reports.
+
+use std::process::Command;
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn main() {
+    // Only code decides what a run computes: changed reports or documents do not make a build "dirty".
+    let dirty = git(&["status", "--porcelain", "--", "src", "build.rs", "Cargo.toml", "Cargo.lock", "datasets"]);
+    let commit = match (git(&["rev-parse", "--short=12", "HEAD"]), dirty) {
+        (Some(commit), Some(changes)) if changes.is_empty() => commit,
+        (Some(commit), _) => format!("{commit}-dirty"),
+        (None, _) => "unknown".to_owned(),
+    };
+    println!("cargo::rustc-env=GAL_BENCH_COMMIT={commit}");
+    // Not all of datasets/: prepared sets land there, and cargo would look at every image.
+    for path in
+        ["src", "datasets/published", "datasets/pipelines", "datasets/synthetic", "Cargo.lock", ".git/logs/HEAD"]
+    {
+        if std::path::Path::new(path).exists() {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
+}

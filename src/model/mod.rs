@@ -1,1 +1,112 @@
-//! model.
+//! The network of the paper (arXiv 1810.09162): a shared backbone with forty branches (feature learning net, FLN) and
+//! a graph attention layer over the branches' features (correlation learning net, CLN).
+//!
+//! Parameters carry the names and shapes listed at [`Trunk`] and [`CorrelationNet`]; running statistics of batch norm
+//! are kept apart, as they are not trained.
+
+mod correlation;
+mod trunk;
+mod variant;
+
+pub use correlation::{CorrelationNet, CorrelationOutput};
+pub use trunk::{Trunk, TrunkOutput};
+pub use variant::{Affinity, Fln, VARIANTS, Variant, group_prior};
+
+use candle_core::{D, Result, Tensor};
+use candle_nn::Init;
+use serde::{Deserialize, Serialize};
+
+/// The sizes of a network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// Side of the square input in pixels.
+    pub input: usize,
+    /// Step of the first convolution.
+    pub stride: usize,
+    /// Channels of the five convolutions; the second, fourth and fifth work in two groups.
+    pub widths: [usize; 5],
+    /// Channels of each branch.
+    pub branch: usize,
+    /// Channels of a node before it is flattened over the map's positions.
+    pub node: usize,
+    /// Added to variances under batch norm's root.
+    pub eps: f64,
+    /// Share of the old value in batch norm's running averages.
+    pub decay: f64,
+}
+
+impl Architecture {
+    /// The network as published.
+    pub const PAPER: Self = Self {
+        input: 227,
+        stride: 4,
+        widths: [96, 256, 384, 384, 256],
+        branch: 256,
+        node: 10,
+        eps: 1e-3,
+        decay: 0.999,
+    };
+
+    /// Side of the backbone's last map, or why there is none.
+    pub fn map(&self) -> std::result::Result<usize, String> {
+        let pool = |side: usize| (side >= 3).then(|| (side - 3) / 2 + 1);
+        let side = (self.input >= 11 && self.stride > 0).then(|| (self.input - 11) / self.stride + 1);
+        let odd = [self.widths[0], self.widths[1], self.widths[2], self.widths[3], self.widths[4]];
+        if odd.iter().any(|width| *width == 0 || width % 2 == 1) || self.branch == 0 || self.node == 0 {
+            return Err("the widths of the five convolutions must be even, and no width 0".to_owned());
+        }
+        side.and_then(pool).and_then(pool).and_then(pool).ok_or_else(|| {
+            format!("an input of {} pixels is too small for five convolutions and three pools", self.input)
+        })
+    }
+}
+
+/// Whether a forward pass belongs to training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Batch norm uses and records the batch's moments.
+    Train,
+    /// Batch norm uses its running averages, and on the fast path nothing is kept for a backward pass.
+    Evaluate,
+}
+
+/// Which form of the operations of [`crate::nn`] computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// Our own loops on a CPU, candle's operations elsewhere.
+    Fast,
+    /// candle's operations everywhere; with a gradient in both passes.
+    Plain,
+}
+
+/// Initial values of a layer in front of a ReLU (He et al. 2015): uniform with variance 2 / fan-in.
+fn he(fan_in: usize) -> Init {
+    let bound = (6.0 / fan_in as f64).sqrt();
+    Init::Uniform { lo: -bound, up: bound }
+}
+
+/// Initial values of other linear layers (Glorot and Bengio 2010), TensorFlow's default: uniform with variance
+/// 2 / (fan-in + fan-out).
+fn glorot(fan_in: usize, fan_out: usize) -> Init {
+    let bound = (6.0 / (fan_in + fan_out) as f64).sqrt();
+    Init::Uniform { lo: -bound, up: bound }
+}
+
+/// Two-way softmax cross-entropy, mean over the batch, summed over the attributes: `logits` and `targets` (one-hot)
+/// `[attributes, 2, batch]`, a scalar.
+pub fn loss(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    let batch = logits.dim(2)?;
+    (candle_nn::ops::log_softmax(logits, 1)? * targets)?.sum_all()?.neg()? / batch as f64
+}
+
+/// Probability of the positive class from logits `[attributes, 2, batch]`: `[batch, attributes]`.
+pub fn probabilities(logits: &Tensor) -> Result<Tensor> {
+    let logits = logits.detach().transpose(1, 2)?.contiguous()?;
+    candle_nn::ops::softmax(&logits, D::Minus1)?.narrow(2, 1, 1)?.squeeze(2)?.t()?.contiguous()
+}
+
+/// Whether weight decay applies to a parameter: to weights, never to biases or batch norm.
+pub fn decays(name: &str) -> bool {
+    name.ends_with(".weight") && !name.contains("bn.")
+}

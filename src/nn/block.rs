@@ -1,0 +1,319 @@
+//! Convolution, bias, batch norm, ReLU and, where asked for, 3x3 max-pooling with stride 2, as one operation: the block
+//! that the backbone is made of.
+//!
+//! Activations are `[channel, batch, height, width]`, f32. On the CPU one candle custom operation keeps only the
+//! convolution's output and the pool's choices for the way back; [`plain`](ConvBlock::plain) is the same mathematics
+//! from candle's own operations, for every other device and as the twin that tests compare with.
+
+use super::convolution::{self, Geometry};
+use super::rows::{self, Channel};
+use super::{Moments, Statistics, batch_norm, tensors};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use multiversion::multiversion;
+use rayon::prelude::*;
+use std::sync::{Arc, Mutex};
+
+/// The fixed part of a block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ConvBlock {
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+    /// Step of the convolution.
+    pub stride: usize,
+    /// Zeros around the input.
+    pub padding: usize,
+    /// Whether a 3x3 max-pool with stride 2 and no padding ends the block.
+    pub pool: bool,
+    /// Added to the variance under the root.
+    pub eps: f64,
+}
+
+/// A block's parameters: `weight` `[out, in / groups, k, k]`, the others `[out]`.
+#[derive(Debug, Clone)]
+pub struct ConvParameters {
+    /// The convolution's kernels.
+    pub weight: Tensor,
+    /// The convolution's bias. Batch statistics cancel it; running ones do not.
+    pub bias: Tensor,
+    /// Batch norm's scale.
+    pub gamma: Tensor,
+    /// Batch norm's shift.
+    pub beta: Tensor,
+}
+
+impl ConvBlock {
+    /// `[in, batch, h, w]` to `[out, batch, h', w']`. With [`Statistics::Batch`] also the batch's moments (of the
+    /// biased convolution output, variance biased), for the running averages.
+    ///
+    /// With [`Statistics::Running`] the fast path has no gradient: [`ConvBlock::plain`] has.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        p: &ConvParameters,
+        statistics: &Statistics,
+    ) -> Result<(Tensor, Option<Moments>)> {
+        if !x.device().is_cpu() {
+            return self.plain(x, p, statistics);
+        }
+        let affine = Tensor::stack(&[&p.bias, &p.gamma, &p.beta], 0)?;
+        let running = match statistics {
+            Statistics::Batch => None,
+            Statistics::Running(m) => Some((m.mean.to_vec1()?, m.variance.to_vec1()?)),
+        };
+        let cache = Arc::new(Mutex::new(None));
+        let batch = running.is_none();
+        let y = x.contiguous()?.apply_op3(&p.weight, &affine, Op { block: *self, running, cache: cache.clone() })?;
+        let moments = if batch { tensors::lock(&cache)?.as_ref().map(Cache::moments) } else { None };
+        match moments {
+            Some((mean, variance)) => Ok((y, Some(Moments::new(mean, variance, x.device())?))),
+            None => Ok((y, None)),
+        }
+    }
+
+    /// The same from candle's own operations, on any device.
+    pub fn plain(&self, x: &Tensor, p: &ConvParameters, statistics: &Statistics) -> Result<(Tensor, Option<Moments>)> {
+        let channels = p.bias.dim(0)?;
+        let z = x
+            .transpose(0, 1)?
+            .contiguous()?
+            .conv2d(&p.weight, self.padding, self.stride, 1, self.groups)?
+            .transpose(0, 1)?
+            .contiguous()?;
+        let shape = z.dims().to_vec();
+        let z = z.reshape((channels, ()))?.broadcast_add(&p.bias.unsqueeze(1)?)?;
+        let (y, moments) = batch_norm(&z, &p.gamma, &p.beta, statistics, self.eps)?;
+        let y = y.relu()?.reshape(shape)?;
+        Ok((if self.pool { max_pool(&y)? } else { y }, moments))
+    }
+
+    fn geometry(&self, x: &[usize], w: &[usize]) -> Result<Geometry> {
+        let (&[inputs, batch, height, width], &[outputs, per_group, kernel, kernel_width]) = (x, w) else {
+            bail!("a block takes an input [c, b, h, w] and weights [o, i, k, k], found {x:?} and {w:?}")
+        };
+        let fits = height + 2 * self.padding >= kernel && width + 2 * self.padding >= kernel;
+        if per_group * self.groups != inputs || outputs % self.groups != 0 || kernel != kernel_width || !fits {
+            bail!("weights {w:?} in {} groups do not fit an input of {x:?}", self.groups)
+        }
+        let (groups, stride, padding) = (self.groups, self.stride, self.padding);
+        let g = Geometry { inputs, outputs, groups, kernel, stride, padding, batch, height, width };
+        if self.pool && (g.out_height() < 3 || g.out_width() < 3) {
+            bail!("a map of {}x{} is too small for a 3x3 pool", g.out_height(), g.out_width())
+        }
+        Ok(g)
+    }
+}
+
+/// 3x3 max-pooling with stride 2 and no padding, one axis after the other, from candle operations with a right
+/// gradient (candle's own `max_pool2d` has none for windows that overlap). `[a, b, h, w]` to `[a, b, h', w']`.
+pub fn max_pool(x: &Tensor) -> Result<Tensor> {
+    fn along(x: &Tensor, axis: usize) -> Result<Tensor> {
+        let count = (x.dim(axis)? - 3) / 2 + 1;
+        let tap = |offset: usize| -> Result<Tensor> {
+            let picks: Vec<u32> = (0..count).map(|i| (2 * i + offset) as u32).collect();
+            x.index_select(&Tensor::new(picks, x.device())?, axis)
+        };
+        tap(0)?.maximum(&tap(1)?)?.maximum(&tap(2)?)
+    }
+    along(&along(x, 2)?.contiguous()?, 3)
+}
+
+/// What the way back needs.
+#[derive(Debug)]
+struct Cache {
+    /// Convolution output without bias, `[out, batch * h * w]`.
+    z: Vec<f32>,
+    channels: Vec<Channel>,
+    /// Mean with bias, and variance, of each channel.
+    moments: Vec<(f32, f32)>,
+    /// For each pooled value, which of its nine inputs it is.
+    choices: Vec<u8>,
+}
+
+impl Cache {
+    fn moments(&self) -> (Vec<f32>, Vec<f32>) {
+        self.moments.iter().copied().unzip()
+    }
+}
+
+#[derive(Debug)]
+struct Op {
+    block: ConvBlock,
+    running: Option<(Vec<f32>, Vec<f32>)>,
+    cache: Arc<Mutex<Option<Cache>>>,
+}
+
+impl CustomOp3 for Op {
+    fn name(&self) -> &'static str {
+        "conv-bias-batch-norm-relu-pool"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        w: &CpuStorage,
+        w_layout: &Layout,
+        affine: &CpuStorage,
+        affine_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let g = self.block.geometry(x_layout.dims(), w_layout.dims())?;
+        let affine = tensors::slice(affine, affine_layout)?;
+        let (bias, norm) = affine.split_at(g.outputs);
+        let (gamma, beta) = norm.split_at(g.outputs);
+        let z = convolution::forward(&g, tensors::slice(x, x_layout)?, tensors::slice(w, w_layout)?);
+        let (height, width) = (g.out_height(), g.out_width());
+        let (out_height, out_width) = if self.block.pool { pooled(height, width) } else { (height, width) };
+        let out_plane = g.batch * out_height * out_width;
+        let mut y = vec![0.0; g.outputs * out_plane];
+        let mut choices = vec![0; if self.block.pool { y.len() } else { 0 }];
+        let mut none = vec![[0_u8; 0]; g.outputs];
+        let picks: Vec<&mut [u8]> = if self.block.pool {
+            choices.chunks_exact_mut(out_plane).collect()
+        } else {
+            none.iter_mut().map(<[u8; 0]>::as_mut_slice).collect()
+        };
+        let eps = self.block.eps as f32;
+        let (channels, moments): (Vec<Channel>, Vec<(f32, f32)>) = z
+            .par_chunks_exact(g.out_plane())
+            .zip(y.par_chunks_exact_mut(out_plane))
+            .zip(picks)
+            .enumerate()
+            .map(|(c, ((z, y), picks))| {
+                // Running statistics are of the biased output, `z` has no bias yet.
+                let (mean, variance) = match &self.running {
+                    None => rows::moments(z),
+                    Some((mean, variance)) => (mean[c] - bias[c], variance[c]),
+                };
+                let channel = Channel::new(mean, variance, eps, gamma[c], beta[c]);
+                if self.block.pool {
+                    let planes = z.chunks_exact(height * width);
+                    let outs = y.chunks_exact_mut(out_height * out_width);
+                    super::scratch::with(height * width, |plane| {
+                        for ((z, y), picks) in planes.zip(outs).zip(picks.chunks_exact_mut(out_height * out_width)) {
+                            rows::scale_relu(z, plane, channel.scale, channel.shift);
+                            pool_plane(plane, width, y, picks, out_width);
+                        }
+                    });
+                } else {
+                    rows::scale_relu(z, y, channel.scale, channel.shift);
+                }
+                (channel, (mean + bias[c], variance))
+            })
+            .unzip();
+        // With running statistics there is no way back here, so nothing is kept for it.
+        if self.running.is_none() {
+            *tensors::lock(&self.cache)? = Some(Cache { z, channels, moments, choices });
+        }
+        Ok((CpuStorage::F32(y), (g.outputs, g.batch, out_height, out_width).into()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        affine: &Tensor,
+        y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let g = self.block.geometry(x.dims(), w.dims())?;
+        let Some(cache) = tensors::lock(&self.cache)?.take() else {
+            bail!("a block has one backward pass, with batch statistics; use the plain path for others")
+        };
+        let Cache { z: mut dz, channels, choices, .. } = cache;
+        let out = (y.dim(2)?, y.dim(3)?);
+        let plane = g.batch * out.0 * out.1;
+        let gradients: Vec<(f32, f32)> = tensors::with(dy, |dy| {
+            dz.par_chunks_exact_mut(g.out_plane())
+                .zip(dy.par_chunks_exact(plane))
+                .enumerate()
+                .map(|(c, (z, dy))| {
+                    if self.block.pool {
+                        let choices = &choices[c * plane..(c + 1) * plane];
+                        pooled_backward(z, dy, choices, channels[c], (g.out_height(), g.out_width()), out)
+                    } else {
+                        rows::norm_relu_backward(z, dy, channels[c])
+                    }
+                })
+                .collect()
+        })?;
+        // Batch statistics take the bias out again: its gradient is exactly zero.
+        let mut d_affine = vec![0.0; g.outputs];
+        d_affine.extend(gradients.iter().map(|(gamma, _)| gamma));
+        d_affine.extend(gradients.iter().map(|(_, beta)| beta));
+        let dw = tensors::with(x, |x| convolution::weight_gradient(&g, x, &dz))?;
+        let dx = if x.track_op() {
+            Some(tensors::shaped(tensors::with(w, |w| convolution::input_gradient(&g, w, &dz))?, x)?)
+        } else {
+            None
+        };
+        Ok((dx, Some(tensors::shaped(dw, w)?), Some(tensors::shaped(d_affine, affine)?)))
+    }
+}
+
+fn pooled(height: usize, width: usize) -> (usize, usize) {
+    ((height - 3) / 2 + 1, (width - 3) / 2 + 1)
+}
+
+/// Pools one plane of rows of `width`, noting for each output which of its nine inputs, `3 * row + column`, it is.
+/// Of equal values any may be chosen: after ReLU only zeros are equal, and those carry no gradient.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+fn pool_plane(x: &[f32], width: usize, y: &mut [f32], picks: &mut [u8], out_width: usize) {
+    let mut best = vec![0.0_f32; width];
+    let mut choice = vec![0_i32; width];
+    let rows = y.chunks_exact_mut(out_width).zip(picks.chunks_exact_mut(out_width));
+    for (row, (y, picks)) in rows.enumerate() {
+        let three = &x[2 * row * width..(2 * row + 3) * width];
+        let (top, rest) = three.split_at(width);
+        let (middle, bottom) = rest.split_at(width);
+        // Down the columns first: this loop is the one that vectorizes.
+        for column in 0..width {
+            let (value, tap) = if middle[column] > top[column] { (middle[column], 3) } else { (top[column], 0) };
+            let lower = bottom[column] > value;
+            best[column] = if lower { bottom[column] } else { value };
+            choice[column] = if lower { 6 } else { tap };
+        }
+        for ((column, y), pick) in (0..).step_by(2).zip(y).zip(picks) {
+            let (values, taps) = (&best[column..column + 3], &choice[column..column + 3]);
+            let (value, tap) = if values[1] > values[0] { (values[1], taps[1] + 1) } else { (values[0], taps[0]) };
+            let right = values[2] > value;
+            *y = if right { values[2] } else { value };
+            *pick = (if right { taps[2] + 2 } else { tap }) as u8;
+        }
+    }
+}
+
+/// As [`rows::norm_relu_backward`], with the pool after it: only the chosen positions carry a gradient.
+fn pooled_backward(
+    z: &mut [f32],
+    dy: &[f32],
+    choices: &[u8],
+    channel: Channel,
+    (height, width): (usize, usize),
+    (out_height, out_width): (usize, usize),
+) -> (f32, f32) {
+    let Channel { mean, reciprocal, scale, shift } = channel;
+    let (mut dgamma, mut dbeta) = (0.0, 0.0);
+    let mut active = Vec::with_capacity(dy.len());
+    let lines = dy.chunks_exact(out_width).zip(choices.chunks_exact(out_width));
+    for (line, (dy, choices)) in lines.enumerate() {
+        let (image, row) = (line / out_height, line % out_height);
+        let start = (image * height + 2 * row) * width;
+        for (column, (dy, choice)) in dy.iter().zip(choices).enumerate() {
+            let choice = usize::from(*choice);
+            let at = start + choice / 3 * width + 2 * column + choice % 3;
+            if z[at] * scale + shift > 0.0 {
+                dbeta += dy;
+                dgamma += dy * (z[at] - mean);
+                active.push((at, scale * dy));
+            }
+        }
+    }
+    dgamma *= reciprocal;
+    let count = z.len() as f32;
+    let slope = -scale * dgamma / count * reciprocal;
+    rows::scale_shift_in_place(z, slope, -scale * dbeta / count - slope * mean);
+    for (at, d) in active {
+        z[at] += d;
+    }
+    (dgamma, dbeta)
+}

@@ -1,0 +1,116 @@
+//! Batch norm's arithmetic, from candle's own operations, and the standardization of the input.
+
+use super::{rows, tensors};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+/// Mean and biased variance of each channel, `[channels]`.
+#[derive(Debug, Clone)]
+pub struct Moments {
+    /// Mean.
+    pub mean: Tensor,
+    /// Mean squared distance from the mean.
+    pub variance: Tensor,
+}
+
+impl Moments {
+    pub(super) fn new(mean: Vec<f32>, variance: Vec<f32>, device: &candle_core::Device) -> Result<Self> {
+        let channels = mean.len();
+        Ok(Self {
+            mean: Tensor::from_vec(mean, channels, device)?,
+            variance: Tensor::from_vec(variance, channels, device)?,
+        })
+    }
+}
+
+/// What batch norm normalizes with.
+#[derive(Debug, Clone)]
+pub enum Statistics {
+    /// The batch's own moments: training.
+    Batch,
+    /// Running averages: evaluation, and a frozen network.
+    Running(Moments),
+}
+
+/// Batch norm of rows: `x` `[channels, n]`, `gamma` and `beta` `[channels]`. Returns the batch's moments where those
+/// were used.
+pub fn batch_norm(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    statistics: &Statistics,
+    eps: f64,
+) -> Result<(Tensor, Option<Moments>)> {
+    let (moments, batch) = match statistics {
+        Statistics::Batch => {
+            let mean = x.mean_keepdim(1)?;
+            let variance = x.broadcast_sub(&mean)?.sqr()?.mean(1)?;
+            (Moments { mean: mean.squeeze(1)?, variance }, true)
+        }
+        Statistics::Running(moments) => (moments.clone(), false),
+    };
+    let scale = (gamma / (&moments.variance + eps)?.sqrt()?)?;
+    let shift = (beta - (&scale * &moments.mean)?)?;
+    let y = x.broadcast_mul(&scale.unsqueeze(1)?)?.broadcast_add(&shift.unsqueeze(1)?)?;
+    let seen = batch.then(|| Moments { mean: moments.mean.detach(), variance: moments.variance.detach() });
+    Ok((y, seen))
+}
+
+/// Pixels `[channels, batch, h, w]` with each channel's mean taken away and its deviation divided out: batch norm
+/// without scale and shift, and without a gradient, as nothing trainable comes before it.
+pub fn standardize(x: &Tensor, statistics: &Statistics, eps: f64) -> Result<(Tensor, Option<Moments>)> {
+    let x = x.detach();
+    let shape = x.dims().to_vec();
+    let moments = match statistics {
+        Statistics::Running(moments) => moments.clone(),
+        Statistics::Batch if x.device().is_cpu() => {
+            let (mean, variance) = tensors::with(&x, |pixels| {
+                pixels.par_chunks_exact(pixels.len() / shape[0]).map(rows::moments).unzip::<_, _, Vec<_>, Vec<_>>()
+            })?;
+            Moments::new(mean, variance, x.device())?
+        }
+        Statistics::Batch => {
+            let rows = x.reshape((shape[0], ()))?;
+            let mean = rows.mean_keepdim(1)?;
+            let variance = rows.broadcast_sub(&mean)?.sqr()?.mean(1)?;
+            Moments { mean: mean.squeeze(1)?, variance }
+        }
+    };
+    let reciprocal = (&moments.variance + eps)?.sqrt()?.recip()?;
+    let y = if x.device().is_cpu() {
+        let shift = (moments.mean.neg()? * &reciprocal)?.to_vec1()?;
+        x.contiguous()?.apply_op1_no_bwd(&ScaleShift { scale: reciprocal.to_vec1()?, shift })?
+    } else {
+        x.reshape((shape[0], ()))?
+            .broadcast_sub(&moments.mean.unsqueeze(1)?)?
+            .broadcast_mul(&reciprocal.unsqueeze(1)?)?
+            .reshape(shape)?
+    };
+    Ok((y, matches!(statistics, Statistics::Batch).then_some(moments)))
+}
+
+/// Each channel times its scale plus its shift.
+struct ScaleShift {
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+}
+
+impl CustomOp1 for ScaleShift {
+    fn name(&self) -> &'static str {
+        "scale-shift"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = tensors::slice(x, layout)?;
+        let plane = x.len() / self.scale.len();
+        // Channels are few and large: pieces of them keep all threads busy.
+        let piece = plane.div_ceil(8).max(1);
+        let mut y = vec![0.0; x.len()];
+        for (c, (y, x)) in y.chunks_exact_mut(plane).zip(x.chunks_exact(plane)).enumerate() {
+            y.par_chunks_mut(piece)
+                .zip(x.par_chunks(piece))
+                .for_each(|(y, x)| rows::scale_shift(x, y, self.scale[c], self.shift[c]));
+        }
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+}

@@ -1,0 +1,135 @@
+//! Stochastic gradient descent with momentum in Caffe's and TensorFlow's form, `v = momentum v + g; w -= rate v`, with
+//! L2 weight decay, over groups of parameters that share a rate multiplier.
+
+use super::{rows, tensors};
+use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var, bail};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// Floats that one task updates.
+const PIECE: usize = 1 << 15;
+
+/// Parameters that are updated alike.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Their names and variables.
+    pub variables: Vec<(String, Var)>,
+    /// Factor of the learning rate.
+    pub rate: f64,
+    /// L2 penalty: `decay * w` is added to the gradient.
+    pub decay: f64,
+}
+
+/// The optimizer's state.
+#[derive(Debug)]
+pub struct Momentum {
+    groups: Vec<Group>,
+    momentum: f64,
+    velocity: BTreeMap<String, Tensor>,
+}
+
+impl Momentum {
+    /// All velocities zero. Every variable must be in exactly one group.
+    pub fn new(groups: Vec<Group>, momentum: f64) -> Result<Self> {
+        let mut velocity = BTreeMap::new();
+        for (name, variable) in groups.iter().flat_map(|group| &group.variables) {
+            if velocity.insert(name.clone(), variable.zeros_like()?).is_some() {
+                bail!("parameter {name} is in two optimizer groups")
+            }
+        }
+        Ok(Self { groups, momentum, velocity })
+    }
+
+    /// The velocity of each variable by its name.
+    pub fn velocity(&self) -> &BTreeMap<String, Tensor> {
+        &self.velocity
+    }
+
+    /// Sets the velocities, as when a run goes on from a checkpoint.
+    pub fn set_velocity(&mut self, velocity: &BTreeMap<String, Tensor>) -> Result<()> {
+        for (name, own) in &mut self.velocity {
+            match velocity.get(name) {
+                Some(tensor) if tensor.shape() == own.shape() => *own = tensor.to_device(own.device())?.copy()?,
+                Some(tensor) => bail!("velocity of {name} is {:?}, expected {:?}", tensor.shape(), own.shape()),
+                None => bail!("velocity of {name} is missing"),
+            }
+        }
+        Ok(())
+    }
+
+    /// One update with learning rate `rate`. Every variable must have a gradient.
+    pub fn step(&mut self, gradients: &GradStore, rate: f64) -> Result<()> {
+        for group in &self.groups {
+            for (name, variable) in &group.variables {
+                let Some(gradient) = gradients.get(variable) else { bail!("parameter {name} has no gradient") };
+                let Some(velocity) = self.velocity.get_mut(name) else { bail!("parameter {name} has no velocity") };
+                if variable.device().is_cpu() {
+                    let accumulate = Accumulate { momentum: self.momentum as f32, decay: group.decay as f32 };
+                    velocity.inplace_op3(&gradient.contiguous()?, variable.as_tensor(), &accumulate)?;
+                    variable.inplace_op2(velocity, &Descend { rate: (rate * group.rate) as f32 })?;
+                } else {
+                    let pull = (gradient + (variable.as_tensor() * group.decay)?)?;
+                    *velocity = ((&*velocity * self.momentum)? + pull)?.detach();
+                    variable.set(&(variable.as_tensor() - (&*velocity * (rate * group.rate))?)?.detach())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
+    let Some((first, last)) = layout.contiguous_offsets() else { bail!("a parameter is not contiguous") };
+    match storage {
+        CpuStorage::F32(values) => Ok(&mut values[first..last]),
+        other => bail!("a parameter is {:?}, expected f32", candle_core::backend::BackendStorage::dtype(other)),
+    }
+}
+
+/// `v = momentum v + g + decay w`.
+struct Accumulate {
+    momentum: f32,
+    decay: f32,
+}
+
+impl InplaceOp3 for Accumulate {
+    fn name(&self) -> &'static str {
+        "momentum"
+    }
+
+    fn cpu_fwd(
+        &self,
+        v: &mut CpuStorage,
+        vl: &Layout,
+        g: &CpuStorage,
+        gl: &Layout,
+        w: &CpuStorage,
+        wl: &Layout,
+    ) -> Result<()> {
+        let (v, g, w) = (slice_mut(v, vl)?, tensors::slice(g, gl)?, tensors::slice(w, wl)?);
+        v.par_chunks_mut(PIECE).zip(g.par_chunks(PIECE)).zip(w.par_chunks(PIECE)).for_each(|((v, g), w)| {
+            for ((v, g), w) in v.iter_mut().zip(g).zip(w) {
+                *v = *v * self.momentum + g + w * self.decay;
+            }
+        });
+        Ok(())
+    }
+}
+
+/// `w -= rate v`.
+struct Descend {
+    rate: f32,
+}
+
+impl InplaceOp2 for Descend {
+    fn name(&self) -> &'static str {
+        "descend"
+    }
+
+    fn cpu_fwd(&self, w: &mut CpuStorage, wl: &Layout, v: &CpuStorage, vl: &Layout) -> Result<()> {
+        let (w, v) = (slice_mut(w, wl)?, tensors::slice(v, vl)?);
+        w.par_chunks_mut(PIECE).zip(v.par_chunks(PIECE)).for_each(|(w, v)| rows::add_scaled(w, v, -self.rate));
+        Ok(())
+    }
+}

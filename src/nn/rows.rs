@@ -1,0 +1,206 @@
+//! The loops over contiguous runs of f32 that batch norm and its neighbours are made of, compiled for several
+//! instruction sets and chosen at run time. Sums keep a fixed number of partial sums, so that the order of additions,
+//! and so every bit of the result, is the same for each of them.
+
+use multiversion::multiversion;
+
+/// Partial sums kept side by side.
+const LANES: usize = 32;
+
+/// Mean and biased variance of a run, in two passes.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn moments(x: &[f32]) -> (f32, f32) {
+    let mut partial = [0.0; LANES];
+    let chunks = x.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            partial[lane] += chunk[lane];
+        }
+    }
+    let count = x.len() as f32;
+    let mean = (partial.iter().sum::<f32>() + rest.iter().sum::<f32>()) / count;
+    partial = [0.0; LANES];
+    for chunk in x.chunks_exact(LANES) {
+        for lane in 0..LANES {
+            partial[lane] += (chunk[lane] - mean) * (chunk[lane] - mean);
+        }
+    }
+    let rest: f32 = rest.iter().map(|v| (v - mean) * (v - mean)).sum();
+    (mean, (partial.iter().sum::<f32>() + rest) / count)
+}
+
+/// Sum of a run.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn sum(x: &[f32]) -> f32 {
+    let mut partial = [0.0; LANES];
+    let chunks = x.chunks_exact(LANES);
+    let rest: f32 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            partial[lane] += chunk[lane];
+        }
+    }
+    partial.iter().sum::<f32>() + rest
+}
+
+/// `sum(a * b)` of two runs of one length.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    const SHORT: usize = 8;
+    let mut partial = [0.0; SHORT];
+    let whole = a.len() / SHORT * SHORT;
+    for (a, b) in a.chunks_exact(SHORT).zip(b.chunks_exact(SHORT)) {
+        for lane in 0..SHORT {
+            partial[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest: f32 = a[whole..].iter().zip(&b[whole..]).map(|(a, b)| a * b).sum();
+    partial.iter().sum::<f32>() + rest
+}
+
+/// `y = max(x * scale + shift, 0)`: batch norm and ReLU of one channel.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn scale_relu(x: &[f32], y: &mut [f32], scale: f32, shift: f32) {
+    for (y, x) in y.iter_mut().zip(x) {
+        let v = x * scale + shift;
+        *y = if v > 0.0 { v } else { 0.0 };
+    }
+}
+
+/// `y = x * scale + shift`.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn scale_shift(x: &[f32], y: &mut [f32], scale: f32, shift: f32) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = x * scale + shift;
+    }
+}
+
+/// `x = x * scale + shift`.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn scale_shift_in_place(x: &mut [f32], scale: f32, shift: f32) {
+    for x in x {
+        *x = *x * scale + shift;
+    }
+}
+
+/// `y += x * factor`.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn add_scaled(y: &mut [f32], x: &[f32], factor: f32) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y += x * factor;
+    }
+}
+
+/// `y = a * b`.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn multiply(y: &mut [f32], a: &[f32], b: &[f32]) {
+    for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+        *y = a * b;
+    }
+}
+
+/// `y += a * b`.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn add_product(y: &mut [f32], a: &[f32], b: &[f32]) {
+    for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+        *y += a * b;
+    }
+}
+
+/// One channel of batch norm: its scale and shift, and what they were made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Channel {
+    /// Mean of the channel.
+    pub(super) mean: f32,
+    /// `1 / sqrt(variance + eps)`.
+    pub(super) reciprocal: f32,
+    /// `gamma * reciprocal`.
+    pub(super) scale: f32,
+    /// `beta - scale * mean`.
+    pub(super) shift: f32,
+}
+
+impl Channel {
+    pub(super) fn new(mean: f32, variance: f32, eps: f32, gamma: f32, beta: f32) -> Self {
+        let reciprocal = 1.0 / (variance + eps).sqrt();
+        let scale = gamma * reciprocal;
+        Self { mean, reciprocal, scale, shift: beta - scale * mean }
+    }
+}
+
+/// Gradient of `relu(batch_norm(z))` for one channel, batch statistics: overwrites `z` with the gradient with respect
+/// to it and returns those of gamma and beta. `dy` is the gradient with respect to the output; the ReLU mask is
+/// recomputed from `z`, so that the output need not be kept.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn norm_relu_backward(z: &mut [f32], dy: &[f32], channel: Channel) -> (f32, f32) {
+    let Channel { mean, reciprocal, scale, shift } = channel;
+    let (mut plain, mut centred) = ([0.0; LANES], [0.0; LANES]);
+    let whole = z.len() / LANES * LANES;
+    for (z, dy) in z.chunks_exact(LANES).zip(dy.chunks_exact(LANES)) {
+        for lane in 0..LANES {
+            let d = if z[lane] * scale + shift > 0.0 { dy[lane] } else { 0.0 };
+            plain[lane] += d;
+            centred[lane] += d * (z[lane] - mean);
+        }
+    }
+    let (mut dbeta, mut dgamma) = (plain.iter().sum::<f32>(), centred.iter().sum::<f32>());
+    for (z, dy) in z[whole..].iter().zip(&dy[whole..]) {
+        let d = if z * scale + shift > 0.0 { *dy } else { 0.0 };
+        dbeta += d;
+        dgamma += d * (z - mean);
+    }
+    dgamma *= reciprocal;
+    let count = z.len() as f32;
+    let (a, b) = (dbeta / count, dgamma / count * reciprocal);
+    for (z, dy) in z.iter_mut().zip(dy) {
+        let d = if *z * scale + shift > 0.0 { *dy } else { 0.0 };
+        *z = scale * (d - a - (*z - mean) * b);
+    }
+    (dgamma, dbeta)
+}
+
+/// `y += relu(x * scale + shift) * factor`.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn add_scaled_relu(y: &mut [f32], x: &[f32], (scale, shift): (f32, f32), factor: f32) {
+    for (y, x) in y.iter_mut().zip(x) {
+        let v = x * scale + shift;
+        *y += if v > 0.0 { factor * v } else { 0.0 };
+    }
+}
+
+/// Sums over one hidden map of a mask, see [`mask_backward`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MaskSums {
+    /// Gradient of the factor after ReLU.
+    pub(super) out_weight: f32,
+    /// Gradient of the shift before ReLU.
+    pub(super) shift: f32,
+    /// Gradient of the scale before ReLU, of `x - mean`.
+    pub(super) scale: f32,
+}
+
+/// Gradient of [`add_scaled_relu`]: adds that of `x` to `dx` and returns those of its coefficients.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn mask_backward(
+    x: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+    (scale, shift, mean): (f32, f32, f32),
+    factor: f32,
+) -> MaskSums {
+    const SHORT: usize = 16;
+    let (mut out_weight, mut d_shift, mut d_scale) = ([0.0; SHORT], [0.0; SHORT], [0.0; SHORT]);
+    for ((x, dy), dx) in x.chunks(SHORT).zip(dy.chunks(SHORT)).zip(dx.chunks_mut(SHORT)) {
+        for (lane, ((x, dy), dx)) in x.iter().zip(dy).zip(dx).enumerate() {
+            let v = x * scale + shift;
+            let d = if v > 0.0 { *dy } else { 0.0 };
+            out_weight[lane] += d * v;
+            let d = d * factor;
+            d_shift[lane] += d;
+            d_scale[lane] += d * (x - mean);
+            *dx += d * scale;
+        }
+    }
+    MaskSums { out_weight: out_weight.iter().sum(), shift: d_shift.iter().sum(), scale: d_scale.iter().sum() }
+}
