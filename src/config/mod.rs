@@ -1,4 +1,61 @@
-//! Experiment configuration and the record of a run.
+//! Experiment configuration: what a profile fixes, the profiles that come with the program, and in which ways a
+//! configuration is not the paper's.
 
-pub mod summary;
+mod profile;
+mod summary;
+
+pub use profile::{Crop, ImagePolicy, Optimizer, Prepare, Profile, Schedule, Training};
 pub use summary::RunSummary;
+
+use crate::error::{Error, Result};
+use crate::model::Variant;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Everything that decides what one trained network is; `config.toml` in its run folder. Device and threads are left
+/// out: they decide how fast it is there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// `celeba`, `lfwa` or `synthetic`.
+    pub dataset: String,
+    /// Digest of the prepared set's manifest.
+    pub data_digest: String,
+    /// The variant's name.
+    pub variant: String,
+    /// Seed of weights, batches, crops and flips.
+    pub seed: u64,
+    /// The profile, whole.
+    pub profile: Profile,
+}
+
+impl RunConfig {
+    /// Reads a run's `config.toml`.
+    pub fn read(path: &Path) -> Result<Self> {
+        toml::from_str(&crate::files::read_text(path)?)
+            .map_err(|e| Error::file(path, format!("is not a run's configuration: {}", e.message())))
+    }
+
+    /// The folder's name below the runs folder: one for each data set, profile, variant and seed.
+    pub fn id(&self) -> String {
+        format!("{}-{}-{}-seed{}", self.dataset, self.profile.name, self.variant, self.seed)
+    }
+
+    /// Which part of `other` is not as here, for a message.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        if self.data_digest != other.data_digest {
+            return Some("it was trained on other prepared data".to_owned());
+        }
+        let (ours, theirs) = (toml::to_string(self), toml::to_string(other));
+        let (Ok(ours), Ok(theirs)) = (ours, theirs) else { return Some("its configuration differs".to_owned()) };
+        ours.lines()
+            .zip(theirs.lines())
+            .find(|(ours, theirs)| ours != theirs)
+            .map(|(ours, theirs)| format!("its configuration says `{theirs}`, this one `{ours}`"))
+    }
+
+    /// The L2 penalty in force.
+    pub fn weight_decay(&self, variant: &Variant) -> f64 {
+        self.profile.optimizer.weight_decay.unwrap_or(variant.weight_decay)
+    }
+}

@@ -16,6 +16,22 @@ pub enum Name {
     Synthetic,
 }
 
+impl Name {
+    /// As the command line and file names spell it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Celeba => "celeba",
+            Self::Lfwa => "lfwa",
+            Self::Synthetic => "synthetic",
+        }
+    }
+
+    /// The data set spelled `label`.
+    pub fn parse(label: &str) -> Option<Self> {
+        [Self::Celeba, Self::Lfwa, Self::Synthetic].into_iter().find(|name| name.label() == label)
+    }
+}
+
 /// The part of the experiment an image belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

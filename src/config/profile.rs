@@ -1,0 +1,297 @@
+//! A profile: network size, image policy, optimizer and schedules, as TOML. Those in `profiles/` are embedded.
+
+use crate::dataset;
+use crate::error::{Error, Result};
+use crate::model::Architecture;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The embedded profiles by name.
+const EMBEDDED: [(&str, &str); 3] = [
+    ("paper", include_str!("profiles/paper.toml")),
+    ("authors-code", include_str!("profiles/authors-code.toml")),
+    ("quick", include_str!("profiles/quick.toml")),
+];
+
+/// How an experiment is carried out, whatever the variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Name in run folders and reports.
+    pub name: String,
+    /// What it is for, what it should reach and how long that takes.
+    pub description: String,
+    /// The network's sizes.
+    pub network: Architecture,
+    /// From a stored image to the network's input.
+    pub images: ImagePolicy,
+    /// The optimizer, but for its schedule.
+    pub optimizer: Optimizer,
+    /// Steps between two lines of `metrics.jsonl`.
+    pub log_every: usize,
+    /// Steps between two passes over the validation split, where the data set has one.
+    pub validate_every: usize,
+    /// Steps between two checkpoints from which a killed run goes on.
+    pub checkpoint_every: usize,
+    /// Batch, steps and rates for each data set.
+    pub training: BTreeMap<String, Training>,
+    /// How `run-all` prepares each data set.
+    pub prepare: BTreeMap<String, Prepare>,
+}
+
+/// From a stored image to the network's input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImagePolicy {
+    /// Side in pixels that a stored image is brought to.
+    pub resize: usize,
+    /// Where the input is cut out of that in training; in testing always the centre.
+    pub crop: Crop,
+    /// Whether every second training image is mirrored, at random.
+    pub flip: bool,
+}
+
+/// Where a training input is cut out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Crop {
+    /// In the middle.
+    Centre,
+    /// Anywhere with equal chance.
+    Random,
+}
+
+/// Momentum SGD, but for its schedule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Optimizer {
+    /// Share of the old velocity that is kept.
+    pub momentum: f64,
+    /// Factor of the rate for branches and correlation net.
+    pub head_rate: f64,
+    /// L2 penalty of all variants; without it each variant's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+}
+
+/// Batch, steps and rates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Images a step.
+    pub batch: usize,
+    /// Optimizer steps.
+    pub steps: usize,
+    /// The learning rate over the steps.
+    pub schedule: Schedule,
+}
+
+/// A learning rate over the steps of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Schedule {
+    /// `initial * (1 - step / steps)^power`.
+    Polynomial {
+        /// Rate at step 0.
+        initial: f64,
+        /// 1 is a straight line.
+        power: f64,
+    },
+    /// Smith 2017, triangular: up from `minimum` to `maximum` in `half_cycle` steps and down again, over and over.
+    Cyclical {
+        /// Rate at step 0.
+        minimum: f64,
+        /// Rate at the peak.
+        maximum: f64,
+        /// Steps from one to the other.
+        half_cycle: usize,
+    },
+}
+
+impl Schedule {
+    /// The rate of step `step` (from 0) of `steps`.
+    ///
+    /// ```
+    /// use gal_bench::config::Schedule;
+    /// let lfwa = Schedule::Cyclical { minimum: 0.0, maximum: 0.005, half_cycle: 5000 };
+    /// assert_eq!([0, 2500, 5000, 7500].map(|step| lfwa.rate(step, 10_000)), [0.0, 0.0025, 0.005, 0.0025]);
+    /// ```
+    pub fn rate(&self, step: usize, steps: usize) -> f64 {
+        match *self {
+            Self::Polynomial { initial, power } => initial * (1.0 - step as f64 / steps as f64).powf(power),
+            Self::Cyclical { minimum, maximum, half_cycle } => {
+                let place = step % (2 * half_cycle);
+                let share = place.min(2 * half_cycle - place) as f64 / half_cycle as f64;
+                minimum + (maximum - minimum) * share
+            }
+        }
+    }
+}
+
+/// How a data set is prepared.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prepare {
+    /// At least this many training images, by distorted copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expand: Option<usize>,
+}
+
+impl Profile {
+    /// The names of the embedded profiles.
+    pub fn names() -> [&'static str; EMBEDDED.len()] {
+        EMBEDDED.map(|(name, _)| name)
+    }
+
+    /// An embedded profile by its name, or one from a TOML file.
+    pub fn load(name: &str) -> Result<Self> {
+        if let Some((_, text)) = EMBEDDED.iter().find(|(known, _)| *known == name) {
+            return Self::parse(text, Path::new(name));
+        }
+        let path = Path::new(name);
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
+            return Self::parse(&crate::files::read_text(path)?, path);
+        }
+        Err(Error::Request(format!(
+            "there is no profile {name}: use one of {}, or the path of a .toml file (`gal-bench profile quick` prints \
+             one to start from)",
+            Self::names().join(", ")
+        )))
+    }
+
+    /// The text of an embedded profile.
+    pub fn text(name: &str) -> Option<&'static str> {
+        EMBEDDED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self> {
+        let profile: Self = toml::from_str(text).map_err(|e| {
+            let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            Error::line(path, line, e.message().trim().replace('\n', "; "))
+        })?;
+        profile.check().map_err(|message| Error::file(path, message))?;
+        Ok(profile)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        self.network.map()?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if self.name.is_empty() || !self.name.chars().all(plain) || self.name.starts_with('.') {
+            return Err(format!("the name {:?} is not made of letters, digits, '-', '_' and '.'", self.name));
+        }
+        if self.images.resize < self.network.input {
+            return Err(format!(
+                "images.resize is {}, smaller than network.input {}",
+                self.images.resize, self.network.input
+            ));
+        }
+        for (name, value) in [
+            ("log_every", self.log_every),
+            ("validate_every", self.validate_every),
+            ("checkpoint_every", self.checkpoint_every),
+        ] {
+            if value == 0 {
+                return Err(format!("{name} is 0, expected at least 1"));
+            }
+        }
+        for (dataset, training) in &self.training {
+            if dataset::Name::parse(dataset).is_none() {
+                return Err(format!("training.{dataset}: expected celeba, lfwa or synthetic"));
+            }
+            let Training { batch, steps, schedule } = training;
+            // Batch norm needs more than one value a channel.
+            if *batch < 2 || *steps == 0 {
+                return Err(format!("training.{dataset}: batch {batch} and steps {steps}, expected at least 2 and 1"));
+            }
+            if matches!(schedule, Schedule::Cyclical { half_cycle: 0, .. }) {
+                return Err(format!("training.{dataset}: half_cycle is 0, expected at least 1"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Batch, steps and rates for a data set.
+    pub fn training(&self, dataset: dataset::Name) -> Result<&Training> {
+        self.training.get(dataset.label()).ok_or_else(|| {
+            Error::Request(format!(
+                "profile {} has no section [training.{}]: add one, or choose another profile",
+                self.name,
+                dataset.label()
+            ))
+        })
+    }
+
+    /// Every way in which training on `dataset` with this profile is not the paper's protocol.
+    pub fn deviations(&self, dataset: dataset::Name) -> Result<Vec<String>> {
+        let paper = Self::load("paper")?;
+        let mut found = Vec::new();
+        let mut compare = |what: &str, ours: String, theirs: String| {
+            if ours != theirs {
+                found.push(format!("{what} is {ours}; the paper's is {theirs}."));
+            }
+        };
+        let (ours, theirs) = (&self.network, &paper.network);
+        compare("The network's input", format!("{0} x {0} pixels", ours.input), format!("{0} x {0}", theirs.input));
+        compare("The first convolution's stride", ours.stride.to_string(), theirs.stride.to_string());
+        compare("The width of the five convolutions", join(&ours.widths), join(&theirs.widths));
+        compare("The width of a branch", ours.branch.to_string(), theirs.branch.to_string());
+        compare("The width of a node", ours.node.to_string(), theirs.node.to_string());
+        compare("The decay of batch norm's running averages", ours.decay.to_string(), theirs.decay.to_string());
+        compare("The side that images are brought to", self.images.resize.to_string(), paper.images.resize.to_string());
+        compare("The training crop", crop(self.images.crop), crop(paper.images.crop));
+        compare("Mirroring in training", on(self.images.flip), on(paper.images.flip));
+        compare("Momentum", self.optimizer.momentum.to_string(), paper.optimizer.momentum.to_string());
+        compare(
+            "The rate of branches and correlation net",
+            format!("{} times the backbone's", self.optimizer.head_rate),
+            format!("{} times", paper.optimizer.head_rate),
+        );
+        let decay = |profile: &Self| {
+            profile
+                .optimizer
+                .weight_decay
+                .map_or("0.0005 for Baseline and 0.001 for the others".to_owned(), |d| format!("{d} for all variants"))
+        };
+        compare("Weight decay", decay(self), decay(&paper));
+        let training = self.training(dataset)?;
+        if let Some(theirs) = paper.training.get(dataset.label()).filter(|_| dataset != dataset::Name::Synthetic) {
+            compare("The batch size", training.batch.to_string(), theirs.batch.to_string());
+            compare("The number of steps", training.steps.to_string(), theirs.steps.to_string());
+            compare("The learning rate", schedule(&training.schedule), schedule(&theirs.schedule));
+        } else {
+            found.push(
+                "The data are synthetic faces drawn by this program: no figure says anything about real ones."
+                    .to_owned(),
+            );
+        }
+        found.push(
+            "Training starts from random weights; the paper's from AlexNet weights trained on ImageNet.".to_owned(),
+        );
+        Ok(found)
+    }
+}
+
+fn join(widths: &[usize]) -> String {
+    widths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn crop(crop: Crop) -> String {
+    match crop {
+        Crop::Centre => "the centre".to_owned(),
+        Crop::Random => "a random place".to_owned(),
+    }
+}
+
+fn on(flag: bool) -> String {
+    if flag { "on" } else { "off" }.to_owned()
+}
+
+fn schedule(schedule: &Schedule) -> String {
+    match schedule {
+        Schedule::Polynomial { initial, power } => format!("{initial} falling to 0 with power {power}"),
+        Schedule::Cyclical { minimum, maximum, half_cycle } => {
+            format!("cyclical between {minimum} and {maximum} with half cycles of {half_cycle} steps")
+        }
+    }
+}
