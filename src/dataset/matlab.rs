@@ -1,0 +1,84 @@
+//! MATLAB 7.3 files, which are HDF5 behind a block of 512 bytes: a cell array is a dataset of object references, each
+//! to a string of UTF-16 units; an array's dimensions stand in reverse, as MATLAB counts columns first.
+//! Format: <https://www.mathworks.com/help/matlab/import_export/mat-file-versions.html>.
+
+use crate::error::{Error, Result};
+use hdf5_pure::{Dataset, File, Object};
+use std::path::{Path, PathBuf};
+
+/// What to do with a file that cannot be read as it is.
+const CONVERT: &str = "save it in MATLAB with the option -v7.3, or give a CSV conversion instead (datasets/README.md)";
+
+/// An open file, with its path for messages.
+#[derive(Debug)]
+pub(super) struct MatFile {
+    /// The file.
+    pub(super) path: PathBuf,
+    hdf5: File,
+}
+
+impl MatFile {
+    /// Opens the file with the content `bytes`.
+    ///
+    /// # Errors
+    /// It is of an older MATLAB version, of another kind, or damaged.
+    pub(super) fn open(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        if bytes.starts_with(b"MATLAB 5.0 MAT-file") {
+            let message = format!("is of the older MATLAB format (version 5 to 7), expected version 7.3; {CONVERT}");
+            return Err(Error::file(path, message));
+        }
+        if !hdf5_pure::is_hdf5_bytes(&bytes) {
+            return Err(Error::file(path, format!("is not a MATLAB 7.3 file; obtain it again, or {CONVERT}")));
+        }
+        let hdf5 = File::from_bytes(bytes).map_err(|error| damaged(path, &error))?;
+        Ok(Self { path: path.to_owned(), hdf5 })
+    }
+
+    /// The strings of the cell array `name`, in storage order.
+    pub(super) fn strings(&self, name: &str) -> Result<Vec<String>> {
+        let cells = self.variable(name)?.dereference().map_err(|error| {
+            Error::file(&self.path, format!("`{name}` is not a cell array of strings, as it was expected: {error}"))
+        })?;
+        let cells = cells.iter().enumerate();
+        cells.map(|(cell, object)| self.string(object, &format!("`{name}`, cell {}", cell + 1))).collect()
+    }
+
+    /// The numbers of the array `name` and its dimensions, both in storage order: MATLAB's last dimension comes first.
+    pub(super) fn numbers(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>)> {
+        let dataset = self.variable(name)?;
+        let shape = dataset.shape().map_err(|error| damaged(&self.path, &error))?;
+        let numbers = dataset.read_f64().map_err(|error| {
+            Error::file(&self.path, format!("the numbers of `{name}` cannot be read: {error}; is the file whole?"))
+        })?;
+        Ok((shape.into_iter().map(|side| side as usize).collect(), numbers))
+    }
+
+    /// The variable `name`, or what there is instead.
+    fn variable(&self, name: &str) -> Result<Dataset> {
+        self.hdf5.dataset(name).map_err(|error| {
+            let Ok(mut there) = self.hdf5.root().datasets() else { return damaged(&self.path, &error) };
+            if there.iter().any(|there| there == name) {
+                return damaged(&self.path, &error);
+            }
+            there.sort();
+            let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+            Error::file(&self.path, format!("has no variable `{name}`; its variables are: {there}"))
+        })
+    }
+
+    /// One string of a cell array.
+    fn string(&self, object: &Object, place: &str) -> Result<String> {
+        let Object::Dataset(dataset) = object else {
+            return Err(Error::file(&self.path, format!("{place} is not a string")));
+        };
+        let units = dataset.read_u16().map_err(|error| {
+            Error::file(&self.path, format!("{place} cannot be read as a string: {error}; is the file whole?"))
+        })?;
+        String::from_utf16(&units).map_err(|_| Error::file(&self.path, format!("{place} is not valid UTF-16 text")))
+    }
+}
+
+/// A file that starts well and does not go on so.
+fn damaged(path: &Path, error: &hdf5_pure::Error) -> Error {
+    Error::file(path, format!("is damaged or cut short: {error}; obtain it again"))
+}
