@@ -160,38 +160,42 @@ pub(super) fn column_order<'a>(
 /// How a file writes "no": CelebA as -1, LFWA as 0, conversions of LFWA as either, but not as both.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Coding {
-    negative: Option<f64>,
+    negative: Option<i8>,
 }
 
 impl Coding {
     /// -1 and 1.
-    pub(super) const CELEBA: Self = Self { negative: Some(-1.0) };
+    pub(super) const CELEBA: Self = Self { negative: Some(-1) };
     /// 0 and 1, or -1 and 1: the first negative label decides for the whole file.
     pub(super) const EITHER: Self = Self { negative: None };
 
     /// "No" is -1 in this file.
     pub(super) fn is_minus_one(self) -> bool {
-        self.negative == Some(-1.0)
+        self.negative == Some(-1)
     }
 
     /// The label that `field` means, or what was expected instead.
     pub(super) fn label(&mut self, field: &[u8]) -> std::result::Result<bool, &'static str> {
-        if field == b"1" {
-            return Ok(true);
-        }
-        let number = std::str::from_utf8(field).ok().and_then(|text| text.parse::<f64>().ok());
-        match (number, self.negative) {
-            (Some(1.0), _) => Ok(true),
-            (Some(found), None) if found == 0.0 || found == -1.0 => {
+        match (whole_number(field), self.negative) {
+            (Some(1), _) => Ok(true),
+            (Some(found @ (-1 | 0)), None) => {
                 self.negative = Some(found);
                 Ok(false)
             }
             (Some(found), Some(negative)) if found == negative => Ok(false),
             (_, None) => Err("0 or 1, or else -1 or 1 throughout"),
-            (_, Some(negative)) if negative < 0.0 => Err("-1 or 1"),
+            (_, Some(-1)) => Err("-1 or 1"),
             _ => Err("0 or 1"),
         }
     }
+}
+
+/// The number in a field; conversions from tables of floating-point numbers write `1.0` for 1.
+fn whole_number(field: &[u8]) -> Option<i8> {
+    let text = std::str::from_utf8(field).ok()?;
+    let whole =
+        text.split_once('.').map_or(Some(text), |(whole, rest)| rest.bytes().all(|b| b == b'0').then_some(whole));
+    whole?.parse().ok()
 }
 
 /// A wrong label of the attribute with position `index`.
@@ -250,13 +254,14 @@ mod tests {
         let mut coding = Coding::EITHER;
         assert_eq!(coding.label(b"1"), Ok(true));
         assert_eq!(coding.label(b"0.0"), Ok(false));
+        assert_eq!(coding.label(b"1.5"), Err("0 or 1"));
         assert_eq!(coding.label(b"-1"), Err("0 or 1"));
     }
 
     #[test]
     fn celeba_labels_are_never_zero() {
-        assert_eq!(Coding::CELEBA.clone().label(b"0"), Err("-1 or 1"));
-        assert_eq!(Coding::CELEBA.clone().label(b"-1"), Ok(false));
+        assert_eq!({ Coding::CELEBA }.label(b"0"), Err("-1 or 1"));
+        assert_eq!({ Coding::CELEBA }.label(b"-1"), Ok(false));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! 1 in `list_attr_celeba`, splits 0, 1 and 2 in `list_eval_partition`, each as `.txt` or `.csv`; identities, where
 //! there are any, in `identity_CelebA.txt`.
 
-use super::annotation::{Coding, Origin, Pairs, file_name, read_attributes, read_pairs, read_partition};
+use super::annotation::{Coding, Pairs, read_attributes, read_pairs, read_partition};
 use super::join::{Annotated, identity_note, splits, values};
 use super::layout::Layout;
 use super::table::{self, Columns};
@@ -10,7 +10,6 @@ use super::{Dataset, Name, Options, Partition, Split, checksums, grouped};
 use crate::error::Result;
 use crate::files;
 use polars::frame::DataFrame;
-use std::io::Write;
 use std::path::Path;
 
 /// The official root (`Anno`, `Eval`, `Img`), torchvision's (flat) and Kaggle's (images in a folder of the same name).
@@ -58,22 +57,22 @@ fn annotated(root: &Path) -> Result<Annotated> {
     let partition_path = LAYOUT.require(root, "partition", &["list_eval_partition.txt", "list_eval_partition.csv"])?;
     let bytes = files::read(&path)?;
     let partition_bytes = files::read(&partition_path)?;
-    let (labels, (partition, remark)) = rayon::join(
+    let (labels, (partition, verdict)) = rayon::join(
         || read_attributes(&path, &bytes, Coding::CELEBA),
         || {
-            let remark = checksums::remark(Name::Celeba, "labels", &path, &bytes);
-            (read_partition(&partition_path, &partition_bytes), remark)
+            let verdict = checksums::judge(Name::Celeba, "labels", &path, &bytes);
+            (read_partition(&partition_path, &partition_bytes), verdict)
         },
     );
     let (labels, partition) = (labels?, partition?);
-    let mut notes = vec![remark?];
+    let mut notes = vec![verdict?.sentence];
     let splits = splits(&labels, &partition)?;
     let mut identities = vec![None; labels.images.len()];
     if let Some(path) = LAYOUT.find(root, &["identity_CelebA.txt"]) {
         let bytes = files::read(&path)?;
         let pairs = read_pairs(&path, &bytes, |identity| Ok(identity.to_owned()))?;
         identities = values(&labels, &pairs, "identity")?.into_iter().cloned().map(Some).collect();
-        notes.push(checksums::remark(Name::Celeba, "people", &path, &bytes)?);
+        notes.push(checksums::judge(Name::Celeba, "people", &path, &bytes)?.sentence);
     }
     notes.push(identity_note(&splits, &identities));
     let partition = judge(&partition, &partition_bytes)?;
@@ -81,23 +80,23 @@ fn annotated(root: &Path) -> Result<Annotated> {
     Ok(Annotated { columns, origin: labels.origin, partition, notes })
 }
 
-/// Whose partition it is. The official one is known by the digest of its lines, so that Kaggle's table of the same
-/// content, or a copy with other line ends, is recognised too.
+/// Whose partition it is. Where the file is not the official one, byte for byte, its content may still be: Kaggle's
+/// table, or a copy with other line ends, is recognised by the digest of its lines as the official file writes them.
 fn judge(partition: &Pairs<Split>, bytes: &[u8]) -> Result<Partition> {
-    let Origin { path, .. } = &partition.origin;
-    let mut lines = Vec::with_capacity(16 * partition.images.len());
-    for (image, split) in partition.images.iter().zip(&partition.values) {
-        // Writing to memory cannot fail.
-        let _ = write!(lines, "{image} {}\r\n", *split as u8);
+    let path = &partition.origin.path;
+    let mut verdict = checksums::judge(Name::Celeba, "partition", path, bytes)?;
+    if !verdict.official {
+        let mut lines = String::with_capacity(16 * partition.images.len());
+        for (image, split) in partition.images.iter().zip(&partition.values) {
+            lines.extend([image, [" 0\r\n", " 1\r\n", " 2\r\n"][*split as usize]]);
+        }
+        let content = checksums::judge(Name::Celeba, "partition", path, lines.as_bytes())?;
+        if content.official {
+            verdict = content;
+        }
     }
-    let name = file_name(path);
-    let known = checksums::recognise(Name::Celeba, &lines)?.filter(|known| known.official);
-    let official = known.is_some();
-    let whose = match known {
-        Some(known) => known.sentence("partition", &name),
-        None => checksums::unverified("partition", &name, bytes),
-    };
     let [train, val, test] =
         Split::ALL.map(|wanted| grouped(partition.values.iter().filter(|split| **split == wanted).count()));
-    Ok(Partition { official, description: format!("{whose}; {train} train, {val} val, {test} test images") })
+    let description = format!("{}; {train} train, {val} val, {test} test images", verdict.sentence);
+    Ok(Partition { official: verdict.official, description })
 }

@@ -138,7 +138,10 @@ mod tests {
 
     #[test]
     fn a_place_that_two_searches_share_is_named_once() {
-        assert_eq!(below(&["", "celeba"], &["", "Anno", "celeba"]), [".", "Anno", "celeba", "celeba/Anno", "celeba/celeba"]);
+        assert_eq!(
+            below(&["", "celeba"], &["", "Anno", "celeba"]),
+            [".", "Anno", "celeba", "celeba/Anno", "celeba/celeba"]
+        );
     }
 
     #[test]

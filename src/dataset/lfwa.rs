@@ -2,7 +2,9 @@
 //! `lfw_att_40`, the partition is in `indices_train_test`; both are MATLAB 7.3 files as their authors gave them out, or
 //! CSV and text conversions. The person is the folder that an image lies in.
 
-use super::annotation::{Annotation, Coding, Origin, column_order, file_name, positions, read_attributes, read_partition};
+use super::annotation::{
+    Annotation, Coding, Origin, column_order, file_name, positions, read_attributes, read_partition,
+};
 use super::join::{self, Annotated, identity_note};
 use super::layout::Layout;
 use super::matlab::MatFile;
@@ -57,12 +59,11 @@ fn annotated(root: &Path) -> Result<Annotated> {
     let conversions = ["lfw_partition.csv", "lfw_partition.txt"];
     let partition_path = LAYOUT.require(root, "partition", &[&partitions[..], &conversions[..]].concat())?;
     let bytes = files::read(&path)?;
-    let mut notes = vec![checksums::remark(Name::Lfwa, "labels", &path, &bytes)?];
+    let mut notes = vec![checksums::judge(Name::Lfwa, "labels", &path, &bytes)?.sentence];
     let labels = if is_mat(&path) { from_mat(&path, bytes)? } else { from_text(&path, &bytes)? };
 
     let bytes = files::read(&partition_path)?;
-    let whose = checksums::remark(Name::Lfwa, "partition", &partition_path, &bytes)?;
-    let official = checksums::recognise(Name::Lfwa, &bytes)?.is_some_and(|known| known.official);
+    let verdict = checksums::judge(Name::Lfwa, "partition", &partition_path, &bytes)?;
     let splits = if is_mat(&partition_path) {
         splits_by_index(&labels, &MatFile::open(&partition_path, bytes)?)?
     } else {
@@ -74,9 +75,11 @@ fn annotated(root: &Path) -> Result<Annotated> {
     notes.push(identity_note(&splits, &identities));
     let [train, val, test] = Split::ALL.map(|wanted| splits.iter().filter(|split| **split == wanted).count());
     let held_out = if val == 0 { String::new() } else { format!("{} val, ", grouped(val)) };
-    let description = format!("{whose}; {} train, {held_out}{} test images", grouped(train), grouped(test));
+    let (train, test) = (grouped(train), grouped(test));
+    let description = format!("{}; {train} train, {held_out}{test} test images", verdict.sentence);
+    let partition = Partition { official: verdict.official, description };
     let columns = Columns { sources: labels.images, splits, identities, labels: labels.labels };
-    Ok(Annotated { columns, origin: labels.origin, partition: Partition { official, description }, notes })
+    Ok(Annotated { columns, origin: labels.origin, partition, notes })
 }
 
 /// The labels of a conversion.
@@ -91,9 +94,8 @@ fn from_text(path: &Path, bytes: &[u8]) -> Result<Annotation> {
 fn from_mat(path: &Path, bytes: Vec<u8>) -> Result<Annotation> {
     let file = MatFile::open(path, bytes)?;
     let names = file.strings("AttrName")?;
-    let order = column_order(names.iter().map(String::as_str), |message| {
-        Error::file(path, format!("`AttrName`: {message}"))
-    })?;
+    let order =
+        column_order(names.iter().map(String::as_str), |message| Error::file(path, format!("`AttrName`: {message}")))?;
     let mut images: Vec<String> = file.strings("name")?.into_iter().map(|name| name.replace('\\', "/")).collect();
     put_in_folders(&mut images);
     let (shape, values) = file.numbers("label")?;
@@ -132,7 +134,8 @@ fn splits_by_index(labels: &Annotation, file: &MatFile) -> Result<Vec<Split>> {
             return Err(Error::file(&file.path, format!("`{variable}` is empty, expected image numbers")));
         }
         for (entry, index) in indices.into_iter().enumerate() {
-            let fault = |message: String| Error::file(&file.path, format!("`{variable}`, entry {}: {message}", entry + 1));
+            let fault =
+                |message: String| Error::file(&file.path, format!("`{variable}`, entry {}: {message}", entry + 1));
             if index.fract() != 0.0 || !(1.0..=total as f64).contains(&index) {
                 let rows = format!("the rows of {}", labels.origin.file_name());
                 return Err(fault(format!("found {index}, expected a whole number from 1 to {total}, {rows}")));
@@ -174,7 +177,11 @@ fn person(image: &str) -> &str {
 
 /// A label as a truth value.
 fn zero_or_one(value: f64) -> Option<bool> {
-    [0.0, 1.0].iter().position(|known| *known == value).map(|index| index == 1)
+    match value {
+        0.0 => Some(false),
+        1.0 => Some(true),
+        _ => None,
+    }
 }
 
 /// A MATLAB file, by its name.
@@ -188,7 +195,8 @@ mod tests {
 
     #[test]
     fn names_with_more_or_fewer_folders_mean_the_same_image() {
-        let mut images = ["lfw/Ann_Lee/Ann_Lee_0002.jpg", "Ann_Lee/Ann_Lee_0002.jpg", "Ann_Lee_0002.jpg"].map(str::to_owned);
+        let mut images =
+            ["lfw/Ann_Lee/Ann_Lee_0002.jpg", "Ann_Lee/Ann_Lee_0002.jpg", "Ann_Lee_0002.jpg"].map(str::to_owned);
         put_in_folders(&mut images);
         assert!(images.iter().all(|image| image == "Ann_Lee/Ann_Lee_0002.jpg"), "{images:?}");
         assert_eq!(person(&images[0]), "Ann_Lee");

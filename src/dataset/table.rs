@@ -45,11 +45,18 @@ pub fn build(columns: Columns) -> Result<DataFrame> {
         split_labels.into_column(),
         StringChunked::from_iter_options("identity".into(), identities.into_iter()).into_column(),
     ];
+    // Rows packed into bits stay in the processor's cache while the 40 columns are taken from them one after the other.
+    let packed: Vec<u64> = labels.iter().map(pack).collect();
     made.par_extend(NAMES.par_iter().enumerate().map(|(attribute, name)| {
-        let column: Vec<bool> = labels.iter().map(|row| row[attribute]).collect();
+        let column: Vec<bool> = packed.iter().map(|row| (row >> attribute) & 1 == 1).collect();
         BooleanChunked::from_slice((*name).into(), &column).into_column()
     }));
     Ok(DataFrame::new(sources.len(), made)?)
+}
+
+/// A row's labels as bits, the first attribute's the lowest.
+fn pack(labels: &[bool; COUNT]) -> u64 {
+    labels.iter().enumerate().fold(0, |bits, (attribute, label)| bits | (u64::from(*label) << attribute))
 }
 
 /// Every row of a table made by [`build`], or read back from a file written from one.

@@ -92,21 +92,30 @@ fn header(path: &Path, number: usize, line: &[u8]) -> Result<[usize; COUNT]> {
     column_order(names, |message| Error::line(path, number, message))
 }
 
-/// The values of a row as the official file writes them, three bytes each (`"  1"` or `" -1"`); nothing where it is
-/// written otherwise, which [`any_values`] then reads or complains of.
+/// The values of a row as the official file writes them: the first after one blank (`" 1"` or `" -1"`), the others three
+/// bytes each (`"  1"` or `" -1"`). Nothing where they are written otherwise, which [`any_values`] then reads or
+/// complains of.
 fn official_values(values: &[u8], order: &[usize; COUNT]) -> Option<[bool; COUNT]> {
+    const OTHERS: usize = 3 * (COUNT - 1);
+    let (first, others) = values.split_at_checked(values.len().checked_sub(OTHERS)?)?;
+    let mut present = [false; COUNT];
+    present[0] = match first {
+        b" 1" | b"  1" => true,
+        b" -1" => false,
+        _ => return None,
+    };
+    // Labels cannot be foretold, so the loop has no branch on them.
+    let mut wrong = 0;
+    for (label, value) in present[1..].iter_mut().zip(others.chunks_exact(3)) {
+        *label = value[1] == b' ';
+        let neither = u8::from(value[1] != b' ') & u8::from(value[1] != b'-');
+        wrong |= (value[0] ^ b' ') | (value[2] ^ b'1') | neither;
+    }
     let mut row = [false; COUNT];
-    if values.len() != 3 * COUNT {
-        return None;
+    for (label, &index) in present.into_iter().zip(order) {
+        row[index] = label;
     }
-    for (value, &index) in values.chunks_exact(3).zip(order) {
-        row[index] = match value {
-            b"  1" => true,
-            b" -1" => false,
-            _ => return None,
-        };
-    }
-    Some(row)
+    (wrong == 0).then_some(row)
 }
 
 /// The values of a row, apart by any number of blanks.
@@ -155,7 +164,8 @@ mod tests {
 
     /// A file of one image, in which every third attribute is present.
     fn one(separators: [&str; 2], end: &str) -> String {
-        let label = |k: usize| if k % 3 == 0 { format!("{}1", separators[0]) } else { format!("{}-1", separators[1]) };
+        let label =
+            |k: usize| if k.is_multiple_of(3) { format!("{}1", separators[0]) } else { format!("{}-1", separators[1]) };
         let values: String = (0..COUNT).map(label).collect();
         format!("1{end}{} {end}a.jpg{values}{end}", NAMES.join(" "))
     }
@@ -164,7 +174,7 @@ mod tests {
     fn one_or_two_blanks_and_either_line_end_mean_the_same() {
         for (separators, end) in [(["  ", " "], "\r\n"), ([" ", " "], "\n"), (["  ", "  "], "\n")] {
             let annotation = parse(&one(separators, end)).unwrap();
-            assert_eq!(annotation.labels[0], std::array::from_fn(|k| k % 3 == 0));
+            assert_eq!(annotation.labels[0], std::array::from_fn(|k| k.is_multiple_of(3)));
             assert_eq!(annotation.images, ["a.jpg"]);
         }
     }
