@@ -63,6 +63,7 @@ fn header(records: &Records<'_>) -> Result<[usize; COUNT]> {
 /// A reader of records that keeps the line of the present one.
 struct Records<'a> {
     path: &'a Path,
+    bytes: &'a [u8],
     reader: csv::Reader<&'a [u8]>,
     record: ByteRecord,
     line: usize,
@@ -72,15 +73,19 @@ impl<'a> Records<'a> {
     fn new(path: &'a Path, bytes: &'a [u8], separator: u8) -> Self {
         let reader =
             csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(bytes);
-        Self { path, reader, record: ByteRecord::new(), line: 0 }
+        Self { path, bytes, reader, record: ByteRecord::new(), line: 0 }
     }
 
     /// Goes to the next record; false after the last.
     fn advance(&mut self) -> Result<bool> {
         let more = self.reader.read_byte_record(&mut self.record);
         let more = more.map_err(|error| Error::file(self.path, format!("is not a table: {error}")))?;
-        // The position is that of the first byte after the record before, which may be a line end.
-        self.line = self.record.position().map_or(0, |position| position.line() as usize);
+        if let Some(position) = self.record.position() {
+            // It is that of the byte after the record before, so that line ends and blank lines may come first.
+            let rest = self.bytes.get(position.byte() as usize..).unwrap_or_default();
+            let line_ends = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            self.line = position.line() as usize + line_ends.filter(|byte| **byte == b'\n').count();
+        }
         Ok(more)
     }
 
@@ -101,9 +106,9 @@ mod tests {
         for end in ["\n", "\r\n"] {
             let header = format!("image_id,{}{end}", NAMES.join(","));
             let row = format!("a.jpg{}{end}", ",1".repeat(COUNT));
-            let text = format!("{header}{row}{row}b.jpg,1,1{end}");
+            let text = format!("{header}{row}{end}{row}b.jpg,1,1{end}");
             let error = attributes(Path::new("list.csv"), text.as_bytes(), b',', Coding::CELEBA).unwrap_err();
-            let expected = "list.csv, line 4: found 3 columns, expected 41: the image's name and 40 labels";
+            let expected = "list.csv, line 5: found 3 columns, expected 41: the image's name and 40 labels";
             assert_eq!(error.to_string(), expected, "{end:?}");
         }
     }

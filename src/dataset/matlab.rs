@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// What to do with a file that cannot be read as it is.
 const CONVERT: &str = "save it in MATLAB with the option -v7.3, or give a CSV conversion instead (datasets/README.md)";
 
+/// No variable of these files comes near this many bytes.
+const LARGEST: u64 = 1 << 28;
+
 /// An open file, with its path for messages.
 #[derive(Debug)]
 pub(super) struct MatFile {
@@ -43,7 +46,9 @@ impl MatFile {
 
     /// The strings of the cell array `name`, in storage order.
     pub(super) fn strings(&self, name: &str) -> Result<Vec<String>> {
-        let cells = self.variable(name)?.dereference().map_err(|error| {
+        let variable = self.variable(name)?;
+        self.dimensions(&variable, &format!("`{name}`"))?;
+        let cells = variable.dereference().map_err(|error| {
             Error::file(&self.path, format!("`{name}` is not a cell array of strings, as it was expected: {error}"))
         })?;
         let cells = cells.iter().enumerate();
@@ -53,11 +58,29 @@ impl MatFile {
     /// The numbers of the array `name` and its dimensions, both in storage order: MATLAB's last dimension comes first.
     pub(super) fn numbers(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>)> {
         let dataset = self.variable(name)?;
-        let shape = dataset.shape().map_err(|error| damaged(&self.path, &error))?;
+        let shape = self.dimensions(&dataset, &format!("`{name}`"))?;
         let numbers = dataset.read_f64().map_err(|error| {
             Error::file(&self.path, format!("the numbers of `{name}` cannot be read: {error}; is the file whole?"))
         })?;
-        Ok((shape.into_iter().map(|side| side as usize).collect(), numbers))
+        if numbers.len() != shape.iter().product::<usize>() {
+            let message = format!("`{name}` has {} numbers, expected {shape:?}; is the file whole?", numbers.len());
+            return Err(Error::file(&self.path, message));
+        }
+        Ok((shape, numbers))
+    }
+
+    /// A variable's dimensions, if it is of a size that can be: a damaged header may ask for more memory than there is,
+    /// and the HDF5 reader would try to get it.
+    fn dimensions(&self, dataset: &Dataset, place: &str) -> Result<Vec<usize>> {
+        let shape = dataset.shape().map_err(|error| damaged(&self.path, &error))?;
+        let size = dataset.element_size().map_err(|error| damaged(&self.path, &error))?;
+        let bytes = shape.iter().try_fold(size, |product, side| product.checked_mul(*side));
+        if bytes.is_none_or(|bytes| bytes > LARGEST) {
+            let message =
+                format!("{place} claims {shape:?} elements of {size} bytes, which cannot be; obtain it again");
+            return Err(Error::file(&self.path, message));
+        }
+        Ok(shape.into_iter().map(|side| side as usize).collect())
     }
 
     /// The variable `name`, or what there is instead.
@@ -78,6 +101,7 @@ impl MatFile {
         let Object::Dataset(dataset) = object else {
             return Err(Error::file(&self.path, format!("{place} is not a string")));
         };
+        self.dimensions(dataset, place)?;
         let units = dataset.read_u16().map_err(|error| {
             Error::file(&self.path, format!("{place} cannot be read as a string: {error}; is the file whole?"))
         })?;

@@ -91,13 +91,10 @@ fn kaggles_tables_and_nested_image_folder_are_read() {
 
 #[test]
 fn attributes_in_another_order_are_mapped_by_name() {
-    let mut reversed = format!("5\n{}\n", NAMES.iter().rev().copied().collect::<Vec<_>>().join(" "));
-    for (i, image) in IMAGES.iter().enumerate() {
-        let values = values(i, " ", "-1");
-        let values: Vec<&str> = values.split_whitespace().rev().collect();
-        reversed += &format!("{image} {}\n", values.join(" "));
-    }
-    assert_is_the_fixture(&with_attributes(reversed));
+    let reversed = |line: &str| line.split_whitespace().rev().collect::<Vec<_>>().join(" ");
+    let rows = (0..5).map(|i| format!("{} {}\n", IMAGES[i], reversed(&values(i, " ", "-1"))));
+    let header = format!("5\n{}\n", reversed(&NAMES.join(" ")));
+    assert_is_the_fixture(&with_attributes(header + &rows.collect::<Vec<_>>().concat()));
 }
 
 #[test]
