@@ -171,7 +171,8 @@ mod tests {
     #[test]
     fn merged_affine_maps_equal_one_after_the_other() {
         let size = (31.0, 57.0);
-        let (first, second) = (Affine::about_centre(size, [0.5, 2.0, -1.0, 3.0]), Affine([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
+        let (first, second) =
+            (Affine::about_centre(size, [0.5, 2.0, -1.0, 3.0]), Affine([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
         assert_eq!(first.then(&second).at((7.0, 9.0)), second.at(first.at((7.0, 9.0))));
     }
 

@@ -49,9 +49,10 @@ impl Pipeline {
         })?;
         for operation in &wire.operation {
             let start = operation.span().start;
-            operation.get_ref().check().map_err(|message| {
-                Error::line(path, line(start), format!("this operation cannot be: {message}"))
-            })?;
+            operation
+                .get_ref()
+                .check()
+                .map_err(|message| Error::line(path, line(start), format!("this operation cannot be: {message}")))?;
         }
         Ok(Self { operations: wire.operation.into_iter().map(Spanned::into_inner).collect() })
     }
@@ -162,12 +163,16 @@ mod tests {
     #[test]
     fn draws_stay_within_bounds_and_reach_them() {
         let plans: Vec<_> = (1..4000).map(|copy| default().plan(0, "x", copy)).collect();
-        let degrees: Vec<i32> =
-            plans.iter().flat_map(|p| &p.steps).filter_map(|s| if let Step::Rotate(d) = s { Some(*d) } else { None }).collect();
+        let degrees: Vec<i32> = plans
+            .iter()
+            .flat_map(|p| &p.steps)
+            .filter_map(|s| if let Step::Rotate(d) = s { Some(*d) } else { None })
+            .collect();
         assert_eq!((degrees.iter().min(), degrees.iter().max()), (Some(&-11), Some(&11)));
         // 0.7 of 3999 within five standard deviations (29).
         assert!((2654..=2944).contains(&degrees.len()), "{}", degrees.len());
-        let zooms = plans.iter().flat_map(|p| &p.steps).filter_map(|s| if let Step::Zoom(z) = s { Some(*z) } else { None });
+        let zooms =
+            plans.iter().flat_map(|p| &p.steps).filter_map(|s| if let Step::Zoom(z) = s { Some(*z) } else { None });
         assert!(zooms.clone().all(|z| (900..=1100).contains(&z)) && zooms.max() > Some(1090));
     }
 }

@@ -97,7 +97,8 @@ impl Source {
             let place = (inside_y >> FRACTION) as usize * stride + (inside_x >> FRACTION) as usize;
             let weight = |inside: i64| (inside >> (FRACTION - 8)) as u64 & 255;
             let near = &self.packed[place..place + stride + 2];
-            let value = bilinear([near[0], near[1], near[stride], near[stride + 1]], weight(inside_x), weight(inside_y));
+            let value =
+                bilinear([near[0], near[1], near[stride], near[stride + 1]], weight(inside_x), weight(inside_y));
             pixel.copy_from_slice(&value);
             x += span.step.0;
             y += span.step.1;

@@ -50,11 +50,19 @@ pub(super) fn claim(folder: &Path, input_digest: &str, force: bool) -> Result<(L
             folder.display()
         )));
     }
-    if found.is_some() && let Some(prepared) = finished(folder)? {
+    if found.is_some()
+        && let Some(prepared) = finished(folder)?
+    {
         return Ok((lock, State::Finished(Box::new(prepared))));
     }
     for name in [PREPARED, MANIFEST, MANIFEST_TEXT] {
         remove(&folder.join(name))?;
+    }
+    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let entry = entry.map_err(Error::io("read", folder))?;
+        if is_left_over(&entry.file_name()) {
+            remove(&entry.path())?;
+        }
     }
     write_json(&folder.join(INPUTS), &Inputs { input_digest: input_digest.to_owned() })?;
     Ok((lock, State::Open))
@@ -93,7 +101,7 @@ fn refuse_foreign(folder: &Path) -> Result<()> {
     }
     for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let name = entry.map_err(Error::io("read", folder))?.file_name();
-        if name != LOCK {
+        if name != LOCK && !is_left_over(&name) {
             return Err(Error::Request(format!(
                 "{} holds files that are not of a prepared set ({}): give an empty or a new folder",
                 folder.display(),
@@ -102,6 +110,11 @@ fn refuse_foreign(folder: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A file that a killed run was writing.
+fn is_left_over(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".partial-")
 }
 
 fn lock(folder: &Path) -> Result<Lock> {
