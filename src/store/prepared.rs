@@ -136,7 +136,7 @@ pub(super) fn input_digest(dataset: &Dataset, options: &Options, copies: u32) ->
     dataset.notes.iter().for_each(|note| add(note.as_bytes()));
     for name in ["source", "split", "identity"] {
         add(name.as_bytes());
-        for value in dataset.table.column(name)?.str()? {
+        for value in dataset.table.column(name)?.str()?.iter() {
             add(value.unwrap_or("\0").as_bytes());
         }
     }

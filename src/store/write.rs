@@ -104,7 +104,7 @@ fn items(dataset: &Dataset, copies: u32) -> Result<Vec<Item>> {
     let unique = stems.iter().all(|stem| seen.insert(stem.to_lowercase()));
     let mut places = [0_usize; 3];
     let mut items = Vec::with_capacity(sources.len());
-    for (row, ((source, stem), split)) in sources.into_iter().zip(stems).zip(splits).enumerate() {
+    for (row, ((&source, stem), split)) in sources.iter().zip(stems).zip(splits).enumerate() {
         let shard = places[split as usize] / SHARD;
         places[split as usize] += 1;
         items.push(Item {
