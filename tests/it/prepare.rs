@@ -1,5 +1,7 @@
 //! Stages 1b and storage: what a prepared folder holds, that it is the same however it came about, and what is refused.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use gal_bench::attribute;
 use gal_bench::augment::{Filter, Pipeline, render, resize};
 use gal_bench::dataset::{Dataset, Images, Name, Partition, Split};
@@ -18,7 +20,7 @@ struct Bench {
 }
 
 fn picture(row: u32, width: u32, height: u32) -> RgbImage {
-    RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 3 + row * 40) as u8, (y * 2) as u8, ((x + y) / 2) as u8]))
+    RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 3 + row * 40) as u8, (y * 2) as u8, (x / 2 + y) as u8]))
 }
 
 fn write_jpeg(path: &Path, image: &RgbImage) {
