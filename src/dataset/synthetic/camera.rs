@@ -29,7 +29,7 @@ pub(super) fn photograph(canvas: Canvas, look: &Look, scene: &Scene) -> RgbImage
 }
 
 /// Nearly a Gaussian of standard deviation `sigma` pixels: two box blurs each way; the border repeats.
-fn blur(pixels: &mut Vec<Colour>, sigma: f32) {
+fn blur(pixels: &mut [Colour], sigma: f32) {
     // A box of half width r has variance ((2 r + 1)^2 - 1) / 12; two of them add up to sigma^2.
     let radius = 0.5 * ((6.0 * sigma * sigma + 1.0).sqrt() - 1.0);
     let mut spare = vec![[0.0; 3]; pixels.len()];

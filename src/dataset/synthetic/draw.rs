@@ -143,7 +143,7 @@ fn blur_rows(values: &mut [f32], width: usize, radius: f32) {
     let mut padded = vec![0.0; width + 2 * before];
     for row in values.chunks_exact_mut(width) {
         padded[before..before + width].copy_from_slice(row);
-        let mut sum: f32 = padded[1..2 * whole + 1].iter().sum();
+        let mut sum: f32 = padded[1..=2 * whole].iter().sum();
         for (x, value) in row.iter_mut().enumerate() {
             sum += padded[x + 2 * whole + 1];
             *value = (sum + part * (padded[x] + padded[x + 2 * whole + 2])) * scale;
@@ -188,7 +188,8 @@ struct Accumulator {
 
 impl Accumulator {
     fn line(&mut self, from: Point, to: Point, turn: f32) {
-        if from[1] == to[1] || !(from[0] + from[1] + to[0] + to[1]).is_finite() {
+        let level = from[1].total_cmp(&to[1]).is_eq();
+        if level || !(from[0] + from[1] + to[0] + to[1]).is_finite() {
             return;
         }
         let (sign, from, to) = if from[1] < to[1] { (turn, from, to) } else { (-turn, to, from) };
@@ -311,8 +312,8 @@ mod tests {
     fn what_lies_beyond_the_picture_is_cut_off() {
         let wide = Mask::new(&[vec![[-50.0, -70.0], [400.0, -70.0], [400.0, 300.0], [-50.0, 300.0]]]);
         assert!((area(&wide) - (SIZE * SIZE) as f32).abs() < 1.0);
-        assert_eq!(area(&Mask::new(&[vec![[-9.0, 3.0], [-2.0, 3.0], [-5.0, 90.0]]])), 0.0);
-        assert_eq!(area(&Mask::new(&[vec![[f32::NAN, 3.0], [20.0, f32::NAN], [5.0, 90.0]]])), 0.0);
+        assert!(area(&Mask::new(&[vec![[-9.0, 3.0], [-2.0, 3.0], [-5.0, 90.0]]])) < 1e-6);
+        assert!(area(&Mask::new(&[vec![[f32::NAN, 3.0], [20.0, f32::NAN], [5.0, 90.0]]])) < 1e-6);
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn lit(sitter: &Sitter, x: f32, y: f32, most: f32) -> super::draw::Colour {
 
 /// The face's skin; gives its mask, within which features are painted.
 pub(super) fn skin(canvas: &mut Canvas, sitter: &Sitter) -> Mask {
-    let mask = sitter.place.flat(&[sitter.outline.clone()], 0.0);
+    let mask = sitter.place.flat(std::slice::from_ref(&sitter.outline), 0.0);
     let seed = sitter.scene.dice("skin").bits() as u32;
     let blotchy = 0.5 + 2.2 * (1.0 - sitter.look.attractive) + 1.2 * (1.0 - sitter.look.young);
     let (coarse, fine) = (Clouds::new(9.0, seed), Clouds::new(4.0, seed ^ 1));
@@ -185,10 +185,10 @@ pub(super) fn under_chin(canvas: &mut Canvas, sitter: &Sitter, neck: &Mask) {
     canvas.fill(&place.flat(&[cast], 0.0).feathered(7.0).within(neck), sitter.skin.crease, 0.62);
     if fold > FAINT {
         let wide = 0.90 + 0.07 * fold;
-        let lobe: Vec<Point> = jaw().map(|p| low(p, wide, 0.06 + 0.15 * fold)).collect();
+        let lobe: Vec<Point> = jaw().map(|p| low(p, wide, 0.07 + 0.19 * fold)).collect();
         let mask = place.flat(&[lobe], 0.0);
-        canvas.fill_with(&mask, (fold * 2.0).min(1.0), |x, y| lit(sitter, x, y, 0.55));
-        let rim: Vec<Point> = jaw().map(|p| low(p, 1.0, 0.05)).collect();
+        canvas.fill_with(&mask, (fold * 2.0).min(1.0), |x, y| lit(sitter, x, y, 0.85));
+        let rim: Vec<Point> = jaw().map(|p| low(p, 1.0, 0.055)).collect();
         canvas.fill(&place.flat(&[rim], 0.0).feathered(3.0).within(&mask), sitter.skin.crease, 0.9 * fold);
     }
 }

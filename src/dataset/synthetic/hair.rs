@@ -294,13 +294,13 @@ fn bangs(canvas: &mut Canvas, sitter: &Sitter, face: &Mask, back: f32) {
         let lower = reach + ragged + 0.14 * (x + step / 2.0).abs();
         let at = |p: Point| place.at(p, 0.85 * (1.0 - p[0] * p[0] * 0.9 - p[1] * p[1] / 2.6).max(0.0).sqrt());
         let left = curve::spline(
-            &[[x * 0.86, top], [x - 0.02 + sweep * 0.4, (top + lower) / 2.0], [x + 0.02 + sweep, lower]].map(at),
+            &[[x * 0.86, top], [x - 0.02 + sweep * 0.4, f32::midpoint(top, lower)], [x + 0.02 + sweep, lower]].map(at),
             false,
         );
         let right = curve::spline(
             &[
                 [(x + step) * 0.86, top],
-                [x + step + 0.05 + sweep * 0.4, (top + lower) / 2.0],
+                [x + step + 0.05 + sweep * 0.4, f32::midpoint(top, lower)],
                 [x + step - 0.03 + sweep, lower - 0.01],
             ]
             .map(at),

@@ -33,6 +33,7 @@ use rayon::prelude::*;
 use scene::Scene;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The side of every picture, in pixels.
 pub const SIZE: u32 = draw::SIZE as u32;
@@ -61,7 +62,7 @@ impl Default for Options {
 /// to call from many threads.
 #[derive(Debug, Clone)]
 pub struct Renderer {
-    copula: Copula,
+    copula: Arc<Copula>,
     seed: u64,
 }
 
@@ -71,7 +72,7 @@ impl Renderer {
     /// # Errors
     /// Only where the tables built into the program are damaged.
     pub fn new(seed: u64) -> Result<Self> {
-        Ok(Self { copula: Copula::built_in()?, seed })
+        Ok(Self { copula: Arc::new(Copula::built_in()?), seed })
     }
 
     /// The picture at `row`, 256 x 256. It does not depend on how many rows the set has.

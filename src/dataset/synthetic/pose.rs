@@ -71,23 +71,17 @@ impl Placing {
 
     /// A mask of outlines on the skin, `lift` in front of it.
     pub(super) fn on_skin(&self, outlines: &[Vec<Point>], lift: f32) -> Mask {
-        self.mask(outlines, |p| self.at(p, skin_depth(p) + lift))
+        mask(outlines, |p| self.at(p, skin_depth(p) + lift))
     }
 
     /// A mask of outlines at one depth: 0 for the head's silhouette.
     pub(super) fn flat(&self, outlines: &[Vec<Point>], depth: f32) -> Mask {
-        self.mask(outlines, |p| self.at(p, depth))
+        mask(outlines, |p| self.at(p, depth))
     }
 
     /// A mask of outlines of the body.
     pub(super) fn on_body(&self, outlines: &[Vec<Point>]) -> Mask {
-        self.mask(outlines, |p| self.body(p))
-    }
-
-    /// A mask of outlines whose points `place` moves to pixels.
-    pub(super) fn mask(&self, outlines: &[Vec<Point>], place: impl Fn(Point) -> Point) -> Mask {
-        let placed: Vec<Vec<Point>> = outlines.iter().map(|o| o.iter().map(|p| place(*p)).collect()).collect();
-        Mask::new(&placed)
+        mask(outlines, |p| self.body(p))
     }
 
     /// A soft elliptic spot on the skin: full in the middle, nothing at the radius.
@@ -108,4 +102,10 @@ impl Placing {
         let (sin, cos) = self.roll;
         [dx * cos + dy * sin, dy * cos - dx * sin]
     }
+}
+
+/// A mask of outlines whose points `place` moves to pixels.
+pub(super) fn mask(outlines: &[Vec<Point>], place: impl Fn(Point) -> Point) -> Mask {
+    let placed: Vec<Vec<Point>> = outlines.iter().map(|o| o.iter().map(|p| place(*p)).collect()).collect();
+    Mask::new(&placed)
 }

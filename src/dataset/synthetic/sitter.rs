@@ -52,10 +52,15 @@ impl<'a> Sitter<'a> {
 
 fn skin(look: &Look, scene: &Scene) -> Skin {
     let grey = scene.skin.iter().sum::<f32>() / 3.0;
-    let pale = [238.0 + 0.02 * grey, 224.0 + 0.02 * grey, 218.0 + 0.03 * grey];
+    let pale = [228.0 + 0.02 * grey, 210.0 + 0.02 * grey, 202.0 + 0.03 * grey];
     let base = mix(scene.skin, pale, 0.08 * look.heavy_makeup + 0.78 * look.pale_skin);
     let shadow = tinted(base, mix([0.70, 0.58, 0.54], [0.86, 0.80, 0.82], 0.6 * look.pale_skin));
-    Skin { base, shadow, lit: mix(base, [255.0, 246.0, 232.0], 0.42), crease: tinted(base, [0.58, 0.44, 0.40]) }
+    Skin {
+        base,
+        shadow,
+        lit: mix(base, [255.0, 246.0, 232.0], 0.42 - 0.2 * look.pale_skin),
+        crease: tinted(base, [0.58, 0.44, 0.40]),
+    }
 }
 
 /// The hair's colour: shares of the four that have a name, and of another where none of them is plain.
@@ -82,8 +87,8 @@ fn outline(look: &Look, scene: &Scene, chin: f32) -> Vec<Point> {
         [0.84 - 0.03 * oval, -0.96],
         [0.955 - 0.07 * oval, -0.48],
         [0.965 + 0.05 * chubby + 0.02 * look.high_cheekbones, 0.06],
-        [0.86 + 0.06 * male + 0.12 * chubby - 0.11 * oval, 0.58],
-        [0.62 + 0.10 * male + 0.17 * chubby - 0.15 * oval, 0.98],
+        [0.86 + 0.045 * male + 0.12 * chubby - 0.11 * oval, 0.58],
+        [0.62 + 0.085 * male + 0.17 * chubby - 0.15 * oval, 0.98],
         [0.31 + 0.08 * male + 0.14 * chubby - 0.08 * oval, chin - 0.08],
         [0.0, chin],
     ];

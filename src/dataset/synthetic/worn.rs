@@ -3,6 +3,7 @@
 use super::curve;
 use super::draw::{Canvas, Mask, Point, mix, scaled};
 use super::face::SIDES;
+use super::pose;
 use super::scene::{Hat, Jewel};
 use super::sitter::Sitter;
 
@@ -41,8 +42,7 @@ pub(super) fn glasses(canvas: &mut Canvas, sitter: &Sitter, face: &Mask) {
         let glare = curve::stroke(&[[c[0] - 0.16, c[1] + 0.14], [c[0] + 0.10, c[1] - 0.18]], |_| 0.07);
         canvas.fill(&place.on_skin(&[glare], 0.10).feathered(1.5).within(&lens), [255.0; 3], 0.40);
         rim.push(rim[0]);
-        let shadow = place
-            .mask(&[curve::stroke(&rim, |_| width)], |p| place.at([p[0], p[1] + 0.05], 0.7))
+        let shadow = pose::mask(&[curve::stroke(&rim, |_| width)], |p| place.at([p[0], p[1] + 0.05], 0.7))
             .feathered(2.0)
             .within(face);
         canvas.fill(&shadow, sitter.skin.crease, 0.35);
@@ -130,7 +130,7 @@ pub(super) fn hat(canvas: &mut Canvas, sitter: &Sitter, face: &Mask) {
         Hat::Cap => crown_of(-1.74, 1.10),
         Hat::Brim => crown_of(-1.96, 0.98),
     };
-    let mask = place.mask(&[crown], |p| place.at(p, 0.10));
+    let mask = pose::mask(&[crown], |p| place.at(p, 0.10));
     let light = scene.light[0];
     canvas.fill_with(&mask, 1.0, |x, y| {
         let p = place.face_point(x, y);
@@ -163,16 +163,16 @@ pub(super) fn hat(canvas: &mut Canvas, sitter: &Sitter, face: &Mask) {
                 ]),
                 true,
             );
-            canvas.fill(&place.mask(&[visor], |p| place.at(p, 0.62)), scaled(colour, 0.66), 1.0);
+            canvas.fill(&pose::mask(&[visor], |p| place.at(p, 0.62)), scaled(colour, 0.66), 1.0);
             let seam = curve::stroke(&[[0.0, -1.72], [0.0, -0.85]].map(front), |_| 1.6);
             canvas.fill(&Mask::new(&[seam]), scaled(colour, 0.7), 0.8);
-            canvas.fill(&place.mask(&[curve::ellipse([0.0, -1.15], [0.20, 0.17])], front), scene.background[2], 0.9);
+            canvas.fill(&pose::mask(&[curve::ellipse([0.0, -1.15], [0.20, 0.17])], front), scene.background[2], 0.9);
         }
         Hat::Brim => {
             let brim = curve::ellipse([0.0, -0.72], [1.62, 0.22]);
-            canvas.fill(&place.mask(&[brim], |p| place.at(p, 0.22)), scaled(colour, 0.80), 1.0);
+            canvas.fill(&pose::mask(&[brim], |p| place.at(p, 0.22)), scaled(colour, 0.80), 1.0);
             let lit = curve::ellipse([0.0, -0.78], [1.5, 0.13]);
-            canvas.fill(&place.mask(&[lit], |p| place.at(p, 0.22)).feathered(2.0), colour, 0.7);
+            canvas.fill(&pose::mask(&[lit], |p| place.at(p, 0.22)).feathered(2.0), colour, 0.7);
             let band = curve::spline(&[[-0.98, -0.94], [0.0, -0.86], [0.98, -0.94]].map(|p| place.at(p, 0.16)), false);
             canvas.fill(&Mask::new(&[curve::stroke(&band, |_| place.pixels(0.17))]), scaled(scene.cloth, 0.5), 1.0);
         }
