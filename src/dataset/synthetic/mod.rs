@@ -1,6 +1,6 @@
 //! Faces drawn by this program, so that the whole suite can be tried, tested and compared without anybody's
-//! photographs. [`labels`] draws CelebA's 40 attributes with CelebA's rates and correlations, [`scene`] everything
-//! that no attribute decides, [`portrait`] paints the two. `datasets/synthetic/README.md` tells what the labels mean.
+//! photographs. `labels` draws CelebA's 40 attributes with CelebA's rates and correlations, `scene` everything
+//! that no attribute decides, `portrait` paints the two. `datasets/synthetic/README.md` tells what the labels mean.
 
 mod beard;
 mod body;

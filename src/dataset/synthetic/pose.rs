@@ -11,7 +11,7 @@ const UNIT: f32 = 61.0;
 /// How a head is held and framed.
 #[derive(Debug, Clone)]
 pub(super) struct Pose {
-    /// Turn to the picture's right, nod downwards, tilt clockwise; in turns, small.
+    /// Turn to the picture's right, in turns.
     pub(super) yaw: f32,
     /// Nod downwards, in turns.
     pub(super) pitch: f32,

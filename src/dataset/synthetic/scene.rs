@@ -58,7 +58,7 @@ pub(super) struct Scene {
     /// Of the whole picture, about 1.
     pub(super) exposure: f32,
     pub(super) skin: Colour,
-    /// The share of red in a hair that is none of black, blond, brown, gray.
+    /// The colour of hair that is plainly none of black, blond, brown, gray.
     pub(super) other_hair: Colour,
     /// Small differences of lightness among hairs of one colour, -1 to 1.
     pub(super) hair_shade: f32,
