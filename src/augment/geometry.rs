@@ -95,10 +95,8 @@ impl Inverse {
     pub(super) fn of(step: &Step, size: (f64, f64)) -> Option<Self> {
         let about_centre = |matrix| Some(Self::Affine(Affine::about_centre(size, matrix)));
         match step {
-            Step::Rotate(degrees) => {
-                let (sine, cosine) = f64::from(*degrees).to_radians().sin_cos();
-                about_centre([cosine, -sine, sine, cosine])
-            }
+            Step::Rotate(degrees) => about_centre(turn(*degrees, inner_share(size, *degrees))),
+            Step::RotateWithoutCrop(degrees) => about_centre(turn(*degrees, 1.0)),
             Step::Zoom(thousandths) => {
                 let shrink = 1000.0 / f64::from(*thousandths);
                 about_centre([shrink, 0.0, 0.0, shrink])
@@ -115,6 +113,20 @@ impl Inverse {
             Self::Mesh(mesh) => mesh.at(place),
         }
     }
+}
+
+/// A turn by degrees counterclockwise, undone, on an image shown at `scale`.
+fn turn(degrees: i32, scale: f64) -> [f64; 4] {
+    // Not the system's sine, whose last bit differs between machines.
+    let (sine, cosine) = libm::sincos(f64::from(degrees).to_radians());
+    [scale * cosine, -scale * sine, scale * sine, scale * cosine]
+}
+
+/// The side of the largest upright rectangle of the image's aspect inside the turned image, as a share of the image's:
+/// scaled by k, its own bounding box after the turn back, `k (w cos + h sin)` by `k (w sin + h cos)`, has to fit.
+fn inner_share((width, height): (f64, f64), degrees: i32) -> f64 {
+    let (sine, cosine) = libm::sincos(f64::from(degrees.abs()).to_radians());
+    (width / (width * cosine + height * sine)).min(height / (width * sine + height * cosine))
 }
 
 /// From output pixels to the pixels of the source as it is `kept`: the output's scale, the inverses of all steps, last
@@ -144,7 +156,17 @@ mod tests {
 
     #[test]
     fn quarter_turn_to_the_left_brings_the_right_to_the_top() {
-        assert_eq!(at(&Step::Rotate(90), (50.0, 20.0)), (60.0, 30.0));
+        assert_eq!(at(&Step::RotateWithoutCrop(90), (50.0, 20.0)), (60.0, 30.0));
+    }
+
+    #[test]
+    fn cropped_turn_touches_the_border_with_a_corner_and_never_crosses_it() {
+        for degrees in -90..=90 {
+            let corners = [(0.0, 0.0), (100.0, 0.0), (0.0, 60.0), (100.0, 60.0)].map(|c| at(&Step::Rotate(degrees), c));
+            let beyond = |(x, y): (f64, f64)| (-x).max(x - 100.0).max(-y).max(y - 60.0);
+            let furthest = corners.into_iter().map(beyond).fold(f64::NEG_INFINITY, f64::max);
+            assert!(furthest.abs() < 1e-6, "{degrees} degrees: {furthest}");
+        }
     }
 
     #[test]
@@ -178,7 +200,7 @@ mod tests {
 
     #[test]
     fn last_step_is_undone_first() {
-        let steps = [Step::Zoom(2000), Step::FlipLeftRight, Step::Rotate(90)];
+        let steps = [Step::Zoom(2000), Step::FlipLeftRight, Step::RotateWithoutCrop(90)];
         let map = inverse_map(&steps, (100, 100), (100, 100), 200);
         let place = map.iter().fold((20.0, 60.0), |place, inverse| inverse.at(place));
         // By hand: (10, 30) of the source's size, turned back (70, 10), mirrored (30, 10), inner half (40, 30).

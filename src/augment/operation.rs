@@ -11,7 +11,12 @@ use std::fmt;
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "every operation has `probability`; bounds are explained where they are used")]
 pub enum Operation {
-    /// Turns about the centre by whole degrees, evenly drawn from `max_right` clockwise to `max_left` counterclockwise.
+    /// Turns about the centre by whole degrees, a coin deciding between up to `max_left` counterclockwise and up to
+    /// `max_right` clockwise, then shows the largest rectangle of the image's aspect that holds no border, enlarged to
+    /// the image's size. (Augmentor 0.2.12 misses that rectangle by a misplaced parenthesis, and turns the other way
+    /// than its manual says.)
+    Rotate { probability: f64, max_left: u32, max_right: u32 },
+    /// As `Rotate`, but the size of the face stays and corners show what lies beyond the border.
     RotateWithoutCrop { probability: f64, max_left: u32, max_right: u32 },
     /// Enlarges about the centre by a factor; below 1 it makes smaller.
     Zoom { probability: f64, min_factor: f64, max_factor: f64 },
@@ -30,8 +35,10 @@ pub enum Operation {
 /// An operation with its parameters drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// By so many degrees counterclockwise.
+    /// By so many degrees counterclockwise, at most 90, cropped.
     Rotate(i32),
+    /// By so many degrees counterclockwise.
+    RotateWithoutCrop(i32),
     /// By so many thousandths.
     Zoom(u32),
     /// Left becomes right.
@@ -53,7 +60,8 @@ impl Operation {
     /// The chance of being applied.
     pub fn probability(&self) -> f64 {
         match *self {
-            Self::RotateWithoutCrop { probability, .. }
+            Self::Rotate { probability, .. }
+            | Self::RotateWithoutCrop { probability, .. }
             | Self::Zoom { probability, .. }
             | Self::FlipLeftRight { probability }
             | Self::RandomDistortion { probability, .. }
@@ -69,9 +77,8 @@ impl Operation {
             return Err(format!("probability is {probability}, expected 0 to 1"));
         }
         match *self {
-            Self::RotateWithoutCrop { max_left, max_right, .. } if max_left > 180 || max_right > 180 => {
-                Err(format!("max_left {max_left} and max_right {max_right}, expected at most 180 degrees"))
-            }
+            Self::Rotate { max_left, max_right, .. } => check_degrees(max_left, max_right, 90),
+            Self::RotateWithoutCrop { max_left, max_right, .. } => check_degrees(max_left, max_right, 180),
             Self::Zoom { min_factor, max_factor, .. } => check_factors(min_factor, max_factor, 0.1),
             Self::RandomBrightness { min_factor, max_factor, .. }
             | Self::RandomContrast { min_factor, max_factor, .. } => check_factors(min_factor, max_factor, 0.0),
@@ -84,7 +91,7 @@ impl Operation {
                 }
                 Ok(())
             }
-            _ => Ok(()),
+            Self::FlipLeftRight { .. } => Ok(()),
         }
     }
 
@@ -94,8 +101,9 @@ impl Operation {
             return None;
         }
         Some(match *self {
+            Self::Rotate { max_left, max_right, .. } => Step::Rotate(draw_degrees(generator, max_left, max_right)),
             Self::RotateWithoutCrop { max_left, max_right, .. } => {
-                Step::Rotate(generator.random_range(-(max_right as i32)..=max_left as i32))
+                Step::RotateWithoutCrop(draw_degrees(generator, max_left, max_right))
             }
             Self::Zoom { min_factor, max_factor, .. } => Step::Zoom(draw_factor(generator, min_factor, max_factor)),
             Self::FlipLeftRight { .. } => Step::FlipLeftRight,
@@ -112,6 +120,22 @@ impl Operation {
                 Step::Contrast(draw_factor(generator, min_factor, max_factor))
             }
         })
+    }
+}
+
+fn check_degrees(left: u32, right: u32, most: u32) -> Result<(), String> {
+    if left <= most && right <= most {
+        return Ok(());
+    }
+    Err(format!("max_left is {left} and max_right {right}, expected at most {most} degrees"))
+}
+
+/// Counterclockwise. The coin makes 0 twice as likely as any other angle, as it is in Augmentor.
+fn draw_degrees(generator: &mut Pcg64Mcg, left: u32, right: u32) -> i32 {
+    if generator.random_bool(0.5) {
+        generator.random_range(0..=left as i32)
+    } else {
+        -generator.random_range(0..=right as i32)
     }
 }
 
@@ -132,7 +156,8 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let factor = |thousandths: u32| f64::from(thousandths) / 1000.0;
         match self {
-            Self::Rotate(degrees) => write!(f, "rotate_without_crop {degrees}"),
+            Self::Rotate(degrees) => write!(f, "rotate {degrees}"),
+            Self::RotateWithoutCrop(degrees) => write!(f, "rotate_without_crop {degrees}"),
             Self::Zoom(thousandths) => write!(f, "zoom {}", factor(*thousandths)),
             Self::FlipLeftRight => write!(f, "flip_left_right"),
             Self::Distort { grid: (across, down), nodes } => {

@@ -15,7 +15,11 @@ pub(super) fn apply(image: &mut RgbImage, steps: &[Step]) {
                 let grey = mean_grey(image, &table);
                 blend(&mut table, grey, *thousandths);
             }
-            Step::Rotate(_) | Step::Zoom(_) | Step::FlipLeftRight | Step::Distort { .. } => {}
+            Step::Rotate(_)
+            | Step::RotateWithoutCrop(_)
+            | Step::Zoom(_)
+            | Step::FlipLeftRight
+            | Step::Distort { .. } => {}
         }
     }
     if table != unchanged {

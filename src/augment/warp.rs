@@ -187,7 +187,6 @@ fn mesh_spans(first: &Affine, mesh: &Mesh, last: &Affine, y: usize, side: usize,
 mod tests {
     use super::*;
     use crate::augment::{Pipeline, Step};
-    use std::path::Path;
 
     /// Smooth, so that a small error of place is a small error of value.
     fn picture(width: u32, height: u32) -> RgbImage {
@@ -233,12 +232,13 @@ mod tests {
     #[test]
     fn fused_warp_equals_the_slow_one() {
         let orders = [
-            vec![Step::Rotate(11), Step::Zoom(900), distort(), Step::FlipLeftRight],
+            vec![Step::RotateWithoutCrop(11), Step::Zoom(900), distort(), Step::FlipLeftRight],
             vec![Step::Rotate(-7), Step::Zoom(1100), distort()],
             vec![distort(), Step::Zoom(900), Step::FlipLeftRight],
             vec![distort(), Step::Rotate(11), Step::Zoom(900)],
             vec![distort(), Step::FlipLeftRight, distort()],
-            vec![Step::Rotate(90), Step::Zoom(1050)],
+            vec![Step::RotateWithoutCrop(90), Step::Zoom(1050)],
+            vec![Step::Rotate(-13), distort()],
             vec![distort()],
         ];
         for image in [picture(250, 250), picture(178, 218), picture(300, 100)] {
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn default_pipeline_is_drawn_as_the_slow_warp_has_it() {
-        let pipeline = Pipeline::from_toml(Pipeline::default_text(), Path::new("default.toml")).unwrap();
+        let pipeline = Pipeline::default();
         let image = picture(178, 218);
         for copy in 1..40 {
             let mut plan = pipeline.plan(5, "a", copy);

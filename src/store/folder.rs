@@ -42,7 +42,10 @@ pub(super) fn claim(folder: &Path, input_digest: &str, force: bool) -> Result<(L
     if force {
         clear(folder)?;
     }
-    let found = read_json::<Inputs>(&folder.join(INPUTS))?.map(|inputs| inputs.input_digest);
+    let found = match read_json::<Inputs>(&folder.join(INPUTS))? {
+        Some(inputs) => Some(inputs.input_digest),
+        None => read_json::<Prepared>(&folder.join(PREPARED))?.map(|prepared| prepared.input_digest),
+    };
     if found.as_deref().is_some_and(|found| found != input_digest) {
         return Err(Error::Request(format!(
             "{} holds a set prepared, or half prepared, with other options or from other data: give another folder, or \

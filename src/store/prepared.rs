@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const VERSION: u32 = 1;
 
 /// How a set is prepared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Side of the stored images in pixels.
     pub size: u32,
@@ -19,8 +19,8 @@ pub struct Options {
     pub copies: Option<usize>,
     /// Decides every distortion.
     pub seed: u64,
-    /// The distortions, as TOML.
-    pub pipeline_text: String,
+    /// The distortions.
+    pub pipeline: Pipeline,
     /// Quality of the stored JPEG files, 1 to 100.
     pub quality: u8,
     /// Throw away what an earlier preparation left in the folder.
@@ -34,7 +34,7 @@ impl Default for Options {
             expand: None,
             copies: None,
             seed: 0,
-            pipeline_text: Pipeline::default_text().to_owned(),
+            pipeline: Pipeline::default(),
             quality: 95,
             force: false,
         }
@@ -85,7 +85,9 @@ pub struct Prepared {
     pub copies: u32,
     /// The distortions, as TOML.
     pub pipeline: String,
-    /// BLAKE3 over the options and every source with its labels and split.
+    /// BLAKE3 of `pipeline`.
+    pub pipeline_digest: String,
+    /// BLAKE3 over the options and every source with its labels, its split and the size of its file.
     pub input_digest: String,
     /// The training images.
     pub train: Counts,
@@ -119,8 +121,9 @@ impl Prepared {
     }
 }
 
-/// BLAKE3 over everything that decides what the folder will hold, but for the pixels.
-pub(super) fn input_digest(dataset: &Dataset, options: &Options, copies: u32) -> Result<String> {
+/// BLAKE3 over everything that decides what the folder will hold; of the pixels only the size of their files
+/// (`file_sizes`, in the table's order), for reading them all would take as long as preparing them.
+pub(super) fn input_digest(dataset: &Dataset, options: &Options, copies: u32, file_sizes: &[u64]) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
     let mut add = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -129,7 +132,7 @@ pub(super) fn input_digest(dataset: &Dataset, options: &Options, copies: u32) ->
     for number in [VERSION.into(), options.size.into(), copies.into(), options.seed, options.quality.into()] {
         add(&u64::to_le_bytes(number));
     }
-    add(options.pipeline_text.as_bytes());
+    add(options.pipeline.to_toml()?.as_bytes());
     add(dataset.name.label().as_bytes());
     add(&[u8::from(dataset.partition.official)]);
     add(dataset.partition.description.as_bytes());
@@ -145,5 +148,7 @@ pub(super) fn input_digest(dataset: &Dataset, options: &Options, copies: u32) ->
             dataset.table.column(name)?.bool()?.iter().map(|label| label.map_or(2, u8::from)).collect();
         add(&labels);
     }
+    let sizes: Vec<u8> = file_sizes.iter().flat_map(|size| size.to_le_bytes()).collect();
+    add(&sizes);
     Ok(hasher.finalize().to_hex().to_string())
 }

@@ -92,18 +92,19 @@ impl Reader {
 /// Verifies every stored image against the manifest; how many there are.
 ///
 /// # Errors
-/// As [`Reader::open`], and the first image (in the manifest's order) that is missing or has other bytes.
+/// As [`Reader::open`], and images that are missing or have other bytes: the first of them, in the manifest's order,
+/// and their number.
 pub fn check(folder: &Path) -> Result<usize> {
     let reader = Reader::open(folder)?;
-    let verify = |row: &Row| {
-        let path = folder.join(&row.file);
-        if folder::digest(&files::read(&path)?) == row.digest {
-            return Ok(());
-        }
-        Err(Error::file(path, "is not the image that was stored; prepare the set again with --force"))
-    };
-    let failed = reader.rows.par_iter().map(verify).find_first(Result::is_err);
-    failed.unwrap_or(Ok(())).map(|()| reader.rows.len())
+    let differs = |row: &&Row| !std::fs::read(folder.join(&row.file)).is_ok_and(|b| folder::digest(&b) == row.digest);
+    let damaged: Vec<&Row> = reader.rows.par_iter().filter(differs).collect();
+    let Some(first) = damaged.first() else { return Ok(reader.rows.len()) };
+    let message = format!(
+        "is missing or not the image that was stored ({} of {} images are damaged): prepare the set again with --force",
+        damaged.len(),
+        reader.rows.len()
+    );
+    Err(Error::file(folder.join(&first.file), message))
 }
 
 fn rows(bytes: &[u8]) -> Result<Vec<Row>> {

@@ -5,15 +5,15 @@ use super::folder::{self, State};
 use super::jpeg;
 use super::manifest::{self, Item};
 use super::prepared::{Counts, Options, Prepared, VERSION, input_digest};
-use crate::augment::{Pipeline, Source};
+use crate::augment::Source;
 use crate::dataset::{Dataset, Images, Split};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::progress::{Bar, Progress};
 use image::RgbImage;
 use rayon::prelude::*;
-use std::collections::HashSet;
-use std::path::{Component, Path, PathBuf};
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Component, Path};
 
 /// Sources a folder of images.
 const SHARD: usize = 1000;
@@ -25,27 +25,29 @@ const SHARD: usize = 1000;
 /// Unreadable or damaged images, a folder that is not ours to fill, options out of bounds. An unfinished set never has
 /// a manifest or `prepared.json`.
 pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &Progress) -> Result<Prepared> {
-    let pipeline = Pipeline::from_toml(&options.pipeline_text, Path::new("pipeline"))?;
     let training = splits(dataset)?.iter().filter(|split| **split == Split::Train).count();
     let copies = options.copies(training)?;
     let items = items(dataset, copies)?;
-    let input_digest = input_digest(dataset, options, copies)?;
-    check_sources(dataset, &items)?;
+    let file_sizes = find_sources(dataset, &items)?;
+    let input_digest = input_digest(dataset, options, copies, &file_sizes)?;
     // Held until everything is written.
     let (_lock, state) = folder::claim(folder, &input_digest, options.force)?;
     if let State::Finished(prepared) = state {
+        progress.say(format!("{} is already prepared.", folder.display()));
         return Ok(*prepared);
     }
     create_shards(folder, &items)?;
     let stored = items.iter().map(|item| item.copies as usize).sum();
     let bar = progress.bar("prepare", "images", stored);
-    let job = Job { dataset, folder, options, pipeline: &pipeline, bar: &bar };
+    let job = Job { dataset, folder, options, bar: &bar };
     let digests = items.par_iter().map(|item| job.store(item)).collect::<Result<Vec<_>>>();
     bar.finish();
-    let manifest_digest = manifest::write(dataset, folder, &items, &digests?, |item, copy| {
-        pipeline.plan(options.seed, &item.source, copy).to_string()
+    let digests = digests?;
+    sync(folder, &items)?;
+    let manifest_digest = manifest::write(dataset, folder, &items, &digests, |item, copy| {
+        options.pipeline.plan(options.seed, &item.source, copy).to_string()
     })?;
-    let prepared = describe(dataset, options, copies, &items, input_digest, manifest_digest);
+    let prepared = describe(dataset, options, copies, &items, input_digest, manifest_digest)?;
     folder::write_json(&folder.join(folder::PREPARED), &prepared)?;
     Ok(prepared)
 }
@@ -57,7 +59,7 @@ fn describe(
     items: &[Item],
     input_digest: String,
     manifest_digest: String,
-) -> Prepared {
+) -> Result<Prepared> {
     let counts = |split: Split| {
         let of_split = items.iter().filter(|item| item.split == split);
         of_split.fold(Counts::default(), |counts, item| Counts {
@@ -65,7 +67,8 @@ fn describe(
             stored: counts.stored + item.copies as usize,
         })
     };
-    Prepared {
+    let pipeline = options.pipeline.to_toml()?;
+    Ok(Prepared {
         dataset: dataset.name.label().to_owned(),
         split_official: dataset.partition.official,
         split: dataset.partition.description.clone(),
@@ -74,14 +77,15 @@ fn describe(
         size: options.size,
         quality: options.quality,
         copies,
-        pipeline: options.pipeline_text.clone(),
+        pipeline_digest: folder::digest(pipeline.as_bytes()),
+        pipeline,
         input_digest,
         train: counts(Split::Train),
         val: counts(Split::Val),
         test: counts(Split::Test),
         manifest_digest,
         version: VERSION,
-    }
+    })
 }
 
 fn splits(dataset: &Dataset) -> Result<Vec<Split>> {
@@ -119,21 +123,28 @@ fn items(dataset: &Dataset, copies: u32) -> Result<Vec<Item>> {
     Ok(items)
 }
 
-/// That all images are there, before hours are spent on the first of them.
-fn check_sources(dataset: &Dataset, items: &[Item]) -> Result<()> {
-    let Images::Folder(root) = &dataset.images else { return Ok(()) };
+/// The sizes of the image files, where there are files. That all are there is known before hours are spent on the first.
+fn find_sources(dataset: &Dataset, items: &[Item]) -> Result<Vec<u64>> {
+    let Images::Folder(root) = &dataset.images else { return Ok(Vec::new()) };
     if let Some(item) = items.iter().find(|item| !is_below(&item.source)) {
         return Err(Error::Request(format!(
             "the image name {:?} does not name a file below the image folder",
             item.source
         )));
     }
-    let missing: Vec<PathBuf> =
-        items.par_iter().map(|item| root.join(&item.source)).filter(|path| !path.is_file()).collect();
-    let Some(first) = missing.first() else { return Ok(()) };
-    let more = if missing.len() > 1 { format!(", and so are {} more", missing.len() - 1) } else { String::new() };
+    let size = |item: &Item| {
+        let found = std::fs::metadata(root.join(&item.source)).ok();
+        found.filter(std::fs::Metadata::is_file).map(|file| file.len())
+    };
+    let sizes: Vec<Option<u64>> = items.par_iter().map(size).collect();
+    let mut missing = items.iter().zip(&sizes).filter(|(_, size)| size.is_none()).map(|(item, _)| item);
+    let Some(first) = missing.next() else { return Ok(sizes.into_iter().flatten().collect()) };
+    let more = match missing.count() {
+        0 => String::new(),
+        count => format!(", and so are {count} more"),
+    };
     Err(Error::file(
-        first,
+        root.join(&first.source),
         format!("is missing, though the annotation names it{more}: unpack the images below {}", root.display()),
     ))
 }
@@ -143,14 +154,8 @@ fn is_below(source: &str) -> bool {
 }
 
 fn create_shards(folder: &Path, items: &[Item]) -> Result<()> {
-    let mut last = "";
-    for item in items {
-        if item.shard != last {
-            files::create_folder(&folder.join(&item.shard))?;
-            last = &item.shard;
-        }
-    }
-    Ok(())
+    let shards: BTreeSet<&str> = items.iter().map(|item| item.shard.as_str()).collect();
+    shards.into_iter().try_for_each(|shard| files::create_folder(&folder.join(shard)))
 }
 
 /// What all threads share.
@@ -158,7 +163,6 @@ struct Job<'a> {
     dataset: &'a Dataset,
     folder: &'a Path,
     options: &'a Options,
-    pipeline: &'a Pipeline,
     bar: &'a Bar,
 }
 
@@ -176,7 +180,7 @@ impl Job<'_> {
                     Some(source) => source,
                     none => none.insert(Source::new(self.load(item)?, self.options.size)),
                 };
-                let plan = self.pipeline.plan(self.options.seed, &item.source, copy);
+                let plan = self.options.pipeline.plan(self.options.seed, &item.source, copy);
                 let bytes = jpeg::encode(&source.render(&plan), self.options.quality)?;
                 write_aside(&path, &bytes)?;
                 digests.push(blake3::hash(&bytes));
@@ -203,9 +207,31 @@ fn stored(path: &Path) -> Option<Vec<u8>> {
     (bytes.starts_with(&[0xff, 0xd8]) && bytes.ends_with(&[0xff, 0xd9])).then_some(bytes)
 }
 
-/// As [`files::write`], but not synced: tens of thousands of syncs would take longer than the images, and [`stored`]
-/// finds what a power cut left. The folder is locked, so the name aside is nobody else's.
+/// As [`files::write`], but not synced yet: see [`sync`]. The folder is locked, so the name aside is nobody else's.
 fn write_aside(path: &Path, bytes: &[u8]) -> Result<()> {
     let aside = path.with_extension("jpg.partial");
-    std::fs::write(&aside, bytes).and_then(|()| std::fs::rename(&aside, path)).map_err(Error::io("write", path))
+    std::fs::write(&aside, bytes).and_then(|()| std::fs::rename(&aside, path)).map_err(|e| {
+        // Half a file on a full disk helps nobody; if it stays, the next run writes over it.
+        let _ = std::fs::remove_file(&aside);
+        Error::io("write", path)(e)
+    })
+}
+
+/// Brings all images to the disk before anything says that they are there: one call for the whole file system, since a
+/// call for each of tens of thousands of images takes longer than the images.
+#[cfg(target_os = "linux")]
+fn sync(folder: &Path, _: &[Item]) -> Result<()> {
+    let opened = std::fs::File::open(folder).map_err(Error::io("sync", folder))?;
+    rustix::fs::syncfs(opened).map_err(|e| Error::io("sync", folder)(e.into()))
+}
+
+/// Brings all images to the disk before anything says that they are there.
+#[cfg(not(target_os = "linux"))]
+fn sync(folder: &Path, items: &[Item]) -> Result<()> {
+    items.par_iter().flat_map_iter(|item| (0..item.copies).map(|copy| folder.join(item.file(copy)))).try_for_each(
+        |path| {
+            let file = std::fs::OpenOptions::new().write(true).open(&path);
+            file.and_then(|file| file.sync_all()).map_err(Error::io("sync", &path))
+        },
+    )
 }

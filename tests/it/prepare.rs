@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod golden;
+
 use gal_bench::attribute;
-use gal_bench::augment::{Filter, Pipeline, render, resize};
+use gal_bench::augment::{Filter, Operation, Pipeline, Plan, Source, Step, render, resize};
 use gal_bench::dataset::{Dataset, Images, Name, Partition, Split};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Options, Prepared, Reader};
@@ -73,6 +75,12 @@ impl Bench {
 
     fn source(&self, row: usize) -> PathBuf {
         self.folder.path().join(format!("in/face/{row:03}.jpg"))
+    }
+
+    /// Makes a source undecodable without changing its size.
+    fn spoil(&self, row: usize) {
+        let length = std::fs::read(self.source(row)).unwrap().len();
+        std::fs::write(self.source(row), vec![b'x'; length]).unwrap();
     }
 
     fn prepare(&self, options: &Options) -> gal_bench::Result<Prepared> {
@@ -179,7 +187,7 @@ fn manifest_tells_source_split_identity_labels_and_operations() {
     expected.extend(attribute::NAMES);
     expected.extend(["file", "digest", "operations"]);
     assert_eq!(header, expected);
-    let pipeline = Pipeline::from_toml(Pipeline::default_text(), Path::new("default.toml")).unwrap();
+    let pipeline = Pipeline::default();
     for (line, row) in text.lines().skip(1).zip(&reader.rows) {
         let plan = pipeline.plan(7, &row.source, row.copy as u32).to_string();
         assert_eq!(line.rsplit(',').next().unwrap().trim_matches('"'), plan);
@@ -226,7 +234,7 @@ fn stopped_run_goes_on_to_the_same_bytes_and_keeps_what_is_there() {
     std::fs::write(bench.out().join("images/train/0000/002-0.jpg"), []).unwrap();
     std::fs::write(bench.out().join(".partial-abc"), "half").unwrap();
     // A source whose images are all there is not even read.
-    std::fs::write(bench.source(4), "no longer an image").unwrap();
+    bench.spoil(4);
     bench.prepare(&options()).unwrap();
     assert!(content(&bench.out()) == whole);
 }
@@ -235,8 +243,72 @@ fn stopped_run_goes_on_to_the_same_bytes_and_keeps_what_is_there() {
 fn finished_folder_is_left_alone() {
     let bench = Bench::seven();
     let first = bench.prepare(&options()).unwrap();
-    std::fs::write(bench.source(0), "no longer an image").unwrap();
+    bench.spoil(0);
     assert_eq!(bench.prepare(&options()).unwrap(), first);
+}
+
+#[test]
+fn run_that_meets_a_damaged_source_goes_on_once_it_is_mended() {
+    let bench = Bench::seven();
+    bench.prepare(&options()).unwrap();
+    let whole = content(&bench.out());
+    std::fs::remove_dir_all(bench.out()).unwrap();
+    let good = std::fs::read(bench.source(4)).unwrap();
+    bench.spoil(4);
+    assert!(bench.refusal(&options()).contains("004.jpg"));
+    bench.assert_unfinished();
+    std::fs::write(bench.source(4), good).unwrap();
+    bench.prepare(&options()).unwrap();
+    assert!(content(&bench.out()) == whole);
+}
+
+#[test]
+fn folder_of_other_images_is_refused() {
+    let bench = Bench::seven();
+    bench.prepare(&options()).unwrap();
+    write_jpeg(&bench.source(3), &picture(3, 90, 20));
+    assert!(bench.refusal(&options()).contains("--force"));
+}
+
+#[test]
+fn folder_whose_inputs_are_not_recorded_is_known_by_its_description() {
+    let bench = Bench::seven();
+    let first = bench.prepare(&options()).unwrap();
+    std::fs::remove_file(bench.out().join("inputs.json")).unwrap();
+    assert_eq!(bench.prepare(&options()).unwrap(), first);
+    assert!(bench.refusal(&Options { seed: 8, ..options() }).contains("--force"));
+}
+
+#[test]
+fn pipeline_is_recorded_so_that_it_can_be_used_again() {
+    let bench = Bench::seven();
+    let pipeline = Pipeline { operations: vec![Operation::FlipLeftRight { probability: 1.0 }] };
+    let prepared = bench.prepare(&Options { pipeline: pipeline.clone(), ..options() }).unwrap();
+    assert_eq!(Pipeline::from_toml("prepared.json", &prepared.pipeline).unwrap(), pipeline);
+    assert_eq!(prepared.pipeline_digest, blake3::hash(prepared.pipeline.as_bytes()).to_hex().as_str());
+    let reader = Reader::open(&bench.out()).unwrap();
+    let mirrored = image::imageops::flip_horizontal(&reader.image(0).unwrap());
+    let copy = reader.image(1).unwrap();
+    // Copy 0 is resized by cubics and copy 1 linearly; the picture is smooth, so JPEG is what is left.
+    let error: u64 = mirrored.iter().zip(copy.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    assert!(error < 8 * 3 * 32 * 32, "{error}");
+}
+
+#[test]
+fn synthetic_faces_are_drawn_into_the_folder() {
+    let bench = Bench::seven();
+    let sizes = gal_bench::dataset::synthetic::Options { train: 2, val: 1, test: 1, seed: 3 };
+    let dataset = gal_bench::dataset::synthetic::dataset(&sizes).unwrap();
+    let prepared = store::prepare(&dataset, &bench.out(), &Options::default(), &Progress::new(true)).unwrap();
+    assert_eq!((prepared.dataset.as_str(), prepared.train.stored, prepared.test.stored), ("synthetic", 2, 1));
+    let Images::Synthetic(renderer) = &dataset.images else { panic!("not synthetic") };
+    let reader = Reader::open(&bench.out()).unwrap();
+    for row in 0..4 {
+        assert_eq!(reader.rows[row].labels, renderer.labels(row));
+        let (drawn, stored) = (renderer.render(row), reader.image(row).unwrap());
+        let error: u64 = drawn.iter().zip(stored.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        assert!(error < 8 * 3 * 256 * 256, "{row}: {error}");
+    }
 }
 
 #[test]
@@ -286,12 +358,12 @@ fn damaged_image_is_named_and_nothing_looks_finished() {
     let bytes = std::fs::read(bench.source(2)).unwrap();
     for damage in [&bytes[..bytes.len() / 2], b"GIF89a", b""] {
         std::fs::write(bench.source(2), damage).unwrap();
-        let message = bench.refusal(&options());
+        let message = bench.refusal(&Options { force: true, ..options() });
         assert!(message.contains("002.jpg") && message.contains("not a whole JPEG"), "{message}");
         bench.assert_unfinished();
     }
     std::fs::write(bench.source(2), bytes).unwrap();
-    bench.prepare(&options()).unwrap();
+    bench.prepare(&Options { force: true, ..options() }).unwrap();
 }
 
 #[test]
@@ -336,7 +408,6 @@ fn options_out_of_bounds_are_refused() {
     assert!(bench.refusal(&Options { copies: Some(0), expand: None, ..options() }).contains("--copies"));
     assert!(bench.refusal(&Options { size: 0, ..options() }).contains("--size"));
     assert!(bench.refusal(&Options { quality: 0, ..options() }).contains("--quality"));
-    assert!(bench.refusal(&Options { pipeline_text: "operations = 1".to_owned(), ..options() }).contains("line 1"));
     assert!(!bench.out().exists());
 }
 
@@ -391,6 +462,10 @@ fn altered_image_is_found_by_the_check() {
     std::fs::write(&path, bytes).unwrap();
     let error = store::check(&bench.out()).unwrap_err();
     assert!(error.to_string().contains("003-0.jpg") && error.exit_code() == 2, "{error}");
+    assert!(error.to_string().contains("1 of 15 images"), "{error}");
+    std::fs::remove_file(bench.out().join("images/train/0000/000-0.jpg")).unwrap();
+    let message = store::check(&bench.out()).unwrap_err().to_string();
+    assert!(message.contains("000-0.jpg") && message.contains("2 of 15 images"), "{message}");
 }
 
 #[test]
@@ -403,16 +478,49 @@ fn image_is_read_at_its_size_or_another() {
     assert_eq!(reader.resized(0, 9).unwrap(), resize(&stored, 9, 9, Filter::Triangle).into_raw());
 }
 
+/// Any step that a pipeline can draw.
+fn any_step() -> impl Strategy<Value = Step> {
+    let mesh = (1_u32..=9, 1_u32..=9).prop_flat_map(|(across, down)| {
+        let count = ((across - 1) * (down - 1)) as usize;
+        let nodes = proptest::collection::vec((-250..=250, -250..=250), count);
+        nodes.prop_map(move |nodes| Step::Distort { grid: (across, down), nodes })
+    });
+    prop_oneof![
+        (-90..=90).prop_map(Step::Rotate),
+        (-180..=180).prop_map(Step::RotateWithoutCrop),
+        (100_u32..=10_000).prop_map(Step::Zoom),
+        Just(Step::FlipLeftRight),
+        mesh,
+        (0_u32..=10_000).prop_map(Step::Brightness),
+        (0_u32..=10_000).prop_map(Step::Contrast),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_image_under_any_seed_is_rendered(width in 1_u32..300, height in 1_u32..200, seed: u64, side in 1_u32..80) {
-        let pipeline = Pipeline::from_toml(Pipeline::default_text(), Path::new("default.toml")).unwrap();
-        let image = picture(1, width, height);
-        for copy in 0..4 {
-            let copy = render(&image, &pipeline.plan(seed, "any", copy), side);
-            prop_assert_eq!(copy.dimensions(), (side, side));
-        }
+    fn any_image_under_any_plan_is_rendered(
+        width in 1_u32..=600,
+        height in 1_u32..=400,
+        side in 1_u32..=80,
+        steps in proptest::collection::vec(any_step(), 0..6),
+    ) {
+        let mut source = Source::new(picture(1, width, height), side);
+        prop_assert_eq!(source.render(&Plan { steps }).dimensions(), (side, side));
+    }
+
+    #[test]
+    fn one_colour_stays_that_colour_under_any_geometry(
+        width in 1_u32..=60,
+        height in 1_u32..=60,
+        colour: [u8; 3],
+        steps in proptest::collection::vec(any_step(), 0..6),
+    ) {
+        let values = |step: &Step| matches!(step, Step::Brightness(_) | Step::Contrast(_));
+        let steps = steps.into_iter().filter(|step| !values(step)).collect();
+        let image = RgbImage::from_pixel(width, height, image::Rgb(colour));
+        let copy = render(&image, &Plan { steps }, 40);
+        prop_assert!(copy.pixels().all(|pixel| pixel.0 == colour));
     }
 }
