@@ -16,9 +16,24 @@ const INPUTS: &str = "inputs.json";
 const LOCK: &str = ".lock";
 
 /// What the folder is being filled with.
-#[derive(Serialize, Deserialize)]
-struct Inputs {
-    input_digest: String,
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Inputs {
+    /// Of the options and the table.
+    pub(super) digest: String,
+    /// Of the image files, in the table's order: a file that was mended between two runs is a changed one.
+    pub(super) file_sizes: Vec<u64>,
+}
+
+impl Inputs {
+    /// Of everything.
+    pub(super) fn whole_digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.digest.as_bytes());
+        self.file_sizes.iter().for_each(|size| {
+            hasher.update(&size.to_le_bytes());
+        });
+        hasher.finalize().to_hex().to_string()
+    }
 }
 
 /// Held while a run writes to a folder. The system lets go of it when the process ends, however it ends; the file
@@ -30,34 +45,47 @@ pub(super) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
 pub(super) enum State {
     /// Everything asked for.
     Finished(Box<Prepared>),
-    /// Nothing, or part of what was asked for.
-    Open,
+    /// Nothing, or part of what was asked for, but that the files of these rows of the table changed since.
+    Open(Vec<usize>),
 }
 
-/// Makes `folder` ours and ready for the inputs with this digest.
-pub(super) fn claim(folder: &Path, input_digest: &str, force: bool) -> Result<(Lock, State)> {
+/// Makes `folder` ours, and finds out what is left to do for `inputs`.
+pub(super) fn claim(folder: &Path, inputs: &Inputs, force: bool) -> Result<(Lock, State)> {
     files::create_folder(folder)?;
     refuse_foreign(folder)?;
     let lock = lock(folder)?;
     if force {
         clear(folder)?;
     }
-    let found = match read_json::<Inputs>(&folder.join(INPUTS))? {
-        Some(inputs) => Some(inputs.input_digest),
-        None => read_json::<Prepared>(&folder.join(PREPARED))?.map(|prepared| prepared.input_digest),
-    };
-    if found.as_deref().is_some_and(|found| found != input_digest) {
-        return Err(Error::Request(format!(
+    let refuse = || {
+        Err(Error::Request(format!(
             "{} holds a set prepared, or half prepared, with other options or from other data: give another folder, or \
              --force to prepare this one anew",
             folder.display()
-        )));
-    }
-    if found.is_some()
-        && let Some(prepared) = finished(folder)?
+        )))
+    };
+    let prepared = read_json::<Prepared>(&folder.join(PREPARED))?;
+    let same = prepared.as_ref().map(|prepared| prepared.input_digest == inputs.whole_digest());
+    if let Some(prepared) = prepared
+        && has_manifest(folder, &prepared)?
     {
-        return Ok((lock, State::Finished(Box::new(prepared))));
+        return if same == Some(true) { Ok((lock, State::Finished(Box::new(prepared)))) } else { refuse() };
     }
+    let changed = match read_json::<Inputs>(&folder.join(INPUTS))? {
+        Some(found) if found.digest != inputs.digest => return refuse(),
+        Some(found) => {
+            let sizes = found.file_sizes.iter().zip(&inputs.file_sizes).enumerate();
+            sizes.filter(|(_, (before, now))| before != now).map(|(row, _)| row).collect()
+        }
+        None if same == Some(false) => return refuse(),
+        None => Vec::new(),
+    };
+    Ok((lock, State::Open(changed)))
+}
+
+/// Clears away what says that the set is finished, and what a killed run was writing, and notes what the folder is
+/// now filled with. Images that are not of these inputs have to be gone before.
+pub(super) fn begin(folder: &Path, inputs: &Inputs) -> Result<()> {
     for name in [PREPARED, MANIFEST, MANIFEST_TEXT] {
         remove(&folder.join(name))?;
     }
@@ -67,16 +95,13 @@ pub(super) fn claim(folder: &Path, input_digest: &str, force: bool) -> Result<(L
             remove(&entry.path())?;
         }
     }
-    write_json(&folder.join(INPUTS), &Inputs { input_digest: input_digest.to_owned() })?;
-    Ok((lock, State::Open))
+    write_json(&folder.join(INPUTS), inputs)
 }
 
-/// The finished set in `folder`, where `prepared.json` and the manifest it names are both there.
-fn finished(folder: &Path) -> Result<Option<Prepared>> {
-    let Some(prepared) = read_json::<Prepared>(&folder.join(PREPARED))? else { return Ok(None) };
+/// Whether the manifest that `prepared` names is there.
+fn has_manifest(folder: &Path, prepared: &Prepared) -> Result<bool> {
     let manifest = folder.join(MANIFEST);
-    let whole = manifest.is_file() && digest(&files::read(&manifest)?) == prepared.manifest_digest;
-    Ok(whole.then_some(prepared))
+    Ok(manifest.is_file() && digest(&files::read(&manifest)?) == prepared.manifest_digest)
 }
 
 /// BLAKE3 in hexadecimal.
@@ -157,7 +182,7 @@ fn clear(folder: &Path) -> Result<()> {
     remove(&folder.join(INPUTS))
 }
 
-fn remove(path: &Path) -> Result<()> {
+pub(super) fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
         _ => Ok(()),

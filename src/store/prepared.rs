@@ -121,9 +121,9 @@ impl Prepared {
     }
 }
 
-/// BLAKE3 over everything that decides what the folder will hold; of the pixels only the size of their files
-/// (`file_sizes`, in the table's order), for reading them all would take as long as preparing them.
-pub(super) fn input_digest(dataset: &Dataset, options: &Options, copies: u32, file_sizes: &[u64]) -> Result<String> {
+/// BLAKE3 over everything that decides what the folder will hold, but for the images themselves: reading them all
+/// would take as long as preparing them.
+pub(super) fn digest(dataset: &Dataset, options: &Options, copies: u32) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
     let mut add = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -148,7 +148,5 @@ pub(super) fn input_digest(dataset: &Dataset, options: &Options, copies: u32, fi
             dataset.table.column(name)?.bool()?.iter().map(|label| label.map_or(2, u8::from)).collect();
         add(&labels);
     }
-    let sizes: Vec<u8> = file_sizes.iter().flat_map(|size| size.to_le_bytes()).collect();
-    add(&sizes);
     Ok(hasher.finalize().to_hex().to_string())
 }

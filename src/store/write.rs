@@ -1,10 +1,10 @@
 //! Writes a prepared set: every source is decoded once for all its copies, sources go over the threads, and what is
 //! there already from a killed run is kept.
 
-use super::folder::{self, State};
+use super::folder::{self, Inputs, State};
 use super::jpeg;
 use super::manifest::{self, Item};
-use super::prepared::{Counts, Options, Prepared, VERSION, input_digest};
+use super::prepared::{Counts, Options, Prepared, VERSION, digest};
 use crate::augment::Source;
 use crate::dataset::{Dataset, Images, Split};
 use crate::error::{Error, Result};
@@ -29,13 +29,20 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
     let copies = options.copies(training)?;
     let items = items(dataset, copies)?;
     let file_sizes = find_sources(dataset, &items)?;
-    let input_digest = input_digest(dataset, options, copies, &file_sizes)?;
+    let inputs = Inputs { digest: digest(dataset, options, copies)?, file_sizes };
     // Held until everything is written.
-    let (_lock, state) = folder::claim(folder, &input_digest, options.force)?;
-    if let State::Finished(prepared) = state {
-        progress.say(format!("{} is already prepared.", folder.display()));
-        return Ok(*prepared);
+    let (_lock, state) = folder::claim(folder, &inputs, options.force)?;
+    let changed = match state {
+        State::Finished(prepared) => {
+            progress.say(format!("{} is already prepared.", folder.display()));
+            return Ok(*prepared);
+        }
+        State::Open(changed) => changed,
+    };
+    for item in changed.into_iter().map(|row| &items[row]) {
+        (0..item.copies).try_for_each(|copy| folder::remove(&folder.join(item.file(copy))))?;
     }
+    folder::begin(folder, &inputs)?;
     create_shards(folder, &items)?;
     let stored = items.iter().map(|item| item.copies as usize).sum();
     let bar = progress.bar("prepare", "images", stored);
@@ -47,7 +54,7 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
     let manifest_digest = manifest::write(dataset, folder, &items, &digests, |item, copy| {
         options.pipeline.plan(options.seed, &item.source, copy).to_string()
     })?;
-    let prepared = describe(dataset, options, copies, &items, input_digest, manifest_digest)?;
+    let prepared = describe(dataset, options, copies, &items, inputs.whole_digest(), manifest_digest)?;
     folder::write_json(&folder.join(folder::PREPARED), &prepared)?;
     Ok(prepared)
 }

@@ -263,11 +263,23 @@ fn run_that_meets_a_damaged_source_goes_on_once_it_is_mended() {
 }
 
 #[test]
-fn folder_of_other_images_is_refused() {
+fn finished_folder_of_other_images_is_refused() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
     write_jpeg(&bench.source(3), &picture(3, 90, 20));
     assert!(bench.refusal(&options()).contains("--force"));
+}
+
+#[test]
+fn unfinished_folder_is_finished_with_the_images_as_they_are_now() {
+    let bench = Bench::seven();
+    bench.prepare(&options()).unwrap();
+    std::fs::remove_file(bench.out().join("prepared.json")).unwrap();
+    write_jpeg(&bench.source(2), &picture(3, 90, 20));
+    bench.prepare(&options()).unwrap();
+    let gone_on = content(&bench.out());
+    bench.prepare(&Options { force: true, ..options() }).unwrap();
+    assert!(content(&bench.out()) == gone_on);
 }
 
 #[test]
@@ -358,12 +370,12 @@ fn damaged_image_is_named_and_nothing_looks_finished() {
     let bytes = std::fs::read(bench.source(2)).unwrap();
     for damage in [&bytes[..bytes.len() / 2], b"GIF89a", b""] {
         std::fs::write(bench.source(2), damage).unwrap();
-        let message = bench.refusal(&Options { force: true, ..options() });
+        let message = bench.refusal(&options());
         assert!(message.contains("002.jpg") && message.contains("not a whole JPEG"), "{message}");
         bench.assert_unfinished();
     }
     std::fs::write(bench.source(2), bytes).unwrap();
-    bench.prepare(&Options { force: true, ..options() }).unwrap();
+    bench.prepare(&options()).unwrap();
 }
 
 #[test]
