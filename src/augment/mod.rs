@@ -1,1 +1,16 @@
-//! augment.
+//! Stage 1b: distorted copies of training images. A [`Pipeline`] says which operations with which chances, as data; a
+//! [`Plan`] is what was drawn for one copy of one source, a pure function of (seed, source, copy); [`render`] carries a
+//! plan out as ONE inverse warp, so that no copy is resampled twice. The operations are those of Augmentor (Bloice,
+//! Stocker and Holzinger 2017), under its names.
+
+mod geometry;
+mod operation;
+mod photometric;
+mod pipeline;
+mod resize;
+mod warp;
+
+pub use operation::{Operation, Step};
+pub use pipeline::{Pipeline, Plan};
+pub use resize::{Filter, resize};
+pub use warp::{Source, render};

@@ -1,0 +1,61 @@
+//! From a painting to a photograph: light, blur, noise, bytes.
+
+use super::draw::{Canvas, Colour, SIZE, tinted};
+use super::grain;
+use super::look::Look;
+use super::scene::Scene;
+use image::RgbImage;
+
+/// The picture that a camera takes of the painting.
+pub(super) fn photograph(canvas: Canvas, look: &Look, scene: &Scene) -> RgbImage {
+    let mut pixels = canvas.into_pixels();
+    let sigma = (scene.blur * scene.blur + (4.2 * (look.blurry - 0.22).max(0.0)).powi(2)).sqrt();
+    if sigma > 0.3 {
+        blur(&mut pixels, sigma);
+    }
+    let seed = scene.dice("camera").bits() as u32;
+    let tint: Colour = scene.light_colour.map(|v| v * scene.exposure);
+    let mut bytes = vec![0; SIZE * SIZE * 3];
+    for (i, (pixel, out)) in pixels.iter().zip(bytes.chunks_exact_mut(3)).enumerate() {
+        let (x, y) = ((i % SIZE) as f32 / SIZE as f32 - 0.5, (i / SIZE) as f32 / SIZE as f32 - 0.5);
+        let fall = 1.0 + 0.16 * scene.contrast * (x * scene.light[0] + y * scene.light[1]) - 0.25 * (x * x + y * y);
+        let lit = tinted(*pixel, tint);
+        for (channel, byte) in out.iter_mut().enumerate() {
+            let noise = grain::noise((i * 3 + channel) as u32, seed);
+            *byte = (lit[channel] * fall + 2.45 * scene.noise * noise + 0.5).clamp(0.0, 255.0) as u8;
+        }
+    }
+    RgbImage::from_raw(SIZE as u32, SIZE as u32, bytes).expect("three bytes a pixel")
+}
+
+/// Nearly a Gaussian of standard deviation `sigma` pixels: two box blurs each way; the border repeats.
+fn blur(pixels: &mut [Colour], sigma: f32) {
+    // A box of half width r has variance ((2 r + 1)^2 - 1) / 12; two of them add up to sigma^2.
+    let radius = 0.5 * ((6.0 * sigma * sigma + 1.0).sqrt() - 1.0);
+    let mut spare = vec![[0.0; 3]; pixels.len()];
+    for _ in 0..2 {
+        blur_rows(pixels, &mut spare, radius);
+        blur_rows(&spare, pixels, radius);
+    }
+}
+
+/// One pass along the rows, written transposed.
+fn blur_rows(from: &[Colour], to: &mut [Colour], radius: f32) {
+    let whole = radius as isize;
+    let part = radius - whole as f32;
+    let scale = 1.0 / (2.0 * radius + 1.0);
+    for y in 0..SIZE {
+        let row = &from[y * SIZE..(y + 1) * SIZE];
+        let at = |x: isize| row[x.clamp(0, SIZE as isize - 1) as usize];
+        for x in 0..SIZE {
+            let here = x as isize;
+            let (first, last) = (at(here - whole - 1), at(here + whole + 1));
+            let mut sum: Colour = std::array::from_fn(|c| part * (first[c] + last[c]));
+            for i in here - whole..=here + whole {
+                let value = at(i);
+                sum = std::array::from_fn(|c| sum[c] + value[c]);
+            }
+            to[x * SIZE + y] = sum.map(|v| v * scale);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Hair on the head, made of ribbons: an inner and an outer edge, strands between them from the first points to the
+//! last. Waves bend edges and strands; straight hair has parallel strands and a band of sheen.
+
+use super::curve;
+use super::draw::{Canvas, Colour, Mask, Point, mix, scaled, smooth};
+use super::face::SIDES;
+use super::look::FAINT;
+use super::scene::Dice;
+use super::sitter::Sitter;
+
+/// Points along a ribbon's edge.
+const LENGTH: usize = 30;
+
+/// How a ribbon's hair lies.
+struct Style {
+    colour: Colour,
+    /// Amplitude and length of the waves, in pixels.
+    wave: f32,
+    period: f32,
+    /// Sheen of parallel strands, 0 to 1.
+    straight: f32,
+    strands: usize,
+    opacity: f32,
+}
+
+impl Style {
+    fn new(sitter: &Sitter, strands: usize) -> Self {
+        let look = sitter.look;
+        Self {
+            colour: sitter.hair,
+            wave: sitter.place.pixels(0.012 + 0.075 * look.wavy_hair * (1.0 - 0.55 * look.straight_hair)),
+            period: sitter.place.pixels(0.46),
+            straight: look.straight_hair,
+            strands,
+            opacity: 1.0,
+        }
+    }
+}
+
+/// `line` as `LENGTH` points at equal steps along its points, bent to waves of the style; `phase` in turns.
+fn bent(line: &[Point], style: &Style, phase: f32, amount: f32) -> Vec<Point> {
+    let last = line.len() - 1;
+    let mut along = 0.0;
+    let mut before = line[0];
+    (0..LENGTH)
+        .map(|i| {
+            let place = i as f32 / (LENGTH - 1) as f32 * last as f32;
+            let low = (place as usize).min(last.saturating_sub(1));
+            let (a, b) = (line[low], line[(low + 1).min(last)]);
+            let t = place - low as f32;
+            let p = [a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t];
+            let step = [p[0] - before[0], p[1] - before[1]];
+            along += (step[0] * step[0] + step[1] * step[1]).sqrt();
+            before = p;
+            let direction = [b[0] - a[0], b[1] - a[1]];
+            let length = (direction[0] * direction[0] + direction[1] * direction[1]).sqrt().max(1e-3);
+            let off = style.wave * amount * curve::turn(along / style.period + phase).0 * smooth(0.0, 14.0, along);
+            [p[0] - direction[1] / length * off, p[1] + direction[0] / length * off]
+        })
+        .collect()
+}
+
+/// Paints one ribbon; edges in pixels, both running the way the hair falls.
+fn ribbon(canvas: &mut Canvas, inner: &[Point], outer: &[Point], style: &Style, dice: &mut Dice, clip: Option<&Mask>) {
+    let phase = dice.unit();
+    let (a, b) = (bent(inner, style, phase, 0.6), bent(outer, style, phase, 1.0));
+    let outline: Vec<Point> = a.iter().copied().chain(b.iter().rev().copied()).collect();
+    let mut mask = Mask::new(&[outline]);
+    if let Some(clip) = clip {
+        mask = mask.within(clip);
+    }
+    canvas.fill(&mask, style.colour, style.opacity);
+    let dark = scaled(style.colour, 0.55);
+    let light = mix(scaled(style.colour, 1.28), [255.0, 240.0, 220.0], 0.10);
+    for (colour, strong) in [(dark, 0.50), (light, 0.42)] {
+        let lines: Vec<_> = (0..style.strands).map(|i| strand(&a, &b, i, style, dice)).collect();
+        canvas.fill(&Mask::new(&lines).within(&mask), colour, strong * style.opacity);
+    }
+    if style.straight > FAINT {
+        sheen(canvas, &a, &b, style, &mask);
+    }
+}
+
+/// A band of light across parallel strands.
+fn sheen(canvas: &mut Canvas, a: &[Point], b: &[Point], style: &Style, mask: &Mask) {
+    let band: Vec<_> = (0..style.strands * 3 / 2)
+        .map(|i| {
+            let u = (i as f32 + 0.5) / (style.strands * 3 / 2) as f32;
+            let ragged = (i * 7 % 11) as f32 / 11.0;
+            let (from, to) = (0.20 + 0.14 * ragged, 0.52 + 0.20 * ragged);
+            let cut = |t: f32| (t * (LENGTH - 1) as f32) as usize;
+            let line: Vec<Point> = (cut(from)..=cut(to)).map(|k| between(a[k], b[k], u)).collect();
+            curve::stroke(&line, curve::tapered(2.0))
+        })
+        .collect();
+    let sheen = mix(scaled(style.colour, 1.4), [255.0, 246.0, 236.0], 0.22);
+    canvas.fill(&Mask::new(&band).feathered(1.0).within(mask), sheen, 0.75 * style.straight * style.opacity);
+}
+
+fn between(a: Point, b: Point, share: f32) -> Point {
+    [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share]
+}
+
+/// The outline of one strand between the edges.
+fn strand(a: &[Point], b: &[Point], i: usize, style: &Style, dice: &mut Dice) -> Vec<Point> {
+    let even = (i as f32 + 0.5) / style.strands as f32;
+    let u = even + (1.0 - 0.7 * style.straight) * 0.16 * (dice.unit() - 0.5);
+    let drift = (1.0 - style.straight) * 0.10 * (dice.unit() - 0.5);
+    let from = (0.45 * dice.unit() * (LENGTH - 2) as f32) as usize;
+    let to = LENGTH - 1 - (0.3 * dice.unit() * (LENGTH - 2) as f32) as usize;
+    let phase = dice.unit();
+    let line: Vec<Point> = (from..=to)
+        .map(|k| {
+            let wave = 0.022 * style.wave * curve::turn(k as f32 / 11.0 + phase).0;
+            between(a[k], b[k], (u + drift * k as f32 / LENGTH as f32 + wave).clamp(0.02, 0.98))
+        })
+        .collect();
+    curve::stroke(&line, curve::tapered(1.5 + 0.7 * style.straight))
+}
+
+/// How long the hair is: 0 above the ears, 1 far below the shoulders.
+fn length(sitter: &Sitter) -> f32 {
+    let wish = 0.66 - 0.72 * sitter.look.male + 0.22 * sitter.scene.hair_length;
+    wish.clamp(0.0, 1.0) * (1.0 - 0.9 * sitter.look.bald)
+}
+
+/// How far hair stands off the skull, in face units.
+fn volume(sitter: &Sitter) -> f32 {
+    0.10 + 0.10 * sitter.look.wavy_hair + 0.04 * (1.0 - sitter.look.male) - 0.03 * sitter.look.straight_hair
+}
+
+/// The right half of the cap's outer edge from the crown down; `side` mirrors it.
+fn cap_edge(side: f32, volume: f32, low: f32) -> Vec<Point> {
+    let v = volume;
+    let half = [
+        [0.0, -1.40 - v * 1.1],
+        [0.36, -1.36 - v],
+        [0.70, -1.18 - v * 0.9],
+        [0.95 + v * 0.6, -0.80],
+        [1.02 + v * 0.8, -0.36],
+        [0.96, low],
+    ];
+    curve::spline(&half.map(|p| [side * p[0], p[1]]), false)
+}
+
+/// Long hair, as far as it hangs behind face and neck.
+pub(super) fn behind(canvas: &mut Canvas, sitter: &Sitter) {
+    let long = length(sitter);
+    if long < 0.12 {
+        return;
+    }
+    let (v, place) = (volume(sitter), &sitter.place);
+    let end = 0.55 + 1.65 * long;
+    let blunt = sitter.look.straight_hair;
+    let edge = |side: f32| {
+        let half = [
+            [0.5, -1.2],
+            [0.98 + v, -0.6],
+            [1.12 + v, 0.1],
+            [1.18 + v, 0.1 + (end - 0.1) * 0.6],
+            [1.10 + v - 0.25 * (1.0 - blunt), end],
+        ];
+        curve::spline(&half.map(|p| place.at([side * p[0], p[1]], -0.25)), false)
+    };
+    let mut style = Style::new(sitter, 34);
+    style.colour = scaled(style.colour, 0.66);
+    ribbon(canvas, &edge(-1.0), &edge(1.0), &style, &mut sitter.scene.dice("hair behind"), None);
+}
+
+/// Hair on top and at the sides of the face, with the hairline; bare skin shines on a bald head.
+pub(super) fn cap(canvas: &mut Canvas, sitter: &Sitter, face: &Mask) {
+    let (look, place, scene) = (sitter.look, &sitter.place, sitter.scene);
+    let (v, long) = (volume(sitter), length(sitter));
+    if look.bald > 0.5 {
+        let shine = place.spot([0.25 * scene.light[0].signum(), -0.98], [0.34, 0.20]).within(face);
+        canvas.fill(&shine, [255.0, 250.0, 240.0], 0.45);
+        fringe_of_the_bald(canvas, sitter);
+        return;
+    }
+    let back = 0.33 * look.receding_hairline + 0.5 * look.bald;
+    let part = 0.30 * scene.parting.clamp(-1.5, 1.5);
+    let style = Style::new(sitter, 26);
+    let mut dice = scene.dice("hair cap");
+    let low = if long > 0.12 { 0.30 } else { 0.05 };
+    let shadow: Vec<Point> = curve::spline(
+        &[
+            [-1.1, -1.6],
+            [-0.98, 0.2],
+            [-0.80, -0.52],
+            [-0.5, -0.80 - back],
+            [0.0, -0.84 - 0.45 * back],
+            [0.5, -0.80 - back],
+            [0.80, -0.52],
+            [0.98, 0.2],
+            [1.1, -1.6],
+        ],
+        false,
+    );
+    canvas.fill(&place.on_skin(&[shadow], 0.0).feathered(4.5).within(face), sitter.skin.crease, 0.45);
+    for side in SIDES {
+        let near = if part * side > 0.0 { 1.0 } else { 0.0 };
+        let line = [
+            [part, -0.90 - 0.55 * back],
+            [side * (0.26 + 0.1 * near), -0.93 - 0.75 * back],
+            [side * 0.58, -0.83 - 1.05 * back],
+            [side * 0.80, -0.58 - 0.45 * back],
+            [side * 0.875, -0.26],
+            [side * 0.93, low],
+        ];
+        let hairline = curve::spline(&line, false);
+        let edge = cap_edge(side, v, low + 0.06);
+        let inner: Vec<Point> =
+            hairline.iter().map(|p| place.at(*p, 0.55 * (1.0 - p[0] * p[0]).max(0.0).sqrt())).collect();
+        let outer: Vec<Point> = edge.iter().map(|p| place.at(*p, -0.05)).collect();
+        ribbon(canvas, &inner, &outer, &style, &mut dice, None);
+    }
+    if long > 0.12 {
+        locks(canvas, sitter, v, long);
+    }
+    bangs(canvas, sitter, face, back);
+}
+
+/// What is left on a bald head: a short band above the ears.
+fn fringe_of_the_bald(canvas: &mut Canvas, sitter: &Sitter) {
+    let mut style = Style::new(sitter, 12);
+    style.opacity = 0.75;
+    let mut dice = sitter.scene.dice("hair band");
+    for side in SIDES {
+        let inner = curve::spline(
+            &[[0.945, -0.46], [0.93, -0.18], [0.94, 0.08]].map(|p| sitter.place.at([side * p[0], p[1]], 0.15)),
+            false,
+        );
+        let outer = curve::spline(
+            &[[0.97, -0.56], [1.04, -0.24], [1.02, 0.12]].map(|p| sitter.place.at([side * p[0], p[1]], -0.05)),
+            false,
+        );
+        ribbon(canvas, &inner, &outer, &style, &mut dice, None);
+    }
+}
+
+/// Long hair beside the face, before ears and shoulders.
+fn locks(canvas: &mut Canvas, sitter: &Sitter, v: f32, long: f32) {
+    let place = &sitter.place;
+    let style = Style::new(sitter, 18);
+    let mut dice = sitter.scene.dice("hair locks");
+    let end = 0.40 + 1.55 * long;
+    let blunt = sitter.look.straight_hair;
+    for side in SIDES {
+        let cover = 0.06 * dice.bell().clamp(-1.0, 1.0);
+        let at = |p: Point| place.at([side * p[0], p[1]], -0.05);
+        let inner = curve::spline(
+            &[
+                [0.80, -0.70],
+                [0.90 - cover, -0.2],
+                [0.92 - cover, 0.3],
+                [0.86 - cover, 0.3 + (end - 0.3) * 0.5],
+                [0.82 + 0.12 * (1.0 - blunt), end],
+            ]
+            .map(at),
+            false,
+        );
+        let outer = curve::spline(
+            &[
+                [0.96 + v * 0.6, -0.80],
+                [1.06 + v, -0.3],
+                [1.14 + v, 0.25],
+                [1.22 + v, 0.3 + (end - 0.3) * 0.5],
+                [1.16 + v - 0.22 * (1.0 - blunt), end],
+            ]
+            .map(at),
+            false,
+        );
+        ribbon(canvas, &inner, &outer, &style, &mut dice, None);
+    }
+}
+
+/// Hair over the forehead, down to the brows when plain, swept to a side when wavy.
+fn bangs(canvas: &mut Canvas, sitter: &Sitter, face: &Mask, back: f32) {
+    let shown = sitter.look.bangs;
+    if shown < 0.25 {
+        return;
+    }
+    let place = &sitter.place;
+    let reach = -0.86 + 0.46 * smooth(0.2, 0.8, shown);
+    let top = -1.02 - 0.5 * back;
+    let sweep = 0.22 * sitter.scene.side * (1.0 - 0.7 * sitter.look.straight_hair);
+    let style = Style::new(sitter, 14);
+    let mut dice = sitter.scene.dice("bangs");
+    let cast = curve::rectangle([-0.80, top], [0.80, reach + 0.10]);
+    canvas.fill(&place.on_skin(&[cast], 0.0).feathered(4.0).within(face), sitter.skin.crease, 0.40);
+    for i in 0..5 {
+        let (x, step) = (-0.84 + 0.336 * i as f32, 0.336);
+        let ragged = 0.07 * (dice.unit() - 0.5);
+        let lower = reach + ragged + 0.14 * (x + step / 2.0).abs();
+        let at = |p: Point| place.at(p, 0.85 * (1.0 - p[0] * p[0] * 0.9 - p[1] * p[1] / 2.6).max(0.0).sqrt());
+        let left = curve::spline(
+            &[[x * 0.86, top], [x - 0.02 + sweep * 0.4, f32::midpoint(top, lower)], [x + 0.02 + sweep, lower]].map(at),
+            false,
+        );
+        let right = curve::spline(
+            &[
+                [(x + step) * 0.86, top],
+                [x + step + 0.05 + sweep * 0.4, f32::midpoint(top, lower)],
+                [x + step - 0.03 + sweep, lower - 0.01],
+            ]
+            .map(at),
+            false,
+        );
+        ribbon(canvas, &left, &right, &style, &mut dice, None);
+    }
+}

@@ -1,0 +1,141 @@
+//! Labels with CelebA's rates and correlations, and what the picture shows of them: a Gaussian copula, fitted by
+//! `datasets/synthetic/fit_copula.py` to the rates and phi coefficients of CelebA's training labels.
+//!
+//! Every attribute is a standard normal latent cut at a threshold. The picture is drawn from a second latent that
+//! agrees with the first only as well as annotators agree on the attribute (`noise.csv`): near the threshold picture
+//! and label may differ, as they do in CelebA.
+
+use super::look::{self, Look};
+use crate::attribute::{COUNT, NAMES};
+use crate::random;
+use crate::{Error, Result};
+use rand::{Rng, RngExt};
+
+/// Thresholds, fidelities and the Cholesky factor of the latents' correlation.
+const COPULA: &str = include_str!("../../../datasets/synthetic/copula.csv");
+
+/// How often picture and label disagree.
+const NOISE: &str = include_str!("../../../datasets/synthetic/noise.csv");
+
+/// Further from its threshold than this no latent is drawn.
+const LIMIT: f32 = 6.0;
+
+/// What the labels and the strengths of a face are drawn from.
+#[derive(Debug, Clone)]
+pub(super) struct Copula {
+    threshold: [f64; COUNT],
+    fidelity: [f64; COUNT],
+    factor: Vec<[f64; COUNT]>,
+    softness: [f32; COUNT],
+}
+
+/// One face's annotation and appearance.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Face {
+    /// What an annotator says, in the order of [`NAMES`].
+    pub(super) labels: [bool; COUNT],
+    /// What the picture shows: by how many standard deviations a feature is beyond its threshold.
+    pub(super) strengths: [f32; COUNT],
+}
+
+impl Copula {
+    /// The copula built into the program.
+    ///
+    /// # Errors
+    /// Never for the files this was built with; a damaged table is an internal error that says what is wrong.
+    pub(super) fn built_in() -> Result<Self> {
+        let rows = table(COPULA, "copula.csv", COUNT + 2)?;
+        let noise = table(NOISE, "noise.csv", 1)?;
+        Ok(Self {
+            threshold: std::array::from_fn(|i| rows[i][0]),
+            fidelity: std::array::from_fn(|i| rows[i][1]),
+            factor: rows.iter().map(|row| std::array::from_fn(|j| row[2 + j])).collect(),
+            // What annotators dispute is what comes in all degrees: it is drawn with a softer border.
+            softness: std::array::from_fn(|i| 0.12 + 1.5 * noise[i][0] as f32),
+        })
+    }
+
+    /// The face at `row` under `seed`.
+    pub(super) fn face(&self, seed: u64, row: u64) -> Face {
+        let mut random = random::generator(seed, &[random::name("synthetic labels"), row]);
+        let independent: [f64; COUNT] = std::array::from_fn(|_| normal(&mut random));
+        let latent: [f64; COUNT] =
+            std::array::from_fn(|i| self.factor[i].iter().zip(&independent).take(i + 1).map(|(a, b)| a * b).sum());
+        let shown: [f64; COUNT] = std::array::from_fn(|i| {
+            let own = self.fidelity[i];
+            own * latent[i] + (1.0 - own * own).sqrt() * normal(&mut random)
+        });
+        Face {
+            labels: std::array::from_fn(|i| latent[i] > self.threshold[i]),
+            strengths: std::array::from_fn(|i| (shown[i] - self.threshold[i]) as f32),
+        }
+    }
+
+    /// How strengths look.
+    pub(super) fn look(&self, strengths: &[f32; COUNT]) -> Look {
+        let clamped = |i: usize| strengths[i].clamp(-LIMIT, LIMIT);
+        Look::from(std::array::from_fn(|i| look::level(clamped(i), self.softness[i])))
+    }
+}
+
+/// The numbers of an embedded table whose rows are the attributes in order.
+fn table(text: &str, name: &str, columns: usize) -> Result<Vec<Vec<f64>>> {
+    let broken = |line: usize, why: String| Error::Internal(format!("datasets/synthetic/{name}, line {line}: {why}"));
+    let mut rows = Vec::with_capacity(COUNT);
+    for (i, line) in text.lines().enumerate().skip(1) {
+        let mut fields = line.split(',');
+        let (found, expected) = (fields.next().unwrap_or_default(), NAMES.get(i - 1).copied().unwrap_or("no more"));
+        if found != expected {
+            return Err(broken(i + 1, format!("is about `{found}`, expected {expected}")));
+        }
+        let numbers: Vec<f64> = fields
+            .map(str::parse)
+            .collect::<std::result::Result<_, std::num::ParseFloatError>>()
+            .map_err(|e| broken(i + 1, e.to_string()))?;
+        if numbers.len() != columns {
+            return Err(broken(i + 1, format!("has {} numbers, expected {columns}", numbers.len())));
+        }
+        rows.push(numbers);
+    }
+    if rows.len() == COUNT { Ok(rows) } else { Err(broken(rows.len() + 2, format!("expected {COUNT} attributes"))) }
+}
+
+/// A standard normal number (Box and Muller 1958), the same on every machine.
+fn normal(random: &mut impl Rng) -> f64 {
+    let (radius, angle) = (1.0 - random.random::<f64>(), random.random::<f64>());
+    (-2.0 * libm::log(radius)).sqrt() * libm::cos(std::f64::consts::TAU * angle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_table_is_told_by_its_line() {
+        let wrong = table("attribute,disagreement\nBald,0.1\n", "noise.csv", 1).unwrap_err();
+        assert_eq!(
+            wrong.to_string(),
+            "internal error: datasets/synthetic/noise.csv, line 2: is about `Bald`, expected 5_o_Clock_Shadow"
+        );
+    }
+
+    #[test]
+    fn picture_and_label_disagree_as_often_as_the_noise_table_says() {
+        const DRAWS: u32 = 20_000;
+        let copula = Copula::built_in().unwrap();
+        let mut disagree = [0u32; COUNT];
+        for row in 0..DRAWS {
+            let face = copula.face(5, row.into());
+            for (i, count) in disagree.iter_mut().enumerate() {
+                *count += u32::from(face.labels[i] != (face.strengths[i] > 0.0));
+            }
+        }
+        let stated = table(NOISE, "noise.csv", 1).unwrap();
+        for (i, count) in disagree.iter().enumerate() {
+            let (found, stated) = (f64::from(*count) / f64::from(DRAWS), stated[i][0]);
+            // Four standard errors of a share of 20,000 draws.
+            let tolerance = 4.0 * (stated * (1.0 - stated) / f64::from(DRAWS)).sqrt();
+            assert!((found - stated).abs() < tolerance, "{}: {found} for {stated}", NAMES[i]);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Faces drawn by this program, so that the whole suite can be tried, tested and compared without anybody's
+//! photographs. `labels` draws CelebA's 40 attributes with CelebA's rates and correlations, `scene` everything
+//! that no attribute decides, `portrait` paints the two. `datasets/synthetic/README.md` tells what the labels mean.
+
+mod beard;
+mod body;
+mod camera;
+mod curve;
+mod draw;
+mod eyes;
+mod face;
+mod grain;
+mod hair;
+mod labels;
+mod look;
+mod mouth;
+mod occlusion;
+mod portrait;
+mod pose;
+mod scene;
+mod sitter;
+mod worn;
+
+use super::{Dataset, Images, Name, Partition};
+use crate::attribute::NAMES;
+use crate::files;
+use crate::{Error, Result};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, RgbImage, imageops};
+use labels::Copula;
+use polars::prelude::*;
+use rayon::prelude::*;
+use scene::Scene;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The side of every picture, in pixels.
+pub const SIZE: u32 = draw::SIZE as u32;
+
+/// How many faces to draw, and which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// Pictures for training.
+    pub train: usize,
+    /// Pictures for choices made during development.
+    pub val: usize,
+    /// Pictures for the figures reported.
+    pub test: usize,
+    /// Another seed gives other faces, drawn alike.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { train: 4000, val: 500, test: 1000, seed: 0 }
+    }
+}
+
+/// Draws the faces of the synthetic set: a pure function of the seed and the row, the same on every machine, and safe
+/// to call from many threads.
+#[derive(Debug, Clone)]
+pub struct Renderer {
+    copula: Arc<Copula>,
+    seed: u64,
+}
+
+impl Renderer {
+    /// The faces of `seed`, as many as one asks for.
+    ///
+    /// # Errors
+    /// Only where the tables built into the program are damaged.
+    pub fn new(seed: u64) -> Result<Self> {
+        Ok(Self { copula: Arc::new(Copula::built_in()?), seed })
+    }
+
+    /// The picture at `row`, 256 x 256. It does not depend on how many rows the set has.
+    pub fn render(&self, row: usize) -> RgbImage {
+        let face = self.copula.face(self.seed, row as u64);
+        portrait::portrait(&self.copula.look(&face.strengths), &Scene::new(self.seed, row as u64))
+    }
+
+    /// The labels at `row`, in the order of [`NAMES`]. Near the border they may differ from what the picture shows,
+    /// as often as annotators disagree (`datasets/synthetic/noise.csv`).
+    pub fn labels(&self, row: usize) -> [bool; NAMES.len()] {
+        self.copula.face(self.seed, row as u64).labels
+    }
+
+    /// The first `columns` x `lines` pictures side by side, each shrunk to `side` pixels.
+    pub fn contact_sheet(&self, columns: u32, lines: u32, side: u32) -> RgbImage {
+        let mut sheet = RgbImage::new(columns * side, lines * side);
+        let shrunk: Vec<RgbImage> = (0..(columns * lines) as usize)
+            .into_par_iter()
+            .map(|row| imageops::thumbnail(&self.render(row), side, side))
+            .collect();
+        for (place, picture) in (0..).zip(&shrunk) {
+            let (x, y) = (place % columns * side, place / columns * side);
+            imageops::replace(&mut sheet, picture, x.into(), y.into());
+        }
+        sheet
+    }
+}
+
+/// The synthetic set: rows of the training split first, then val, then test.
+///
+/// # Errors
+/// [`Error::Request`] where no picture for training is asked for.
+pub fn dataset(options: &Options) -> Result<Dataset> {
+    let Options { train, val, test, seed } = *options;
+    if train == 0 {
+        return Err(Error::Request("a synthetic set needs pictures for training: ask for at least one".to_owned()));
+    }
+    let images = Renderer::new(seed)?;
+    let labels: Vec<_> = (0..train + val + test).into_par_iter().map(|row| images.labels(row)).collect();
+    let splits = [("train", train), ("val", val), ("test", test)];
+    let splits = splits.into_iter().flat_map(|(name, count)| std::iter::repeat_n(name, count));
+    let mut columns: Vec<Column> = vec![
+        StringChunked::from_iter_values("source".into(), (0..labels.len()).map(source)).into_column(),
+        StringChunked::from_iter_values("split".into(), splits).into_column(),
+        // Every face is somebody else.
+        StringChunked::from_iter_values("identity".into(), (0..labels.len()).map(|row| row.to_string())).into_column(),
+    ];
+    for (i, name) in NAMES.iter().enumerate() {
+        let values: Vec<bool> = labels.iter().map(|row| row[i]).collect();
+        columns.push(BooleanChunked::from_slice((*name).into(), &values).into_column());
+    }
+    Ok(Dataset {
+        name: Name::Synthetic,
+        table: DataFrame::new(labels.len(), columns)?,
+        images: Images::Synthetic(images),
+        partition: Partition {
+            official: false,
+            description: format!("synthetic faces drawn by gal-bench, seed {seed}"),
+        },
+        notes: vec![
+            "The faces and their labels were drawn by this program; no figure says anything about real faces."
+                .to_owned(),
+        ],
+    })
+}
+
+fn source(row: usize) -> String {
+    format!("synthetic/{row:06}.png")
+}
+
+/// Writes a contact sheet of the first 32 faces of `seed` as PNG to `path`: what `datasets/synthetic/contact-sheet.png`
+/// is, for seed 0.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_preview(path: &Path, seed: u64) -> Result<()> {
+    let mut sheet = Renderer::new(seed)?.contact_sheet(8, 4, 112);
+    // The camera's noise does not compress; the lowest two bits are not missed in a preview.
+    for value in sheet.iter_mut() {
+        *value = (*value & !3) | 2;
+    }
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive)
+        .write_image(sheet.as_raw(), sheet.width(), sheet.height(), ExtendedColorType::Rgb8)
+        .map_err(|e| Error::Internal(format!("cannot encode the contact sheet: {e}")))?;
+    files::write(path, &bytes)
+}

@@ -1,0 +1,86 @@
+//! What gets between a few faces and the camera.
+
+use super::curve;
+use super::draw::{Canvas, Mask, Point, mix, scaled};
+use super::scene::Occlusion;
+use super::sitter::Sitter;
+
+/// What hides part of a few faces.
+pub(super) fn occlusion(canvas: &mut Canvas, sitter: &Sitter) {
+    let (place, scene, side) = (&sitter.place, sitter.scene, sitter.scene.side);
+    match scene.occlusion {
+        Occlusion::None => {}
+        Occlusion::Hand => hand(canvas, sitter),
+        Occlusion::Scarf => {
+            let colour = scene.second_cloth;
+            let edge = both_sides(&[[0.0, 1.02], [0.5, 0.98], [1.05, 0.80], [1.35, 1.2], [1.30, 1.9], [0.0, 2.0]]);
+            let mask = place.flat(&[edge], 0.1);
+            canvas.fill(&mask, colour, 1.0);
+            let folds: Vec<_> = (0..4)
+                .map(|i| {
+                    let y = 1.10 + 0.20 * i as f32;
+                    curve::stroke(
+                        &curve::spline(&[[-1.2, y - 0.12], [-0.2, y + 0.10], [1.2, y - 0.06]], false),
+                        curve::tapered(0.06),
+                    )
+                })
+                .collect();
+            canvas.fill(&place.flat(&folds, 0.1).feathered(1.5).within(&mask), scaled(colour, 0.6), 0.8);
+        }
+        Occlusion::Lock => {
+            for i in 0..3 {
+                let off = 0.07 * i as f32;
+                let line = [
+                    [side * (0.2 + off), -1.2],
+                    [side * (0.55 + off), -0.6],
+                    [side * (0.42 + off), 0.1],
+                    [side * (0.62 + off), 0.8],
+                    [side * (0.55 + off), 1.3],
+                ];
+                let stroke = curve::stroke(&curve::spline(&line.map(|p| place.at(p, 0.75)), false), |t| {
+                    place.pixels(0.11 - 0.05 * t)
+                });
+                canvas.fill(&Mask::new(&[stroke]), scaled(sitter.hair, 0.75 + 0.2 * i as f32), 0.95);
+            }
+        }
+        Occlusion::Microphone => {
+            let (ball, end) = (place.at([side * 0.16, 1.12], 0.9), place.at([side * 0.55, 2.7], 0.9));
+            canvas.fill(&Mask::new(&[curve::stroke(&[ball, end], |_| place.pixels(0.20))]), [44.0, 44.0, 50.0], 1.0);
+            let radius = place.pixels(0.25);
+            canvas.fill(&Mask::new(&[curve::ellipse(ball, [radius, radius * 1.1])]), [74.0, 76.0, 84.0], 1.0);
+            let glint = [ball[0] - 0.35 * radius, ball[1] - 0.4 * radius];
+            canvas.fill(
+                &Mask::new(&[curve::ellipse(glint, [0.3 * radius; 2])]).feathered(2.0),
+                [190.0, 192.0, 200.0],
+                0.8,
+            );
+        }
+    }
+}
+
+fn both_sides(half: &[Point]) -> Vec<Point> {
+    curve::spline(&curve::mirrored(half), true)
+}
+
+/// Fingers before cheek and chin, with the back of the hand below.
+fn hand(canvas: &mut Canvas, sitter: &Sitter) {
+    let (place, side) = (&sitter.place, sitter.scene.side);
+    let at = |x: f32, y: f32| place.at([side * x, y], 0.7);
+    let colour = mix(sitter.skin.base, sitter.skin.lit, 0.25);
+    let rounded = |line: &[Point], width: f32| {
+        let half = place.pixels(width / 2.0);
+        let ends = [line[0], line[line.len() - 1]].map(|p| curve::ellipse(p, [half; 2]));
+        Mask::new(&[curve::stroke(line, |_| 2.0 * half), ends[0].clone(), ends[1].clone()])
+    };
+    let mut part = |line: &[Point], width: f32| {
+        canvas.fill(&rounded(line, width + 0.035).feathered(1.5), sitter.skin.crease, 0.8);
+        canvas.fill(&rounded(line, width).feathered(1.0), colour, 1.0);
+    };
+    part(&[at(0.78, 1.75), at(0.95, 2.9)], 0.62);
+    part(&[at(0.62, 1.62), at(0.90, 1.60)], 0.52);
+    part(&[at(0.46, 1.70), at(0.26, 1.40), at(0.20, 1.14)], 0.19);
+    for (i, top) in [0.86, 0.72, 0.76, 0.92].into_iter().enumerate() {
+        let x = 0.46 + 0.185 * i as f32;
+        part(&curve::spline(&[at(x + 0.02, 1.52), at(x + 0.03, 1.2), at(x - 0.05, top)], false), 0.175);
+    }
+}

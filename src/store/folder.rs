@@ -1,0 +1,190 @@
+//! Whose folder it is: one run at a time, never a folder with something else in it, never two preparations mixed.
+
+use super::prepared::Prepared;
+use crate::error::{Error, Result};
+use crate::files;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::Path;
+
+pub(super) const PREPARED: &str = "prepared.json";
+pub(super) const MANIFEST: &str = "manifest.parquet";
+pub(super) const MANIFEST_TEXT: &str = "manifest.csv";
+pub(super) const IMAGES: &str = "images";
+const INPUTS: &str = "inputs.json";
+const LOCK: &str = ".lock";
+
+/// What the folder is being filled with.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Inputs {
+    /// Of the options and the table.
+    pub(super) digest: String,
+    /// Of the image files, in the table's order: a file that was mended between two runs is a changed one.
+    pub(super) file_sizes: Vec<u64>,
+}
+
+impl Inputs {
+    /// Of everything.
+    pub(super) fn whole_digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.digest.as_bytes());
+        self.file_sizes.iter().for_each(|size| {
+            hasher.update(&size.to_le_bytes());
+        });
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+/// Held while a run writes to a folder. The system lets go of it when the process ends, however it ends; the file
+/// stays, for a lock on a removed file would hold nobody off.
+#[derive(Debug)]
+pub(super) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
+
+/// What a run finds in its folder.
+pub(super) enum State {
+    /// Everything asked for.
+    Finished(Box<Prepared>),
+    /// Nothing, or part of what was asked for, but that the files of these rows of the table changed since.
+    Open(Vec<usize>),
+}
+
+/// Makes `folder` ours, and finds out what is left to do for `inputs`.
+pub(super) fn claim(folder: &Path, inputs: &Inputs, force: bool) -> Result<(Lock, State)> {
+    files::create_folder(folder)?;
+    refuse_foreign(folder)?;
+    let lock = lock(folder)?;
+    if force {
+        clear(folder)?;
+    }
+    let refuse = || {
+        Err(Error::Request(format!(
+            "{} holds a set prepared, or half prepared, with other options or from other data: give another folder, or \
+             --force to prepare this one anew",
+            folder.display()
+        )))
+    };
+    let prepared = read_json::<Prepared>(&folder.join(PREPARED))?;
+    let same = prepared.as_ref().map(|prepared| prepared.input_digest == inputs.whole_digest());
+    if let Some(prepared) = prepared
+        && has_manifest(folder, &prepared)?
+    {
+        return if same == Some(true) { Ok((lock, State::Finished(Box::new(prepared)))) } else { refuse() };
+    }
+    let changed = match read_json::<Inputs>(&folder.join(INPUTS))? {
+        Some(found) if found.digest != inputs.digest => return refuse(),
+        Some(found) => {
+            let sizes = found.file_sizes.iter().zip(&inputs.file_sizes).enumerate();
+            sizes.filter(|(_, (before, now))| before != now).map(|(row, _)| row).collect()
+        }
+        None if same == Some(false) => return refuse(),
+        None => Vec::new(),
+    };
+    Ok((lock, State::Open(changed)))
+}
+
+/// Clears away what says that the set is finished, and what a killed run was writing, and notes what the folder is
+/// now filled with. Images that are not of these inputs have to be gone before.
+pub(super) fn begin(folder: &Path, inputs: &Inputs) -> Result<()> {
+    for name in [PREPARED, MANIFEST, MANIFEST_TEXT] {
+        remove(&folder.join(name))?;
+    }
+    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let entry = entry.map_err(Error::io("read", folder))?;
+        if is_left_over(&entry.file_name()) {
+            remove(&entry.path())?;
+        }
+    }
+    write_json(&folder.join(INPUTS), inputs)
+}
+
+/// Whether the manifest that `prepared` names is there.
+fn has_manifest(folder: &Path, prepared: &Prepared) -> Result<bool> {
+    let manifest = folder.join(MANIFEST);
+    Ok(manifest.is_file() && digest(&files::read(&manifest)?) == prepared.manifest_digest)
+}
+
+/// BLAKE3 in hexadecimal.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+/// The JSON in `path`; nothing where there is no file.
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let parse = |text: String| serde_json::from_str(&text).map_err(|e| Error::line(path, e.line(), e.to_string()));
+    files::read_text(path).and_then(parse).map(Some)
+}
+
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))?;
+    files::write(path, (text + "\n").as_bytes())
+}
+
+fn refuse_foreign(folder: &Path) -> Result<()> {
+    if [INPUTS, PREPARED].iter().any(|name| folder.join(name).exists()) {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let name = entry.map_err(Error::io("read", folder))?.file_name();
+        if name != LOCK && !is_left_over(&name) {
+            return Err(Error::Request(format!(
+                "{} holds files that are not of a prepared set ({}): give an empty or a new folder",
+                folder.display(),
+                name.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A file that a killed run was writing.
+fn is_left_over(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".partial-")
+}
+
+fn lock(folder: &Path) -> Result<Lock> {
+    let path = folder.join(LOCK);
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.read(true).write(true).create(true).truncate(false).open(&path).map_err(Error::io("write", &path))?;
+    match file.try_lock() {
+        Ok(()) => {
+            let write = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+            write.map_err(Error::io("write", &path))?;
+            Ok(Lock(file))
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Who holds it is a courtesy: without it the sentence is still right.
+            let _ = file.read_to_string(&mut holder);
+            Err(Error::Request(format!(
+                "{} is being prepared by another run (process {}): wait for it, or give another folder",
+                folder.display(),
+                holder.trim()
+            )))
+        }
+        Err(TryLockError::Error(e)) => Err(Error::io("lock", &path)(e)),
+    }
+}
+
+/// Removes what a preparation makes, and nothing else; what says that the folder is ours goes last.
+fn clear(folder: &Path) -> Result<()> {
+    for name in [PREPARED, MANIFEST, MANIFEST_TEXT] {
+        remove(&folder.join(name))?;
+    }
+    let images = folder.join(IMAGES);
+    if images.exists() {
+        std::fs::remove_dir_all(&images).map_err(Error::io("remove", &images))?;
+    }
+    remove(&folder.join(INPUTS))
+}
+
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
