@@ -4,6 +4,7 @@
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// One line of `metrics.jsonl`, or the mean of several: losses are sums over the 40 attributes.
@@ -82,7 +83,7 @@ pub fn affinity_text(affinity: &[[f64; COUNT]]) -> String {
     let mut text = affinity_header() + "\n";
     for (name, row) in NAMES.iter().zip(affinity) {
         let cells: Vec<String> = row.iter().map(f64::to_string).collect();
-        text += &format!("{name},{}\n", cells.join(","));
+        let _ = writeln!(text, "{name},{}", cells.join(","));
     }
     text
 }

@@ -108,12 +108,12 @@ fn refuse_unlike(runs: &[Run]) -> Result<()> {
         }
     }
     // Sorted by variant and seed, so that twins are neighbours.
-    let twins = runs.windows(2).map(|pair| (pair[0].summary(), pair[1].summary()));
-    for (a, b) in twins.filter(|(a, b)| a.variant == b.variant && a.seed == b.seed) {
-        return Err(Error::Request(format!(
+    let mut neighbours = runs.windows(2).map(|pair| (pair[0].summary(), pair[1].summary()));
+    match neighbours.find(|(a, b)| a.variant == b.variant && a.seed == b.seed) {
+        Some((a, b)) => Err(Error::Request(format!(
             "runs {} and {} are both {} with seed {}: name one of them only",
             a.id, b.id, a.variant, a.seed
-        )));
+        ))),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -1,6 +1,11 @@
 //! README.md of a report: what was found in plain sentences first, then the paper's tables and figures, then what a
 //! reader needs to judge and repeat the runs.
 
+#![allow(
+    clippy::format_push_string,
+    reason = "a page is text put together once: `write!` would add a result to ignore"
+)]
+
 use super::figures::Figure;
 use super::markdown::Table;
 use super::tables;
@@ -65,8 +70,7 @@ fn warning(report: &Report) -> String {
              below](#ways-in-which-this-run-is-not-the-papers-protocol)."
         ));
     }
-    lines.iter().map(|line| format!("> {line}\n>\n")).collect::<String>().trim_end_matches(">\n").to_owned()
-        + if lines.is_empty() { "" } else { "\n" }
+    if lines.is_empty() { String::new() } else { format!("> {}\n\n", lines.join("\n>\n> ")) }
 }
 
 /// What the runs show, whichever way it falls.

@@ -157,9 +157,8 @@ mod tests {
 
     #[test]
     fn steps_are_round() {
-        assert_eq!(round_step(10.0, 5.0), 2.0);
-        assert_eq!(round_step(30.0, 5.0), 10.0);
-        assert_eq!(round_step(0.9, 2.0), 0.5);
+        let steps = [(10.0, 5.0), (30.0, 5.0), (0.9, 2.0)].map(|(span, parts)| short(round_step(span, parts)));
+        assert_eq!(steps, ["2", "10", "0.5"]);
     }
 
     #[test]

@@ -1,9 +1,14 @@
 //! The paper's four tables, of the report's own runs, each with the majority-class floor. Published figures stand in
 //! columns or tables of their own that say whose data they are about.
 
+#![allow(
+    clippy::format_push_string,
+    reason = "a page is text put together once: `write!` would add a result to ignore"
+)]
+
 use super::markdown::{Table, bold};
 use super::published::{self, Method, On};
-use super::variants::{Report, Variant, label, points};
+use super::variants::{Report, Spread, Variant, label, points};
 use crate::attribute::{self, COUNT, GROUPS, NAMES};
 use crate::evaluate::statistics::mean;
 use crate::evaluate::{Head, HeadResult};
@@ -57,7 +62,7 @@ pub(super) fn mean_accuracy(report: &Report) -> String {
         ["Variant", "Judged by", "Seeds", "FLN head", "CLN head", "Floor", "Gain over floor", "Balanced accuracy"],
     );
     for variant in report.variants() {
-        let cell = |head| variant.spread(head, HeadResult::mean_accuracy).map_or("-".to_owned(), |s| s.percent());
+        let cell = |head| variant.spread(head, HeadResult::mean_accuracy).map_or("-".to_owned(), Spread::percent);
         let judged = |head: Head, text: String| if head == variant.judged() { bold(text) } else { text };
         let floor = variant.judged_spread(HeadResult::mean_floor).mean;
         table.row([

@@ -1,6 +1,8 @@
 //! From run folders to a report: what is refused, what is kept, what is printed. The run folders are invented here,
 //! with drawn probabilities; none of their figures means anything.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use gal_bench::attribute::{COUNT, NAMES};
 use gal_bench::config::RunSummary;
 use gal_bench::evaluate::{self, Evaluation, Head};
@@ -451,9 +453,9 @@ fn a_folder_without_results_says_what_to_do() {
 fn on(dataset: &str, official: bool, deviations: &[&str]) -> Vec<Fixture> {
     let mut runs = fixtures();
     for run in &mut runs {
-        run.summary.dataset = dataset.to_owned();
+        dataset.clone_into(&mut run.summary.dataset);
         run.summary.split_official = official;
-        run.summary.split = "The official partition".to_owned();
+        "The official partition".clone_into(&mut run.summary.split);
         run.summary.deviations = deviations.iter().map(|d| (*d).to_owned()).collect();
     }
     runs

@@ -108,7 +108,7 @@ fn separators(svg: &mut Svg) {
     let mut start = 0.0;
     for group in GROUPS {
         let end = start + group.members.len() as f64 * CELL;
-        svg.text((12.0, TOP + (start + end) / 2.0 + 4.0), Anchor::Start, 11.0, group.name);
+        svg.text((12.0, TOP + f64::midpoint(start, end) + 4.0), Anchor::Start, 11.0, group.name);
         svg.line((LEFT - 4.0, TOP + start + 1.0), (LEFT - 4.0, TOP + end - 1.0), INK, 1.0);
         svg.line((LEFT + start + 1.0, TOP - 4.0), (LEFT + end - 1.0, TOP - 4.0), INK, 1.0);
         if start > 0.0 {

@@ -81,7 +81,7 @@ fn groups(svg: &mut Svg, row: f64) {
     let mut y = TOP;
     for group in GROUPS {
         let end = y + row * group.members.len() as f64;
-        svg.text((12.0, (y + end) / 2.0 + 4.0), Anchor::Start, 11.0, group.name);
+        svg.text((12.0, f64::midpoint(y, end) + 4.0), Anchor::Start, 11.0, group.name);
         svg.line((12.0, end), (WIDTH - RIGHT, end), FAINT, 1.0);
         y = end;
     }
