@@ -9,7 +9,10 @@ use std::path::PathBuf;
 /// Reproduces "Exploring Correlations in Multiple Facial Attributes through Graph Attention Network" (arXiv
 /// 1810.09162) on CelebA, on LFWA, and on a built-in set of synthetic faces that needs no download.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, after_help = "Examples:
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:
   gal-bench run-all
       All three stages on the built-in synthetic faces
   gal-bench run-all --dataset lfwa --root /data/lfwa --profile quick
@@ -17,7 +20,8 @@ use std::path::PathBuf;
   gal-bench prepare --dataset lfwa --expand 75000
       Only the first stage
 
-Exit code: 0 done, 1 a fault of this program, 2 something that you can mend.")]
+Exit code: 0 done, 1 a fault of this program, 2 something that you can mend."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

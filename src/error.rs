@@ -40,7 +40,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A tensor operation failed: a fault of this program, or of the device.
-    #[error("tensor operation failed: {0}")]
+    #[error("tensor operation failed: {}", sentence(.0))]
     Candle(#[from] candle_core::Error),
     /// A table operation failed: a fault of this program.
     #[error("table operation failed: {0}")]
@@ -48,6 +48,11 @@ pub enum Error {
     /// Anything else that should not have happened.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// A candle error without the stack trace that it carries where `RUST_BACKTRACE` is set.
+fn sentence(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 impl Error {

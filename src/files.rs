@@ -15,7 +15,20 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> std::io:
     let mut aside =
         tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).map_err(Error::io("write", path))?;
     fill(aside.as_file_mut()).and_then(|()| aside.as_file().sync_all()).map_err(Error::io("write", path))?;
+    readable(aside.as_file()).map_err(Error::io("write", path))?;
     aside.persist(path).map_err(|e| Error::io("write", path)(e.error))?;
+    Ok(())
+}
+
+/// Gives a temporary file, which only its owner may read, the permissions that others expect.
+#[cfg(unix)]
+fn readable(file: &std::fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable(_: &std::fs::File) -> std::io::Result<()> {
     Ok(())
 }
 

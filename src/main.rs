@@ -1,2 +1,19 @@
-//! The command line of `gal-bench`.
-fn main() {}
+//! The command line of `gal-bench`: parse, call a command, turn an error into a sentence and an exit code.
+
+mod cli;
+mod commands;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+#[allow(clippy::print_stderr, reason = "the one place that reports a failure")]
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match commands::run(&cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

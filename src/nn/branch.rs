@@ -119,8 +119,9 @@ impl BranchBlock {
             .cloned()
             .chain([p.mask_out_bias.unsqueeze(1)?])
             .collect::<Vec<_>>();
-        let theta =
-            Tensor::cat(&[&p.gamma.flatten_all()?, &p.beta.flatten_all()?, &Tensor::cat(&mask, 1)?.flatten_all()?], 0)?;
+        let theta = [&p.gamma, &p.beta, &Tensor::cat(&mask, 1)?, &p.bias];
+        // Batch statistics take the bias out again: it is here to receive its gradient, which is zero.
+        let theta = Tensor::cat(&theta.into_iter().map(Tensor::flatten_all).collect::<Result<Vec<_>>>()?, 0)?;
         let running = match statistics {
             BranchStatistics::Batch => None,
             BranchStatistics::Running(m) => {
@@ -417,9 +418,10 @@ impl CustomOp3 for Op {
             bail!("the branches have one backward pass, with batch statistics; use the plain path for others")
         }
         let mut dz = kept.z;
-        let mut d_theta = vec![0.0; 2 * a * c + a * MASK];
+        let mut d_theta = vec![0.0; 3 * a * c + a * MASK];
         let (d_gamma, rest) = d_theta.split_at_mut(a * c);
-        let (d_beta, d_mask) = rest.split_at_mut(a * c);
+        let (d_beta, rest) = rest.split_at_mut(a * c);
+        let (d_mask, _) = rest.split_at_mut(a * MASK);
         tensors::with(gradient, |gradient| {
             tensors::with(theta, |theta| {
                 let theta = Theta::new(theta, self.sizes);

@@ -100,7 +100,8 @@ pub(super) struct Scores {
 impl Scores {
     /// Writes `predictions.parquet`.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
-        let images: StringChunked = self.images.iter().flat_map(|image| [image.as_str(); COUNT]).collect_ca("image".into());
+        let images: StringChunked =
+            self.images.iter().flat_map(|image| [image.as_str(); COUNT]).collect_ca("image".into());
         let attributes: StringChunked = self.images.iter().flat_map(|_| NAMES).collect_ca("attribute".into());
         let cln = match &self.cln {
             Some(values) => Float32Chunked::from_slice("probability_cln".into(), values),

@@ -4,9 +4,7 @@
 use super::plan::Plan;
 use crate::config::Optimizer;
 use crate::error::{Error, Result};
-use crate::model::{
-    Architecture, CorrelationNet, Fln, Pass, Path, Trunk, Variant, decays, loss, probabilities,
-};
+use crate::model::{Architecture, CorrelationNet, Fln, Pass, Path, Trunk, Variant, decays, loss, probabilities};
 use crate::nn::{Group, Momentum, Parameters};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -89,9 +87,10 @@ impl Session {
             cln.push(loss(&head.net.forward(gated)?.logits, targets)?);
         }
         // The correlation nets' input carries no gradient, so the sum has the gradients of its terms.
-        let total = fln.iter().chain(&cln).try_fold(None, |sum: Option<Tensor>, term| {
-            sum.map_or(Ok(term.clone()), |sum| sum + term).map(Some)
-        })?;
+        let total = fln
+            .iter()
+            .chain(&cln)
+            .try_fold(None, |sum: Option<Tensor>, term| sum.map_or(Ok(term.clone()), |sum| sum + term).map(Some))?;
         let gradients = total.ok_or_else(|| Error::Internal("nothing to train".to_owned()))?.backward()?;
         if let Some(optimizer) = &mut self.optimizer {
             optimizer.step(&gradients, rate)?;
@@ -108,8 +107,7 @@ impl Session {
     pub fn predict(&self, pixels: &Tensor) -> Result<Predictions> {
         let flat = |logits: &Tensor| -> Result<Vec<f32>> { Ok(probabilities(logits)?.flatten_all()?.to_vec1()?) };
         let out = self.trunk.forward(pixels, Pass::Evaluate, !self.heads.is_empty())?;
-        let mut predictions =
-            Predictions { fln: flat(&out.logits)?, cln: BTreeMap::new(), affinity: BTreeMap::new() };
+        let mut predictions = Predictions { fln: flat(&out.logits)?, cln: BTreeMap::new(), affinity: BTreeMap::new() };
         for head in &self.heads {
             let gated = out.gated.as_ref().ok_or_else(|| Error::Internal("no gated features".to_owned()))?;
             let refined = head.net.forward(gated)?;

@@ -122,10 +122,8 @@ pub fn train(request: &Request, progress: &Progress) -> Result<Vec<Outcome>> {
         };
         let trainer = Trainer::new(request, dataset, open, images)?;
         for outcome in trainer.run(progress)? {
-            outcomes.insert(
-                VARIANTS.iter().find(|v| v.name == outcome.summary.variant).map_or("", |v| v.name),
-                outcome,
-            );
+            outcomes
+                .insert(VARIANTS.iter().find(|v| v.name == outcome.summary.variant).map_or("", |v| v.name), outcome);
         }
     }
     Ok(request.variants.iter().filter_map(|variant| outcomes.remove(variant.name)).collect())
@@ -185,7 +183,6 @@ impl<'a> Images<'a> {
 struct Trainer<'a> {
     request: &'a Request<'a>,
     dataset: dataset::Name,
-    plan: Plan,
     runs: Vec<Run>,
     images: &'a Images<'a>,
     session: Session,
@@ -215,7 +212,7 @@ impl<'a> Trainer<'a> {
             let text = toml::to_string(&run.config).map_err(|e| Error::Internal(e.to_string()))?;
             files::write(&run.file("config.toml"), text.as_bytes())?;
         }
-        Ok(Self { request, dataset, plan, runs, images, session, batch: training.batch, steps: training.steps })
+        Ok(Self { request, dataset, runs, images, session, batch: training.batch, steps: training.steps })
     }
 
     fn batches(&self, images: &'a Preload<'a>) -> Batches<'a> {
@@ -394,9 +391,8 @@ impl<'a> Trainer<'a> {
         let prepared = &request.data.prepared;
         let sources: Vec<&[bool; COUNT]> =
             request.data.rows.iter().filter(|r| r.split == Split::Train && r.copy == 0).map(|r| &r.labels).collect();
-        let rate = |attribute: usize| {
-            sources.iter().filter(|labels| labels[attribute]).count() as f64 / sources.len() as f64
-        };
+        let rate =
+            |attribute: usize| sources.iter().filter(|labels| labels[attribute]).count() as f64 / sources.len() as f64;
         let mut deviations = request.profile.deviations(self.dataset)?;
         if !prepared.split_official && self.dataset != dataset::Name::Synthetic {
             deviations.push(format!("The partition is not known to be the official one: {}", prepared.split));

@@ -1,1 +1,235 @@
-//! golden
+//! The network against an independent PyTorch implementation (`tests/golden/network.py`): outputs, losses, gradients
+//! of every parameter, running statistics, and a hundred steps of training.
+
+use candle_core::{DType, Device, Tensor, Var};
+use gal_bench::model::{Affinity, Architecture, CorrelationNet, Pass, Path, Trunk, loss};
+use gal_bench::nn::{ConvBlock, ConvParameters, Group, Momentum, Parameters, Statistics};
+use std::collections::BTreeMap;
+
+const SMALL: Architecture =
+    Architecture { input: 67, stride: 2, widths: [12, 16, 24, 24, 16], branch: 8, node: 10, eps: 1e-3, decay: 0.999 };
+
+struct Fixture(BTreeMap<String, Tensor>);
+
+impl Fixture {
+    fn read(name: &str) -> Self {
+        let path = format!("{}/tests/golden/network/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
+        Self(candle_core::safetensors::load(path, &Device::Cpu).unwrap().into_iter().collect())
+    }
+
+    fn get(&self, name: &str) -> &Tensor {
+        self.0.get(name).unwrap_or_else(|| panic!("the fixture has no {name}"))
+    }
+
+    fn scalar(&self, name: &str) -> f64 {
+        f64::from(self.get(name).flatten_all().unwrap().to_vec1::<f32>().unwrap()[0])
+    }
+
+    /// All tensors below `prefix`, by the rest of their names.
+    fn below(&self, prefix: &str) -> BTreeMap<String, Tensor> {
+        self.0.iter().filter_map(|(name, t)| Some((name.strip_prefix(prefix)?.to_owned(), t.clone()))).collect()
+    }
+
+    /// Pixels `[3, batch, h, w]` and one-hot targets `[40, 2, batch]`.
+    fn batch(&self, pixels: &str, labels: &str) -> (Tensor, Tensor) {
+        let pixels = self.get(pixels).to_dtype(DType::F32).unwrap().transpose(0, 1).unwrap().contiguous().unwrap();
+        (pixels, one_hot(self.get(labels)))
+    }
+}
+
+fn one_hot(labels: &Tensor) -> Tensor {
+    let yes = labels.to_dtype(DType::F32).unwrap().t().unwrap();
+    Tensor::stack(&[&(1.0 - &yes).unwrap(), &yes], 1).unwrap().contiguous().unwrap()
+}
+
+struct Network {
+    trunk: Trunk,
+    cln: CorrelationNet,
+    of_trunk: Parameters,
+    of_cln: Parameters,
+}
+
+impl Network {
+    fn new(fixture: &Fixture, prefix: &str, decay: f64, affinity: Affinity, path: Path) -> Self {
+        let (of_trunk, of_cln) = (Parameters::new(0), Parameters::new(0));
+        let architecture = Architecture { decay, ..SMALL };
+        let trunk = Trunk::new(&architecture, path, &of_trunk, &Device::Cpu).unwrap();
+        let cln = CorrelationNet::new(&architecture, affinity, path, &of_cln, &Device::Cpu).unwrap();
+        let (head, body): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            fixture.below(&format!("{prefix}/parameter/")).into_iter().partition(|(name, _)| name.starts_with("cln."));
+        of_trunk.load(&body).unwrap();
+        of_cln.load(&head).unwrap();
+        trunk.load_running(&fixture.below(&format!("{prefix}/running/"))).unwrap();
+        Self { trunk, cln, of_trunk, of_cln }
+    }
+
+    fn variables(&self) -> BTreeMap<String, candle_core::Var> {
+        self.of_trunk.all().into_iter().chain(self.of_cln.all()).collect()
+    }
+}
+
+fn difference(found: &Tensor, expected: &Tensor) -> (f64, f64) {
+    let flat = |t: &Tensor| t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    let (found, expected) = (flat(found), flat(expected));
+    assert_eq!(found.len(), expected.len());
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    (norm(&mut found.iter().zip(&expected).map(|(a, b)| a - b)), norm(&mut expected.iter().copied()))
+}
+
+fn assert_close(name: &str, found: &Tensor, expected: &Tensor, relative: f64, floor: f64) {
+    let (error, norm) = difference(found, expected);
+    assert!(error <= relative * norm + floor, "{name}: off by {error:e}, norm {norm:e}");
+}
+
+/// `[40, 2, batch]` as the fixtures have it, `[batch, 40, 2]`.
+fn logits(ours: &Tensor) -> Tensor {
+    ours.permute((2, 0, 1)).unwrap().contiguous().unwrap()
+}
+
+fn compare(case: &str, batch: usize, affinity: Affinity, pass: Pass, path: Path) {
+    let fixture = Fixture::read("small");
+    let network = Network::new(&fixture, "small", fixture.scalar("small/decay"), affinity, path);
+    let (pixels, targets) = fixture.batch(&format!("small/batch{batch}/pixels"), &format!("small/batch{batch}/labels"));
+    let out = network.trunk.forward(&pixels, pass, true).unwrap();
+    let refined = network.cln.forward(out.gated.as_ref().unwrap()).unwrap();
+    let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
+    let of_cln = if affinity == Affinity::Groups { format!("{case}/prior") } else { case.to_owned() };
+    assert_close("FLN logits", &logits(&out.logits), fixture.get(&format!("{case}/fln")), 1e-4, 0.0);
+    assert_close("CLN logits", &logits(&refined.logits), fixture.get(&format!("{of_cln}/cln")), 1e-4, 0.0);
+    assert_close("FLN loss", &fln, fixture.get(&format!("{case}/loss_fln")), 1e-5, 0.0);
+    assert_close("CLN loss", &cln, fixture.get(&format!("{of_cln}/loss_cln")), 1e-5, 0.0);
+    let affinity_name = if affinity == Affinity::Groups { "small/affinity/prior" } else { &format!("{case}/affinity") };
+    assert_close("affinity", &refined.affinity, fixture.get(affinity_name), 1e-4, 0.0);
+    if pass == Pass::Train {
+        for (name, running) in network.trunk.running() {
+            assert_close(name, running, fixture.get(&format!("{case}/running/{name}")), 1e-5, 1e-5);
+        }
+    }
+    // The fast path keeps nothing for a way back in evaluation.
+    if pass == Pass::Evaluate && path == Path::Fast {
+        return;
+    }
+    let gradients = (fln + cln).unwrap().backward().unwrap();
+    let names = network.variables();
+    assert_eq!(names.len(), 38, "every parameter tensor is compared");
+    let norms = names.keys().map(|name| {
+        let from = if name.starts_with("cln.") { &of_cln } else { case };
+        difference(fixture.get(&format!("{from}/grad/{name}")), fixture.get(&format!("{from}/grad/{name}"))).1
+    });
+    // Batch statistics cancel some biases: their true gradient is zero, and rounding is measured against the others.
+    let floor = 1e-6 * norms.fold(0.0, f64::max);
+    for (name, variable) in &names {
+        let from = if name.starts_with("cln.") { &of_cln } else { case };
+        let gradient = gradients.get(variable).unwrap_or_else(|| panic!("{name} has no gradient"));
+        assert_close(name, gradient, fixture.get(&format!("{from}/grad/{name}")), 1e-4, floor);
+    }
+}
+
+#[test]
+fn training_mode_agrees_with_pytorch_on_both_paths() {
+    for batch in [2, 5] {
+        for path in [Path::Fast, Path::Plain] {
+            compare(&format!("small/train{batch}"), batch, Affinity::Learned, Pass::Train, path);
+            compare(&format!("small/train{batch}"), batch, Affinity::Groups, Pass::Train, path);
+        }
+    }
+}
+
+#[test]
+fn evaluation_mode_agrees_with_pytorch_on_both_paths() {
+    for batch in [2, 5] {
+        for path in [Path::Fast, Path::Plain] {
+            compare(&format!("small/eval{batch}"), batch, Affinity::Learned, Pass::Evaluate, path);
+            compare(&format!("small/eval{batch}"), batch, Affinity::Groups, Pass::Evaluate, path);
+        }
+    }
+}
+
+#[test]
+fn the_paper_size_network_has_the_papers_parameters() {
+    let (of_trunk, of_cln) = (Parameters::new(0), Parameters::new(0));
+    Trunk::new(&Architecture::PAPER, Path::Fast, &of_trunk, &Device::Cpu).unwrap();
+    CorrelationNet::new(&Architecture::PAPER, Affinity::Learned, Path::Fast, &of_cln, &Device::Cpu).unwrap();
+    let count = |parameters: &Parameters, branch: bool| -> usize {
+        parameters.all().iter().filter(|(n, _)| n.starts_with("branch.") == branch).map(|(_, v)| v.elem_count()).sum()
+    };
+    assert_eq!(count(&of_trunk, false), 2_336_838);
+    assert_eq!(count(&of_trunk, true), 40 * 66_899);
+    assert_eq!(count(&of_cln, false), 40 * 3_292);
+}
+
+#[test]
+fn a_hundred_steps_follow_pytorchs_loss_curve() {
+    let fixture = Fixture::read("hundred");
+    let network = Network::new(&fixture, "hundred", 0.99, Affinity::Learned, Path::Fast);
+    let values = |name: &str| fixture.get(name).to_dtype(DType::F64).unwrap().to_vec1::<f64>().unwrap();
+    let (rates, fln_curve, cln_curve) =
+        (values("hundred/rate"), values("hundred/loss_fln"), values("hundred/loss_cln"));
+    let (pixels, targets) = fixture.batch("hundred/pixels", "hundred/labels");
+    let (weights, rest): (Vec<_>, Vec<_>) =
+        network.variables().into_iter().partition(|(name, _)| gal_bench::model::decays(name));
+    let group = |variables, decay| Group { variables, rate: 1.0, decay };
+    let mut optimizer = Momentum::new(vec![group(weights, 5e-4), group(rest, 0.0)], 0.9).unwrap();
+    assert_eq!(rates.len(), 100);
+    for step in 0..100 {
+        let first = 8 * step % 64;
+        let cut = |t: &Tensor, axis| t.narrow(axis, first, 8).unwrap().contiguous().unwrap();
+        let (pixels, targets) = (cut(&pixels, 1), cut(&targets, 2));
+        let out = network.trunk.forward(&pixels, Pass::Train, true).unwrap();
+        let fln = loss(&out.logits, &targets).unwrap();
+        let cln = loss(&network.cln.forward(out.gated.as_ref().unwrap()).unwrap().logits, &targets).unwrap();
+        for (name, found, expected) in [("FLN", &fln, fln_curve[step]), ("CLN", &cln, cln_curve[step])] {
+            let found = f64::from(found.to_scalar::<f32>().unwrap());
+            let error = (found - expected).abs() / expected.max(1.0);
+            // Rounding grows along the way: PyTorch's own float32 leaves its float64 in the same manner.
+            let tolerance = if step < 20 { 1e-5 } else { 1e-4 };
+            assert!(error <= tolerance, "{name} loss of step {step}: {found}, PyTorch {expected}");
+        }
+        let gradients = (fln + cln).unwrap().backward().unwrap();
+        optimizer.step(&gradients, rates[step]).unwrap();
+    }
+}
+
+#[test]
+fn convolution_blocks_of_odd_shapes_agree_with_pytorch() {
+    let path = format!("{}/tests/golden/ops.safetensors", env!("CARGO_MANIFEST_DIR"));
+    let fixture = Fixture(candle_core::safetensors::load(path, &Device::Cpu).unwrap().into_iter().collect());
+    let shape_of = "/stride_padding_groups_pool";
+    let cases: Vec<String> =
+        fixture.below("ops/block/").keys().filter_map(|k| k.strip_suffix(shape_of)).map(str::to_owned).collect();
+    assert_eq!(cases.len(), 11);
+    for case in cases {
+        let get = |name: &str| fixture.get(&format!("ops/block/{case}/{name}"));
+        let shape = get("stride_padding_groups_pool").to_vec1::<i64>().unwrap();
+        let size = |index: usize| usize::try_from(shape[index]).unwrap();
+        let block = ConvBlock { stride: size(0), padding: size(1), groups: size(2), pool: shape[3] == 1, eps: 1e-3 };
+        let swap = |t: &Tensor| t.transpose(0, 1).unwrap().contiguous().unwrap();
+        for plain in [false, true] {
+            let var = |t: &Tensor| Var::from_tensor(t).unwrap();
+            let x = var(&swap(get("input")));
+            let [weight, bias, gamma, beta] = ["weight", "bias", "bn.weight", "bn.bias"].map(|name| var(get(name)));
+            let p = ConvParameters {
+                weight: weight.as_tensor().clone(),
+                bias: bias.as_tensor().clone(),
+                gamma: gamma.as_tensor().clone(),
+                beta: beta.as_tensor().clone(),
+            };
+            let run = if plain { ConvBlock::plain } else { ConvBlock::forward };
+            let (y, moments) = run(&block, x.as_tensor(), &p, &Statistics::Batch).unwrap();
+            let moments = moments.unwrap();
+            let close = |name: &str, found: &Tensor, floor: f64| {
+                assert_close(&format!("{case} {name}, plain {plain}"), found, get(name), 1e-4, floor);
+            };
+            close("output", &swap(&y), 0.0);
+            close("batch_mean", &moments.mean, 1e-6);
+            close("batch_var", &moments.variance, 0.0);
+            let gradients = (&y * swap(get("output_grad"))).unwrap().sum_all().unwrap().backward().unwrap();
+            // A single value a channel has a gradient of zero: rounding is measured against that of the output.
+            let floor = 1e-6 * difference(get("output_grad"), get("output_grad")).1;
+            close("grad/input", &swap(gradients.get(&x).unwrap()), floor);
+            close("grad/weight", gradients.get(&weight).unwrap(), 10.0 * floor);
+            close("grad/bn.weight", gradients.get(&gamma).unwrap(), floor);
+            close("grad/bn.bias", gradients.get(&beta).unwrap(), floor);
+        }
+    }
+}

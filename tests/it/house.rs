@@ -1,1 +1,57 @@
-//! house
+//! The order of the house: data goes one way, and a stage never reaches into the one after it.
+
+use std::path::Path;
+
+/// Each module and those of ours that it may use, besides what everyone may.
+const MAY_USE: [(&str, &[&str]); 9] = [
+    ("dataset", &[]),
+    ("augment", &[]),
+    ("store", &["dataset", "augment"]),
+    ("nn", &[]),
+    ("model", &["nn"]),
+    ("config", &["dataset", "model"]),
+    ("train", &["dataset", "store", "model", "nn", "config"]),
+    ("evaluate", &["config"]),
+    ("report", &["evaluate", "config"]),
+];
+const EVERYONE: [&str; 6] = ["attribute", "error", "files", "progress", "random", "Result"];
+
+fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The first names after `crate::` in a file, `use crate::{a, b}` included.
+fn used(text: &str) -> Vec<String> {
+    text.match_indices("crate::")
+        .flat_map(|(at, _)| {
+            let rest = &text[at + "crate::".len()..];
+            let list = rest.strip_prefix('{').and_then(|inner| inner.split_once('}')).map(|(list, _)| list);
+            let names = list.unwrap_or(rest).split(if list.is_some() { ',' } else { '\0' });
+            names
+                .map(|name| name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+                .collect::<Vec<String>>()
+        })
+        .collect()
+}
+
+#[test]
+fn arrows_go_down_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (module, allowed) in MAY_USE {
+        for path in sources(&root.join(module)) {
+            for name in used(&std::fs::read_to_string(&path).unwrap()) {
+                let fine = name.is_empty() || name == module || EVERYONE.contains(&&*name) || allowed.contains(&&*name);
+                assert!(fine, "{} uses crate::{name}", path.display());
+            }
+        }
+    }
+}

@@ -1,1 +1,191 @@
-//! train
+//! Training from outside: what must not change a result, and what a killed run does.
+
+use assert_cmd::cargo::cargo_bin;
+use candle_core::Device;
+use gal_bench::config::Profile;
+use gal_bench::dataset::synthetic;
+use gal_bench::model::{VARIANTS, Variant};
+use gal_bench::progress::Progress;
+use gal_bench::store::{self, Reader};
+use gal_bench::train::{Outcome, Request, train};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The network of the paper at a size that trains in a second.
+pub(crate) const TINY: &str = r#"
+name = "tiny"
+description = "For tests."
+log_every = 4
+validate_every = 10
+checkpoint_every = 4
+[network]
+input = 40
+stride = 2
+widths = [4, 4, 4, 4, 4]
+branch = 3
+node = 2
+eps = 1e-3
+decay = 0.9
+[images]
+resize = 44
+crop = "random"
+flip = true
+[optimizer]
+momentum = 0.9
+head_rate = 1.0
+weight_decay = 0.001
+[training.synthetic]
+batch = 8
+steps = 40
+schedule = { kind = "polynomial", initial = 0.01, power = 1.0 }
+[prepare.synthetic]
+"#;
+
+pub(crate) struct Workplace {
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Workplace {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tiny.toml"), TINY).unwrap();
+        let faces = synthetic::Options { train: 30, val: 6, test: 10, seed: 1 };
+        let dataset = synthetic::dataset(&faces).unwrap();
+        let options = store::Options { size: 48, copies: Some(2), ..store::Options::default() };
+        store::prepare(&dataset, &folder.path().join("prepared"), &options, &Progress::new(true)).unwrap();
+        Self { folder }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn try_train(&self, runs: &str, variants: &[Variant]) -> gal_bench::Result<Vec<Outcome>> {
+        let data = Reader::open(&self.path("prepared")).unwrap();
+        let profile = Profile::load(self.path("tiny.toml").to_str().unwrap()).unwrap();
+        let request = Request {
+            data: &data,
+            profile: &profile,
+            variants,
+            seed: 5,
+            runs: &self.path(runs),
+            device: (&Device::Cpu, "cpu"),
+            force: false,
+            command: "test",
+        };
+        train(&request, &Progress::new(true))
+    }
+
+    fn train(&self, runs: &str, variants: &[Variant]) -> Vec<Outcome> {
+        self.try_train(runs, variants).unwrap()
+    }
+}
+
+/// The bytes of everything that a run computes.
+fn result(runs: &Path, variant: &str) -> Vec<Vec<u8>> {
+    let folder = runs.join(format!("synthetic-tiny-{variant}-seed5"));
+    ["checkpoint.safetensors", "predictions.parquet"].map(|name| std::fs::read(folder.join(name)).unwrap()).into()
+}
+
+fn named(name: &str) -> Variant {
+    Variant::named(name).unwrap()
+}
+
+#[test]
+fn variants_on_one_trunk_end_as_separate_runs_do() {
+    let place = Workplace::new();
+    place.train("together", &VARIANTS);
+    for variant in ["baseline", "gal-j", "gal-p"] {
+        place.train(&format!("alone-{variant}"), &[named(variant)]);
+        assert!(
+            result(&place.path("together"), variant) == result(&place.path(&format!("alone-{variant}")), variant),
+            "{variant} differs"
+        );
+    }
+}
+
+#[test]
+fn a_result_does_not_depend_on_the_number_of_threads() {
+    let place = Workplace::new();
+    for threads in [1, 2, 7] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| place.train(&format!("on-{threads}"), &VARIANTS));
+        for variant in VARIANTS {
+            assert!(
+                result(&place.path("on-1"), variant.name)
+                    == result(&place.path(&format!("on-{threads}")), variant.name),
+                "{} differs on {threads} threads",
+                variant.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_killed_run_goes_on_and_ends_in_the_same_bytes() {
+    let place = Workplace::new();
+    let command = |runs: &str| {
+        let mut command = Command::new(cargo_bin!("gal-bench"));
+        command.args(["train", "--quiet", "--seed", "5", "--variant", "gal-j", "--device", "cpu"]);
+        command.arg("--profile").arg(place.path("tiny.toml"));
+        command.arg("--prepared").arg(place.path("prepared"));
+        command.arg("--runs").arg(place.path(runs));
+        command
+    };
+    assert!(command("undisturbed").status().unwrap().success());
+    let state = place.path("killed").join("synthetic-tiny-gal-j-seed5/resume.safetensors");
+    let mut child = command("killed").spawn().unwrap();
+    while !state.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(state.exists(), "the run ended before it could be killed");
+    assert!(command("killed").status().unwrap().success());
+    assert!(!state.exists());
+    assert!(result(&place.path("undisturbed"), "gal-j") == result(&place.path("killed"), "gal-j"));
+}
+
+#[test]
+fn a_finished_run_is_left_alone() {
+    let place = Workplace::new();
+    assert!(!place.train("runs", &[named("baseline")])[0].reused);
+    assert!(place.train("runs", &[named("baseline")])[0].reused);
+}
+
+#[test]
+fn gal_c_without_a_baseline_is_refused() {
+    let place = Workplace::new();
+    let error = place.try_train("runs", &[named("gal-c")]).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("add --variant baseline"), "{error}");
+}
+
+#[test]
+fn a_run_folder_with_another_configuration_is_refused() {
+    let place = Workplace::new();
+    place.train("runs", &[named("baseline")]);
+    let config = place.path("runs/synthetic-tiny-baseline-seed5/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap().replace("momentum = 0.9", "momentum = 0.8");
+    std::fs::write(&config, text).unwrap();
+    let error = place.try_train("runs", &[named("baseline")]).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("momentum = 0.8"), "{error}");
+}
+
+#[test]
+fn gal_c_keeps_baselines_trunk() {
+    let place = Workplace::new();
+    place.train("runs", &[named("baseline"), named("gal-c")]);
+    let load = |variant: &str| {
+        let path = place.path(&format!("runs/synthetic-tiny-{variant}-seed5/checkpoint.safetensors"));
+        candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+    };
+    let (baseline, gal_c) = (load("baseline"), load("gal-c"));
+    let mut names: Vec<_> = baseline.keys().collect();
+    names.sort();
+    for name in names {
+        let values = |t: &candle_core::Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(values(&baseline[name]), values(&gal_c[name]), "{name}");
+    }
+}

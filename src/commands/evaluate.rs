@@ -1,0 +1,50 @@
+//! `gal-bench evaluate`.
+
+use crate::cli::{Evaluate, Selection};
+use gal_bench::evaluate::{Evaluation, table};
+use gal_bench::{Error, Result, report};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// What an evaluation leaves behind.
+#[derive(Debug, Serialize)]
+pub(super) struct Evaluated {
+    /// The report folder whose results were written.
+    pub(super) report: PathBuf,
+    pub(super) evaluations: Vec<Evaluation>,
+}
+
+impl Evaluated {
+    /// The tables for a terminal.
+    pub(super) fn text(&self) -> String {
+        self.evaluations.iter().map(table).collect::<Vec<_>>().join("\n")
+    }
+}
+
+pub(super) fn run(options: &Evaluate) -> Result<()> {
+    let evaluated = evaluate(options.dataset.label(), &options.selection, &options.reports)?;
+    options.voice.result(&evaluated, || {
+        format!("{}\nresults in {}; `gal-bench report` renders them", evaluated.text(), evaluated.report.display())
+    })
+}
+
+/// Evaluates the finished runs among the selected ones.
+pub(super) fn evaluate(dataset: &str, selection: &Selection, reports: &Path) -> Result<Evaluated> {
+    let profile = selection.profile()?;
+    let all: Vec<PathBuf> =
+        selection.variants().iter().map(|variant| selection.folder(dataset, &profile, variant)).collect();
+    let finished: Vec<PathBuf> = all.into_iter().filter(|folder| folder.join("summary.json").exists()).collect();
+    if finished.is_empty() {
+        return Err(Error::Request(format!(
+            "no finished run of {dataset} with profile {} and seed {} in {}: run `gal-bench train --dataset {dataset}` \
+             first",
+            profile.name,
+            selection.seed,
+            selection.runs.display()
+        )));
+    }
+    let report = reports.join(format!("{dataset}-{}", profile.name));
+    let evaluations = finished.iter().map(|folder| Evaluation::of_run(folder)).collect::<Result<_>>()?;
+    report::collect(&finished, &report)?;
+    Ok(Evaluated { report, evaluations })
+}

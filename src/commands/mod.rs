@@ -1,0 +1,81 @@
+//! One file a subcommand: wiring that reads as a story, no logic.
+
+mod evaluate;
+mod prepare;
+mod profile;
+mod report;
+mod run_all;
+mod train;
+
+use crate::cli::{Command, Selection, Voice};
+use gal_bench::config::{Profile, RunConfig};
+use gal_bench::model::{VARIANTS, Variant};
+use gal_bench::progress::Progress;
+use gal_bench::{Error, Result};
+use serde::Serialize;
+
+/// Carries out one command.
+pub(crate) fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Prepare(options) => prepare::run(options),
+        Command::Train(options) => train::run(options),
+        Command::Evaluate(options) => evaluate::run(options),
+        Command::Report(options) => report::run(options),
+        Command::RunAll(options) => run_all::run(options),
+        Command::Profile(options) => profile::run(options),
+    }
+}
+
+impl Voice {
+    fn progress(&self) -> Progress {
+        Progress::new(self.quiet)
+    }
+
+    /// The result for a program where `--json` asks for it, otherwise for a person.
+    #[allow(clippy::print_stdout, reason = "results go to standard output")]
+    fn result(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        if self.json {
+            let json = serde_json::to_string(result).map_err(|e| Error::Internal(e.to_string()))?;
+            println!("{json}");
+        } else if !self.quiet {
+            println!("{}", text());
+        }
+        Ok(())
+    }
+}
+
+impl Selection {
+    /// The variants asked for, each once, in the paper's order.
+    fn variants(&self) -> Vec<Variant> {
+        let wanted = |variant: &Variant| self.variant.is_empty() || self.variant.iter().any(|n| n == variant.name);
+        VARIANTS.into_iter().filter(wanted).collect()
+    }
+
+    fn profile(&self) -> Result<Profile> {
+        Profile::load(&self.profile)
+    }
+
+    /// The folder of a variant's run.
+    fn folder(&self, dataset: &str, profile: &Profile, variant: &Variant) -> std::path::PathBuf {
+        let config = RunConfig {
+            dataset: dataset.to_owned(),
+            data_digest: String::new(),
+            variant: variant.name.to_owned(),
+            seed: self.seed,
+            profile: profile.clone(),
+        };
+        self.runs.join(config.id())
+    }
+}
+
+/// Uses `threads` threads from here on.
+fn use_threads(threads: Option<usize>) -> Result<()> {
+    match threads {
+        None => Ok(()),
+        Some(0) => Err(Error::Request("--threads 0: use at least 1".to_owned())),
+        Some(count) => rayon::ThreadPoolBuilder::new()
+            .num_threads(count)
+            .build_global()
+            .map_err(|e| Error::Internal(format!("the thread pool cannot be set up: {e}"))),
+    }
+}
