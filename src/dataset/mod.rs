@@ -1,8 +1,26 @@
-//! Stage 1a: annotation files become one typed table, whatever form they came in. One file a source; each gives the
-//! same [`Dataset`].
+//! Stage 1a: annotation files become one typed table, whatever form they came in. One file a source ([`celeba`],
+//! [`lfwa`], [`synthetic`]); each gives the same [`Dataset`]. What they share: [`table`] makes and reads the table,
+//! `annotation` holds rows on their way there, `text`, `delimited` and `matlab` read one file form each, `layout` finds
+//! files and images, `join` puts labels, partition, identities and images together.
 
+use crate::attribute::COUNT;
+use crate::error::{Error, Result};
 use polars::frame::DataFrame;
 use serde::{Deserialize, Serialize};
+
+mod annotation;
+pub mod celeba;
+mod checksums;
+mod delimited;
+mod join;
+mod layout;
+pub mod lfwa;
+mod matlab;
+pub mod synthetic;
+pub mod table;
+mod text;
+
+pub use table::Row;
 
 /// The data sets the suite knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
@@ -44,10 +62,49 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// Every split, in the order of CelebA's codes 0, 1 and 2.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+
+    /// The value in the `split` column.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Val => "val",
+            Self::Test => "test",
+        }
+    }
+
+    /// The split that a partition file means by `text`: a name, or CelebA's code.
+    ///
+    /// ```
+    /// use gal_bench::dataset::Split;
+    /// assert_eq!(Split::parse("test"), Some(Split::Test));
+    /// assert_eq!(Split::parse("1"), Some(Split::Val));
+    /// assert_eq!(Split::parse("3"), None);
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "train" | "0" => Some(Self::Train),
+            "val" | "valid" | "validation" | "1" => Some(Self::Val),
+            "test" | "2" => Some(Self::Test),
+            _ => None,
+        }
+    }
+}
+
+/// How annotation files are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Keep only the annotated images that exist, and say so in the partition and the notes. Otherwise an annotated
+    /// image without a file is an error.
+    pub subset: bool,
+}
+
 /// Who made the partition into training and test images, which decides what a figure may be compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partition {
-    /// The file's digest is that of the official partition.
+    /// Every image of the official partition is there, where that partition puts it: its digest was recognised.
     pub official: bool,
     /// One sentence for the report.
     pub description: String,
@@ -70,6 +127,52 @@ pub struct Dataset {
     pub notes: Vec<String>,
 }
 
+impl Dataset {
+    /// How many images there are.
+    pub fn len(&self) -> usize {
+        self.table.height()
+    }
+
+    /// There is no image at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every row, in the table's order.
+    ///
+    /// # Errors
+    /// The table is not of the form that [`Dataset::table`] promises.
+    pub fn rows(&self) -> Result<Vec<Row<'_>>> {
+        table::rows(&self.table)
+    }
+
+    /// The images' paths below the image folder, in the table's order.
+    ///
+    /// # Errors
+    /// As [`Dataset::rows`].
+    pub fn sources(&self) -> Result<Vec<&str>> {
+        table::sources(&self.table)
+    }
+
+    /// The labels of one row, in the order of [`crate::attribute::NAMES`]; [`Dataset::rows`] is the way to read many.
+    ///
+    /// # Errors
+    /// As [`Dataset::rows`], or there is no such row.
+    pub fn labels(&self, row: usize) -> Result<[bool; COUNT]> {
+        let one = self.table.slice(row as i64, 1);
+        let labels = table::rows(&one)?.first().map(|found| found.labels);
+        labels.ok_or_else(|| Error::Internal(format!("row {row} of a table of {} rows", self.len())))
+    }
+
+    /// How many images are in train, val and test.
+    ///
+    /// # Errors
+    /// As [`Dataset::rows`].
+    pub fn counts(&self) -> Result<[usize; 3]> {
+        table::counts(&self.table)
+    }
+}
+
 /// Where the pixels of a data set come from.
 #[derive(Debug)]
 pub enum Images {
@@ -79,4 +182,19 @@ pub enum Images {
     Synthetic(synthetic::Renderer),
 }
 
-pub mod synthetic;
+/// A count as people write it: `202,599`.
+///
+/// ```
+/// assert_eq!(gal_bench::dataset::grouped(202_599), "202,599");
+/// ```
+pub fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

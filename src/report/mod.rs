@@ -1,1 +1,119 @@
-//! report.
+//! Results become a page: [`collect`] gathers finished runs into the small files of `results/`, [`render`] makes
+//! README.md and its figures from those files alone, a pure function of them, so that a checked-in report can be
+//! proved to say what its results say.
+
+mod figures;
+mod markdown;
+mod page;
+pub mod published;
+mod results;
+mod svg;
+mod tables;
+mod variants;
+
+pub use results::Run;
+
+use crate::error::{Error, Result};
+use crate::files;
+use std::path::{Path, PathBuf};
+use variants::Report;
+
+/// Gathers the finished runs in `runs` (their folders) into `folder`/results, from which [`render`] works.
+///
+/// # Errors
+/// Runs that are not finished or not whole; runs that cannot share a report because their data, profile or test
+/// images differ; two runs of one variant with one seed.
+pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<()> {
+    if runs.is_empty() {
+        return Err(Error::Request("a report needs at least one finished run".to_owned()));
+    }
+    let mut collected = runs.iter().map(|path| Run::of_folder(path)).collect::<Result<Vec<Run>>>()?;
+    variants::sort(&mut collected);
+    refuse_unlike(&collected)?;
+    results::write(&collected, folder)
+}
+
+/// Renders the report in `folder` from its `results` alone: (path below `folder`, content) of each file, the same
+/// bytes for the same results.
+///
+/// # Errors
+/// Results that are missing or not as [`collect`] writes them.
+pub fn render(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    let report = Report::new(results::read(folder)?);
+    let figures = figures::all(&report);
+    let page = page::page(&report, &figures);
+    let mut files = vec![(PathBuf::from("README.md"), page.into_bytes())];
+    files.extend(figures.into_iter().map(|figure| (PathBuf::from(figure.file), figure.svg)));
+    Ok(files)
+}
+
+/// Renders the report in `folder` and writes it there; figures that it no longer has go. Returns what was written.
+pub fn write(folder: &Path) -> Result<Vec<PathBuf>> {
+    let rendered = render(folder)?;
+    for path in stale(folder, &rendered)? {
+        std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+    }
+    rendered
+        .into_iter()
+        .map(|(path, content)| {
+            let path = folder.join(path);
+            files::write(&path, &content)?;
+            Ok(path)
+        })
+        .collect()
+}
+
+/// The files of the report in `folder` that are not, byte for byte, what its results render to: changed, missing, or
+/// figures that belong to no result. Empty when the report is true to its results.
+pub fn differences(folder: &Path) -> Result<Vec<PathBuf>> {
+    let rendered = render(folder)?;
+    let mut different = stale(folder, &rendered)?;
+    for (path, content) in rendered {
+        let path = folder.join(path);
+        if !path.is_file() || files::read(&path)? != content {
+            different.push(path);
+        }
+    }
+    different.sort();
+    Ok(different)
+}
+
+/// Figures in `folder` that are not among the rendered files.
+fn stale(folder: &Path, rendered: &[(PathBuf, Vec<u8>)]) -> Result<Vec<PathBuf>> {
+    let mut paths = results::files_of(folder)?;
+    paths.retain(|path| {
+        path.extension().is_some_and(|e| e == "svg") && !rendered.iter().any(|(known, _)| folder.join(known) == *path)
+    });
+    Ok(paths)
+}
+
+/// What all runs of one report must have in common, since one caption and one floor speak for all of them.
+fn refuse_unlike(runs: &[Run]) -> Result<()> {
+    let Some((first, others)) = runs.split_first() else { return Ok(()) };
+    let a = first.summary();
+    for b in others.iter().map(Run::summary) {
+        let shared = [
+            ("data set", a.dataset.clone(), b.dataset.clone()),
+            ("data digest", a.data_digest.clone(), b.data_digest.clone()),
+            ("partition", a.split.clone(), b.split.clone()),
+            ("profile", a.profile.clone(), b.profile.clone()),
+            ("number of test images", a.test_images.to_string(), b.test_images.to_string()),
+        ];
+        if let Some((what, of_a, of_b)) = shared.into_iter().find(|(_, of_a, of_b)| of_a != of_b) {
+            return Err(Error::Request(format!(
+                "runs {} and {} cannot share a report: the {what} of one is {of_a}, of the other {of_b}; \
+                 make a report of each",
+                a.id, b.id
+            )));
+        }
+    }
+    // Sorted by variant and seed, so that twins are neighbours.
+    let mut neighbours = runs.windows(2).map(|pair| (pair[0].summary(), pair[1].summary()));
+    match neighbours.find(|(a, b)| a.variant == b.variant && a.seed == b.seed) {
+        Some((a, b)) => Err(Error::Request(format!(
+            "runs {} and {} are both {} with seed {}: name one of them only",
+            a.id, b.id, a.variant, a.seed
+        ))),
+        None => Ok(()),
+    }
+}

@@ -1,1 +1,17 @@
-//! train.
+//! Stage 2: batches of a prepared set through the network, two losses, an optimizer, and a run folder for each variant
+//! with everything that later stages read.
+
+mod batches;
+mod checkpoint;
+mod device;
+mod outputs;
+mod plan;
+mod session;
+mod trainer;
+
+pub use batches::{Batch, Batches, Faces, Preload};
+pub use checkpoint::Checkpoint;
+pub use device::select as select_device;
+pub use plan::{Plan, plans};
+pub use session::{Losses, Session};
+pub use trainer::{Outcome, Request, train};

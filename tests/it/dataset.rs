@@ -1,1 +1,84 @@
-//! dataset
+//! Stage 1a from outside: annotation files in a temporary folder become a table, or one clear sentence.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod celeba;
+mod lfwa;
+
+use gal_bench::attribute::{COUNT, NAMES};
+use gal_bench::dataset::{Dataset, Options};
+use gal_bench::error::Result;
+use std::path::Path;
+
+/// A folder laid out as a user's, and the reader that is tried on it.
+struct Folder {
+    folder: tempfile::TempDir,
+    read: fn(&Path, Options) -> Result<Dataset>,
+}
+
+impl Folder {
+    fn new(read: fn(&Path, Options) -> Result<Dataset>) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), read }
+    }
+
+    /// Puts a file below the folder.
+    fn with(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self
+    }
+
+    /// Takes a file away.
+    fn without(self, path: &str) -> Self {
+        std::fs::remove_file(self.folder.path().join(path)).unwrap();
+        self
+    }
+
+    /// Puts empty files there: annotations are read without a look into the images.
+    fn with_images(mut self, folder: &str, images: &[&str]) -> Self {
+        for image in images {
+            self = self.with(&format!("{folder}/{image}"), b"");
+        }
+        self
+    }
+
+    fn read(&self) -> Dataset {
+        (self.read)(self.folder.path(), Options::default()).unwrap()
+    }
+
+    fn read_subset(&self) -> Result<Dataset> {
+        (self.read)(self.folder.path(), Options { subset: true })
+    }
+
+    /// The sentence that the reader ends with, without the temporary folder's name; it is the user's to mend.
+    fn complaint(&self) -> String {
+        self.sentence((self.read)(self.folder.path(), Options::default()))
+    }
+
+    fn sentence(&self, result: Result<Dataset>) -> String {
+        let error = result.expect_err("a complaint");
+        assert_eq!(error.exit_code(), 2, "{error}");
+        let sentence = error.to_string();
+        assert!(!sentence.contains('\n'), "one line: {sentence}");
+        sentence
+            .replace(&format!("{}/", self.folder.path().display()), "")
+            .replace(&self.folder.path().display().to_string(), "ROOT")
+    }
+}
+
+/// The labels that the fixtures give image `i`; the formula is that of `tests/golden/make_mat.py`.
+fn expected_labels(i: usize) -> [bool; COUNT] {
+    std::array::from_fn(|k| (7 * i + 3 * k).is_multiple_of(5))
+}
+
+/// A row's labels as text, after `separator` each.
+fn values(i: usize, separator: &str, negative: &str) -> String {
+    let value = |label: bool| if label { "1" } else { negative };
+    expected_labels(i).map(|label| format!("{separator}{}", value(label))).concat()
+}
+
+/// The header of a comma separated file.
+fn csv_header(title: &str) -> String {
+    format!("{title},{}\n", NAMES.join(","))
+}

@@ -1,0 +1,235 @@
+//! The command line, and nothing else: reading it is reading the manual.
+
+use clap::{Args, Parser, Subcommand};
+use gal_bench::dataset::Name;
+use std::path::PathBuf;
+
+/// Prepare facial-attribute data sets, train graph attention networks over 40 attributes, report what they learn.
+///
+/// Reproduces "Exploring Correlations in Multiple Facial Attributes through Graph Attention Network" (arXiv
+/// 1810.09162) on CelebA, on LFWA, and on a built-in set of synthetic faces that needs no download.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = "Examples:
+  gal-bench run-all
+      All three stages on the built-in synthetic faces
+  gal-bench run-all --dataset lfwa --root /data/lfwa --profile quick
+      The same on LFWA, as it comes from its authors
+  gal-bench prepare --dataset lfwa --expand 75000
+      Only the first stage
+
+Exit code: 0 done, 1 a fault of this program, 2 something that you can mend.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read annotations and images, standardize and expand them, and store them as a prepared set
+    Prepare(Prepare),
+    /// Train variants of the network on a prepared set
+    Train(Train),
+    /// Turn the predictions of trained variants into accuracies, and gather what a report needs
+    Evaluate(Evaluate),
+    /// Render reports from their results files
+    Report(Report),
+    /// Prepare, train, evaluate and report; what is done already is not done again
+    RunAll(RunAll),
+    /// Print an embedded profile as TOML, to start one of your own from
+    Profile(Profile),
+}
+
+/// How a command speaks.
+#[derive(Debug, Args)]
+pub(crate) struct Voice {
+    /// Say nothing but errors
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Print the result as one JSON object on standard output, everything else on standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which data, and where they lie.
+#[derive(Debug, Args)]
+pub(crate) struct Data {
+    /// The data set
+    #[arg(long, value_enum, default_value_t = Name::Synthetic)]
+    pub(crate) dataset: Name,
+    /// Folder of the prepared set [default: datasets/prepared/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) prepared: Option<PathBuf>,
+}
+
+impl Data {
+    pub(crate) fn prepared(&self) -> PathBuf {
+        self.prepared.clone().unwrap_or_else(|| PathBuf::from("datasets/prepared").join(self.dataset.label()))
+    }
+}
+
+/// What to read, and how much of it.
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    /// Folder with the official files [default: datasets/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Use the annotated images that are there, where others are missing; reports say so
+    #[arg(long)]
+    pub(crate) subset: bool,
+}
+
+impl Source {
+    pub(crate) fn root(&self, dataset: Name) -> PathBuf {
+        self.root.clone().unwrap_or_else(|| PathBuf::from("datasets").join(dataset.label()))
+    }
+}
+
+/// How to compute.
+#[derive(Debug, Args)]
+pub(crate) struct Compute {
+    /// auto (the first CUDA device if there is one), cpu, or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
+    /// Threads of the CPU [default: all cores]; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Do it again, and replace what is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Which runs.
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// An embedded profile (paper, authors-code, quick) or the path of a .toml file
+    #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
+    pub(crate) profile: String,
+    /// A variant; repeat it for several [default: all four]
+    #[arg(long, value_parser = ["baseline", "gal-c", "gal-j", "gal-p"], value_name = "NAME")]
+    pub(crate) variant: Vec<String>,
+    /// Seed of weights, batches, crops and flips
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Folder of the run folders
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub(crate) runs: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gal-bench prepare --dataset lfwa --root /data/lfwa --expand 75000
+  gal-bench prepare --dataset celeba --root /data/celeba --subset
+  gal-bench prepare --dataset lfwa --check")]
+pub(crate) struct Prepare {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// At least this many training images: the same number of distorted copies of each, the undistorted one first
+    #[arg(long, value_name = "N", conflicts_with = "copies")]
+    pub(crate) expand: Option<usize>,
+    /// This many copies of each training image, the undistorted one first
+    #[arg(long, value_name = "N")]
+    pub(crate) copies: Option<usize>,
+    /// Distortions as TOML [default: the embedded pipeline, datasets/pipelines/default.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pipeline: Option<PathBuf>,
+    /// Side of the stored images in pixels
+    #[arg(long, default_value_t = 256, value_name = "PIXELS")]
+    pub(crate) size: u32,
+    /// Seed of the distortions and of the synthetic faces
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Write a contact sheet of synthetic faces to this PNG file, and prepare nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub(crate) preview: Option<PathBuf>,
+    /// Verify each stored image of a prepared set against its digest, and prepare nothing
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Threads of the CPU [default: all cores]; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Do it again, and replace what is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gal-bench train
+  gal-bench train --dataset lfwa --variant baseline --variant gal-j --seed 1
+  gal-bench train --dataset celeba --profile paper --device cuda:0")]
+pub(crate) struct Train {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) compute: Compute,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  gal-bench evaluate --dataset lfwa")]
+pub(crate) struct Evaluate {
+    /// The data set
+    #[arg(long, value_enum, default_value_t = Name::Synthetic)]
+    pub(crate) dataset: Name,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Folder of the reports; results go to DIR/DATASET-PROFILE/results
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub(crate) reports: PathBuf,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gal-bench report
+  gal-bench report lfwa-quick
+  gal-bench report --check")]
+pub(crate) struct Report {
+    /// Names of report folders [default: all]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Folder of the reports
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub(crate) reports: PathBuf,
+    /// Write nothing; fail where a report differs from what its results render to
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gal-bench run-all
+  gal-bench run-all --dataset lfwa --root /data/lfwa --profile quick
+  gal-bench run-all --dataset celeba --profile paper --device cuda:0")]
+pub(crate) struct RunAll {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Folder of the reports
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub(crate) reports: PathBuf,
+    #[command(flatten)]
+    pub(crate) compute: Compute,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Profile {
+    /// paper, authors-code or quick
+    pub(crate) name: String,
+}

@@ -1,0 +1,159 @@
+//! Where things lie: people unpack the same archives into different folders, so every file is looked for in the few
+//! places that the usual downloads put it, and a search that fails says where it looked.
+
+use crate::error::{Error, Result};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// A data set's usual places, below the folder that the user named.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// The data set, as people write it.
+    pub(super) title: &'static str,
+    /// Folders that may hold it all: `""` is the user's folder itself.
+    pub(super) bases: &'static [&'static str],
+    /// Folders below a base that may hold annotation files.
+    pub(super) folders: &'static [&'static str],
+    /// Folders below a base that may hold the images; of two that lie in each other, the inner one first.
+    pub(super) images: &'static [&'static str],
+}
+
+impl Layout {
+    /// The first of `names` that exists, in the first folder that has one.
+    pub(super) fn find(&self, root: &Path, names: &[&str]) -> Option<PathBuf> {
+        let folders = self.bases.iter().flat_map(|base| self.folders.iter().map(move |folder| (base, folder)));
+        let folders: Vec<PathBuf> = folders.map(|(base, folder)| root.join(base).join(folder)).collect();
+        names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.is_file())
+    }
+
+    /// As [`Layout::find`], for a file that cannot be done without; `what` is what it holds.
+    pub(super) fn require(&self, root: &Path, what: &str, names: &[&str]) -> Result<PathBuf> {
+        if !root.is_dir() {
+            let message = format!(
+                "is not a folder; give the one that holds the files of {} (datasets/README.md says how to obtain them)",
+                self.title
+            );
+            return Err(Error::file(root, message));
+        }
+        self.find(root, names).ok_or_else(|| {
+            let message = format!(
+                "holds no {what} of {}: looked for {} in {}; datasets/README.md says how to obtain the files",
+                self.title,
+                names.join(", "),
+                self.searched().join(", ")
+            );
+            Error::file(root, message)
+        })
+    }
+
+    /// The folder of the images: the first usual one that is there and is not empty of images.
+    pub(super) fn images(&self, root: &Path) -> Result<ImageFolder> {
+        for base in self.bases {
+            for folder in self.images {
+                let path = root.join(base).join(folder);
+                let found = if path.is_dir() { images_below(&path)? } else { HashSet::new() };
+                if !found.is_empty() {
+                    return Ok(ImageFolder { path, found });
+                }
+            }
+        }
+        let message = format!(
+            "holds no JPEG images of {}: looked in {}; datasets/README.md says how to obtain them",
+            self.title,
+            below(self.bases, self.images).join(", ")
+        );
+        Err(Error::file(root, message))
+    }
+
+    /// The folders in which annotation files are looked for, as a message names them.
+    fn searched(&self) -> Vec<String> {
+        below(self.bases, self.folders)
+    }
+}
+
+/// Every folder below every base, without those named twice.
+fn below(bases: &[&str], folders: &[&str]) -> Vec<String> {
+    let mut places = Vec::new();
+    for base in bases {
+        for folder in folders {
+            let parts: Vec<&str> = [*base, *folder].into_iter().filter(|part| !part.is_empty()).collect();
+            let place = if parts.is_empty() { ".".to_owned() } else { parts.join("/") };
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+    }
+    places
+}
+
+/// A folder of images.
+#[derive(Debug)]
+pub(super) struct ImageFolder {
+    /// The folder.
+    pub(super) path: PathBuf,
+    /// The images in it and in the folders in it: paths below it, with forward slashes.
+    pub(super) found: HashSet<String>,
+}
+
+/// The JPEG files in a folder and in the folders in it.
+fn images_below(folder: &Path) -> Result<HashSet<String>> {
+    let mut found = HashSet::new();
+    for (name, path, is_folder) in entries(folder)? {
+        if is_jpeg(&name) {
+            found.insert(name);
+        } else if is_folder {
+            let inner = entries(&path)?.into_iter().filter(|(inner, ..)| is_jpeg(inner));
+            found.extend(inner.map(|(inner, ..)| format!("{name}/{inner}")));
+        }
+    }
+    Ok(found)
+}
+
+/// Name, path and whether it is a folder, of everything in a folder. Names that are not UTF-8 cannot be annotated, and
+/// are passed over.
+fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, bool)>> {
+    let listing = std::fs::read_dir(folder).map_err(Error::io("list the folder", folder))?;
+    let mut found = Vec::new();
+    for entry in listing {
+        let entry = entry.map_err(Error::io("list the folder", folder))?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let path = entry.path();
+        // A link may point at a folder: ask the target. Files, the many, are told by the listing itself.
+        let kind = entry.file_type().map_err(Error::io("list the folder", folder))?;
+        let is_folder = kind.is_dir() || (kind.is_symlink() && path.is_dir());
+        found.push((name, path, is_folder));
+    }
+    Ok(found)
+}
+
+/// A name that a JPEG file has.
+fn is_jpeg(name: &str) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("jpg") || extension.eq_ignore_ascii_case("jpeg"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_two_searches_share_is_named_once() {
+        assert_eq!(
+            below(&["", "celeba"], &["", "Anno", "celeba"]),
+            [".", "Anno", "celeba", "celeba/Anno", "celeba/celeba"]
+        );
+    }
+
+    #[test]
+    fn images_are_found_one_folder_deep_with_forward_slashes() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("Ann/deeper")).unwrap();
+        for name in ["a.jpg", "b.JPEG", "notes.txt", "Ann/Ann_0001.jpg", "Ann/deeper/c.jpg"] {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        let found = images_below(folder.path()).unwrap();
+        let mut found: Vec<&str> = found.iter().map(String::as_str).collect();
+        found.sort_unstable();
+        assert_eq!(found, ["Ann/Ann_0001.jpg", "a.jpg", "b.JPEG"]);
+    }
+}

@@ -1,0 +1,209 @@
+//! LFWA (Liu et al. 2015): the 13,143 of LFW's 13,233 images that have CelebA's 40 attributes. Labels are 0 and 1 in
+//! `lfw_att_40`, the partition is in `indices_train_test`; both are MATLAB 7.3 files as their authors gave them out, or
+//! CSV and text conversions. The person is the folder that an image lies in.
+
+use super::annotation::{
+    Annotation, Coding, Origin, column_order, file_name, positions, read_attributes, read_partition,
+};
+use super::join::{self, Annotated, identity_note};
+use super::layout::Layout;
+use super::matlab::MatFile;
+use super::table::{self, Columns};
+use super::{Dataset, Name, Options, Partition, Split, checksums, grouped};
+use crate::attribute::{COUNT, NAMES};
+use crate::error::{Error, Result};
+use crate::files;
+use polars::frame::DataFrame;
+use std::path::Path;
+
+/// LFW's archives unpack into `lfw`, `lfw-deepfunneled` or `lfw_funneled`; LFWA's annotation comes in `anno`.
+const LAYOUT: Layout = Layout {
+    title: "LFWA",
+    bases: &["", "lfwa", "LFWA"],
+    folders: &["", "anno"],
+    images: &["lfw", "lfw-deepfunneled/lfw-deepfunneled", "lfw-deepfunneled", "lfw_funneled", "images", ""],
+};
+
+/// Reads LFWA below `root`: every annotated image must exist. See [`read_with`].
+///
+/// # Errors
+/// As [`read_with`].
+pub fn read(root: &Path) -> Result<Dataset> {
+    read_with(root, Options::default())
+}
+
+/// Reads LFWA below `root`, or below a folder `lfwa` in it.
+///
+/// # Errors
+/// A file is missing or breaks its format, files contradict each other, or an annotated image does not exist and
+/// `options` does not ask for a subset.
+pub fn read_with(root: &Path, options: Options) -> Result<Dataset> {
+    let mut annotated = annotated(root)?;
+    let folder = LAYOUT.images(root)?;
+    annotated.notes.push(format!("image folder: {}", file_name(&folder.path)));
+    annotated.with_images(Name::Lfwa, folder, options)
+}
+
+/// The table of LFWA below `root` without a look at the images: for counting labels.
+///
+/// # Errors
+/// As [`read_with`], but for images.
+pub fn annotations(root: &Path) -> Result<DataFrame> {
+    table::build(annotated(root)?.columns)
+}
+
+/// What the annotation files say, checked against each other.
+fn annotated(root: &Path) -> Result<Annotated> {
+    let path = LAYOUT.require(root, "attribute file", &["lfw_att_40.mat", "lfw_att_40.csv", "lfw_att_40.txt"])?;
+    let partitions = ["indices_train_test.mat", "indices_train_test.csv", "indices_train_test.txt"];
+    let conversions = ["lfw_partition.csv", "lfw_partition.txt"];
+    let partition_path = LAYOUT.require(root, "partition", &[&partitions[..], &conversions[..]].concat())?;
+    let bytes = files::read(&path)?;
+    let mut notes = vec![checksums::judge(Name::Lfwa, "labels", &path, &bytes)?.sentence];
+    let labels = if is_mat(&path) { from_mat(&path, bytes)? } else { from_text(&path, &bytes)? };
+
+    let bytes = files::read(&partition_path)?;
+    let verdict = checksums::judge(Name::Lfwa, "partition", &partition_path, &bytes)?;
+    let splits = if is_mat(&partition_path) {
+        splits_by_index(&labels, &MatFile::open(&partition_path, bytes)?)?
+    } else {
+        let mut partition = read_partition(&partition_path, &bytes)?;
+        put_in_folders(&mut partition.images);
+        join::splits(&labels, &partition)?
+    };
+    let identities: Vec<Option<String>> = labels.images.iter().map(|image| Some(person(image).to_owned())).collect();
+    notes.push(identity_note(&splits, &identities));
+    let [train, val, test] = Split::ALL.map(|wanted| splits.iter().filter(|split| **split == wanted).count());
+    let held_out = if val == 0 { String::new() } else { format!("{} val, ", grouped(val)) };
+    let (train, test) = (grouped(train), grouped(test));
+    let description = format!("{}; {train} train, {held_out}{test} test images", verdict.sentence);
+    let partition = Partition { official: verdict.official, description };
+    let columns = Columns { sources: labels.images, splits, identities, labels: labels.labels };
+    Ok(Annotated { columns, origin: labels.origin, partition, notes })
+}
+
+/// The labels of a conversion.
+fn from_text(path: &Path, bytes: &[u8]) -> Result<Annotation> {
+    let mut labels = read_attributes(path, bytes, Coding::EITHER)?;
+    put_in_folders(&mut labels.images);
+    positions(&labels.images, &labels.origin)?;
+    Ok(labels)
+}
+
+/// The labels of `lfw_att_40.mat`: `label` is 0 or 1, in MATLAB's terms images x attributes.
+fn from_mat(path: &Path, bytes: Vec<u8>) -> Result<Annotation> {
+    let file = MatFile::open(path, bytes)?;
+    let names = file.strings("AttrName")?;
+    let order =
+        column_order(names.iter().map(String::as_str), |message| Error::file(path, format!("`AttrName`: {message}")))?;
+    let mut images: Vec<String> = file.strings("name")?.into_iter().map(|name| name.replace('\\', "/")).collect();
+    put_in_folders(&mut images);
+    let (shape, values) = file.numbers("label")?;
+    // How far apart two attributes of one image, and two images, are in `values`.
+    let (attribute_step, image_step) = match shape[..] {
+        [COUNT, count] if count == images.len() => (count, 1),
+        [count, COUNT] if count == images.len() => (1, COUNT),
+        _ => {
+            let sides: Vec<String> = shape.iter().rev().map(usize::to_string).collect();
+            let (sides, count) = (sides.join(" x "), images.len());
+            return Err(Error::file(path, format!("`label` is {sides}, expected {count} x {COUNT} for {count} names")));
+        }
+    };
+    let origin = Origin { path: path.to_owned(), lines: None };
+    let mut labels = vec![[false; COUNT]; images.len()];
+    for (row, image) in images.iter().enumerate() {
+        for (column, &index) in order.iter().enumerate() {
+            let value = values[column * attribute_step + row * image_step];
+            labels[row][index] = zero_or_one(value).ok_or_else(|| {
+                let name = NAMES[index];
+                origin.fault(row, format!("`label` of {image} for {name} is {value}, expected 0 or 1"))
+            })?;
+        }
+    }
+    positions(&images, &origin)?;
+    Ok(Annotation { origin, images, labels })
+}
+
+/// The split of each image of `labels` after `indices_img_train` and `indices_img_test`, which count rows from 1.
+fn splits_by_index(labels: &Annotation, file: &MatFile) -> Result<Vec<Split>> {
+    let total = labels.images.len();
+    let mut splits: Vec<Option<Split>> = vec![None; total];
+    for (variable, split) in [("indices_img_train", Split::Train), ("indices_img_test", Split::Test)] {
+        let (_, indices) = file.numbers(variable)?;
+        if indices.is_empty() {
+            return Err(Error::file(&file.path, format!("`{variable}` is empty, expected image numbers")));
+        }
+        for (entry, index) in indices.into_iter().enumerate() {
+            let fault =
+                |message: String| Error::file(&file.path, format!("`{variable}`, entry {}: {message}", entry + 1));
+            if index.fract() != 0.0 || !(1.0..=total as f64).contains(&index) {
+                let rows = format!("the rows of {}", labels.origin.file_name());
+                return Err(fault(format!("found {index}, expected a whole number from 1 to {total}, {rows}")));
+            }
+            let row = index as usize - 1;
+            if let Some(before) = splits[row].replace(split) {
+                let image = &labels.images[row];
+                let before = before.label();
+                return Err(fault(format!("image {index} ({image}) stands in the {before} split already")));
+            }
+        }
+    }
+    let assigned = splits.into_iter().enumerate().map(|(row, split)| {
+        let image = &labels.images[row];
+        let fault = || format!("image {} ({image}) is in neither `indices_img_train` nor `indices_img_test`", row + 1);
+        split.ok_or_else(|| Error::file(&file.path, fault()))
+    });
+    assigned.collect()
+}
+
+/// Gives every name the form `Person/Person_0001.jpg`, under which LFW stores the image: conversions often write more
+/// folders, or none.
+fn put_in_folders(images: &mut [String]) {
+    for image in images {
+        let mut parts = image.rsplit('/');
+        let (file, folder) = (parts.next().unwrap_or_default(), parts.next());
+        let placed = match folder {
+            Some(folder) => format!("{folder}/{file}"),
+            None => format!("{}/{file}", file.rsplit_once('_').map_or(file, |(person, _)| person)),
+        };
+        *image = placed;
+    }
+}
+
+/// The folder of an image, which is named after the person.
+fn person(image: &str) -> &str {
+    image.split_once('/').map_or(image, |(person, _)| person)
+}
+
+/// A label as a truth value.
+fn zero_or_one(value: f64) -> Option<bool> {
+    match value {
+        0.0 => Some(false),
+        1.0 => Some(true),
+        _ => None,
+    }
+}
+
+/// A MATLAB file, by its name.
+fn is_mat(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "mat")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_more_or_fewer_folders_mean_the_same_image() {
+        let mut images =
+            ["lfw/Ann_Lee/Ann_Lee_0002.jpg", "Ann_Lee/Ann_Lee_0002.jpg", "Ann_Lee_0002.jpg"].map(str::to_owned);
+        put_in_folders(&mut images);
+        assert!(images.iter().all(|image| image == "Ann_Lee/Ann_Lee_0002.jpg"), "{images:?}");
+        assert_eq!(person(&images[0]), "Ann_Lee");
+    }
+
+    #[test]
+    fn only_zero_and_one_are_labels() {
+        assert_eq!([0.0, 1.0, 2.0, f64::NAN].map(zero_or_one), [Some(false), Some(true), None, None]);
+    }
+}

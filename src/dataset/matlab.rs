@@ -1,0 +1,155 @@
+//! MATLAB 7.3 files, which are HDF5 behind a block of 512 bytes: a cell array is a dataset of object references, each
+//! to a string of UTF-16 units; an array's dimensions stand in reverse, as MATLAB counts columns first.
+//! Format: <https://www.mathworks.com/help/matlab/import_export/mat-file-versions.html>.
+
+use crate::error::{Error, Result};
+use hdf5_pure::{Dataset, File, Object};
+use std::path::{Path, PathBuf};
+
+/// What to do with a file that cannot be read as it is.
+const CONVERT: &str = "save it in MATLAB with the option -v7.3, or give a CSV conversion instead (datasets/README.md)";
+
+/// No variable of these files comes near this many bytes.
+const LARGEST: u64 = 1 << 28;
+
+/// An open file, with its path for messages.
+#[derive(Debug)]
+pub(super) struct MatFile {
+    /// The file.
+    pub(super) path: PathBuf,
+    hdf5: File,
+}
+
+impl MatFile {
+    /// Opens the file with the content `bytes`.
+    ///
+    /// # Errors
+    /// It is of an older MATLAB version, of another kind, or damaged.
+    pub(super) fn open(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        if bytes.starts_with(b"MATLAB 5.0 MAT-file") {
+            let message = format!("is of the older MATLAB format (version 5 to 7), expected version 7.3; {CONVERT}");
+            return Err(Error::file(path, message));
+        }
+        if !hdf5_pure::is_hdf5_bytes(&bytes) {
+            return Err(Error::file(path, format!("is not a MATLAB 7.3 file; obtain it again, or {CONVERT}")));
+        }
+        let found = bytes.len() as u64;
+        let hdf5 = File::from_bytes(bytes).map_err(|error| damaged(path, &error))?;
+        // The HDF5 reader notices a cut only where it meets the missing bytes; libhdf5 compares the ends, as here.
+        let expected = hdf5.superblock().eof_address;
+        if found < expected {
+            let message = format!("is cut short: {found} bytes of the {expected} that it says it has; obtain it again");
+            return Err(Error::file(path, message));
+        }
+        Ok(Self { path: path.to_owned(), hdf5 })
+    }
+
+    /// The strings of the cell array `name`, in storage order.
+    pub(super) fn strings(&self, name: &str) -> Result<Vec<String>> {
+        let variable = self.variable(name)?;
+        self.dimensions(&variable, &format!("`{name}`"))?;
+        let cells = variable.dereference().map_err(|error| {
+            Error::file(&self.path, format!("`{name}` is not a cell array of strings, as it was expected: {error}"))
+        })?;
+        let cells = cells.iter().enumerate();
+        cells.map(|(cell, object)| self.string(object, &format!("`{name}`, cell {}", cell + 1))).collect()
+    }
+
+    /// The numbers of the array `name` and its dimensions, both in storage order: MATLAB's last dimension comes first.
+    pub(super) fn numbers(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>)> {
+        let dataset = self.variable(name)?;
+        let shape = self.dimensions(&dataset, &format!("`{name}`"))?;
+        let numbers = dataset.read_f64().map_err(|error| {
+            Error::file(&self.path, format!("the numbers of `{name}` cannot be read: {error}; is the file whole?"))
+        })?;
+        if numbers.len() != shape.iter().product::<usize>() {
+            let message = format!("`{name}` has {} numbers, expected {shape:?}; is the file whole?", numbers.len());
+            return Err(Error::file(&self.path, message));
+        }
+        Ok((shape, numbers))
+    }
+
+    /// A variable's dimensions, if it is of a size that can be: a damaged header may ask for more memory than there is,
+    /// and the HDF5 reader would try to get it.
+    fn dimensions(&self, dataset: &Dataset, place: &str) -> Result<Vec<usize>> {
+        let shape = dataset.shape().map_err(|error| damaged(&self.path, &error))?;
+        let size = dataset.element_size().map_err(|error| damaged(&self.path, &error))?;
+        let bytes = shape.iter().try_fold(size, |product, side| product.checked_mul(*side));
+        if bytes.is_none_or(|bytes| bytes > LARGEST) {
+            let message =
+                format!("{place} claims {shape:?} elements of {size} bytes, which cannot be; obtain it again");
+            return Err(Error::file(&self.path, message));
+        }
+        Ok(shape.into_iter().map(|side| side as usize).collect())
+    }
+
+    /// The variable `name`, or what there is instead.
+    fn variable(&self, name: &str) -> Result<Dataset> {
+        self.hdf5.dataset(name).map_err(|error| {
+            let Ok(mut there) = self.hdf5.root().datasets() else { return damaged(&self.path, &error) };
+            if there.iter().any(|there| there == name) {
+                return damaged(&self.path, &error);
+            }
+            there.sort();
+            let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+            Error::file(&self.path, format!("has no variable `{name}`; its variables are: {there}"))
+        })
+    }
+
+    /// One string of a cell array.
+    fn string(&self, object: &Object, place: &str) -> Result<String> {
+        let Object::Dataset(dataset) = object else {
+            return Err(Error::file(&self.path, format!("{place} is not a string")));
+        };
+        self.dimensions(dataset, place)?;
+        let units = dataset.read_u16().map_err(|error| {
+            Error::file(&self.path, format!("{place} cannot be read as a string: {error}; is the file whole?"))
+        })?;
+        String::from_utf16(&units).map_err(|_| Error::file(&self.path, format!("{place} is not valid UTF-16 text")))
+    }
+}
+
+/// A file that starts well and does not go on so.
+fn damaged(path: &Path, error: &hdf5_pure::Error) -> Error {
+    Error::file(path, format!("is damaged or cut short: {error}; obtain it again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Reads all that the LFWA reader reads.
+    fn read_all(bytes: Vec<u8>) -> Result<(Vec<String>, Vec<usize>)> {
+        let file = MatFile::open(Path::new("x.mat"), bytes)?;
+        file.strings("AttrName")?;
+        Ok((file.strings("name")?, file.numbers("label")?.0))
+    }
+
+    fn golden() -> Vec<u8> {
+        include_bytes!("../../tests/golden/lfwa_attributes.mat").to_vec()
+    }
+
+    #[test]
+    fn cell_strings_keep_letters_beyond_ascii_and_dimensions_come_reversed() {
+        let (names, shape) = read_all(golden()).unwrap();
+        assert_eq!(names[3], "Zoë_Finch\\Zoë_Finch_0001.jpg");
+        assert_eq!(shape, [40, 6]);
+    }
+
+    proptest! {
+        #[test]
+        fn damage_anywhere_never_panics(changes in proptest::collection::vec((0_usize..24_576, any::<u8>()), 1..12)) {
+            let mut bytes = golden();
+            for (place, byte) in changes {
+                bytes[place] = byte;
+            }
+            let _ = read_all(bytes);
+        }
+
+        #[test]
+        fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            let _ = read_all(bytes);
+        }
+    }
+}

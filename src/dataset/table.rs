@@ -1,0 +1,167 @@
+//! The one table that every source gives and every later stage reads: `source`, `split`, `identity`, then the 40
+//! attributes. Made from columns by [`build`], read back by [`rows`].
+
+use super::Split;
+use crate::attribute::{COUNT, NAMES};
+use crate::error::{Error, Result};
+use polars::prelude::*;
+use rayon::prelude::*;
+
+/// What a table is made of: four columns of one length.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// The images' paths below the image folder, each once, with forward slashes.
+    pub sources: Vec<String>,
+    /// Their splits.
+    pub splits: Vec<Split>,
+    /// Who is in them, where that is known.
+    pub identities: Vec<Option<String>>,
+    /// Their labels in the order of [`NAMES`].
+    pub labels: Vec<[bool; COUNT]>,
+}
+
+/// One image of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// Its path below the image folder.
+    pub source: &'a str,
+    /// Its part of the experiment.
+    pub split: Split,
+    /// Who is in it, where that is known.
+    pub identity: Option<&'a str>,
+    /// Its labels in the order of [`NAMES`].
+    pub labels: [bool; COUNT],
+}
+
+/// The table of `columns`.
+///
+/// # Errors
+/// The columns differ in length: a fault of the caller.
+pub fn build(columns: Columns) -> Result<DataFrame> {
+    let Columns { sources, splits, identities, labels } = columns;
+    let split_labels = StringChunked::from_iter_values("split".into(), splits.iter().map(|split| split.label()));
+    let mut made: Vec<Column> = vec![
+        StringChunked::from_iter_values("source".into(), sources.iter().map(String::as_str)).into_column(),
+        split_labels.into_column(),
+        StringChunked::from_iter_options("identity".into(), identities.into_iter()).into_column(),
+    ];
+    // Rows packed into bits stay in the processor's cache while the 40 columns are taken from them one after the other.
+    let packed: Vec<u64> = labels.iter().map(pack).collect();
+    made.par_extend(NAMES.par_iter().enumerate().map(|(attribute, name)| {
+        let column: Vec<bool> = packed.iter().map(|row| (row >> attribute) & 1 == 1).collect();
+        BooleanChunked::from_slice((*name).into(), &column).into_column()
+    }));
+    Ok(DataFrame::new(sources.len(), made)?)
+}
+
+/// A row's labels as bits, the first attribute's the lowest.
+fn pack(labels: &[bool; COUNT]) -> u64 {
+    labels.iter().enumerate().fold(0, |bits, (attribute, label)| bits | (u64::from(*label) << attribute))
+}
+
+/// Every row of a table made by [`build`], or read back from a file written from one.
+///
+/// # Errors
+/// A column is missing, of another type, or null where it must not be.
+pub fn rows(table: &DataFrame) -> Result<Vec<Row<'_>>> {
+    let sources = sources(table)?;
+    let splits = splits(table)?;
+    let identities = table.column("identity")?.str()?;
+    let mut rows: Vec<Row<'_>> = sources
+        .into_iter()
+        .zip(splits)
+        .zip(identities.iter())
+        .map(|((source, split), identity)| Row { source, split, identity, labels: [false; COUNT] })
+        .collect();
+    for (attribute, name) in NAMES.iter().enumerate() {
+        for (row, label) in rows.iter_mut().zip(table.column(name)?.bool()?.iter()) {
+            row.labels[attribute] = label.ok_or_else(|| unexpected_null(name))?;
+        }
+    }
+    Ok(rows)
+}
+
+/// The `source` column.
+///
+/// # Errors
+/// As [`rows`].
+pub fn sources(table: &DataFrame) -> Result<Vec<&str>> {
+    let column = table.column("source")?.str()?;
+    column.iter().map(|source| source.ok_or_else(|| unexpected_null("source"))).collect()
+}
+
+/// How many rows are in train, val and test.
+///
+/// # Errors
+/// As [`rows`].
+pub fn counts(table: &DataFrame) -> Result<[usize; 3]> {
+    let splits = splits(table)?;
+    Ok(Split::ALL.map(|wanted| splits.iter().filter(|split| **split == wanted).count()))
+}
+
+/// The `split` column.
+fn splits(table: &DataFrame) -> Result<Vec<Split>> {
+    let column = table.column("split")?.str()?;
+    let parsed = column.iter().map(|text| {
+        let text = text.ok_or_else(|| unexpected_null("split"))?;
+        Split::parse(text).ok_or_else(|| Error::Internal(format!("the table has a split called {text:?}")))
+    });
+    parsed.collect()
+}
+
+/// A null in a column that has none.
+fn unexpected_null(column: &str) -> Error {
+    Error::Internal(format!("the table's column {column} has a null"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns() -> Columns {
+        let mut labels = [[false; COUNT]; 3];
+        labels[0][20] = true;
+        labels[2][39] = true;
+        Columns {
+            sources: ["a/a_0001.jpg", "b/b_0001.jpg", "b/b_0002.jpg"].map(str::to_owned).to_vec(),
+            splits: vec![Split::Train, Split::Test, Split::Train],
+            identities: vec![Some("a".to_owned()), None, Some("b".to_owned())],
+            labels: labels.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_table_gives_back_the_rows_it_was_made_from() {
+        let expected = columns();
+        let table = build(expected.clone()).unwrap();
+        let rows = rows(&table).unwrap();
+        for (i, row) in rows.iter().enumerate() {
+            assert_eq!(row.source, expected.sources[i]);
+            assert_eq!(row.split, expected.splits[i]);
+            assert_eq!(row.identity, expected.identities[i].as_deref());
+            assert_eq!(row.labels, expected.labels[i]);
+        }
+        assert_eq!(rows.len(), 3);
+    }
+
+    #[test]
+    fn the_attribute_columns_are_boolean_and_in_the_order_of_names() {
+        let table = build(columns()).unwrap();
+        let names: Vec<&str> = table.get_column_names().into_iter().map(PlSmallStr::as_str).collect();
+        assert_eq!(names[..3], ["source", "split", "identity"]);
+        assert_eq!(names[3..], NAMES);
+        assert_eq!(table.column("Male").unwrap().dtype(), &DataType::Boolean);
+    }
+
+    #[test]
+    fn counts_are_in_the_order_train_val_test() {
+        assert_eq!(counts(&build(columns()).unwrap()).unwrap(), [2, 0, 1]);
+    }
+
+    #[test]
+    fn columns_of_different_lengths_are_refused() {
+        let mut uneven = columns();
+        uneven.splits.pop();
+        assert!(build(uneven).is_err());
+    }
+}

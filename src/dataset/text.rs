@@ -1,0 +1,205 @@
+//! The text form of CelebA's annotation files: fields apart by one or more blanks, lines ended by LF or CRLF, in the
+//! attribute file a line with the count and one with the 40 names before the rows. One pass over the bytes.
+
+use super::annotation::{Annotation, Coding, Origin, column_order, image_name, utf8, wrong_label};
+use crate::attribute::{COUNT, index};
+use crate::error::{Error, Result};
+use std::path::Path;
+
+/// The labels in `bytes`, the content of `path`. The count may be left out, and the header may begin with a title for
+/// the image column, as conversions have it.
+pub(super) fn attributes(path: &Path, bytes: &[u8], mut coding: Coding) -> Result<Annotation> {
+    let mut rows = lines(bytes).peekable();
+    let count = match rows.peek() {
+        Some((_, line)) => whole_number(line),
+        None => return Err(Error::file(path, "is empty; a header of 40 attribute names and rows were expected")),
+    };
+    let count_line = count.map(|count| (count, rows.next().map_or(1, |(number, _)| number)));
+    let order = match rows.next() {
+        Some((number, line)) => header(path, number, line)?,
+        None => return Err(Error::file(path, "ends before the header of 40 attribute names")),
+    };
+    let expected = count.unwrap_or(0).min(bytes.len() / COUNT);
+    let mut origin = Origin { path: path.to_owned(), lines: Some(Vec::with_capacity(expected)) };
+    let (mut images, mut labels) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
+    for (number, line) in rows {
+        let end = line.iter().position(|byte| is_blank(*byte)).unwrap_or(line.len());
+        let values = &line[end..];
+        let row = match official_values(values, &order) {
+            Some(row) if coding.is_minus_one() => row,
+            _ => any_values(path, number, values, &order, &mut coding)?,
+        };
+        images.push(image_name(path, number, &line[..end])?);
+        labels.push(row);
+        origin.push(number);
+    }
+    match count_line {
+        Some((count, line)) if count != images.len() => {
+            let message = format!("the count says {count} images, but {} follow; is the file whole?", images.len());
+            Err(Error::line(path, line, message))
+        }
+        _ => Ok(Annotation { origin, images, labels }),
+    }
+}
+
+/// Hands line number, image and value of every line to `take`.
+pub(super) fn pairs(path: &Path, bytes: &[u8], mut take: impl FnMut(usize, &[u8], &[u8]) -> Result<()>) -> Result<()> {
+    for (number, line) in lines(bytes) {
+        let mut fields = fields(line);
+        let (image, value, more) = (fields.next(), fields.next(), fields.count());
+        match (image, value, more) {
+            (Some(image), Some(value), 0) => take(number, image, value)?,
+            (_, None, _) => return Err(two_fields(path, number, 1)),
+            (_, _, more) => return Err(two_fields(path, number, 2 + more)),
+        }
+    }
+    Ok(())
+}
+
+/// A line of a two-column file with another number of columns.
+pub(super) fn two_fields(path: &Path, line: usize, found: usize) -> Error {
+    let plural = if found == 1 { "" } else { "s" };
+    Error::line(path, line, format!("found {found} field{plural}, expected 2: an image's name and its value"))
+}
+
+/// Every line that is not blank, trimmed, with its number counted from 1.
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut rest = bytes;
+    let mut number = 0;
+    std::iter::from_fn(move || {
+        loop {
+            if rest.is_empty() {
+                return None;
+            }
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let line = rest[..end].trim_ascii();
+            rest = &rest[(end + 1).min(rest.len())..];
+            number += 1;
+            if !line.is_empty() {
+                return Some((number, line));
+            }
+        }
+    })
+}
+
+/// The line that names the columns.
+fn header(path: &Path, number: usize, line: &[u8]) -> Result<[usize; COUNT]> {
+    let mut names = utf8(path, number, line)?.split_ascii_whitespace().peekable();
+    let columns = names.clone().count();
+    if columns == COUNT + 1 {
+        names.next_if(|title| index(title).is_none());
+    }
+    column_order(names, |message| Error::line(path, number, message))
+}
+
+/// The values of a row as the official file writes them: the first after one blank (`" 1"` or `" -1"`), the others three
+/// bytes each (`"  1"` or `" -1"`). Nothing where they are written otherwise, which [`any_values`] then reads or
+/// complains of.
+fn official_values(values: &[u8], order: &[usize; COUNT]) -> Option<[bool; COUNT]> {
+    const OTHERS: usize = 3 * (COUNT - 1);
+    let (first, others) = values.split_at_checked(values.len().checked_sub(OTHERS)?)?;
+    let mut present = [false; COUNT];
+    present[0] = match first {
+        b" 1" | b"  1" => true,
+        b" -1" => false,
+        _ => return None,
+    };
+    // Labels cannot be foretold, so the loop has no branch on them.
+    let mut wrong = 0;
+    for (label, value) in present[1..].iter_mut().zip(others.chunks_exact(3)) {
+        *label = value[1] == b' ';
+        let neither = u8::from(value[1] != b' ') & u8::from(value[1] != b'-');
+        wrong |= (value[0] ^ b' ') | (value[2] ^ b'1') | neither;
+    }
+    let mut row = [false; COUNT];
+    for (label, &index) in present.into_iter().zip(order) {
+        row[index] = label;
+    }
+    (wrong == 0).then_some(row)
+}
+
+/// The values of a row, apart by any number of blanks.
+fn any_values(
+    path: &Path,
+    number: usize,
+    values: &[u8],
+    order: &[usize; COUNT],
+    coding: &mut Coding,
+) -> Result<[bool; COUNT]> {
+    let found = fields(values).count();
+    if found != COUNT {
+        return Err(Error::line(path, number, format!("found {found} labels, expected {COUNT}")));
+    }
+    let mut row = [false; COUNT];
+    for (field, &index) in fields(values).zip(order) {
+        row[index] = coding.label(field).map_err(|expected| wrong_label(path, number, index, field, expected))?;
+    }
+    Ok(row)
+}
+
+/// The fields of a line.
+fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| is_blank(*byte)).filter(|field| !field.is_empty())
+}
+
+/// A blank or a tab.
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+/// A line that is nothing but a number.
+fn whole_number(line: &[u8]) -> Option<usize> {
+    std::str::from_utf8(line).ok().and_then(|text| text.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::NAMES;
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<Annotation> {
+        attributes(Path::new("list.txt"), text.as_bytes(), Coding::CELEBA)
+    }
+
+    /// A file of one image, in which every third attribute is present.
+    fn one(separators: [&str; 2], end: &str) -> String {
+        let label =
+            |k: usize| if k.is_multiple_of(3) { format!("{}1", separators[0]) } else { format!("{}-1", separators[1]) };
+        let values: String = (0..COUNT).map(label).collect();
+        format!("1{end}{} {end}a.jpg{values}{end}", NAMES.join(" "))
+    }
+
+    #[test]
+    fn one_or_two_blanks_and_either_line_end_mean_the_same() {
+        for (separators, end) in [(["  ", " "], "\r\n"), ([" ", " "], "\n"), (["  ", "  "], "\n")] {
+            let annotation = parse(&one(separators, end)).unwrap();
+            assert_eq!(annotation.labels[0], std::array::from_fn(|k| k.is_multiple_of(3)));
+            assert_eq!(annotation.images, ["a.jpg"]);
+        }
+    }
+
+    #[test]
+    fn blank_lines_do_not_shift_line_numbers() {
+        let error = parse(&format!("2\n\n{}\n\n\na.jpg 1\n", NAMES.join(" "))).unwrap_err();
+        assert_eq!(error.to_string(), "list.txt, line 6: found 1 labels, expected 40");
+    }
+
+    #[test]
+    fn the_last_line_needs_no_line_end() {
+        assert_eq!(parse(one(["  ", " "], "\n").trim_end()).unwrap().images.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let _ = attributes(Path::new("x"), &bytes, Coding::EITHER);
+            let _ = pairs(Path::new("x"), &bytes, |_, _, _| Ok(()));
+        }
+
+        #[test]
+        fn random_rows_under_a_good_header_never_panic(rows in "[ 0-9a-z.\\-\t\r\n]{0,600}") {
+            let _ = parse(&format!("3\n{}\n{rows}", NAMES.join(" ")));
+        }
+    }
+}

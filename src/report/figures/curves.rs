@@ -1,0 +1,115 @@
+//! Training curves: both losses and, where there were validations, the validation accuracy of both heads.
+
+use super::super::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
+use super::super::variants::{Report, label, thousands};
+use super::{Figure, style};
+use crate::evaluate::Point;
+
+const WIDTH: f64 = 800.0;
+const LEFT: f64 = 58.0;
+const RIGHT: f64 = 26.0;
+const TOP: f64 = 76.0;
+const PANEL: f64 = 150.0;
+const GAP: f64 = 56.0;
+
+/// What one panel shows.
+struct Kind {
+    title: &'static str,
+    value: fn(&Point) -> Option<f64>,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind { title: "FLN training loss, sum over 40 attributes", value: |p| p.loss_fln },
+    Kind { title: "CLN training loss, sum over 40 attributes", value: |p| p.loss_cln },
+    Kind { title: "FLN validation accuracy, %", value: |p| p.validation_accuracy_fln.map(|a| 100.0 * a) },
+    Kind { title: "CLN validation accuracy, %", value: |p| p.validation_accuracy_cln.map(|a| 100.0 * a) },
+];
+
+/// One line: a run's values over its steps.
+struct Series<'a> {
+    variant: &'a str,
+    points: Vec<(f64, f64)>,
+}
+
+/// The figure, unless no run has a curve.
+pub(super) fn figure(report: &Report) -> Option<Figure> {
+    let panels: Vec<(&Kind, Vec<Series>)> =
+        KINDS.iter().map(|kind| (kind, series(report, kind))).filter(|(_, series)| !series.is_empty()).collect();
+    if panels.is_empty() {
+        return None;
+    }
+    Some(Figure {
+        section: "Training curves",
+        file: "training-curves.svg".to_owned(),
+        alt: "Training losses and validation accuracies over the optimizer's steps, a line a run".to_owned(),
+        text: "Losses are means since the point before; a line a run. FLNs that follow the same trajectory, as those \
+               of GAL-j and GAL-p do with one seed, lie on one another. The points are in \
+               [results/curves.csv](results/curves.csv), at most 400 a run."
+            .to_owned(),
+        svg: draw(report, &panels),
+    })
+}
+
+fn series<'a>(report: &'a Report, kind: &Kind) -> Vec<Series<'a>> {
+    let lines = report.runs().iter().map(|run| Series {
+        variant: &run.summary().variant,
+        points: run.curve.iter().filter_map(|p| (kind.value)(p).map(|v| (p.step as f64, v))).collect(),
+    });
+    lines.filter(|line| !line.points.is_empty()).collect()
+}
+
+fn draw(report: &Report, panels: &[(&Kind, Vec<Series>)]) -> Vec<u8> {
+    let height = TOP + panels.len() as f64 * (PANEL + GAP);
+    let mut svg = Svg::new(WIDTH, height, "Training curves");
+    svg.heading((12.0, 24.0), 16.0, "Training curves");
+    svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
+    let steps = panels.iter().flat_map(|(_, s)| s).flat_map(|s| &s.points).map(|p| p.0).fold(1.0, f64::max);
+    for (i, (kind, series)) in panels.iter().enumerate() {
+        draw_panel(&mut svg, TOP + i as f64 * (PANEL + GAP), kind, series, steps);
+    }
+    svg.finish()
+}
+
+fn draw_panel(svg: &mut Svg, top: f64, kind: &Kind, series: &[Series], steps: f64) {
+    svg.heading((12.0, top - 6.0), 12.0, kind.title);
+    let values = || series.iter().flat_map(|s| &s.points).map(|p| p.1);
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let step = round_step((high - low).max(0.1), 4.0);
+    let (low, high) = ((low / step).floor() * step, ((high / step).floor() + 1.0) * step);
+    let x = |at: f64| LEFT + at / steps * (WIDTH - LEFT - RIGHT);
+    let y = |value: f64| top + 6.0 + (high - value) / (high - low) * (PANEL - 6.0);
+    let lines = ((high - low) / step).round() as usize;
+    for line in 0..=lines {
+        let value = low + line as f64 * step;
+        svg.line((LEFT, y(value)), (WIDTH - RIGHT, y(value)), FAINT, 1.0);
+        svg.text((LEFT - 6.0, y(value) + 4.0), Anchor::End, 10.5, &format!("{value:.*}", decimals(step)));
+    }
+    let tick = round_step(steps, 6.0).max(1.0);
+    for i in 0..=(steps / tick) as usize {
+        let at = i as f64 * tick;
+        svg.line((x(at), top + PANEL), (x(at), top + PANEL + 4.0), INK, 1.0);
+        svg.text((x(at), top + PANEL + 16.0), Anchor::Middle, 10.5, &thousands(at as usize));
+    }
+    svg.text((WIDTH - RIGHT, top + PANEL + 29.0), Anchor::End, 10.5, "optimizer steps");
+    for (i, line) in series.iter().enumerate() {
+        let (colour, dashes) = style(line.variant, i);
+        let points: Vec<(f64, f64)> = line.points.iter().map(|&(at, value)| (x(at), y(value))).collect();
+        svg.polyline(&points, colour, dashes);
+    }
+    legend(svg, top - 10.0, series);
+}
+
+/// The variants of one panel, from the right.
+fn legend(svg: &mut Svg, y: f64, series: &[Series]) {
+    let mut right = WIDTH - RIGHT;
+    for (i, line) in series.iter().enumerate().rev() {
+        if i > 0 && series[i - 1].variant == line.variant {
+            continue;
+        }
+        let (colour, dashes) = style(line.variant, i);
+        svg.text((right, y + 4.0), Anchor::End, 11.0, label(line.variant));
+        let width = 7.0 * label(line.variant).len() as f64;
+        svg.polyline(&[(right - width - 28.0, y), (right - width - 4.0, y)], colour, dashes);
+        right -= width + 44.0;
+    }
+}

@@ -1,0 +1,88 @@
+//! Gain over the majority-class floor, a bar a variant for every attribute, by Table 1's groups.
+
+use super::super::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
+use super::super::variants::{Report, Variant};
+use super::{Figure, by_group, style};
+use crate::attribute::{COUNT, GROUPS, NAMES};
+
+const WIDTH: f64 = 800.0;
+const LEFT: f64 = 232.0;
+const RIGHT: f64 = 24.0;
+const TOP: f64 = 92.0;
+const BAR: f64 = 4.5;
+const PAD: f64 = 5.0;
+
+/// The figure.
+pub(super) fn figure(report: &Report) -> Figure {
+    Figure {
+        section: "Gain over the floor by attribute",
+        file: "gain-over-floor.svg".to_owned(),
+        alt: "Accuracy above the majority-class floor for each attribute and variant, in percentage points".to_owned(),
+        text:
+            "Accuracy by the head a variant is judged by, less that of always answering the attribute's most frequent \
+               training label. A bar to the left of zero is worse than not looking at the image."
+                .to_owned(),
+        svg: draw(report),
+    }
+}
+
+/// Gains in percentage points, `[variant][attribute]`.
+fn gains(variants: &[Variant]) -> Vec<Vec<f64>> {
+    let of = |variant: &Variant, i: usize| 100.0 * variant.judged_spread(|head| head.attributes[i].gain()).mean;
+    variants.iter().map(|variant| (0..COUNT).map(|i| of(variant, i)).collect()).collect()
+}
+
+fn draw(report: &Report) -> Vec<u8> {
+    let variants = report.variants();
+    let gains = gains(&variants);
+    let row = BAR * variants.len() as f64 + PAD;
+    let bottom = TOP + row * COUNT as f64;
+    let mut svg = Svg::new(WIDTH, bottom + 40.0, "Gain over the majority-class floor");
+    svg.heading((12.0, 24.0), 16.0, "Gain over the majority-class floor");
+    svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
+    legend(&mut svg, &variants);
+
+    let all = || gains.iter().flatten().copied();
+    let (low, high) = (all().fold(0.0, f64::min), all().fold(0.0, f64::max));
+    let step = round_step((high - low).max(0.1), 6.0);
+    let (low, high) = ((low / step).floor() * step, (high / step).ceil().max(1.0) * step);
+    let x = |gain: f64| LEFT + (gain - low) / (high - low) * (WIDTH - LEFT - RIGHT);
+    let (first, last) = ((low / step).round() as i64, (high / step).round() as i64);
+    for line in first..=last {
+        let gain = line as f64 * step;
+        svg.line((x(gain), TOP), (x(gain), bottom), FAINT, 1.0);
+        svg.text((x(gain), bottom + 16.0), Anchor::Middle, 10.5, &format!("{gain:.*}", decimals(step)));
+    }
+    svg.text((WIDTH - RIGHT, bottom + 32.0), Anchor::End, 10.5, "percentage points");
+    for (place, &(i, _)) in by_group().iter().enumerate() {
+        let y = TOP + place as f64 * row;
+        svg.text((LEFT - 8.0, y + row / 2.0 + 4.0), Anchor::End, 10.5, NAMES[i]);
+        for (v, variant) in variants.iter().enumerate() {
+            let (from, to) = (x(gains[v][i].min(0.0)), x(gains[v][i].max(0.0)));
+            svg.rect(from, y + PAD / 2.0 + v as f64 * BAR, to - from, BAR, style(variant.name, v).0);
+        }
+    }
+    groups(&mut svg, row);
+    svg.line((x(0.0), TOP), (x(0.0), bottom), INK, 1.0);
+    svg.finish()
+}
+
+fn legend(svg: &mut Svg, variants: &[Variant]) {
+    let mut left = LEFT;
+    for (v, variant) in variants.iter().enumerate() {
+        svg.rect(left, 60.0, 14.0, 10.0, style(variant.name, v).0);
+        svg.text((left + 19.0, 69.0), Anchor::Start, 11.0, variant.label());
+        left += 44.0 + 7.0 * variant.label().len() as f64;
+    }
+}
+
+/// Names of the groups and a line under each.
+fn groups(svg: &mut Svg, row: f64) {
+    let mut y = TOP;
+    for group in GROUPS {
+        let end = y + row * group.members.len() as f64;
+        svg.text((12.0, f64::midpoint(y, end) + 4.0), Anchor::Start, 11.0, group.name);
+        svg.line((12.0, end), (WIDTH - RIGHT, end), FAINT, 1.0);
+        y = end;
+    }
+}

@@ -1,0 +1,52 @@
+//! The figures of a report, one file a kind; each is drawn from results alone.
+
+mod affinity;
+mod curves;
+mod gain;
+
+use super::variants::Report;
+
+/// A drawn figure and the words that go with it.
+#[derive(Debug)]
+pub(super) struct Figure {
+    /// The heading of the page under which it stands.
+    pub(super) section: &'static str,
+    /// The file's name, beside README.md.
+    pub(super) file: String,
+    /// What it shows, for those who cannot see it.
+    pub(super) alt: String,
+    /// How to read it and what it says.
+    pub(super) text: String,
+    /// The file's content.
+    pub(super) svg: Vec<u8>,
+}
+
+/// Every figure that the report's results allow, in the order of the page.
+pub(super) fn all(report: &Report) -> Vec<Figure> {
+    let mut figures = affinity::figures(report);
+    figures.extend(curves::figure(report));
+    figures.push(gain::figure(report));
+    figures
+}
+
+/// Line colour and dashes of a variant: Okabe and Ito's palette (2008), which survives colour blindness, with dashes
+/// for those who see no colour at all.
+fn style(variant: &str, position: usize) -> (&'static str, &'static str) {
+    const OTHERS: [&str; 4] = ["#56b4e9", "#cc79a7", "#e69f00", "#f0e442"];
+    match variant {
+        "baseline" => ("#4d4d4d", ""),
+        "gal-c" => ("#0072b2", "7 3"),
+        "gal-j" => ("#d55e00", ""),
+        "gal-p" => ("#009e73", "2 2"),
+        _ => (OTHERS[position % OTHERS.len()], "9 3 2 3"),
+    }
+}
+
+/// Attributes in the order of Table 1: the position of each in [`crate::attribute::NAMES`], with its group's position.
+fn by_group() -> Vec<(usize, usize)> {
+    let groups = crate::attribute::GROUPS.iter().enumerate();
+    groups
+        .flat_map(|(group, g)| g.members.iter().map(move |name| (group, name)))
+        .filter_map(|(group, name)| crate::attribute::index(name).map(|i| (i, group)))
+        .collect()
+}

@@ -1,0 +1,229 @@
+//! The runs of a report by variant: means over seeds, differences between variants, and whether the whole may be set
+//! beside the paper.
+
+use super::published::On;
+use super::results::Run;
+use crate::attribute::COUNT;
+use crate::config::RunSummary;
+use crate::evaluate::statistics::{mean, sample_deviation};
+use crate::evaluate::{Affinity, Head, HeadResult};
+
+/// The paper's variants in its order: name in files, name in print.
+const KNOWN: [(&str, &str); 4] = [("baseline", "Baseline"), ("gal-c", "GAL-c"), ("gal-j", "GAL-j"), ("gal-p", "GAL-p")];
+
+/// The paper's order, any other variant after it by name; seeds in order.
+pub(super) fn sort(runs: &mut [Run]) {
+    runs.sort_by(|a, b| {
+        let key = |run: &Run| {
+            let summary = run.summary();
+            let rank = KNOWN.iter().position(|(name, _)| *name == summary.variant).unwrap_or(KNOWN.len());
+            (rank, summary.variant.clone(), summary.seed)
+        };
+        key(a).cmp(&key(b))
+    });
+}
+
+/// A variant's name in print.
+pub(super) fn label(variant: &str) -> &str {
+    KNOWN.iter().find(|(name, _)| *name == variant).map_or(variant, |(_, label)| label)
+}
+
+/// A mean over seeds with the sample standard deviation, where there are two seeds at least.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Spread {
+    pub(super) mean: f64,
+    pub(super) deviation: Option<f64>,
+}
+
+impl Spread {
+    fn of(values: &[f64]) -> Self {
+        Self { mean: mean(values), deviation: sample_deviation(values) }
+    }
+
+    /// In percent: `91.43`, or `91.43 ± 0.12`.
+    pub(super) fn percent(self) -> String {
+        match self.deviation {
+            Some(deviation) => format!("{:.2} ± {:.2}", 100.0 * self.mean, 100.0 * deviation),
+            None => format!("{:.2}", 100.0 * self.mean),
+        }
+    }
+}
+
+/// The runs of one variant, a seed each.
+pub(super) struct Variant<'a> {
+    pub(super) name: &'a str,
+    pub(super) runs: Vec<&'a Run>,
+}
+
+impl Variant<'_> {
+    pub(super) fn label(&self) -> &str {
+        label(self.name)
+    }
+
+    /// The head by which the variant is judged.
+    pub(super) fn judged(&self) -> Head {
+        self.runs[0].evaluation.judged().head
+    }
+
+    /// A figure of one head over the seeds, where all runs have that head.
+    pub(super) fn spread(&self, head: Head, figure: impl Fn(&HeadResult) -> f64) -> Option<Spread> {
+        let values = self.runs.iter().map(|run| run.evaluation.head(head).map(&figure));
+        values.collect::<Option<Vec<f64>>>().map(|values| Spread::of(&values))
+    }
+
+    /// A figure of the judged head over the seeds.
+    pub(super) fn judged_spread(&self, figure: impl Fn(&HeadResult) -> f64) -> Spread {
+        Spread::of(&self.runs.iter().map(|run| figure(run.evaluation.judged())).collect::<Vec<f64>>())
+    }
+
+    /// Mean accuracy over attributes by the judged head.
+    pub(super) fn accuracy(&self) -> Spread {
+        self.judged_spread(HeadResult::mean_accuracy)
+    }
+
+    /// Each attribute's accuracy by the judged head.
+    pub(super) fn accuracies(&self) -> Vec<Spread> {
+        (0..COUNT).map(|i| self.judged_spread(|head| head.attributes[i].accuracy)).collect()
+    }
+
+    /// The mean affinity over the seeds, where all runs have one.
+    pub(super) fn affinity(&self) -> Option<Affinity> {
+        let matrices: Vec<&Affinity> = self.runs.iter().map(|run| run.affinity.as_ref()).collect::<Option<_>>()?;
+        let cell = |i: usize, j: usize| mean(&matrices.iter().map(|m| m[i][j]).collect::<Vec<f64>>());
+        Some((0..COUNT).map(|i| std::array::from_fn(|j| cell(i, j))).collect())
+    }
+}
+
+/// How many attributes one variant answers better, worse, and equally well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) better: usize,
+    pub(super) worse: usize,
+    pub(super) equal: usize,
+}
+
+/// Counts the signs of differences; less than a rounding error of a mean is none.
+pub(super) fn tally(differences: impl Iterator<Item = f64>) -> Tally {
+    let mut tally = Tally { better: 0, worse: 0, equal: 0 };
+    for difference in differences {
+        match difference {
+            d if d > 1e-12 => tally.better += 1,
+            d if d < -1e-12 => tally.worse += 1,
+            _ => tally.equal += 1,
+        }
+    }
+    tally
+}
+
+/// Everything a report is made from.
+pub(super) struct Report {
+    runs: Vec<Run>,
+}
+
+impl Report {
+    /// `runs` are one at least.
+    pub(super) fn new(mut runs: Vec<Run>) -> Self {
+        sort(&mut runs);
+        Self { runs }
+    }
+
+    pub(super) fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// The summary that speaks for what all runs share: data, partition, profile.
+    pub(super) fn shared(&self) -> &RunSummary {
+        self.runs[0].summary()
+    }
+
+    /// The majority-class floor per attribute, the same for all runs as they share their test images.
+    pub(super) fn floors(&self) -> Vec<f64> {
+        self.runs[0].evaluation.judged().attributes.iter().map(|a| a.floor).collect()
+    }
+
+    pub(super) fn variants(&self) -> Vec<Variant<'_>> {
+        let chunks = self.runs.chunk_by(|a, b| a.summary().variant == b.summary().variant);
+        chunks.map(|runs| Variant { name: &runs[0].summary().variant, runs: runs.iter().collect() }).collect()
+    }
+
+    /// The published data set these figures are about, none for drawn faces.
+    pub(super) fn on(&self) -> Option<On> {
+        match self.shared().dataset.as_str() {
+            "celeba" => Some(On::Celeba),
+            "lfwa" => Some(On::Lfwa),
+            _ => None,
+        }
+    }
+
+    /// The data set in a sentence.
+    pub(super) fn data(&self) -> &str {
+        match self.shared().dataset.as_str() {
+            "celeba" => "CelebA",
+            "lfwa" => "LFWA",
+            "synthetic" => "synthetic faces",
+            other => other,
+        }
+    }
+
+    /// Data set, partition and protocol are the paper's, so that figures may be compared with published ones.
+    pub(super) fn like_for_like(&self) -> bool {
+        let faithful = self.runs.iter().all(|run| run.summary().split_official && run.summary().deviations.is_empty());
+        self.on().is_some() && faithful
+    }
+
+    /// The line under every table and figure.
+    pub(super) fn caption(&self) -> String {
+        let mut letters = self.data().chars();
+        let data: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+        let verdict = if self.like_for_like() { "the paper's protocol" } else { "not the paper's protocol" };
+        let inputs = self.range(|s| s.input);
+        let steps = self.range(|s| s.steps);
+        format!("{data}, profile {} ({inputs} px input, {steps} steps): {verdict}.", self.shared().profile)
+    }
+
+    /// A count of the runs: one number, or the least and the most.
+    pub(super) fn range(&self, count: impl Fn(&RunSummary) -> usize) -> String {
+        let counts: Vec<usize> = self.runs.iter().map(|run| count(run.summary())).collect();
+        let (low, high) = counts.iter().fold((usize::MAX, 0), |(low, high), &c| (low.min(c), high.max(c)));
+        if low == high { thousands(low) } else { format!("{} to {}", thousands(low), thousands(high)) }
+    }
+}
+
+/// A count with commas between thousands.
+pub(super) fn thousands(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A difference of shares in percentage points, with its sign; a true zero has none.
+pub(super) fn points(difference: f64) -> String {
+    let text = format!("{:+.2}", 100.0 * difference);
+    if text == "-0.00" || text == "+0.00" { "0.00".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        assert_eq!([0, 999, 1000, 162_770, 5_144_478].map(thousands), ["0", "999", "1,000", "162,770", "5,144,478"]);
+    }
+
+    #[test]
+    fn a_difference_has_a_sign_unless_it_rounds_to_zero() {
+        assert_eq!([0.0070, -0.0123, 0.0, -0.000_01].map(points), ["+0.70", "-1.23", "0.00", "0.00"]);
+    }
+
+    #[test]
+    fn differences_are_counted_by_sign() {
+        assert_eq!(tally([0.1, -0.1, 0.0, 0.2, 1e-15].into_iter()), Tally { better: 2, worse: 1, equal: 2 });
+    }
+}

@@ -1,0 +1,301 @@
+//! Batches: which images, cropped and mirrored how, is a function of (seed, step), so that a run goes on anywhere and
+//! no batch depends on threads. A thread of its own keeps a few batches ahead of the device.
+
+use crate::attribute::COUNT;
+use crate::config::{Crop, ImagePolicy};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::random;
+use candle_core::{Device, Tensor};
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::mpsc;
+
+/// Streams of random numbers that must not meet.
+const ORDER: u64 = 1;
+const CROPS: u64 = 2;
+
+/// Decoded images up to this many bytes are kept in memory.
+const RESIDENT_BYTES: usize = 3 << 30;
+
+/// Batches made ahead of the device.
+const AHEAD: usize = 3;
+
+/// Labelled images, however they are stored.
+pub trait Faces: Sync {
+    /// The labels of image `row`, in the order of [`crate::attribute::NAMES`].
+    fn labels(&self, row: usize) -> &[bool; COUNT];
+    /// Image `row` as `side x side` RGB, `3 * side * side` bytes.
+    fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>>;
+}
+
+/// Some images of a set, decoded once where memory allows.
+pub struct Preload<'a> {
+    faces: &'a dyn Faces,
+    rows: Vec<usize>,
+    side: usize,
+    resident: Option<Vec<u8>>,
+}
+
+impl<'a> Preload<'a> {
+    /// The images `rows`, brought to `side` pixels.
+    pub fn new(faces: &'a dyn Faces, rows: Vec<usize>, side: usize, title: &str, progress: &Progress) -> Result<Self> {
+        let size = 3 * side * side;
+        let mut preload = Self { faces, rows, side, resident: None };
+        if preload.rows.len() * size <= RESIDENT_BYTES {
+            let bar = progress.bar(title, "images", preload.rows.len());
+            let mut pixels = vec![0; preload.rows.len() * size];
+            pixels.par_chunks_exact_mut(size).zip(&preload.rows).try_for_each(|(to, row)| {
+                to.copy_from_slice(&faces.pixels(*row, side)?);
+                bar.advance(1);
+                Ok::<(), Error>(())
+            })?;
+            bar.finish();
+            preload.resident = Some(pixels);
+        }
+        Ok(preload)
+    }
+
+    /// How many images there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rows of the set that the images are.
+    pub fn rows(&self) -> &[usize] {
+        &self.rows
+    }
+
+    fn with<R>(&self, index: usize, work: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        match &self.resident {
+            Some(pixels) => {
+                let size = 3 * self.side * self.side;
+                Ok(work(&pixels[index * size..(index + 1) * size]))
+            }
+            None => Ok(work(&self.faces.pixels(self.rows[index], self.side)?)),
+        }
+    }
+}
+
+/// One batch, on the CPU until [`Batch::tensors`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Indices among the preloaded images.
+    pub images: Vec<usize>,
+    side: usize,
+    /// `[3, batch, side, side]`, 0 to 255.
+    pixels: Vec<f32>,
+    /// One-hot, `[40, 2, batch]`.
+    targets: Vec<f32>,
+}
+
+impl Batch {
+    /// Pixels `[3, batch, side, side]` and one-hot targets `[40, 2, batch]`, f32 on `device`.
+    pub fn tensors(&self, device: &Device) -> Result<(Tensor, Tensor)> {
+        let batch = self.images.len();
+        let pixels = Tensor::from_slice(&self.pixels, (3, batch, self.side, self.side), device)?;
+        Ok((pixels, Tensor::from_slice(&self.targets, (COUNT, 2, batch), device)?))
+    }
+}
+
+/// Where an image is cut and whether it is mirrored.
+#[derive(Debug, Clone, Copy)]
+struct View {
+    left: usize,
+    top: usize,
+    mirrored: bool,
+}
+
+/// Makes batches of preloaded images.
+pub struct Batches<'a> {
+    /// Where the images come from.
+    pub images: &'a Preload<'a>,
+    /// Side of the network's input.
+    pub input: usize,
+    /// Crop and mirroring in training.
+    pub policy: &'a ImagePolicy,
+    /// Images a batch.
+    pub size: usize,
+    /// Seed of order, crops and flips.
+    pub seed: u64,
+}
+
+impl Batches<'_> {
+    /// The images of training step `step`: every epoch visits each image once, in an order of its own.
+    fn order(&self, step: usize) -> Vec<usize> {
+        let count = self.images.len();
+        let places = step * self.size..(step + 1) * self.size;
+        let epoch_of = |place: usize| place / count;
+        let mut images = Vec::with_capacity(self.size);
+        for epoch in epoch_of(places.start)..=epoch_of(places.end - 1) {
+            let mut order: Vec<usize> = (0..count).collect();
+            order.shuffle(&mut random::generator(self.seed, &[ORDER, epoch as u64]));
+            let first = epoch * count;
+            images.extend(places.clone().filter(|place| epoch_of(*place) == epoch).map(|place| order[place - first]));
+        }
+        images
+    }
+
+    fn view(&self, place: usize) -> View {
+        let mut random = random::generator(self.seed, &[CROPS, place as u64]);
+        let room = self.policy.resize - self.input;
+        let mut offset = || match self.policy.crop {
+            Crop::Centre => room / 2,
+            Crop::Random => random.random_range(0..=room),
+        };
+        let (left, top) = (offset(), offset());
+        View { left, top, mirrored: self.policy.flip && random.random_bool(0.5) }
+    }
+
+    /// The batch of training step `step`.
+    pub fn training(&self, step: usize) -> Result<Batch> {
+        let views = (step * self.size..(step + 1) * self.size).map(|place| self.view(place)).collect();
+        self.assemble(self.order(step), views)
+    }
+
+    /// The images `range` for testing: centre crop, not mirrored.
+    pub fn testing(&self, range: Range<usize>) -> Result<Batch> {
+        let margin = (self.policy.resize - self.input) / 2;
+        let views = range.clone().map(|_| View { left: margin, top: margin, mirrored: false }).collect();
+        self.assemble(range.collect(), views)
+    }
+
+    fn assemble(&self, images: Vec<usize>, views: Vec<View>) -> Result<Batch> {
+        let (batch, side) = (images.len(), self.input);
+        let plane = side * side;
+        let mut pixels = vec![0.0; 3 * batch * plane];
+        let mut targets = vec![0.0; COUNT * 2 * batch];
+        for (place, image) in images.iter().enumerate() {
+            let labels = self.images.faces.labels(self.images.rows[*image]);
+            for (attribute, positive) in labels.iter().enumerate() {
+                targets[(2 * attribute + usize::from(*positive)) * batch + place] = 1.0;
+            }
+        }
+        let (red, rest) = pixels.split_at_mut(batch * plane);
+        let (green, blue) = rest.split_at_mut(batch * plane);
+        red.par_chunks_exact_mut(plane)
+            .zip(green.par_chunks_exact_mut(plane))
+            .zip(blue.par_chunks_exact_mut(plane))
+            .zip(images.par_iter().zip(&views))
+            .try_for_each(|(((red, green), blue), (image, view))| {
+                self.images.with(*image, |from| cut(from, self.images.side, *view, side, [red, green, blue]))
+            })?;
+        Ok(Batch { images, side, pixels, targets })
+    }
+
+    /// Calls `work` with the batch of each step in turn, made on another thread ahead of time.
+    pub fn each(&self, steps: Range<usize>, mut work: impl FnMut(usize, Batch) -> Result<()>) -> Result<()> {
+        std::thread::scope(|scope| {
+            let (sender, receiver) = mpsc::sync_channel(AHEAD);
+            let range = steps.clone();
+            scope.spawn(move || {
+                for step in range {
+                    // The receiver is gone when training stopped early.
+                    if sender.send(self.training(step)).is_err() {
+                        return;
+                    }
+                }
+            });
+            for step in steps {
+                let batch = receiver.recv().map_err(|_| Error::Internal("the loader stopped".to_owned()))??;
+                work(step, batch)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Cuts a square of `side` out of an interleaved RGB image of `width`, into one plane a colour.
+fn cut(from: &[u8], width: usize, view: View, side: usize, planes: [&mut [f32]; 3]) {
+    for (colour, plane) in planes.into_iter().enumerate() {
+        for (row, line) in plane.chunks_exact_mut(side).enumerate() {
+            let start = 3 * ((view.top + row) * width + view.left);
+            let source = from[start..start + 3 * side].iter().skip(colour).step_by(3);
+            if view.mirrored {
+                line.iter_mut().rev().zip(source).for_each(|(to, from)| *to = f32::from(*from));
+            } else {
+                line.iter_mut().zip(source).for_each(|(to, from)| *to = f32::from(*from));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    struct Numbered;
+
+    impl Faces for Numbered {
+        fn labels(&self, row: usize) -> &[bool; COUNT] {
+            if row.is_multiple_of(2) { &[true; COUNT] } else { &[false; COUNT] }
+        }
+
+        fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>> {
+            Ok((0..3 * side * side).map(|i| (row * 7 + i) as u8).collect())
+        }
+    }
+
+    const POLICY: ImagePolicy = ImagePolicy { resize: 12, crop: Crop::Random, flip: true };
+
+    fn training(step: usize) -> Batch {
+        let preload = Preload::new(&Numbered, (0..10).collect(), 12, "", &Progress::new(true)).unwrap();
+        Batches { images: &preload, input: 8, policy: &POLICY, size: 4, seed: 3 }.training(step).unwrap()
+    }
+
+    #[test]
+    fn an_epoch_visits_every_image_once() {
+        let seen: Vec<usize> = (0..5).flat_map(|step| training(step).images).collect();
+        assert_eq!(seen[..10].iter().collect::<BTreeSet<_>>().len(), 10);
+        assert_eq!(seen[10..].iter().collect::<BTreeSet<_>>().len(), 10);
+        assert_ne!(seen[..10], seen[10..]);
+    }
+
+    #[test]
+    fn a_batch_is_the_same_for_any_number_of_threads() {
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| (0..4).map(training).collect::<Vec<_>>())
+        };
+        let one = on(1);
+        assert_eq!(one, on(2));
+        assert_eq!(one, on(7));
+    }
+
+    #[test]
+    fn a_mirrored_cut_is_the_cut_read_from_the_right() {
+        let image = Numbered.pixels(1, 12).unwrap();
+        let take = |mirrored| {
+            let mut planes = vec![0.0; 3 * 64];
+            let (red, rest) = planes.split_at_mut(64);
+            let (green, blue) = rest.split_at_mut(64);
+            cut(&image, 12, View { left: 1, top: 2, mirrored }, 8, [red, green, blue]);
+            planes
+        };
+        let (plain, mirrored) = (take(false), take(true));
+        assert_eq!(plain[0], f32::from(image[3 * (2 * 12 + 1)]));
+        for (plain, mirrored) in plain.chunks(8).zip(mirrored.chunks(8)) {
+            assert!(plain.iter().eq(mirrored.iter().rev()));
+        }
+    }
+
+    #[test]
+    fn a_target_is_one_at_its_class_and_zero_at_the_other() {
+        let batch = training(0);
+        for (place, image) in batch.images.iter().enumerate() {
+            let positive = usize::from(image.is_multiple_of(2));
+            for attribute in 0..COUNT {
+                let at = |class: usize| batch.targets[(2 * attribute + class) * batch.images.len() + place];
+                assert_eq!((at(positive), at(1 - positive)), (1.0, 0.0));
+            }
+        }
+    }
+}

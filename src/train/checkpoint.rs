@@ -1,0 +1,45 @@
+//! Checkpoints: safetensors with one metadata entry that says what the tensors belong to.
+
+use crate::error::{Error, Result};
+use crate::files;
+use candle_core::{Device, Tensor};
+use safetensors::SafeTensors;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// The metadata entry; one only, so that the file's bytes do not depend on a hash map's order.
+const ENTRY: &str = "gal-bench";
+
+/// Named tensors and what they belong to.
+#[derive(Debug)]
+pub struct Checkpoint<T> {
+    /// Tensors by name, f32.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// What they belong to.
+    pub about: T,
+}
+
+impl<T: Serialize + DeserializeOwned> Checkpoint<T> {
+    /// Writes the whole file or nothing.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let about = serde_json::to_string(&self.about).map_err(|e| Error::Internal(e.to_string()))?;
+        let metadata = HashMap::from([(ENTRY.to_owned(), about)]);
+        let bytes = safetensors::serialize(self.tensors.iter().map(|(name, tensor)| (name, tensor)), Some(metadata))
+            .map_err(|e| Error::Internal(format!("a checkpoint cannot be serialized: {e}")))?;
+        files::write(path, &bytes)
+    }
+
+    /// Reads a checkpoint of this program.
+    pub fn read(path: &Path, device: &Device) -> Result<Self> {
+        let bytes = files::read(path)?;
+        let broken = |e: &dyn std::fmt::Display| Error::file(path, format!("is not a checkpoint of this program: {e}"));
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e))?;
+        let about = metadata.metadata().as_ref().and_then(|entries| entries.get(ENTRY));
+        let about = about.ok_or_else(|| broken(&"its metadata has no entry gal-bench"))?;
+        let about = serde_json::from_str(about).map_err(|e| broken(&e))?;
+        let tensors = candle_core::safetensors::load_buffer(&bytes, device).map_err(|e| broken(&e))?;
+        Ok(Self { tensors: tensors.into_iter().collect(), about })
+    }
+}

@@ -1,0 +1,139 @@
+//! The files of a run folder: metrics as JSON lines, predictions as Parquet, the affinity as CSV.
+
+use super::session::Losses;
+use crate::attribute::{COUNT, NAMES};
+use crate::error::{Error, Result};
+use crate::files;
+use polars::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// One line of `metrics.jsonl` about training: means since the line before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct TrainingLine {
+    pub(super) step: usize,
+    pub(super) epoch: f64,
+    pub(super) lr: f64,
+    pub(super) loss_fln: Option<f64>,
+    pub(super) loss_cln: Option<f64>,
+    pub(super) images_per_second: f64,
+}
+
+/// One line of `metrics.jsonl` about the validation split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct ValidationLine {
+    pub(super) step: usize,
+    pub(super) validation_accuracy_fln: f64,
+    pub(super) validation_accuracy_cln: Option<f64>,
+}
+
+/// Running means of the losses.
+#[derive(Debug, Default)]
+pub(super) struct Means {
+    steps: usize,
+    fln: Option<f64>,
+    cln: std::collections::BTreeMap<&'static str, f64>,
+}
+
+impl Means {
+    pub(super) fn add(&mut self, losses: &Losses) {
+        self.steps += 1;
+        if let Some(loss) = losses.fln {
+            *self.fln.get_or_insert(0.0) += loss;
+        }
+        for (variant, loss) in &losses.cln {
+            *self.cln.entry(variant).or_default() += loss;
+        }
+    }
+
+    pub(super) fn steps(&self) -> usize {
+        self.steps
+    }
+
+    pub(super) fn fln(&self) -> Option<f64> {
+        self.fln.map(|sum| sum / self.steps as f64)
+    }
+
+    pub(super) fn cln(&self, variant: &str) -> Option<f64> {
+        self.cln.get(variant).map(|sum| sum / self.steps as f64)
+    }
+}
+
+/// Adds a line to a file of JSON lines.
+pub(super) fn append_line(path: &Path, line: &impl Serialize) -> Result<()> {
+    use std::io::Write;
+    let mut text = serde_json::to_string(line).map_err(|e| Error::Internal(e.to_string()))?;
+    text.push('\n');
+    let mut file =
+        std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(Error::io("write", path))?;
+    file.write_all(text.as_bytes()).map_err(Error::io("write", path))
+}
+
+/// Keeps the lines up to `step`, those that a checkpoint of that step knows of.
+pub(super) fn keep_lines(path: &Path, step: usize) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Step {
+        step: usize,
+    }
+    if !path.exists() {
+        return Ok(());
+    }
+    let text = files::read_text(path)?;
+    // A line cut short by a kill does not parse and goes too.
+    let kept: String = text
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n') && serde_json::from_str::<Step>(line).is_ok_and(|l| l.step <= step))
+        .collect();
+    files::write(path, kept.as_bytes())
+}
+
+/// Probabilities of one network on one split, images in manifest order, attributes in [`NAMES`] order.
+#[derive(Debug, Default)]
+pub(super) struct Scores {
+    pub(super) images: Vec<String>,
+    /// `[images * 40]`.
+    pub(super) labels: Vec<bool>,
+    pub(super) fln: Vec<f32>,
+    pub(super) cln: Option<Vec<f32>>,
+}
+
+impl Scores {
+    /// Writes `predictions.parquet`.
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        let images: StringChunked = self.images.iter().flat_map(|image| [image.as_str(); COUNT]).collect_ca("image".into());
+        let attributes: StringChunked = self.images.iter().flat_map(|_| NAMES).collect_ca("attribute".into());
+        let cln = match &self.cln {
+            Some(values) => Float32Chunked::from_slice("probability_cln".into(), values),
+            None => Float32Chunked::full_null("probability_cln".into(), self.labels.len()),
+        };
+        let columns = vec![
+            images.into_column(),
+            attributes.into_column(),
+            BooleanChunked::from_slice("label".into(), &self.labels).into_column(),
+            Float32Chunked::from_slice("probability_fln".into(), &self.fln).into_column(),
+            cln.into_column(),
+        ];
+        let mut frame = DataFrame::new(self.labels.len(), columns)?;
+        let mut bytes = Vec::new();
+        ParquetWriter::new(&mut bytes).finish(&mut frame)?;
+        files::write(path, &bytes)
+    }
+
+    /// Share of right answers, a probability of one half counting as "no".
+    pub(super) fn accuracy(&self, probabilities: &[f32]) -> f64 {
+        let right = probabilities.iter().zip(&self.labels).filter(|(p, label)| (**p > 0.5) == **label).count();
+        right as f64 / self.labels.len() as f64
+    }
+}
+
+/// Writes `affinity.csv`: a header and a row for each attribute, from `[40 * 40]`.
+pub(super) fn write_affinity(path: &Path, affinity: &[f32]) -> Result<()> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let failed = |e: csv::Error| Error::Internal(e.to_string());
+    writer.write_record(["attribute"].into_iter().chain(NAMES)).map_err(failed)?;
+    for (name, row) in NAMES.iter().zip(affinity.chunks_exact(COUNT)) {
+        let values = row.iter().map(|value| format!("{value:.7}"));
+        writer.write_record([(*name).to_owned()].into_iter().chain(values)).map_err(failed)?;
+    }
+    files::write(path, &writer.into_inner().map_err(|e| Error::Internal(e.to_string()))?)
+}

@@ -1,0 +1,217 @@
+//! A trunk and the correlation nets that ride on it, with their optimizers: one training step, one forward pass for
+//! testing, and their whole state as named tensors.
+
+use super::plan::Plan;
+use crate::config::Optimizer;
+use crate::error::{Error, Result};
+use crate::model::{
+    Architecture, CorrelationNet, Fln, Pass, Path, Trunk, Variant, decays, loss, probabilities,
+};
+use crate::nn::{Group, Momentum, Parameters};
+use candle_core::{Device, Tensor};
+use std::collections::BTreeMap;
+
+/// Named tensors of one part of the state.
+type Tensors = BTreeMap<String, Tensor>;
+
+/// One correlation net.
+struct Head {
+    variant: Variant,
+    net: CorrelationNet,
+    parameters: Parameters,
+    optimizer: Momentum,
+}
+
+/// A trunk run.
+pub struct Session {
+    trunk: Trunk,
+    parameters: Parameters,
+    /// None where the trunk is frozen.
+    optimizer: Option<Momentum>,
+    heads: Vec<Head>,
+}
+
+/// The losses of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Losses {
+    /// Sum over the attributes of the FLN's mean cross-entropy, where it was trained.
+    pub fln: Option<f64>,
+    /// The same of each correlation net, by variant.
+    pub cln: BTreeMap<&'static str, f64>,
+}
+
+/// What a session says about a batch.
+#[derive(Debug, Clone)]
+pub struct Predictions {
+    /// Probabilities of the FLN, `[batch * 40]`.
+    pub fln: Vec<f32>,
+    /// The same of each correlation net, by variant.
+    pub cln: BTreeMap<&'static str, Vec<f32>>,
+    /// Weights between attributes summed over the batch, `[40 * 40]`, by variant.
+    pub affinity: BTreeMap<&'static str, Vec<f32>>,
+}
+
+impl Session {
+    /// Fresh networks with initial weights from `seed`.
+    pub fn new(
+        architecture: &Architecture,
+        plan: &Plan,
+        settings: &Optimizer,
+        seed: u64,
+        path: Path,
+        device: &Device,
+    ) -> Result<Self> {
+        let parameters = Parameters::new(seed);
+        let trunk = Trunk::new(architecture, path, &parameters, device)?;
+        let optimizer = match plan.fln {
+            Fln::Trained => Some(optimizer(&parameters, settings, plan.weight_decay)?),
+            Fln::FrozenBaseline => None,
+        };
+        let mut heads = Vec::new();
+        for variant in &plan.variants {
+            let Some(affinity) = variant.affinity else { continue };
+            let parameters = Parameters::new(seed);
+            let net = CorrelationNet::new(architecture, affinity, path, &parameters, device)?;
+            let optimizer = optimizer_of_head(&parameters, settings, plan.weight_decay)?;
+            heads.push(Head { variant: *variant, net, parameters, optimizer });
+        }
+        Ok(Self { trunk, parameters, optimizer, heads })
+    }
+
+    /// One step of every network on a batch (see [`super::Batch::tensors`]).
+    pub fn step(&mut self, pixels: &Tensor, targets: &Tensor, rate: f64) -> Result<Losses> {
+        let pass = if self.optimizer.is_some() { Pass::Train } else { Pass::Evaluate };
+        let out = self.trunk.forward(pixels, pass, !self.heads.is_empty())?;
+        let fln = self.optimizer.is_some().then(|| loss(&out.logits, targets)).transpose()?;
+        let mut cln = Vec::new();
+        for head in &self.heads {
+            let gated = out.gated.as_ref().ok_or_else(|| Error::Internal("no gated features".to_owned()))?;
+            cln.push(loss(&head.net.forward(gated)?.logits, targets)?);
+        }
+        // The correlation nets' input carries no gradient, so the sum has the gradients of its terms.
+        let total = fln.iter().chain(&cln).try_fold(None, |sum: Option<Tensor>, term| {
+            sum.map_or(Ok(term.clone()), |sum| sum + term).map(Some)
+        })?;
+        let gradients = total.ok_or_else(|| Error::Internal("nothing to train".to_owned()))?.backward()?;
+        if let Some(optimizer) = &mut self.optimizer {
+            optimizer.step(&gradients, rate)?;
+        }
+        for head in &mut self.heads {
+            head.optimizer.step(&gradients, rate)?;
+        }
+        let scalar = |loss: &Tensor| loss.to_scalar::<f32>().map(f64::from);
+        let named = self.heads.iter().zip(&cln).map(|(head, loss)| Ok((head.variant.name, scalar(loss)?)));
+        Ok(Losses { fln: fln.as_ref().map(scalar).transpose()?, cln: named.collect::<Result<_>>()? })
+    }
+
+    /// Probabilities for a batch, with running batch-norm statistics.
+    pub fn predict(&self, pixels: &Tensor) -> Result<Predictions> {
+        let flat = |logits: &Tensor| -> Result<Vec<f32>> { Ok(probabilities(logits)?.flatten_all()?.to_vec1()?) };
+        let out = self.trunk.forward(pixels, Pass::Evaluate, !self.heads.is_empty())?;
+        let mut predictions =
+            Predictions { fln: flat(&out.logits)?, cln: BTreeMap::new(), affinity: BTreeMap::new() };
+        for head in &self.heads {
+            let gated = out.gated.as_ref().ok_or_else(|| Error::Internal("no gated features".to_owned()))?;
+            let refined = head.net.forward(gated)?;
+            let summed = (refined.affinity.detach() * pixels.dim(1)? as f64)?;
+            predictions.cln.insert(head.variant.name, flat(&refined.logits)?);
+            predictions.affinity.insert(head.variant.name, summed.flatten_all()?.to_vec1()?);
+        }
+        Ok(predictions)
+    }
+
+    /// The trained network of one variant: the trunk's parameters and running statistics, and its correlation net's.
+    pub fn network(&self, variant: &Variant) -> Tensors {
+        let mut tensors = values(&self.parameters);
+        tensors.extend(self.trunk.running().iter().map(|(name, v)| (name.clone(), v.as_detached_tensor())));
+        for head in self.heads.iter().filter(|head| head.variant.name == variant.name) {
+            tensors.extend(values(&head.parameters));
+        }
+        tensors
+    }
+
+    /// Loads the trunk's parameters and running statistics from another network.
+    pub fn load_trunk(&mut self, network: &Tensors) -> Result<()> {
+        let own = self.parameters.all();
+        let of_trunk = network.iter().filter(|(name, _)| own.contains_key(*name));
+        self.parameters.load(&of_trunk.map(|(name, tensor)| (name.clone(), tensor.clone())).collect())?;
+        Ok(self.trunk.load_running(network)?)
+    }
+
+    /// Trainable parameters of a variant's network.
+    pub fn count(&self, variant: &Variant) -> usize {
+        let of_heads = self.heads.iter().filter(|head| head.variant.name == variant.name);
+        [&self.parameters]
+            .into_iter()
+            .chain(of_heads.map(|head| &head.parameters))
+            .flat_map(|parameters| parameters.all().into_values())
+            .map(|variable| variable.elem_count())
+            .sum()
+    }
+
+    /// Everything that a run needs to go on as if it had never stopped.
+    pub fn state(&self) -> Tensors {
+        let mut state = Tensors::new();
+        let mut put = |part: &str, tensors: Tensors| {
+            state.extend(tensors.into_iter().map(|(name, tensor)| (format!("{part}/{name}"), tensor)));
+        };
+        put("trunk", values(&self.parameters));
+        put("running", self.trunk.running().iter().map(|(n, v)| (n.clone(), v.as_detached_tensor())).collect());
+        if let Some(optimizer) = &self.optimizer {
+            put("trunk-velocity", optimizer.velocity().clone());
+        }
+        for head in &self.heads {
+            put(head.variant.name, values(&head.parameters));
+            put(&format!("{}-velocity", head.variant.name), head.optimizer.velocity().clone());
+        }
+        state
+    }
+
+    /// Goes on from [`Session::state`].
+    pub fn load_state(&mut self, state: &Tensors) -> Result<()> {
+        let part = |part: &str| -> Tensors {
+            let named = |name: &String| name.strip_prefix(part)?.strip_prefix('/').map(str::to_owned);
+            state.iter().filter_map(|(name, tensor)| Some((named(name)?, tensor.clone()))).collect()
+        };
+        self.parameters.load(&part("trunk"))?;
+        self.trunk.load_running(&part("running"))?;
+        if let Some(optimizer) = &mut self.optimizer {
+            optimizer.set_velocity(&part("trunk-velocity"))?;
+        }
+        for head in &mut self.heads {
+            head.parameters.load(&part(head.variant.name))?;
+            head.optimizer.set_velocity(&part(&format!("{}-velocity", head.variant.name)))?;
+        }
+        Ok(())
+    }
+}
+
+fn values(parameters: &Parameters) -> Tensors {
+    parameters.all().into_iter().map(|(name, variable)| (name, variable.as_detached_tensor())).collect()
+}
+
+/// Four groups: backbone and branches, each with decaying weights and the rest.
+fn optimizer(parameters: &Parameters, settings: &Optimizer, decay: f64) -> Result<Momentum> {
+    let mut groups = Vec::new();
+    for (of_branches, rate) in [(false, 1.0), (true, settings.head_rate)] {
+        for (decaying, decay) in [(true, decay), (false, 0.0)] {
+            let variables = parameters
+                .all()
+                .into_iter()
+                .filter(|(name, _)| name.starts_with("branch.") == of_branches && decays(name) == decaying)
+                .collect();
+            groups.push(Group { variables, rate, decay });
+        }
+    }
+    Ok(Momentum::new(groups, settings.momentum)?)
+}
+
+/// Two groups: decaying weights and the rest.
+fn optimizer_of_head(parameters: &Parameters, settings: &Optimizer, decay: f64) -> Result<Momentum> {
+    let groups = [(true, decay), (false, 0.0)].map(|(decaying, decay)| Group {
+        variables: parameters.all().into_iter().filter(|(name, _)| decays(name) == decaying).collect(),
+        rate: settings.head_rate,
+        decay,
+    });
+    Ok(Momentum::new(groups.into(), settings.momentum)?)
+}

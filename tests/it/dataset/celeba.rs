@@ -1,0 +1,373 @@
+//! CelebA as its authors, torchvision and Kaggle lay it out, and what is said of files that are broken.
+
+use super::{Folder, csv_header, expected_labels, values};
+use gal_bench::attribute::{COUNT, NAMES};
+use gal_bench::dataset::{Images, Split, celeba, table};
+
+const ATTRIBUTES: &str = "Anno/list_attr_celeba.txt";
+const PARTITION: &str = "Eval/list_eval_partition.txt";
+const IDENTITY: &str = "Anno/identity_CelebA.txt";
+const IMAGES: [&str; 5] = ["000001.jpg", "000002.jpg", "000003.jpg", "000004.jpg", "000005.jpg"];
+const CODES: [usize; 5] = [0, 0, 1, 2, 2];
+
+/// The attribute file as the authors write it: one or two blanks, a blank after the last name.
+fn attributes(end: &str) -> String {
+    let rows = (0..5).map(|i| format!("{}{}{end}", IMAGES[i], values(i, " ", "-1").replace(" 1", "  1")));
+    format!("5{end}{} {end}{}", NAMES.join(" "), rows.collect::<Vec<_>>().concat())
+}
+
+fn pairs(separator: &str, end: &str, value: impl Fn(usize) -> String) -> String {
+    let lines = (0..5).map(|i| format!("{}{separator}{}{end}", IMAGES[i], value(i)));
+    lines.collect::<Vec<_>>().concat()
+}
+
+fn partition() -> String {
+    pairs(" ", "\r\n", |i| CODES[i].to_string())
+}
+
+/// The authors' layout, small.
+fn official() -> Folder {
+    Folder::new(celeba::read_with)
+        .with(ATTRIBUTES, attributes("\r\n"))
+        .with(PARTITION, partition())
+        .with_images("Img/img_align_celeba", &IMAGES)
+}
+
+/// The authors' layout with another attribute file.
+fn with_attributes(content: impl AsRef<[u8]>) -> Folder {
+    official().with(ATTRIBUTES, content)
+}
+
+/// The attribute file with one line changed; `line` counts from 1.
+fn with_line(line: usize, change: impl Fn(&str) -> String) -> Folder {
+    let text = attributes("\n");
+    let lines = text.lines().enumerate().map(|(i, old)| if i + 1 == line { change(old) } else { old.to_owned() });
+    with_attributes(lines.map(|line| line + "\n").collect::<Vec<_>>().concat())
+}
+
+fn assert_is_the_fixture(folder: &Folder) {
+    let dataset = folder.read();
+    assert_eq!(dataset.sources().unwrap(), IMAGES);
+    assert_eq!(dataset.counts().unwrap(), [2, 1, 2]);
+    for (i, row) in dataset.rows().unwrap().iter().enumerate() {
+        assert_eq!(row.labels, expected_labels(i), "image {i}");
+        assert_eq!(row.split, Split::ALL[CODES[i]], "image {i}");
+    }
+    assert_eq!(dataset.labels(3).unwrap(), expected_labels(3));
+}
+
+#[test]
+fn the_authors_layout_is_read() {
+    assert_is_the_fixture(&official());
+}
+
+#[test]
+fn unix_line_ends_are_read() {
+    assert_is_the_fixture(&with_attributes(attributes("\n")));
+}
+
+#[test]
+fn torchvisions_flat_layout_is_read_from_the_folder_above_too() {
+    for base in ["", "celeba/"] {
+        let folder = Folder::new(celeba::read_with)
+            .with(&format!("{base}list_attr_celeba.txt"), attributes("\n"))
+            .with(&format!("{base}list_eval_partition.txt"), partition())
+            .with_images(&format!("{base}img_align_celeba"), &IMAGES);
+        assert_is_the_fixture(&folder);
+    }
+}
+
+#[test]
+fn kaggles_tables_and_nested_image_folder_are_read() {
+    let rows: Vec<String> = (0..5).map(|i| format!("{}{}\n", IMAGES[i], values(i, ",", "-1"))).collect();
+    let folder = Folder::new(celeba::read_with)
+        .with("list_attr_celeba.csv", csv_header("image_id") + &rows.concat())
+        .with("list_eval_partition.csv", format!("image_id,partition\n{}", pairs(",", "\n", |i| CODES[i].to_string())))
+        .with_images("img_align_celeba/img_align_celeba", &IMAGES);
+    assert_is_the_fixture(&folder);
+    let Images::Folder(images) = folder.read().images else { panic!("CelebA's images lie in a folder") };
+    assert!(images.ends_with("img_align_celeba/img_align_celeba"));
+}
+
+#[test]
+fn attributes_in_another_order_are_mapped_by_name() {
+    let reversed = |line: &str| line.split_whitespace().rev().collect::<Vec<_>>().join(" ");
+    let rows = (0..5).map(|i| format!("{} {}\n", IMAGES[i], reversed(&values(i, " ", "-1"))));
+    let header = format!("5\n{}\n", reversed(&NAMES.join(" ")));
+    assert_is_the_fixture(&with_attributes(header + &rows.collect::<Vec<_>>().concat()));
+}
+
+#[test]
+fn a_partition_in_another_order_is_joined_by_name() {
+    let mut lines: Vec<String> = partition().lines().map(|line| format!("{line}\n")).collect();
+    lines.reverse();
+    assert_is_the_fixture(&official().with(PARTITION, lines.concat()));
+}
+
+#[test]
+fn identities_are_optional() {
+    let unknown = official().read();
+    assert!(unknown.rows().unwrap().iter().all(|row| row.identity.is_none()));
+    assert!(unknown.notes.contains(&"identities: not known".to_owned()), "{:?}", unknown.notes);
+    let known = official().with(IDENTITY, pairs(" ", "\n", |i| (2880 + i / 2).to_string())).read();
+    let identities: Vec<_> = known.rows().unwrap().iter().map(|row| row.identity.unwrap().to_owned()).collect();
+    assert_eq!(identities, ["2880", "2880", "2881", "2881", "2882"]);
+    let note = "identities: 3, of which 1 in two splits, which flatters test figures";
+    assert!(known.notes.contains(&note.to_owned()), "{:?}", known.notes);
+}
+
+#[test]
+fn an_unknown_partition_is_not_called_official() {
+    let partition = official().read().partition;
+    assert!(!partition.official);
+    // The digest is that of the `blake3` package of Python on the same bytes.
+    let expected = "partition: as given in list_eval_partition.txt (blake3 c15e7b805685fa86), not verified as the \
+                    official one; 2 train, 1 val, 2 test images";
+    assert_eq!(partition.description, expected);
+}
+
+#[test]
+fn an_image_without_labels_is_noted() {
+    let notes = official().with_images("Img/img_align_celeba", &["999999.jpg"]).read().notes;
+    let expected = "images: 6 in the folder, 1 of them without labels and left out";
+    assert!(notes.contains(&expected.to_owned()), "{notes:?}");
+}
+
+#[test]
+fn a_missing_image_is_an_error_that_names_it_and_says_what_to_do() {
+    let folder = official().without("Img/img_align_celeba/000002.jpg").without("Img/img_align_celeba/000004.jpg");
+    let expected = "Img/img_align_celeba: image 000002.jpg (list_attr_celeba.txt, line 4) is missing, one of 2 missing \
+                    of 5 annotated: unpack them all here, or ask for --subset to keep only those that exist";
+    assert_eq!(folder.complaint(), expected);
+}
+
+#[test]
+fn a_subset_keeps_the_images_that_exist_and_says_so() {
+    let folder = official().without("Img/img_align_celeba/000002.jpg").without("Img/img_align_celeba/000004.jpg");
+    let dataset = folder.read_subset().unwrap();
+    assert_eq!(dataset.sources().unwrap(), ["000001.jpg", "000003.jpg", "000005.jpg"]);
+    assert_eq!(dataset.labels(1).unwrap(), expected_labels(2));
+    let remark = "subset: 3 of 5 annotated images";
+    assert!(!dataset.partition.official);
+    assert!(dataset.partition.description.ends_with(remark), "{}", dataset.partition.description);
+    assert!(dataset.notes.contains(&remark.to_owned()), "{:?}", dataset.notes);
+}
+
+#[test]
+fn a_subset_of_nothing_is_an_error() {
+    let mut folder = official().with_images("Img/img_align_celeba", &["other.jpg"]);
+    for image in IMAGES {
+        folder = folder.without(&format!("Img/img_align_celeba/{image}"));
+    }
+    let complaint = folder.sentence(folder.read_subset());
+    assert_eq!(complaint, "Img/img_align_celeba: holds none of the 5 annotated images");
+}
+
+#[test]
+fn an_empty_folder_is_told_what_was_looked_for() {
+    let expected = "ROOT: holds no attribute file of CelebA: looked for list_attr_celeba.txt, list_attr_celeba.csv in \
+                    ., Anno, Eval, celeba, celeba/Anno, celeba/Eval, CelebA, CelebA/Anno, CelebA/Eval; \
+                    datasets/README.md says how to obtain the files";
+    assert_eq!(Folder::new(celeba::read_with).complaint(), expected);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_an_error() {
+    let error = celeba::read(std::path::Path::new("no/such/folder")).unwrap_err().to_string();
+    assert!(
+        error.starts_with("no/such/folder: is not a folder; give the one that holds the files of CelebA"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_folder_without_images_is_told_where_they_were_looked_for() {
+    let folder = Folder::new(celeba::read_with).with(ATTRIBUTES, attributes("\n")).with(PARTITION, partition());
+    let complaint = folder.complaint();
+    assert!(
+        complaint.starts_with("ROOT: holds no JPEG images of CelebA: looked in Img/img_align_celeba"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn a_row_with_39_values_is_rejected() {
+    let folder = with_line(5, |line| line.rsplit_once(' ').unwrap().0.to_owned());
+    assert_eq!(folder.complaint(), format!("{ATTRIBUTES}, line 5: found 39 labels, expected 40"));
+}
+
+#[test]
+fn a_row_with_41_values_is_rejected() {
+    let folder = with_line(3, |line| format!("{line} 1"));
+    assert_eq!(folder.complaint(), format!("{ATTRIBUTES}, line 3: found 41 labels, expected 40"));
+}
+
+#[test]
+fn a_label_of_zero_is_rejected() {
+    let folder = with_line(4, |line| line.replacen(" -1", " 0", 1));
+    let attribute = NAMES[expected_labels(1).iter().position(|label| !label).unwrap()];
+    let expected = format!("{ATTRIBUTES}, line 4: attribute {attribute} has the label \"0\", expected -1 or 1");
+    assert_eq!(folder.complaint(), expected);
+}
+
+#[test]
+fn a_count_line_that_lies_is_rejected() {
+    let expected = format!("{ATTRIBUTES}, line 1: the count says 6 images, but 5 follow; is the file whole?");
+    assert_eq!(with_line(1, |_| "6".to_owned()).complaint(), expected);
+}
+
+#[test]
+fn an_unknown_attribute_is_rejected() {
+    let expected = format!("{ATTRIBUTES}, line 2: unknown attribute \"Tall\"; the 40 of CelebA were expected");
+    assert_eq!(with_line(2, |line| line.replace("Young", "Tall")).complaint(), expected);
+}
+
+#[test]
+fn an_attribute_named_twice_is_rejected() {
+    let folder = with_line(2, |line| line.replace("Young", "Male"));
+    assert_eq!(folder.complaint(), format!("{ATTRIBUTES}, line 2: attribute Male appears twice"));
+}
+
+#[test]
+fn a_header_that_lacks_an_attribute_is_rejected() {
+    let expected =
+        format!("{ATTRIBUTES}, line 2: found 39 attribute names, expected {COUNT}; Young is among the missing");
+    assert_eq!(with_line(2, |line| line.replace("Young", "")).complaint(), expected);
+}
+
+#[test]
+fn an_empty_attribute_file_is_rejected() {
+    let expected = format!("{ATTRIBUTES}: is empty; a header of 40 attribute names and rows were expected");
+    assert_eq!(with_attributes("").complaint(), expected);
+    let expected = format!("{ATTRIBUTES}: ends before the header of 40 attribute names");
+    assert_eq!(with_attributes("202599\n").complaint(), expected);
+}
+
+#[test]
+fn an_image_annotated_twice_is_rejected() {
+    let folder = with_line(6, |line| line.replace("000004", "000002"));
+    let expected =
+        format!("{ATTRIBUTES}, line 6: image 000002.jpg appears twice, first in list_attr_celeba.txt, line 4");
+    assert_eq!(folder.complaint(), expected);
+}
+
+#[test]
+fn an_image_with_two_splits_is_rejected() {
+    let folder = official().with(PARTITION, partition() + "000001.jpg 2\n");
+    let expected =
+        format!("{PARTITION}, line 6: image 000001.jpg appears twice, first in list_eval_partition.txt, line 1");
+    assert_eq!(folder.complaint(), expected);
+}
+
+#[test]
+fn an_image_without_a_split_is_rejected() {
+    let folder = official().with(PARTITION, partition().replace("000003.jpg 1\r\n", ""));
+    let expected = format!("{ATTRIBUTES}, line 5: image 000003.jpg has no split in list_eval_partition.txt");
+    assert_eq!(folder.complaint(), expected);
+}
+
+#[test]
+fn an_image_with_a_split_but_no_labels_is_rejected() {
+    let folder = official().with(PARTITION, "000000.jpg 0\n".to_owned() + &partition());
+    let expected = format!("{PARTITION}, line 1: image 000000.jpg has a split, but no labels in list_attr_celeba.txt");
+    assert_eq!(folder.complaint(), expected);
+}
+
+#[test]
+fn an_image_without_an_identity_is_rejected() {
+    let folder = official().with(IDENTITY, "000001.jpg 7\n");
+    let expected = format!("{ATTRIBUTES}, line 4: image 000002.jpg has no identity in identity_CelebA.txt");
+    assert_eq!(folder.complaint(), expected);
+}
+
+#[test]
+fn an_unknown_split_is_rejected() {
+    let folder = official().with(PARTITION, partition().replace("000004.jpg 2", "000004.jpg 3"));
+    let expected =
+        format!("{PARTITION}, line 4: found \"3\" for image \"000004.jpg\", expected 0 or train, 1 or val, 2 or test");
+    assert_eq!(folder.complaint(), expected);
+}
+
+#[test]
+fn a_partition_line_with_one_or_three_fields_is_rejected() {
+    for (line, fields) in [("000004.jpg", "1 field"), ("000004.jpg 2 2", "3 fields")] {
+        let folder = official().with(PARTITION, partition().replace("000004.jpg 2", line));
+        let expected = format!("{PARTITION}, line 4: found {fields}, expected 2: an image's name and its value");
+        assert_eq!(folder.complaint(), expected);
+    }
+}
+
+#[test]
+fn a_partition_without_test_images_is_rejected() {
+    let folder = official().with(PARTITION, pairs(" ", "\n", |i| (i / 3).to_string()));
+    let expected = format!("{PARTITION}: no image is in the test split; 0 is train, 1 is val, 2 is test");
+    assert_eq!(folder.complaint(), expected);
+}
+
+#[test]
+fn a_name_that_is_not_utf8_is_rejected() {
+    let mut bytes = attributes("\n").into_bytes();
+    let place = bytes.windows(10).position(|window| window == b"000003.jpg").unwrap();
+    bytes[place] = 0xFF;
+    let expected = format!(r#"{ATTRIBUTES}, line 5: "\xff00003.jpg" is not UTF-8 text"#);
+    assert_eq!(with_attributes(bytes).complaint(), expected);
+    let folder = official().with(PARTITION, b"000001.jpg \xFF\n");
+    assert_eq!(folder.complaint(), format!(r#"{PARTITION}, line 1: "\xff" is not UTF-8 text"#));
+}
+
+#[test]
+fn a_kaggle_row_with_another_number_of_columns_is_rejected() {
+    let table = csv_header("image_id") + "000001.jpg,1,-1\n";
+    let folder = official().without(ATTRIBUTES).with("list_attr_celeba.csv", table);
+    let expected = "list_attr_celeba.csv, line 2: found 3 columns, expected 41: the image's name and 40 labels";
+    assert_eq!(folder.complaint(), expected);
+}
+
+/// The folder of CelebA's official files, where the person who runs the tests has one.
+#[allow(clippy::print_stderr, reason = "says that nothing was checked")]
+fn real_celeba() -> Option<std::path::PathBuf> {
+    let root = std::env::var_os("GAL_BENCH_CELEBA");
+    if root.is_none() {
+        eprintln!("skipped: GAL_BENCH_CELEBA does not name a folder with CelebA's official files");
+    }
+    root.map(Into::into)
+}
+
+/// The counts in `datasets/celeba-statistics.csv` were made from the official files by a script in another language.
+#[test]
+fn the_official_files_have_the_published_number_of_positives_in_every_split() {
+    let Some(root) = real_celeba() else { return };
+    let table = celeba::annotations(&root).unwrap();
+    let rows = table::rows(&table).unwrap();
+    let mut published = csv::Reader::from_path("datasets/celeba-statistics.csv").unwrap();
+    for record in published.records() {
+        let record = record.unwrap();
+        let index = gal_bench::attribute::index(&record[0]).unwrap();
+        for (column, split) in Split::ALL.iter().enumerate() {
+            let positives = rows.iter().filter(|row| row.split == *split && row.labels[index]).count();
+            assert_eq!(positives.to_string(), record[column + 1], "{} in {}", &record[0], split.label());
+        }
+    }
+}
+
+#[test]
+fn the_official_partition_is_recognised_as_text_and_as_table_if_every_image_is_there() {
+    let Some(root) = real_celeba() else { return };
+    let table = celeba::annotations(&root).unwrap();
+    let rows = table::rows(&table).unwrap();
+    let images: Vec<&str> = rows.iter().map(|row| row.source).collect();
+    let lines: Vec<String> = rows.iter().map(|row| format!("{},{}\n", row.source, row.split as u8)).collect();
+    let attributes = std::fs::read(root.join("Anno/list_attr_celeba.txt")).unwrap();
+    let folder = Folder::new(celeba::read_with)
+        .with("list_attr_celeba.txt", attributes)
+        .with("list_eval_partition.csv", "image_id,partition\n".to_owned() + &lines.concat())
+        .with_images("img_align_celeba", &images);
+    let dataset = folder.read();
+    assert!(dataset.partition.official);
+    let expected = "partition: list_eval_partition.csv is the official CelebA partition (md5 d32c9cbf5e040fd4); 162,770 \
+                    train, 19,867 val, 19,962 test images";
+    assert_eq!(dataset.partition.description, expected);
+    assert!(dataset.notes[0].contains("is the official CelebA labels (md5 75e246fa4810816f)"), "{:?}", dataset.notes);
+    let subset = folder.without("img_align_celeba/202599.jpg").read_subset().unwrap();
+    assert!(!subset.partition.official);
+}

@@ -1,0 +1,256 @@
+//! LFWA from MATLAB files and from conversions, and what is said of files that are broken. The `.mat` files are made by
+//! `tests/golden/make_mat.py`.
+
+use super::{Folder, csv_header, expected_labels, values};
+use gal_bench::attribute::NAMES;
+use gal_bench::dataset::{Split, lfwa};
+
+const ATTRIBUTES: &str = "anno/lfw_att_40.mat";
+const PARTITION: &str = "anno/indices_train_test.mat";
+const IMAGES: [&str; 6] = [
+    "Ada_Quill/Ada_Quill_0001.jpg",
+    "Ada_Quill/Ada_Quill_0002.jpg",
+    "Bo_Ember/Bo_Ember_0001.jpg",
+    "Zoë_Finch/Zoë_Finch_0001.jpg",
+    "Zoë_Finch/Zoë_Finch_0002.jpg",
+    "Zoë_Finch/Zoë_Finch_0003.jpg",
+];
+
+fn golden(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// The authors' layout, small.
+fn official() -> Folder {
+    Folder::new(lfwa::read_with)
+        .with(ATTRIBUTES, golden("lfwa_attributes.mat"))
+        .with(PARTITION, golden("lfwa_indices.mat"))
+        .with_images("lfw", &IMAGES)
+}
+
+/// A conversion in place of both files.
+fn converted(name: &str, attributes: &str, partition_name: &str, partition: &str) -> Folder {
+    Folder::new(lfwa::read_with)
+        .with(name, attributes)
+        .with(partition_name, partition)
+        .with_images("lfw-deepfunneled", &IMAGES)
+}
+
+/// A row of labels for every image, under the name that `image` gives it.
+fn rows(separator: &str, negative: &str, image: impl Fn(&str) -> String) -> String {
+    let rows = (0..6).map(|i| format!("{}{}\n", image(IMAGES[i]), values(i, separator, negative)));
+    rows.collect::<Vec<_>>().concat()
+}
+
+fn partition(separator: &str, codes: [&str; 2]) -> String {
+    let rows = (0..6).map(|i| format!("{}{separator}{}\n", IMAGES[i], codes[i / 3]));
+    rows.collect::<Vec<_>>().concat()
+}
+
+fn csv_of(negative: &str) -> String {
+    csv_header("name") + &rows(",", negative, str::to_owned)
+}
+
+fn assert_is_the_fixture(folder: &Folder) {
+    let dataset = folder.read();
+    let rows = dataset.rows().unwrap();
+    assert_eq!(dataset.counts().unwrap(), [3, 0, 3]);
+    for (i, row) in rows.iter().enumerate() {
+        assert_eq!(row.source, IMAGES[i]);
+        assert_eq!(row.labels, expected_labels(i), "image {i}");
+        assert_eq!(row.split, if i < 3 { Split::Train } else { Split::Test }, "image {i}");
+        assert_eq!(row.identity, Some(IMAGES[i].split_once('/').unwrap().0));
+    }
+}
+
+#[test]
+fn the_authors_files_are_read() {
+    assert_is_the_fixture(&official());
+}
+
+#[test]
+fn labels_stored_the_other_way_round_are_read() {
+    assert_is_the_fixture(&official().with(ATTRIBUTES, golden("lfwa_transposed.mat")));
+}
+
+#[test]
+fn every_usual_image_folder_is_found() {
+    for images in ["lfw-deepfunneled", "lfw-deepfunneled/lfw-deepfunneled", "lfw_funneled", "images", "."] {
+        let folder = Folder::new(lfwa::read_with)
+            .with("lfw_att_40.mat", golden("lfwa_attributes.mat"))
+            .with("indices_train_test.mat", golden("lfwa_indices.mat"))
+            .with_images(images, &IMAGES);
+        assert_is_the_fixture(&folder);
+    }
+}
+
+#[test]
+fn a_csv_conversion_is_read_in_either_coding() {
+    for negative in ["0", "-1", "0.0"] {
+        let split = format!("image,split\n{}", partition(",", ["train", "test"]));
+        assert_is_the_fixture(&converted("lfw_att_40.csv", &csv_of(negative), "lfw_partition.csv", &split));
+    }
+}
+
+#[test]
+fn text_conversions_are_read_with_or_without_count_and_title() {
+    let names = NAMES.join(" ");
+    let split = partition(" ", ["0", "2"]);
+    for head in [format!("6\n{names}\n"), format!("{names}\n"), format!("name {names}\n")] {
+        let text = head + &rows(" ", "0", str::to_owned);
+        assert_is_the_fixture(&converted("lfw_att_40.txt", &text, "lfw_partition.txt", &split));
+    }
+}
+
+#[test]
+fn a_tab_separated_conversion_with_spaces_in_attribute_names_is_read() {
+    let header = format!("filename\t{}\n", NAMES.map(|name| name.replace('_', " ")).join("\t"));
+    let split = partition("\t", ["train", "test"]);
+    let folder =
+        converted("lfw_att_40.txt", &(header + &rows("\t", "0", str::to_owned)), "indices_train_test.txt", &split);
+    assert_is_the_fixture(&folder);
+}
+
+#[test]
+fn names_without_folder_or_with_backslashes_are_completed() {
+    let split = partition(",", ["train", "test"]);
+    for image in [|name: &str| name.split_once('/').unwrap().1.to_owned(), |name: &str| name.replace('/', "\\")] {
+        let text = csv_header("name") + &rows(",", "0", image);
+        assert_is_the_fixture(&converted("lfw_att_40.csv", &text, "indices_train_test.csv", &split));
+    }
+}
+
+#[test]
+fn nothing_is_called_official_since_no_digest_is_known() {
+    let dataset = official().read();
+    assert!(!dataset.partition.official);
+    let description = dataset.partition.description;
+    assert!(description.starts_with("partition: as given in indices_train_test.mat (blake3 "), "{description}");
+    assert!(description.ends_with("not verified as the official one; 3 train, 3 test images"), "{description}");
+    assert!(dataset.notes.contains(&"image folder: lfw".to_owned()), "{:?}", dataset.notes);
+    let people = "identities: 3, none of them in two splits".to_owned();
+    assert!(dataset.notes.contains(&people), "{:?}", dataset.notes);
+}
+
+#[test]
+fn images_without_labels_are_noted() {
+    let notes = official().with_images("lfw", &["Cy_Moss/Cy_Moss_0001.jpg"]).read().notes;
+    let expected = "images: 7 in the folder, 1 of them without labels and left out".to_owned();
+    assert!(notes.contains(&expected), "{notes:?}");
+}
+
+#[test]
+fn a_missing_image_is_named_with_its_row() {
+    let complaint = official().without("lfw/Bo_Ember/Bo_Ember_0001.jpg").complaint();
+    let expected = "lfw: image Bo_Ember/Bo_Ember_0001.jpg (lfw_att_40.mat, row 3) is missing, one of 1 missing of 6 ";
+    assert!(complaint.starts_with(expected), "{complaint}");
+}
+
+/// Each broken attribute file with what is said of it.
+#[test]
+fn a_broken_attribute_file_is_told_apart() {
+    let cases = [
+        ("lfwa_no_label.mat", "has no variable `label`; its variables are: AttrName, name"),
+        ("lfwa_no_name.mat", "`AttrName`: found 2 attribute names, expected 40; Attractive is among the missing"),
+        ("lfwa_indices.mat", "has no variable `AttrName`; its variables are: indices_img_test, indices_img_train"),
+        ("lfwa_label_two.mat", "row 4: `label` of Zoë_Finch/Zoë_Finch_0001.jpg for Male is 2, expected 0 or 1"),
+        ("lfwa_label_short.mat", "`label` is 5 x 40, expected 6 x 40 for 6 names"),
+        ("lfwa_attribute_unknown.mat", "`AttrName`: unknown attribute \"Tall\"; the 40 of CelebA were expected"),
+        (
+            "lfwa_version_5.mat",
+            "is of the older MATLAB format (version 5 to 7), expected version 7.3; save it in MATLAB with the option \
+             -v7.3, or give a CSV conversion instead (datasets/README.md)",
+        ),
+    ];
+    for (name, message) in cases {
+        assert_eq!(official().with(ATTRIBUTES, golden(name)).complaint(), format!("{ATTRIBUTES}: {message}"));
+    }
+}
+
+#[test]
+fn a_name_array_that_is_not_of_cells_is_rejected() {
+    let complaint = official().with(ATTRIBUTES, golden("lfwa_name_numbers.mat")).complaint();
+    let expected = format!("{ATTRIBUTES}: `name` is not a cell array of strings");
+    assert!(complaint.starts_with(&expected), "{complaint}");
+}
+
+#[test]
+fn a_file_that_is_not_matlab_at_all_is_rejected() {
+    let complaint = official().with(ATTRIBUTES, "<html>404</html>").complaint();
+    assert!(complaint.starts_with(&format!("{ATTRIBUTES}: is not a MATLAB 7.3 file; obtain it again")), "{complaint}");
+}
+
+#[test]
+fn a_truncated_mat_file_is_rejected_wherever_it_ends() {
+    let whole = golden("lfwa_attributes.mat");
+    for length in (0..whole.len()).step_by(977) {
+        let complaint = official().with(ATTRIBUTES, &whole[..length]).complaint();
+        assert!(complaint.starts_with(&format!("{ATTRIBUTES}: ")), "{length} bytes: {complaint}");
+    }
+}
+
+#[test]
+fn broken_indices_are_told_apart() {
+    let rows = "the rows of lfw_att_40.mat";
+    let cases = [
+        (
+            "lfwa_indices_outside.mat",
+            format!("`indices_img_test`, entry 3: found 7, expected a whole number from 1 to 6, {rows}"),
+        ),
+        (
+            "lfwa_indices_zero.mat",
+            format!("`indices_img_train`, entry 1: found 0, expected a whole number from 1 to 6, {rows}"),
+        ),
+        (
+            "lfwa_indices_fraction.mat",
+            format!("`indices_img_train`, entry 2: found 2.5, expected a whole number from 1 to 6, {rows}"),
+        ),
+        (
+            "lfwa_indices_both.mat",
+            format!("`indices_img_test`, entry 1: image 3 ({}) stands in the train split already", IMAGES[2]),
+        ),
+        (
+            "lfwa_indices_neither.mat",
+            format!("image 5 ({}) is in neither `indices_img_train` nor `indices_img_test`", IMAGES[4]),
+        ),
+        (
+            "lfwa_indices_no_test.mat",
+            "has no variable `indices_img_test`; its variables are: indices_img_train".to_owned(),
+        ),
+    ];
+    for (name, message) in cases {
+        assert_eq!(official().with(PARTITION, golden(name)).complaint(), format!("{PARTITION}: {message}"));
+    }
+}
+
+#[test]
+fn a_conversion_that_mixes_both_codings_is_rejected() {
+    let text = csv_header("name") + &format!("{}{}\n", IMAGES[0], ",0".repeat(39) + ",-1");
+    let folder = converted("lfw_att_40.csv", &text, "lfw_partition.csv", "");
+    let expected = "lfw_att_40.csv, line 2: attribute Young has the label \"-1\", expected 0 or 1";
+    assert_eq!(folder.complaint(), expected);
+}
+
+#[test]
+fn an_image_under_two_spellings_of_its_name_is_rejected() {
+    let text = csv_of("0") + &format!("Bo_Ember_0001.jpg{}\n", values(2, ",", "0"));
+    let folder = converted("lfw_att_40.csv", &text, "lfw_partition.csv", &partition(",", ["train", "test"]));
+    let expected =
+        format!("lfw_att_40.csv, line 8: image {} appears twice, first in lfw_att_40.csv, line 4", IMAGES[2]);
+    assert_eq!(folder.complaint(), expected);
+}
+
+#[test]
+fn a_partition_with_zero_and_one_alone_is_not_taken_for_train_and_test() {
+    let folder = converted("lfw_att_40.csv", &csv_of("0"), "lfw_partition.csv", &partition(",", ["0", "1"]));
+    let expected = "lfw_partition.csv: no image is in the test split; 0 is train, 1 is val, 2 is test";
+    assert_eq!(folder.complaint(), expected);
+}
+
+#[test]
+fn an_empty_folder_is_told_what_was_looked_for() {
+    let complaint = Folder::new(lfwa::read_with).complaint();
+    let expected = "ROOT: holds no attribute file of LFWA: looked for lfw_att_40.mat, lfw_att_40.csv, lfw_att_40.txt in \
+                    ., anno, lfwa, lfwa/anno, LFWA, LFWA/anno; ";
+    assert!(complaint.starts_with(expected), "{complaint}");
+}
