@@ -29,18 +29,6 @@ impl Item {
     }
 }
 
-pub(super) fn split_label(split: Split) -> &'static str {
-    match split {
-        Split::Train => "train",
-        Split::Val => "val",
-        Split::Test => "test",
-    }
-}
-
-pub(super) fn parse_split(label: &str) -> Option<Split> {
-    [Split::Train, Split::Val, Split::Test].into_iter().find(|split| split_label(*split) == label)
-}
-
 /// Writes both forms; the digest of the Parquet file. `operations` gives the text of a copy's plan.
 pub(super) fn write(
     dataset: &Dataset,
@@ -73,7 +61,7 @@ fn frame(
     let mut columns = vec![
         text("source", copies().map(|(item, _)| item.source.clone()).collect()),
         Column::new("copy".into(), copies().map(|(_, copy)| copy as i32).collect::<Vec<_>>()),
-        text("split", copies().map(|(item, _)| split_label(item.split).to_owned()).collect()),
+        text("split", copies().map(|(item, _)| item.split.label().to_owned()).collect()),
         Column::new("identity".into(), identity),
     ];
     for name in attribute::NAMES {

@@ -1,8 +1,8 @@
 //! Reads a prepared set and verifies it.
 
 use super::folder::{self, MANIFEST, PREPARED};
+use super::jpeg;
 use super::prepared::{Prepared, VERSION};
-use super::{jpeg, manifest};
 use crate::attribute;
 use crate::augment::{Filter, resize};
 use crate::dataset::Split;
@@ -122,7 +122,7 @@ fn rows(bytes: &[u8]) -> Result<Vec<Row>> {
         Some(Row {
             source: sources[row]?.to_owned(),
             copy: copies[row]?,
-            split: manifest::parse_split(splits[row]?)?,
+            split: Split::parse(splits[row]?)?,
             identity: identities[row].map(str::to_owned),
             labels: std::array::from_fn(|place| labels[place][row]),
             file: stored[row]?.to_owned(),

@@ -97,7 +97,7 @@ fn describe(
 
 fn splits(dataset: &Dataset) -> Result<Vec<Split>> {
     let parse = |label: Option<&str>| {
-        label.and_then(manifest::parse_split).ok_or_else(|| Error::Internal(format!("there is no split {label:?}")))
+        label.and_then(Split::parse).ok_or_else(|| Error::Internal(format!("there is no split {label:?}")))
     };
     dataset.table.column("split")?.str()?.iter().map(parse).collect()
 }
@@ -122,7 +122,7 @@ fn items(dataset: &Dataset, copies: u32) -> Result<Vec<Item>> {
             row,
             source: source.to_owned(),
             split,
-            shard: format!("{}/{}/{shard:04}", folder::IMAGES, manifest::split_label(split)),
+            shard: format!("{}/{}/{shard:04}", folder::IMAGES, split.label()),
             stem: if unique { stem.to_owned() } else { format!("{row:07}-{stem}") },
             copies: if split == Split::Train { copies } else { 1 },
         });

@@ -1,17 +1,18 @@
-//! Stages 1b and storage: what a prepared folder holds, that it is the same however it came about, and what is refused.
+//! Stages 1b and storage: what a prepared folder holds.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod folder;
 mod golden;
+mod properties;
 
 use gal_bench::attribute;
-use gal_bench::augment::{Filter, Operation, Pipeline, Plan, Source, Step, render, resize};
+use gal_bench::augment::{Filter, Operation, Pipeline, resize};
 use gal_bench::dataset::{Dataset, Images, Name, Partition, Split};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Options, Prepared, Reader};
 use image::RgbImage;
 use polars::prelude::*;
-use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -223,75 +224,6 @@ fn another_seed_gives_other_distortions_only() {
 }
 
 #[test]
-fn stopped_run_goes_on_to_the_same_bytes_and_keeps_what_is_there() {
-    let bench = Bench::seven();
-    bench.prepare(&options()).unwrap();
-    let whole = content(&bench.out());
-    for name in ["prepared.json", "manifest.parquet", "images/train/0000/000-1.jpg", "images/test/0000/001-0.jpg"] {
-        std::fs::remove_file(bench.out().join(name)).unwrap();
-    }
-    // As a power cut and a kill leave them.
-    std::fs::write(bench.out().join("images/train/0000/002-0.jpg"), []).unwrap();
-    std::fs::write(bench.out().join(".partial-abc"), "half").unwrap();
-    // A source whose images are all there is not even read.
-    bench.spoil(4);
-    bench.prepare(&options()).unwrap();
-    assert!(content(&bench.out()) == whole);
-}
-
-#[test]
-fn finished_folder_is_left_alone() {
-    let bench = Bench::seven();
-    let first = bench.prepare(&options()).unwrap();
-    bench.spoil(0);
-    assert_eq!(bench.prepare(&options()).unwrap(), first);
-}
-
-#[test]
-fn run_that_meets_a_damaged_source_goes_on_once_it_is_mended() {
-    let bench = Bench::seven();
-    bench.prepare(&options()).unwrap();
-    let whole = content(&bench.out());
-    std::fs::remove_dir_all(bench.out()).unwrap();
-    let good = std::fs::read(bench.source(4)).unwrap();
-    bench.spoil(4);
-    assert!(bench.refusal(&options()).contains("004.jpg"));
-    bench.assert_unfinished();
-    std::fs::write(bench.source(4), good).unwrap();
-    bench.prepare(&options()).unwrap();
-    assert!(content(&bench.out()) == whole);
-}
-
-#[test]
-fn finished_folder_of_other_images_is_refused() {
-    let bench = Bench::seven();
-    bench.prepare(&options()).unwrap();
-    write_jpeg(&bench.source(3), &picture(3, 90, 20));
-    assert!(bench.refusal(&options()).contains("--force"));
-}
-
-#[test]
-fn unfinished_folder_is_finished_with_the_images_as_they_are_now() {
-    let bench = Bench::seven();
-    bench.prepare(&options()).unwrap();
-    std::fs::remove_file(bench.out().join("prepared.json")).unwrap();
-    write_jpeg(&bench.source(2), &picture(3, 90, 20));
-    bench.prepare(&options()).unwrap();
-    let gone_on = content(&bench.out());
-    bench.prepare(&Options { force: true, ..options() }).unwrap();
-    assert!(content(&bench.out()) == gone_on);
-}
-
-#[test]
-fn folder_whose_inputs_are_not_recorded_is_known_by_its_description() {
-    let bench = Bench::seven();
-    let first = bench.prepare(&options()).unwrap();
-    std::fs::remove_file(bench.out().join("inputs.json")).unwrap();
-    assert_eq!(bench.prepare(&options()).unwrap(), first);
-    assert!(bench.refusal(&Options { seed: 8, ..options() }).contains("--force"));
-}
-
-#[test]
 fn pipeline_is_recorded_so_that_it_can_be_used_again() {
     let bench = Bench::seven();
     let pipeline = Pipeline { operations: vec![Operation::FlipLeftRight { probability: 1.0 }] };
@@ -324,106 +256,6 @@ fn synthetic_faces_are_drawn_into_the_folder() {
 }
 
 #[test]
-fn folder_of_other_options_is_refused_unless_forced() {
-    let bench = Bench::seven();
-    bench.prepare(&options()).unwrap();
-    let other = Options { quality: 80, ..options() };
-    assert!(bench.refusal(&other).contains("--force"));
-    std::fs::remove_file(bench.out().join("prepared.json")).unwrap();
-    assert!(bench.refusal(&other).contains("--force"));
-    assert_eq!(bench.prepare(&Options { force: true, ..other }).unwrap().quality, 80);
-}
-
-#[test]
-fn folder_of_other_labels_is_refused() {
-    let mut bench = Bench::seven();
-    bench.prepare(&options()).unwrap();
-    let flipped: Vec<bool> =
-        bench.dataset.table.column("Male").unwrap().bool().unwrap().iter().map(|l| l != Some(true)).collect();
-    bench.dataset.table.with_column(Column::new("Male".into(), flipped)).unwrap();
-    assert!(bench.refusal(&options()).contains("--force"));
-}
-
-#[test]
-fn folder_with_other_files_is_refused_even_when_forced() {
-    let bench = Bench::seven();
-    std::fs::create_dir(bench.out()).unwrap();
-    std::fs::write(bench.out().join("thesis.txt"), "mine").unwrap();
-    assert!(bench.refusal(&Options { force: true, ..options() }).contains("thesis.txt"));
-    assert_eq!(content(&bench.out()).len(), 1);
-}
-
-#[test]
-fn folder_in_use_is_refused_and_free_again_afterwards() {
-    let bench = Bench::seven();
-    std::fs::create_dir(bench.out()).unwrap();
-    let other = std::fs::File::create(bench.out().join(".lock")).unwrap();
-    other.try_lock().unwrap();
-    assert!(bench.refusal(&options()).contains("another run"));
-    drop(other);
-    bench.prepare(&options()).unwrap();
-}
-
-#[test]
-fn damaged_image_is_named_and_nothing_looks_finished() {
-    let bench = Bench::seven();
-    let bytes = std::fs::read(bench.source(2)).unwrap();
-    for damage in [&bytes[..bytes.len() / 2], b"GIF89a", b""] {
-        std::fs::write(bench.source(2), damage).unwrap();
-        let message = bench.refusal(&options());
-        assert!(message.contains("002.jpg") && message.contains("not a whole JPEG"), "{message}");
-        bench.assert_unfinished();
-    }
-    std::fs::write(bench.source(2), bytes).unwrap();
-    bench.prepare(&options()).unwrap();
-}
-
-#[test]
-fn missing_images_are_counted_before_anything_is_written() {
-    let bench = Bench::seven();
-    for row in [1, 4, 5] {
-        std::fs::remove_file(bench.source(row)).unwrap();
-    }
-    let message = bench.refusal(&options());
-    assert!(message.contains("001.jpg") && message.contains("2 more"), "{message}");
-    assert!(!bench.out().exists());
-}
-
-#[test]
-fn source_outside_the_image_folder_is_refused() {
-    let mut bench = Bench::new(&["train"]);
-    bench.dataset.table = table(&["../in/face/000.jpg".to_owned()], &["train"]);
-    assert!(bench.refusal(&options()).contains("../in/face/000.jpg"));
-}
-
-#[test]
-fn unwritable_folder_is_one_sentence() {
-    let bench = Bench::seven();
-    let below_a_file = bench.source(0).join("out");
-    let error = store::prepare(&bench.dataset, &below_a_file, &options(), &Progress::new(true)).unwrap_err();
-    assert_eq!(error.exit_code(), 2);
-    assert!(error.to_string().contains("000.jpg"), "{error}");
-    // A folder where an image should go: the run fails in the middle.
-    std::fs::create_dir_all(bench.out()).unwrap();
-    bench.prepare(&options()).unwrap();
-    std::fs::remove_file(bench.out().join("prepared.json")).unwrap();
-    std::fs::remove_file(bench.out().join("images/train/0000/002-1.jpg")).unwrap();
-    std::fs::create_dir(bench.out().join("images/train/0000/002-1.jpg")).unwrap();
-    assert!(bench.refusal(&options()).contains("002-1.jpg"));
-    bench.assert_unfinished();
-}
-
-#[test]
-fn options_out_of_bounds_are_refused() {
-    let bench = Bench::seven();
-    assert!(bench.refusal(&Options { copies: Some(2), ..options() }).contains("exclude"));
-    assert!(bench.refusal(&Options { copies: Some(0), expand: None, ..options() }).contains("--copies"));
-    assert!(bench.refusal(&Options { size: 0, ..options() }).contains("--size"));
-    assert!(bench.refusal(&Options { quality: 0, ..options() }).contains("--quality"));
-    assert!(!bench.out().exists());
-}
-
-#[test]
 fn sources_of_the_same_file_name_do_not_meet() {
     let mut bench = Bench::new(&["train", "train"]);
     let sources = ["a/x.jpg", "b/X.jpg"].map(str::to_owned);
@@ -452,35 +284,6 @@ fn sources_are_sharded_by_the_thousand() {
 }
 
 #[test]
-fn unfinished_and_altered_sets_are_not_read() {
-    let bench = Bench::seven();
-    let message = |folder: &Path| Reader::open(folder).unwrap_err().to_string();
-    assert!(message(&bench.out()).contains("gal-bench prepare"));
-    bench.prepare(&options()).unwrap();
-    let manifest = bench.out().join("manifest.parquet");
-    let mut bytes = std::fs::read(&manifest).unwrap();
-    bytes[100] ^= 1;
-    std::fs::write(&manifest, bytes).unwrap();
-    assert!(message(&bench.out()).contains("manifest.parquet: is not the manifest"));
-}
-
-#[test]
-fn altered_image_is_found_by_the_check() {
-    let bench = Bench::seven();
-    bench.prepare(&options()).unwrap();
-    let path = bench.out().join("images/val/0000/003-0.jpg");
-    let mut bytes = std::fs::read(&path).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    std::fs::write(&path, bytes).unwrap();
-    let error = store::check(&bench.out()).unwrap_err();
-    assert!(error.to_string().contains("003-0.jpg") && error.exit_code() == 2, "{error}");
-    assert!(error.to_string().contains("1 of 15 images"), "{error}");
-    std::fs::remove_file(bench.out().join("images/train/0000/000-0.jpg")).unwrap();
-    let message = store::check(&bench.out()).unwrap_err().to_string();
-    assert!(message.contains("000-0.jpg") && message.contains("2 of 15 images"), "{message}");
-}
-
-#[test]
 fn image_is_read_at_its_size_or_another() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
@@ -488,51 +291,4 @@ fn image_is_read_at_its_size_or_another() {
     let stored = reader.image(0).unwrap();
     assert_eq!(reader.resized(0, 32).unwrap(), stored.as_raw().as_slice());
     assert_eq!(reader.resized(0, 9).unwrap(), resize(&stored, 9, 9, Filter::Triangle).into_raw());
-}
-
-/// Any step that a pipeline can draw.
-fn any_step() -> impl Strategy<Value = Step> {
-    let mesh = (1_u32..=9, 1_u32..=9).prop_flat_map(|(across, down)| {
-        let count = ((across - 1) * (down - 1)) as usize;
-        let nodes = proptest::collection::vec((-250..=250, -250..=250), count);
-        nodes.prop_map(move |nodes| Step::Distort { grid: (across, down), nodes })
-    });
-    prop_oneof![
-        (-90..=90).prop_map(Step::Rotate),
-        (-180..=180).prop_map(Step::RotateWithoutCrop),
-        (100_u32..=10_000).prop_map(Step::Zoom),
-        Just(Step::FlipLeftRight),
-        mesh,
-        (0_u32..=10_000).prop_map(Step::Brightness),
-        (0_u32..=10_000).prop_map(Step::Contrast),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn any_image_under_any_plan_is_rendered(
-        width in 1_u32..=600,
-        height in 1_u32..=400,
-        side in 1_u32..=80,
-        steps in proptest::collection::vec(any_step(), 0..6),
-    ) {
-        let mut source = Source::new(picture(1, width, height), side);
-        prop_assert_eq!(source.render(&Plan { steps }).dimensions(), (side, side));
-    }
-
-    #[test]
-    fn one_colour_stays_that_colour_under_any_geometry(
-        width in 1_u32..=60,
-        height in 1_u32..=60,
-        colour: [u8; 3],
-        steps in proptest::collection::vec(any_step(), 0..6),
-    ) {
-        let values = |step: &Step| matches!(step, Step::Brightness(_) | Step::Contrast(_));
-        let steps = steps.into_iter().filter(|step| !values(step)).collect();
-        let image = RgbImage::from_pixel(width, height, image::Rgb(colour));
-        let copy = render(&image, &Plan { steps }, 40);
-        prop_assert!(copy.pixels().all(|pixel| pixel.0 == colour));
-    }
 }
