@@ -35,16 +35,15 @@ pub fn graph_attention(v: &Tensor, edges: &Edges) -> Result<(Tensor, Tensor)> {
     };
     let weights = Arc::new(Mutex::new(Vec::new()));
     let refined = v.contiguous()?.apply_op1(Op { fixed: fixed.clone(), weights: weights.clone() })?;
-    let mean = match fixed {
-        Some(fixed) => fixed,
-        None => {
-            let weights = tensors::lock(&weights)?;
-            let mut mean = vec![0.0; nodes * nodes];
-            for sample in weights.chunks_exact(nodes * nodes) {
-                super::rows::add_scaled(&mut mean, sample, 1.0 / batch as f32);
-            }
-            mean
+    let mean = if let Some(fixed) = fixed {
+        fixed
+    } else {
+        let weights = tensors::lock(&weights)?;
+        let mut mean = vec![0.0; nodes * nodes];
+        for sample in weights.chunks_exact(nodes * nodes) {
+            super::rows::add_scaled(&mut mean, sample, 1.0 / batch as f32);
         }
+        mean
     };
     Ok((refined, Tensor::from_vec(mean, (nodes, nodes), v.device())?))
 }

@@ -1,6 +1,6 @@
 //! All forty branches of the feature learning net as one operation: 1x1 convolution, batch norm and ReLU (the feature
-//! F_i), the spatial mask of the paper's PSE module (sigmoid of 1x1 convolutions over the channel mean of F_i), the
-//! gated feature G_i = F_i * mask, and its global average.
+//! `F_i`), the spatial mask of the paper's PSE module (sigmoid of 1x1 convolutions over the channel mean of `F_i`), the
+//! gated feature `G_i = F_i * mask`, and its global average.
 //!
 //! On the CPU the features are never stored: they are recomputed from the 1x1 convolution's output on the way back.
 //! The batch norm inside the mask normalizes sixteen scaled copies of one map, so its moments and gradient have a

@@ -20,7 +20,10 @@ pub fn batched_linear_plain(w: &Tensor, x: &Tensor, bias: Option<&Tensor>) -> Re
 }
 
 fn add(y: Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    bias.map_or(Ok(y.clone()), |bias| y.broadcast_add(&bias.unsqueeze(2)?))
+    match bias {
+        Some(bias) => y.broadcast_add(&bias.unsqueeze(2)?),
+        None => Ok(y),
+    }
 }
 
 struct BatchedLinear;

@@ -153,6 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::float_cmp, reason = "sums of small integers are exact")]
     fn a_product_equals_the_sum_over_its_definition() {
         let (m, k, n) = (70, 5, 33);
         let a: Vec<f32> = (0..m * k).map(|i| (i % 7) as f32 - 3.0).collect();

@@ -25,7 +25,8 @@ pub struct Group {
 #[derive(Debug)]
 pub struct Momentum {
     groups: Vec<Group>,
-    momentum: f64,
+    /// Share of the old velocity that is kept.
+    share: f64,
     velocity: BTreeMap<String, Tensor>,
 }
 
@@ -38,7 +39,7 @@ impl Momentum {
                 bail!("parameter {name} is in two optimizer groups")
             }
         }
-        Ok(Self { groups, momentum, velocity })
+        Ok(Self { groups, share: momentum, velocity })
     }
 
     /// The velocity of each variable by its name.
@@ -65,12 +66,12 @@ impl Momentum {
                 let Some(gradient) = gradients.get(variable) else { bail!("parameter {name} has no gradient") };
                 let Some(velocity) = self.velocity.get_mut(name) else { bail!("parameter {name} has no velocity") };
                 if variable.device().is_cpu() {
-                    let accumulate = Accumulate { momentum: self.momentum as f32, decay: group.decay as f32 };
+                    let accumulate = Accumulate { momentum: self.share as f32, decay: group.decay as f32 };
                     velocity.inplace_op3(&gradient.contiguous()?, variable.as_tensor(), &accumulate)?;
                     variable.inplace_op2(velocity, &Descend { rate: (rate * group.rate) as f32 })?;
                 } else {
                     let pull = (gradient + (variable.as_tensor() * group.decay)?)?;
-                    *velocity = ((&*velocity * self.momentum)? + pull)?.detach();
+                    *velocity = ((&*velocity * self.share)? + pull)?.detach();
                     variable.set(&(variable.as_tensor() - (&*velocity * (rate * group.rate))?)?.detach())?;
                 }
             }

@@ -156,18 +156,18 @@ impl Batches<'_> {
 
     /// The batch of training step `step`.
     pub fn training(&self, step: usize) -> Result<Batch> {
-        let views = (step * self.size..(step + 1) * self.size).map(|place| self.view(place)).collect();
-        self.assemble(self.order(step), views)
+        let views: Vec<View> = (step * self.size..(step + 1) * self.size).map(|place| self.view(place)).collect();
+        self.assemble(self.order(step), &views)
     }
 
     /// The images `range` for testing: centre crop, not mirrored.
     pub fn testing(&self, range: Range<usize>) -> Result<Batch> {
         let margin = (self.policy.resize - self.input) / 2;
-        let views = range.clone().map(|_| View { left: margin, top: margin, mirrored: false }).collect();
-        self.assemble(range.collect(), views)
+        let views: Vec<View> = range.clone().map(|_| View { left: margin, top: margin, mirrored: false }).collect();
+        self.assemble(range.collect(), &views)
     }
 
-    fn assemble(&self, images: Vec<usize>, views: Vec<View>) -> Result<Batch> {
+    fn assemble(&self, images: Vec<usize>, views: &[View]) -> Result<Batch> {
         let (batch, side) = (images.len(), self.input);
         let plane = side * side;
         let mut pixels = vec![0.0; 3 * batch * plane];
@@ -183,7 +183,7 @@ impl Batches<'_> {
         red.par_chunks_exact_mut(plane)
             .zip(green.par_chunks_exact_mut(plane))
             .zip(blue.par_chunks_exact_mut(plane))
-            .zip(images.par_iter().zip(&views))
+            .zip(images.par_iter().zip(views))
             .try_for_each(|(((red, green), blue), (image, view))| {
                 self.images.with(*image, |from| cut(from, self.images.side, *view, side, [red, green, blue]))
             })?;
@@ -271,6 +271,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp, reason = "pixels are copied, not computed")]
     fn a_mirrored_cut_is_the_cut_read_from_the_right() {
         let image = Numbered.pixels(1, 12).unwrap();
         let take = |mirrored| {
@@ -288,6 +289,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp, reason = "ones and zeros are set, not computed")]
     fn a_target_is_one_at_its_class_and_zero_at_the_other() {
         let batch = training(0);
         for (place, image) in batch.images.iter().enumerate() {

@@ -26,7 +26,7 @@ impl<T: Serialize + DeserializeOwned> Checkpoint<T> {
     pub fn write(&self, path: &Path) -> Result<()> {
         let about = serde_json::to_string(&self.about).map_err(|e| Error::Internal(e.to_string()))?;
         let metadata = HashMap::from([(ENTRY.to_owned(), about)]);
-        let bytes = safetensors::serialize(self.tensors.iter().map(|(name, tensor)| (name, tensor)), Some(metadata))
+        let bytes = safetensors::serialize(&self.tensors, Some(metadata))
             .map_err(|e| Error::Internal(format!("a checkpoint cannot be serialized: {e}")))?;
         files::write(path, &bytes)
     }

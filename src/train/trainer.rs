@@ -120,7 +120,7 @@ pub fn train(request: &Request, progress: &Progress) -> Result<Vec<Outcome>> {
             Some(images) => images,
             None => images.insert(Images::load(request, progress)?),
         };
-        let trainer = Trainer::new(request, dataset, open, images)?;
+        let trainer = Trainer::new(request, dataset, &open, images)?;
         for outcome in trainer.run(progress)? {
             outcomes
                 .insert(VARIANTS.iter().find(|v| v.name == outcome.summary.variant).map_or("", |v| v.name), outcome);
@@ -179,6 +179,9 @@ impl<'a> Images<'a> {
     }
 }
 
+/// The mean affinity by variant, `[40 * 40]`.
+type Affinities = BTreeMap<&'static str, Vec<f32>>;
+
 /// One plan being carried out.
 struct Trainer<'a> {
     request: &'a Request<'a>,
@@ -191,13 +194,13 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(request: &'a Request, dataset: dataset::Name, plan: Plan, images: &'a Images<'a>) -> Result<Self> {
+    fn new(request: &'a Request, dataset: dataset::Name, plan: &Plan, images: &'a Images<'a>) -> Result<Self> {
         let training = request.profile.training(dataset)?;
         let runs: Vec<Run> = plan.variants.iter().map(|variant| run(request, dataset, *variant)).collect();
         let (device, _) = request.device;
         let profile = request.profile;
         let mut session =
-            Session::new(&profile.network, &plan, &profile.optimizer, request.seed, NetworkPath::Fast, device)?;
+            Session::new(&profile.network, plan, &profile.optimizer, request.seed, NetworkPath::Fast, device)?;
         if plan.fln == Fln::FrozenBaseline {
             session.load_trunk(&baseline(request, dataset)?)?;
         }
@@ -332,7 +335,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Probabilities on a split, and the mean affinity, of each run.
-    fn score(&self, images: &'a Preload<'a>) -> Result<(Vec<Scores>, BTreeMap<&'static str, Vec<f32>>)> {
+    fn score(&self, images: &'a Preload<'a>) -> Result<(Vec<Scores>, Affinities)> {
         let batches = self.batches(images);
         let rows = images.rows().iter().map(|row| &self.request.data.rows[*row]);
         let mut scores: Vec<Scores> = self
@@ -345,7 +348,7 @@ impl<'a> Trainer<'a> {
                 cln: run.variant.affinity.map(|_| Vec::new()),
             })
             .collect();
-        let mut affinity: BTreeMap<&'static str, Vec<f32>> = BTreeMap::new();
+        let mut affinity = Affinities::new();
         for first in (0..images.len()).step_by(self.batch) {
             let range = first..(first + self.batch).min(images.len());
             let (pixels, _) = batches.testing(range)?.tensors(self.request.device.0)?;

@@ -14,7 +14,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("evaluate", &["config"]),
     ("report", &["evaluate", "config"]),
 ];
-const EVERYONE: [&str; 6] = ["attribute", "error", "files", "progress", "random", "Result"];
+const EVERYONE: [&str; 7] = ["attribute", "error", "Error", "files", "progress", "random", "Result"];
 
 fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();

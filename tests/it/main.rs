@@ -1,5 +1,7 @@
 //! The binary and the library from outside, stage by stage. One test binary, since polars and candle link slowly.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod bad_input;
 mod dataset;
 mod golden;
