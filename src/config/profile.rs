@@ -242,11 +242,8 @@ impl Profile {
         compare("The training crop", crop(self.images.crop), crop(paper.images.crop));
         compare("Mirroring in training", on(self.images.flip), on(paper.images.flip));
         compare("Momentum", self.optimizer.momentum.to_string(), paper.optimizer.momentum.to_string());
-        compare(
-            "The rate of branches and correlation net",
-            format!("{} times the backbone's", self.optimizer.head_rate),
-            format!("{} times", paper.optimizer.head_rate),
-        );
+        let rate = |profile: &Self| format!("{} times the backbone's", profile.optimizer.head_rate);
+        compare("The rate of branches and correlation net", rate(self), rate(&paper));
         let decay = |profile: &Self| {
             profile
                 .optimizer
@@ -293,5 +290,40 @@ fn schedule(schedule: &Schedule) -> String {
         Schedule::Cyclical { minimum, maximum, half_cycle } => {
             format!("cyclical between {minimum} and {maximum} with half cycles of {half_cycle} steps")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_papers_profile_differs_from_the_paper_in_its_initial_weights_only() {
+        for dataset in [dataset::Name::Celeba, dataset::Name::Lfwa] {
+            let found = Profile::load("paper").unwrap().deviations(dataset).unwrap();
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(found[0].contains("random weights"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn every_embedded_profile_is_sound_and_bears_its_name() {
+        for name in Profile::names() {
+            assert_eq!(Profile::load(name).unwrap().name, name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let text = Profile::text("quick").unwrap().replace("momentum = 0.9", "momentum = 0.9\nnesterov = true");
+        let error = Profile::parse(&text, Path::new("mine.toml")).unwrap_err().to_string();
+        assert!(error.contains("mine.toml, line ") && error.contains("nesterov"), "{error}");
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "halves are exact")]
+    fn the_polynomial_falls_to_zero_at_the_end() {
+        let schedule = Schedule::Polynomial { initial: 0.5, power: 1.0 };
+        assert_eq!([0, 50, 100].map(|step| schedule.rate(step, 100)), [0.5, 0.25, 0.0]);
     }
 }
