@@ -232,13 +232,13 @@ impl Profile {
             }
         };
         let (ours, theirs) = (&self.network, &paper.network);
-        compare("The network's input", format!("{0} x {0} pixels", ours.input), format!("{0} x {0}", theirs.input));
+        compare("The side of the network's input", pixels(ours.input), pixels(theirs.input));
         compare("The first convolution's stride", ours.stride.to_string(), theirs.stride.to_string());
         compare("The width of the five convolutions", join(&ours.widths), join(&theirs.widths));
         compare("The width of a branch", ours.branch.to_string(), theirs.branch.to_string());
         compare("The width of a node", ours.node.to_string(), theirs.node.to_string());
         compare("The decay of batch norm's running averages", ours.decay.to_string(), theirs.decay.to_string());
-        compare("The side that images are brought to", self.images.resize.to_string(), paper.images.resize.to_string());
+        compare("The side that images are brought to", pixels(self.images.resize), pixels(paper.images.resize));
         compare("The training crop", crop(self.images.crop), crop(paper.images.crop));
         compare("Mirroring in training", on(self.images.flip), on(paper.images.flip));
         compare("Momentum", self.optimizer.momentum.to_string(), paper.optimizer.momentum.to_string());
@@ -271,6 +271,10 @@ impl Profile {
 
 fn join(widths: &[usize]) -> String {
     widths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn pixels(side: usize) -> String {
+    format!("{side} pixels")
 }
 
 fn crop(crop: Crop) -> String {
