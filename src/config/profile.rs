@@ -70,9 +70,17 @@ pub struct Optimizer {
     pub momentum: f64,
     /// Factor of the rate for branches and correlation net.
     pub head_rate: f64,
+    /// Factor of the rate for a correlation net on a frozen trunk, on top of `head_rate`: features that are trained
+    /// already bear smaller steps than features that grow beside it.
+    #[serde(default = "one")]
+    pub frozen_rate: f64,
     /// L2 penalty of all variants; without it each variant's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// Batch, steps and rates.
@@ -244,6 +252,8 @@ impl Profile {
         compare("Momentum", self.optimizer.momentum.to_string(), paper.optimizer.momentum.to_string());
         let rate = |profile: &Self| format!("{} times the backbone's", profile.optimizer.head_rate);
         compare("The rate of branches and correlation net", rate(self), rate(&paper));
+        let frozen = |profile: &Self| format!("{} times that", profile.optimizer.frozen_rate);
+        compare("The rate of a correlation net on a frozen trunk", frozen(self), frozen(&paper));
         let decay = |profile: &Self| {
             profile
                 .optimizer

@@ -70,7 +70,11 @@ impl Session {
             let Some(affinity) = variant.affinity else { continue };
             let parameters = Parameters::new(seed);
             let net = CorrelationNet::new(architecture, affinity, path, &parameters, device)?;
-            let optimizer = optimizer_of_head(&parameters, settings, plan.weight_decay)?;
+            let rate = match plan.fln {
+                Fln::Trained => settings.head_rate,
+                Fln::FrozenBaseline => settings.head_rate * settings.frozen_rate,
+            };
+            let optimizer = optimizer_of_head(&parameters, rate, settings.momentum, plan.weight_decay)?;
             heads.push(Head { variant: *variant, net, parameters, optimizer });
         }
         Ok(Self { trunk, parameters, optimizer, heads })
@@ -205,11 +209,11 @@ fn optimizer(parameters: &Parameters, settings: &Optimizer, decay: f64) -> Resul
 }
 
 /// Two groups: decaying weights and the rest.
-fn optimizer_of_head(parameters: &Parameters, settings: &Optimizer, decay: f64) -> Result<Momentum> {
+fn optimizer_of_head(parameters: &Parameters, rate: f64, momentum: f64, decay: f64) -> Result<Momentum> {
     let groups = [(true, decay), (false, 0.0)].map(|(decaying, decay)| Group {
         variables: parameters.all().into_iter().filter(|(name, _)| decays(name) == decaying).collect(),
-        rate: settings.head_rate,
+        rate,
         decay,
     });
-    Ok(Momentum::new(groups.into(), settings.momentum)?)
+    Ok(Momentum::new(groups.into(), momentum)?)
 }
