@@ -8,7 +8,6 @@ pub use profile::{Crop, ImagePolicy, Optimizer, Prepare, Profile, Schedule, Trai
 pub use summary::RunSummary;
 
 use crate::error::{Error, Result};
-use crate::model::Variant;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -52,10 +51,5 @@ impl RunConfig {
             .zip(theirs.lines())
             .find(|(ours, theirs)| ours != theirs)
             .map(|(ours, theirs)| format!("its configuration says `{theirs}`, this one `{ours}`"))
-    }
-
-    /// The L2 penalty in force.
-    pub fn weight_decay(&self, variant: &Variant) -> f64 {
-        self.profile.optimizer.weight_decay.unwrap_or(variant.weight_decay)
     }
 }
