@@ -130,7 +130,7 @@ fn equalise(image: &RgbImage, tables: &mut Tables) {
             below += count;
             value
         });
-        table.iter_mut().for_each(|value| *value = even[usize::from(*value)]);
+        *table = table.map(|value| even[usize::from(value)]);
     }
 }
 
@@ -257,7 +257,9 @@ mod tests {
         for steps in orders {
             let (mut merged, mut apart) = (noisy(), noisy());
             apply(&mut merged, &steps);
-            steps.iter().for_each(|step| apply(&mut apart, std::slice::from_ref(step)));
+            for step in &steps {
+                apply(&mut apart, std::slice::from_ref(step));
+            }
             assert_eq!(merged, apart, "{steps:?}");
         }
     }

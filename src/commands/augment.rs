@@ -54,19 +54,22 @@ fn legend(pipeline: &Pipeline) -> Result<Vec<Value>> {
 }
 
 fn describe(path: &Path, columns: &[Value], rows: &[&str]) -> String {
-    let mut text = format!("wrote {}; its rows from the top:", path.display());
-    rows.iter().for_each(|name| text += &format!("\n     {name}"));
-    text += "\nand its columns by number:";
-    for (place, column) in columns.iter().enumerate() {
-        let words = match column {
-            Value::Object(fields) => {
-                let parameters = fields.iter().filter(|(key, _)| !["name", "probability"].contains(&key.as_str()));
-                let parameters: Vec<String> = parameters.map(|(key, value)| format!(" {key} {value}")).collect();
-                format!("{}{}", fields["name"].as_str().unwrap_or_default(), parameters.concat())
-            }
-            other => other.as_str().unwrap_or_default().to_owned(),
-        };
-        text += &format!("\n{place:>4} {words}");
+    let columns = columns.iter().enumerate().map(|(place, column)| format!("{place:>4} {}", words(column)));
+    let mut lines = vec![format!("wrote {}; its rows from the top:", path.display())];
+    lines.extend(rows.iter().map(|name| format!("     {name}")));
+    lines.push("and its columns by number:".to_owned());
+    lines.extend(columns);
+    lines.join("\n")
+}
+
+/// An operation with its parameters but for the probability, which the sheet does not show.
+fn words(column: &Value) -> String {
+    match column {
+        Value::Object(fields) => {
+            let parameters = fields.iter().filter(|(key, _)| !["name", "probability"].contains(&key.as_str()));
+            let parameters: Vec<String> = parameters.map(|(key, value)| format!(" {key} {value}")).collect();
+            format!("{}{}", fields["name"].as_str().unwrap_or_default(), parameters.concat())
+        }
+        other => other.as_str().unwrap_or_default().to_owned(),
     }
-    text
 }

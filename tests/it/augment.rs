@@ -1,10 +1,11 @@
 //! `gal-bench augment` from outside.
 
-use assert_cmd::Command;
+use assert_cmd::cargo::cargo_bin;
 use std::path::Path;
+use std::process::{Command, Output};
 
-fn augment(folder: &Path, arguments: &[&str]) -> std::process::Output {
-    let mut command = Command::cargo_bin("gal-bench").unwrap();
+fn augment(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(cargo_bin!("gal-bench"));
     command.current_dir(folder).args(["augment", "--preview", "sheet.png"]).args(arguments).output().unwrap()
 }
 

@@ -95,7 +95,12 @@ fn expanded_turn_is_augmentors() {
 #[test]
 fn stretching_turn_is_augmentors() {
     for degrees in [14, -22] {
-        assert_near("square", &[Step::RotateAsAugmentor(degrees)], &format!("rotate_augmentor_{degrees}"), TRANSFORMED_TWICE);
+        assert_near(
+            "square",
+            &[Step::RotateAsAugmentor(degrees)],
+            &format!("rotate_augmentor_{degrees}"),
+            TRANSFORMED_TWICE,
+        );
     }
 }
 

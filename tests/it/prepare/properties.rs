@@ -4,6 +4,7 @@ use super::picture;
 use gal_bench::augment::{Part, Pipeline, Plan, Source, Step, render};
 use image::RgbImage;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 fn any_part() -> impl Strategy<Value = Part> {
     (100_u32..=1000, any_place()).prop_map(|(share, place)| Part { share, place })
@@ -185,6 +186,21 @@ proptest! {
         steps in proptest::collection::vec(any_step(), 1..6),
     ) {
         prop_assert_eq!(render(&picture(1, width, height), &Plan { steps }, 256).dimensions(), (256, 256));
+    }
+}
+
+#[test]
+fn text_of_a_step_holds_the_whole_draw() {
+    let pipeline = include_str!("../../../datasets/pipelines/everything.toml");
+    let mut pipeline = Pipeline::from_toml("everything.toml", pipeline).unwrap();
+    for augmentor_compat in [false, true] {
+        pipeline.augmentor_compat = augmentor_compat;
+        for place in 0..pipeline.operations.len() {
+            let plans: Vec<Plan> = (1..500).map(|copy| pipeline.alone(1, "a", copy, place)).collect();
+            let draws: BTreeSet<String> = plans.iter().map(|plan| format!("{plan:?}")).collect();
+            let texts: BTreeSet<String> = plans.iter().map(Plan::to_string).collect();
+            assert_eq!(draws.len(), texts.len(), "{}", plans[0]);
+        }
     }
 }
 
