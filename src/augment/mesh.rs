@@ -12,7 +12,7 @@ pub(super) struct Mesh {
 }
 
 impl Mesh {
-    /// On a canvas of `size`, with the inner nodes moved by shares of its sides, in 1 / `unit`.
+    /// On a canvas of `size`; inner nodes by row, moved by so many shares of 1 / `unit` of its sides.
     pub(super) fn new(size: (f64, f64), grid: (u32, u32), inner: &[(i32, i32)], unit: f64) -> Self {
         let grid = (grid.0 as usize, grid.1 as usize);
         let mut nodes = vec![(0.0, 0.0); (grid.0 + 1) * (grid.1 + 1)];
