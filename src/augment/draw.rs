@@ -8,8 +8,8 @@ use rand_pcg::Pcg64Mcg;
 use std::f64::consts::TAU;
 use std::ops::Range;
 
-/// How the corners (upper left, upper right, lower right, lower left) move, in units of the drawn amount: four tilts (to
-/// the left, right, top, bottom), then eight single corners.
+/// How the corners (upper left, upper right, lower right, lower left) move, in units of the drawn amount: four
+/// tilts (to the left, right, top, bottom), then eight single corners.
 const SKEWS: [[(i32, i32); 4]; 12] = [
     [(0, -1), (0, 0), (0, 0), (0, 1)],
     [(0, 0), (0, -1), (0, 1), (0, 0)],
@@ -86,7 +86,7 @@ impl Operation {
             Self::Shear { max_shear_left, max_shear_right, .. } => {
                 let (left, right) = (max_shear_left as i32, max_shear_right as i32);
                 let degrees = if compat {
-                    // Cut towards 0, then moved away from it: never 0, one too far to one side, one too few to the other.
+                    // Cut towards 0, then moved: never 0, one too far to one side, one too few to the other.
                     let cut = generator.random_range(f64::from(-left - 1)..f64::from(right + 1)) as i32;
                     if cut == -1 { -1 } else { cut + 1 }
                 } else {

@@ -18,7 +18,7 @@ pub(super) enum Inverse {
 pub(super) type Size = (f64, f64);
 
 impl Inverse {
-    /// The inverse of a step on a canvas of `size`, and the canvas it leaves; nothing for steps that leave places alone.
+    /// The inverse of a step on a canvas of `size`, and the canvas it leaves; nothing where places stay.
     pub(super) fn of(step: &Step, size: Size) -> Option<(Self, Size)> {
         let about_centre = |matrix| Some((Self::Affine(Affine::about_centre(size, matrix)), size));
         let mesh = |grid, nodes, unit| Some((Self::Mesh(Mesh::new(size, grid, nodes, unit)), size));

@@ -168,8 +168,8 @@ pub enum Operation {
     RandomColor { probability: f64, min_factor: f64, max_factor: f64 },
     /// Moves every value away from the mean grey by a factor, as Pillow's `ImageEnhance.Contrast`.
     RandomContrast { probability: f64, min_factor: f64, max_factor: f64 },
-    /// Turns the hue by up to `hue_shift` of the circle, multiplies saturation and value by 1 / (1 + scale) to 1 + scale,
-    /// and adds up to the shifts, all of [0, 1].
+    /// Turns the hue by up to `hue_shift` of the circle, multiplies saturation and value by 1 / (1 + scale) to
+    /// 1 + scale, and adds up to the shifts, all of [0, 1].
     HsvShift {
         probability: f64,
         hue_shift: f64,

@@ -1,5 +1,5 @@
-//! What changes values and leaves places alone, after all geometry, as Pillow defines it to the last bit. Steps that map
-//! a channel's values alone collect in one table a channel; a step that needs whole pixels looks them up on its way.
+//! What changes values and leaves places alone, after all geometry, as Pillow defines it to the last bit. Steps that
+//! map a channel's values alone collect in a table a channel; a step that needs whole pixels looks them up on its way.
 
 use super::step::Step;
 use crate::random;

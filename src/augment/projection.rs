@@ -37,8 +37,8 @@ impl Affine {
 }
 
 impl Projective {
-    /// The map that takes the corners of a quadrangle (upper left, upper right, lower right, lower left; convex) to those
-    /// of the rectangle from (0, 0) to `size`.
+    /// The map that takes the corners of a quadrangle (upper left, upper right, lower right, lower left; convex) to
+    /// those of the rectangle from (0, 0) to `size`.
     pub(super) fn from_quadrangle([p0, p1, p2, p3]: [(f64, f64); 4], size: (f64, f64)) -> Self {
         // Heckbert 1989, section 2.2.3: the unit square to the quadrangle, and its adjugate back.
         let (d1, d2) = ((p1.0 - p2.0, p1.1 - p2.1), (p3.0 - p2.0, p3.1 - p2.1));

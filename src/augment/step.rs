@@ -1,5 +1,5 @@
-//! An operation with its parameters drawn. Parameters are whole numbers of small units, so that a step's text, which the
-//! manifest records, holds the whole draw.
+//! An operation with its parameters drawn. Parameters are whole numbers of small units, so that a step's text, which
+//! the manifest records, holds the whole draw.
 
 use std::fmt;
 

@@ -130,7 +130,7 @@ fn row_spans(map: &[Inverse], y: usize, side: usize, spans: &mut Vec<Span>) {
         [Inverse::Affine(first), Inverse::Mesh(mesh), Inverse::Affine(last)] if first.keeps_rows() => {
             mesh_spans(first, mesh, last, y, side, spans);
         }
-        // Perspective, a mesh that rows cross aslant, or two meshes: the step is not constant, so every pixel is a span.
+        // Perspective, a mesh that rows cross aslant, two meshes: the step is not constant, so every pixel is a span.
         _ => spans.extend((0..side).map(|x| {
             let start = map.iter().fold(centre(x, y), |place, inverse| inverse.at(place));
             Span { from: x, to: x + 1, start: fixed(start, 0.5), step: (0, 0) }
