@@ -31,6 +31,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Read annotations and images, standardize and expand them, and store them as a prepared set
     Prepare(Prepare),
+    /// Show what a pipeline of distortions does, as a contact sheet
+    Augment(Augment),
     /// Train variants of the network on a prepared set
     Train(Train),
     /// Turn the predictions of trained variants into accuracies, and gather what a report needs
@@ -156,6 +158,34 @@ pub(crate) struct Prepare {
     /// Do it again, and replace what is there
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gal-bench augment --preview sheet.png
+  gal-bench augment --preview sheet.png --pipeline datasets/pipelines/everything.toml --seed 7 face.jpg")]
+pub(crate) struct Augment {
+    /// Write the contact sheet to this PNG file: sources in rows; in columns the undistorted picture, each operation
+    /// alone, and the whole pipeline
+    #[arg(long, value_name = "FILE")]
+    pub(crate) preview: PathBuf,
+    /// Distortions as TOML [default: the embedded pipeline, datasets/pipelines/default.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pipeline: Option<PathBuf>,
+    /// Seed of the distortions and of the synthetic faces
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Side of the pictures on the sheet in pixels
+    #[arg(long, default_value_t = 128, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(16..=1024))]
+    pub(crate) size: u32,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// JPEG or PNG images [default: synthetic faces]
+    #[arg(value_name = "IMAGE")]
+    pub(crate) images: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) voice: Voice,
 }

@@ -1,116 +1,106 @@
 //! Geometry as an inverse map: for a place in the distorted image, the place in the source that it shows. Places are in
-//! source pixels, pixel centres at .5, y down; composing steps composes their inverses, last step first.
+//! source pixels, pixel centres at .5, y down; composing steps composes their inverses, last step first. Steps work on
+//! a canvas, at first the source, whose size a crop, a quarter turn or a resize changes; the last one fills the output.
 
-use super::operation::Step;
+use super::mesh::Mesh;
+use super::projection::{Affine, Projective};
+use super::step::{Part, Step};
 
 /// The inverse of one step.
 #[derive(Debug, Clone)]
 pub(super) enum Inverse {
     Affine(Affine),
+    Projective(Projective),
     Mesh(Mesh),
 }
 
-/// `x' = m[0] x + m[1] y + m[2]`, `y' = m[3] x + m[4] y + m[5]`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Affine(pub(super) [f64; 6]);
-
-/// A grid of equal cells over the image; a place is moved by the bilinear mix of its cell's four nodes.
-#[derive(Debug, Clone)]
-pub(super) struct Mesh {
-    /// Cells (across, down).
-    pub(super) grid: (usize, usize),
-    /// Size of a cell in source pixels.
-    pub(super) cell: (f64, f64),
-    /// (across + 1) * (down + 1) displacements in source pixels by row; zero on the border.
-    nodes: Vec<(f64, f64)>,
-}
-
-impl Affine {
-    /// Turns, scales or mirrors about the centre of an image of `size`.
-    fn about_centre(size: (f64, f64), [a, b, c, d]: [f64; 4]) -> Self {
-        let (x, y) = (size.0 / 2.0, size.1 / 2.0);
-        Self([a, b, x - a * x - b * y, c, d, y - c * x - d * y])
-    }
-
-    pub(super) fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
-        let m = &self.0;
-        (m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5])
-    }
-
-    /// This one first, then `next`.
-    pub(super) fn then(&self, next: &Self) -> Self {
-        let (a, b) = (&self.0, &next.0);
-        let row = |r: usize| {
-            [b[r] * a[0] + b[r + 1] * a[3], b[r] * a[1] + b[r + 1] * a[4], b[r] * a[2] + b[r + 1] * a[5] + b[r + 2]]
-        };
-        let ([m0, m1, m2], [m3, m4, m5]) = (row(0), row(3));
-        Self([m0, m1, m2, m3, m4, m5])
-    }
-
-    /// Whether rows stay rows, so that a row of the output lies in one row of a mesh's cells.
-    pub(super) fn keeps_rows(&self) -> bool {
-        self.0[1] == 0.0 && self.0[3] == 0.0
-    }
-}
-
-impl Mesh {
-    fn new(size: (f64, f64), grid: (u32, u32), inner: &[(i32, i32)]) -> Self {
-        let grid = (grid.0 as usize, grid.1 as usize);
-        let mut nodes = vec![(0.0, 0.0); (grid.0 + 1) * (grid.1 + 1)];
-        for (place, &(x, y)) in inner.iter().enumerate() {
-            let (row, column) = (place / (grid.0 - 1) + 1, place % (grid.0 - 1) + 1);
-            nodes[row * (grid.0 + 1) + column] = (f64::from(x) * size.0 / 250.0, f64::from(y) * size.1 / 250.0);
-        }
-        Self { grid, cell: (size.0 / grid.0 as f64, size.1 / grid.1 as f64), nodes }
-    }
-
-    fn node(&self, column: usize, row: usize) -> (f64, f64) {
-        self.nodes[row * (self.grid.0 + 1) + column]
-    }
-
-    /// The displacement at the left and right edges of cell `column` for height `y`; places beyond the border go with
-    /// the border's cells, held at their edge.
-    pub(super) fn edges(&self, column: usize, y: f64) -> ((f64, f64), (f64, f64)) {
-        let y = (y / self.cell.1).clamp(0.0, self.grid.1 as f64);
-        let row = (y as usize).min(self.grid.1 - 1);
-        let side = |column| mix(self.node(column, row), self.node(column, row + 1), y - row as f64);
-        (side(column), side(column + 1))
-    }
-
-    fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
-        let across = (x / self.cell.0).clamp(0.0, self.grid.0 as f64);
-        let column = (across as usize).min(self.grid.0 - 1);
-        let (left, right) = self.edges(column, y);
-        let (dx, dy) = mix(left, right, across - column as f64);
-        (x + dx, y + dy)
-    }
-}
-
-fn mix(a: (f64, f64), b: (f64, f64), share: f64) -> (f64, f64) {
-    (a.0 + (b.0 - a.0) * share, a.1 + (b.1 - a.1) * share)
-}
+/// Width and height, in what becomes source pixels.
+pub(super) type Size = (f64, f64);
 
 impl Inverse {
-    /// The inverse of a step on an image of `size`; nothing for steps that leave places alone.
-    pub(super) fn of(step: &Step, size: (f64, f64)) -> Option<Self> {
-        let about_centre = |matrix| Some(Self::Affine(Affine::about_centre(size, matrix)));
+    /// The inverse of a step on a canvas of `size`, and the canvas it leaves; nothing where places stay.
+    pub(super) fn of(step: &Step, size: Size) -> Option<(Self, Size)> {
+        let about_centre = |matrix| Some((Self::Affine(Affine::about_centre(size, matrix)), size));
+        let mesh = |grid, nodes, unit| Some((Self::Mesh(Mesh::new(size, grid, nodes, unit)), size));
         match step {
             Step::Rotate(degrees) => about_centre(turn(*degrees, inner_share(size, *degrees))),
+            Step::RotateAsAugmentor(degrees) => {
+                let (x, y) = augmentors_share(size, *degrees);
+                let [a, b, c, d] = turn(*degrees, 1.0);
+                about_centre([a * x, b * y, c * x, d * y])
+            }
             Step::RotateWithoutCrop(degrees) => about_centre(turn(*degrees, 1.0)),
+            Step::RotateExpand(degrees) => Some(recentred(size, outer_size(size, *degrees), turn(*degrees, 1.0))),
+            Step::QuarterTurns(2) => about_centre([-1.0, 0.0, 0.0, -1.0]),
+            Step::QuarterTurns(turns) => {
+                let sine = if *turns == 1 { 1.0 } else { -1.0 };
+                Some(recentred(size, (size.1, size.0), [0.0, -sine, sine, 0.0]))
+            }
             Step::Zoom(thousandths) => {
                 let shrink = 1000.0 / f64::from(*thousandths);
                 about_centre([shrink, 0.0, 0.0, shrink])
             }
+            Step::ZoomRandom(part) => {
+                let share = f64::from(part.share) / 1000.0;
+                let (left, upper) = corner(size, (size.0 * share, size.1 * share), part.place);
+                Some((Self::Affine(Affine([share, 0.0, left, 0.0, share, upper])), size))
+            }
+            Step::Crop(Part { share, place }) => {
+                let share = f64::from(*share) / 1000.0;
+                Some(cut_out(size, (size.0 * share, size.1 * share), *place))
+            }
+            Step::CropBySize { width, height, place } => {
+                let wanted = (f64::from(*width), f64::from(*height));
+                (wanted.0 <= size.0 && wanted.1 <= size.1).then(|| cut_out(size, wanted, *place))
+            }
+            Step::Resize(width, height) => Some(stretched(size, (f64::from(*width), f64::from(*height)))),
+            Step::Scale(thousandths) => {
+                let factor = f64::from(*thousandths) / 1000.0;
+                Some(stretched(size, (size.0 * factor, size.1 * factor)))
+            }
             Step::FlipLeftRight => about_centre([-1.0, 0.0, 0.0, 1.0]),
-            Step::Distort { grid, nodes } => Some(Self::Mesh(Mesh::new(size, *grid, nodes))),
-            Step::Brightness(_) | Step::Contrast(_) => None,
+            Step::FlipTopBottom => about_centre([1.0, 0.0, 0.0, -1.0]),
+            Step::Skew(corners) => {
+                let unit = size.0.max(size.1) / 1000.0;
+                let mut quadrangle = [(0.0, 0.0), (size.0, 0.0), size, (0.0, size.1)];
+                for (corner, moved) in quadrangle.iter_mut().zip(corners) {
+                    *corner = (corner.0 + f64::from(moved.0) * unit, corner.1 + f64::from(moved.1) * unit);
+                }
+                Some((Self::Projective(Projective::from_quadrangle(quadrangle, size)), size))
+            }
+            Step::Shear { rows, degrees } => Some((Self::Affine(shear(size, *rows, *degrees)), size)),
+            Step::Distort { grid, nodes } => mesh(*grid, nodes, 250.0),
+            Step::DistortFinely { grid, nodes } => mesh(*grid, nodes, 25_000.0),
+            Step::Erase { .. }
+            | Step::Equalise
+            | Step::Greyscale
+            | Step::Invert
+            | Step::BlackAndWhite(_)
+            | Step::Brightness(_)
+            | Step::Colour(_)
+            | Step::Contrast(_)
+            | Step::HsvShift { .. } => None,
         }
     }
 
     pub(super) fn at(&self, place: (f64, f64)) -> (f64, f64) {
         match self {
             Self::Affine(affine) => affine.at(place),
+            Self::Projective(projective) => projective.at(place),
             Self::Mesh(mesh) => mesh.at(place),
+        }
+    }
+
+    /// This one first, then `next`, where that is one map.
+    fn then(&self, next: &Self) -> Option<Self> {
+        match (self, next) {
+            (Self::Affine(first), Self::Affine(second)) => Some(Self::Affine(first.then(second))),
+            (Self::Affine(first), Self::Projective(second)) => {
+                Some(Self::Projective(Projective::from(*first).then(second)))
+            }
+            (Self::Projective(first), Self::Affine(second)) => Some(Self::Projective(first.then(&(*second).into()))),
+            (Self::Projective(first), Self::Projective(second)) => Some(Self::Projective(first.then(second))),
+            (Self::Mesh(_), _) | (_, Self::Mesh(_)) => None,
         }
     }
 }
@@ -124,22 +114,82 @@ fn turn(degrees: i32, scale: f64) -> [f64; 4] {
 
 /// The side of the largest upright rectangle of the image's aspect inside the turned image, as a share of the image's:
 /// scaled by k, its own bounding box after the turn back, `k (w cos + h sin)` by `k (w sin + h cos)`, has to fit.
-fn inner_share((width, height): (f64, f64), degrees: i32) -> f64 {
+fn inner_share(size: Size, degrees: i32) -> f64 {
+    let (width, height) = size;
+    let outer = outer_size(size, degrees);
+    (width / outer.0).min(height / outer.1)
+}
+
+/// The bounding box of a turned image.
+fn outer_size((width, height): Size, degrees: i32) -> Size {
     let (sine, cosine) = libm::sincos(f64::from(degrees.abs()).to_radians());
-    (width / (width * cosine + height * sine)).min(height / (width * sine + height * cosine))
+    // Beyond a quarter turn the cosine is below 0.
+    (width * cosine.abs() + height * sine.abs(), width * sine.abs() + height * cosine.abs())
+}
+
+/// Width and height of the rectangle that Augmentor cuts out of a turned image, as shares of the image's:
+/// `E / 1 - tan^2` where `E / (1 - tan^2)` was meant.
+fn augmentors_share(size: Size, degrees: i32) -> (f64, f64) {
+    let (sine, cosine) = libm::sincos(f64::from(degrees.abs()).to_radians());
+    let tangent = sine / cosine;
+    let (x, y) = outer_size(size, degrees);
+    let e = tangent * (y - x * tangent) - tangent * tangent;
+    let a = tangent * (x - e);
+    ((x - 2.0 * e) / size.0, (y - 2.0 * a) / size.1)
+}
+
+/// A linear map between the centres of a canvas of size `to` and the one before.
+fn recentred(from: Size, to: Size, [a, b, c, d]: [f64; 4]) -> (Inverse, Size) {
+    let (x, y) = (to.0 / 2.0, to.1 / 2.0);
+    let map = [a, b, from.0 / 2.0 - a * x - b * y, c, d, from.1 / 2.0 - c * x - d * y];
+    (Inverse::Affine(Affine(map)), to)
+}
+
+/// The whole canvas stretched to another.
+fn stretched(from: Size, to: Size) -> (Inverse, Size) {
+    (Inverse::Affine(Affine([from.0 / to.0, 0.0, 0.0, 0.0, from.1 / to.1, 0.0])), to)
+}
+
+fn cut_out(from: Size, to: Size, place: (u32, u32)) -> (Inverse, Size) {
+    let (left, upper) = corner(from, to, place);
+    (Inverse::Affine(Affine([1.0, 0.0, left, 0.0, 1.0, upper])), to)
+}
+
+/// The upper left corner of a rectangle of size `inner`, with `place` thousandths of the room to the left and above.
+fn corner(outer: Size, inner: Size, place: (u32, u32)) -> (f64, f64) {
+    ((outer.0 - inner.0) * f64::from(place.0) / 1000.0, (outer.1 - inner.1) * f64::from(place.1) / 1000.0)
+}
+
+/// Rows (columns) are shifted by the tangent of the angle a pixel, by nine tenths of the width (height) at most, and
+/// what remains of every row is stretched to the whole.
+fn shear((width, height): Size, rows: bool, degrees: i32) -> Affine {
+    let (along, across) = if rows { (width, height) } else { (height, width) };
+    let (sine, cosine) = libm::sincos(f64::from(degrees.abs()).to_radians());
+    let shift = (across * sine / cosine).min(0.9 * along);
+    let scale = (along - shift) / along;
+    let (start, slope) = if degrees > 0 { (0.0, shift / across) } else { (shift, -shift / across) };
+    Affine(if rows { [scale, slope, start, 0.0, 1.0, 0.0] } else { [1.0, 0.0, 0.0, slope, scale, start] })
 }
 
 /// From output pixels to the pixels of the source as it is `kept`: the output's scale, the inverses of all steps, last
-/// step first, on a source of its true size, and the scale it is kept at; neighbouring affine maps are merged.
+/// step first, on a source of its true size, and the scale it is kept at; neighbours are merged where they can be.
 pub(super) fn inverse_map(steps: &[Step], source: (u32, u32), kept: (u32, u32), side: u32) -> Vec<Inverse> {
     let size = (f64::from(source.0), f64::from(source.1));
+    let mut canvas = size;
+    let mut inverses = Vec::new();
+    for step in steps {
+        if let Some((inverse, left)) = Inverse::of(step, canvas) {
+            inverses.push(inverse);
+            canvas = left;
+        }
+    }
     let scale = |x: f64, y: f64| Inverse::Affine(Affine([x, 0.0, 0.0, 0.0, y, 0.0]));
-    let mut map = vec![scale(size.0 / f64::from(side), size.1 / f64::from(side))];
+    let mut map = vec![scale(canvas.0 / f64::from(side), canvas.1 / f64::from(side))];
     let last = (kept != source).then(|| scale(f64::from(kept.0) / size.0, f64::from(kept.1) / size.1));
-    for inverse in steps.iter().rev().filter_map(|step| Inverse::of(step, size)).chain(last) {
-        match (map.last_mut(), inverse) {
-            (Some(Inverse::Affine(first)), Inverse::Affine(second)) => *first = first.then(&second),
-            (_, inverse) => map.push(inverse),
+    for inverse in inverses.into_iter().rev().chain(last) {
+        match map.last().and_then(|first| first.then(&inverse)) {
+            Some(merged) => *map.last_mut().expect("it was there") = merged,
+            None => map.push(inverse),
         }
     }
     map
@@ -149,23 +199,60 @@ pub(super) fn inverse_map(steps: &[Step], source: (u32, u32), kept: (u32, u32), 
 mod tests {
     use super::*;
 
+    const SIZE: Size = (100.0, 60.0);
+
     fn at(step: &Step, place: (f64, f64)) -> (f64, f64) {
-        let (x, y) = Inverse::of(step, (100.0, 60.0)).unwrap().at(place);
+        let (x, y) = Inverse::of(step, SIZE).unwrap().0.at(place);
         ((x * 1e9).round() / 1e9, (y * 1e9).round() / 1e9)
+    }
+
+    /// The source places of the corners of the canvas that a step leaves.
+    fn corners(step: &Step) -> [(f64, f64); 4] {
+        let (width, height) = Inverse::of(step, SIZE).unwrap().1;
+        [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)].map(|corner| at(step, corner))
+    }
+
+    /// How far the furthest corner is beyond the border; below 0 inside it.
+    fn beyond(corners: [(f64, f64); 4]) -> f64 {
+        let beyond = |(x, y): (f64, f64)| (-x).max(x - SIZE.0).max(-y).max(y - SIZE.1);
+        corners.into_iter().map(beyond).fold(f64::NEG_INFINITY, f64::max)
     }
 
     #[test]
     fn quarter_turn_to_the_left_brings_the_right_to_the_top() {
         assert_eq!(at(&Step::RotateWithoutCrop(90), (50.0, 20.0)), (60.0, 30.0));
+        let [upper_left, upper_right, ..] = corners(&Step::QuarterTurns(1));
+        assert_eq!((upper_left, upper_right), ((100.0, 0.0), (100.0, 60.0)));
+        assert_eq!(corners(&Step::QuarterTurns(3))[0], (0.0, 60.0));
+        assert_eq!(corners(&Step::QuarterTurns(2))[0], (100.0, 60.0));
     }
 
     #[test]
     fn cropped_turn_touches_the_border_with_a_corner_and_never_crosses_it() {
         for degrees in -90..=90 {
-            let corners = [(0.0, 0.0), (100.0, 0.0), (0.0, 60.0), (100.0, 60.0)].map(|c| at(&Step::Rotate(degrees), c));
-            let beyond = |(x, y): (f64, f64)| (-x).max(x - 100.0).max(-y).max(y - 60.0);
-            let furthest = corners.into_iter().map(beyond).fold(f64::NEG_INFINITY, f64::max);
+            let furthest = beyond(corners(&Step::Rotate(degrees)));
             assert!(furthest.abs() < 1e-6, "{degrees} degrees: {furthest}");
+        }
+    }
+
+    #[test]
+    fn augmentors_cropped_turn_is_too_small_and_stretches() {
+        let share = augmentors_share((250.0, 250.0), 25);
+        // 168 x 100 there, where the turned image has whole pixels.
+        assert_eq!(((share.0 * 250.0).round(), (share.1 * 250.0).round()), (167.0, 99.0));
+        assert!(inner_share((250.0, 250.0), 25) > 0.75);
+    }
+
+    #[test]
+    fn expanded_turn_holds_the_whole_picture() {
+        for degrees in -180..=180 {
+            let (inverse, canvas) = Inverse::of(&Step::RotateExpand(degrees), SIZE).unwrap();
+            // The bounding box is touched, so the middles of some sides are beyond, and no corner is inside.
+            let corners = [(0.0, 0.0), (canvas.0, 0.0), canvas, (0.0, canvas.1)].map(|corner| inverse.at(corner));
+            let inside = |(x, y): (f64, f64)| (1e-6..SIZE.0 - 1e-6).contains(&x) && (1e-6..SIZE.1 - 1e-6).contains(&y);
+            assert!(!corners.into_iter().any(inside), "{degrees} degrees: {corners:?}");
+            let centre = inverse.at((canvas.0 / 2.0, canvas.1 / 2.0));
+            assert!((centre.0 - 50.0).abs() < 1e-9 && (centre.1 - 30.0).abs() < 1e-9);
         }
     }
 
@@ -175,27 +262,59 @@ mod tests {
     }
 
     #[test]
-    fn mirror_keeps_the_height() {
+    fn parts_lie_where_their_place_says() {
+        let part = Part { share: 500, place: (1000, 0) };
+        let right_upper = [(50.0, 0.0), (100.0, 0.0), (100.0, 30.0), (50.0, 30.0)];
+        assert_eq!(corners(&Step::ZoomRandom(part)), right_upper);
+        assert_eq!(corners(&Step::Crop(part)), right_upper);
+        assert_eq!(Inverse::of(&Step::Crop(part), SIZE).unwrap().1, (50.0, 30.0));
+        let middle = Step::CropBySize { width: 20, height: 40, place: (500, 500) };
+        assert_eq!(corners(&middle)[0], (40.0, 10.0));
+        assert!(Inverse::of(&Step::CropBySize { width: 20, height: 61, place: (0, 0) }, SIZE).is_none());
+    }
+
+    #[test]
+    fn crop_by_size_counts_the_pixels_of_the_canvas_that_resize_and_scale_leave() {
+        let cut = Step::CropBySize { width: 50, height: 50, place: (0, 0) };
+        for steps in [[Step::Resize(200, 100), cut.clone()], [Step::Scale(2000), cut]] {
+            let map = inverse_map(&steps, (100, 50), (100, 50), 10);
+            let [Inverse::Affine(all)] = map.as_slice() else { panic!("{map:?}") };
+            assert_eq!(all.at((10.0, 10.0)), (25.0, 25.0));
+        }
+    }
+
+    #[test]
+    fn mirrors_keep_the_other_axis() {
         assert_eq!(at(&Step::FlipLeftRight, (10.0, 7.0)), (90.0, 7.0));
+        assert_eq!(at(&Step::FlipTopBottom, (10.0, 7.0)), (10.0, 53.0));
+    }
+
+    #[test]
+    fn shear_and_skew_show_the_picture_only() {
+        for degrees in -25..=26 {
+            for rows in [true, false] {
+                assert!(beyond(corners(&Step::Shear { rows, degrees })).abs() < 1e-6, "{degrees} degrees");
+            }
+        }
+        for amount in [1, 200, 1000] {
+            let tilt = Step::Skew([(0, -amount), (0, 0), (0, 0), (0, amount)]);
+            let corner = Step::Skew([(0, 0), (0, 0), (amount, 0), (0, 0)]);
+            assert!(beyond(corners(&tilt)).abs() < 1e-6 && beyond(corners(&corner)).abs() < 1e-6);
+        }
     }
 
     #[test]
     fn mesh_moves_nodes_fully_cell_centres_by_a_quarter_and_the_border_not() {
         // One inner node in the middle of 2 x 2 cells; (25, 50) of 250 is (10, 12) of 100 x 60.
-        let step = Step::Distort { grid: (2, 2), nodes: vec![(25, 50)] };
-        assert_eq!(at(&step, (50.0, 30.0)), (60.0, 42.0));
-        assert_eq!(at(&step, (25.0, 15.0)), (27.5, 18.0));
-        assert_eq!(at(&step, (0.0, 30.0)), (0.0, 30.0));
-        assert_eq!(at(&step, (50.0, 60.0)), (50.0, 60.0));
-        assert_eq!(at(&step, (-9.0, 75.0)), (-9.0, 75.0));
-    }
-
-    #[test]
-    fn merged_affine_maps_equal_one_after_the_other() {
-        let size = (31.0, 57.0);
-        let (first, second) =
-            (Affine::about_centre(size, [0.5, 2.0, -1.0, 3.0]), Affine([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
-        assert_eq!(first.then(&second).at((7.0, 9.0)), second.at(first.at((7.0, 9.0))));
+        let coarse = Step::Distort { grid: (2, 2), nodes: vec![(25, 50)] };
+        let fine = Step::DistortFinely { grid: (2, 2), nodes: vec![(2500, 5000)] };
+        for step in [coarse, fine] {
+            assert_eq!(at(&step, (50.0, 30.0)), (60.0, 42.0));
+            assert_eq!(at(&step, (25.0, 15.0)), (27.5, 18.0));
+            assert_eq!(at(&step, (0.0, 30.0)), (0.0, 30.0));
+            assert_eq!(at(&step, (50.0, 60.0)), (50.0, 60.0));
+            assert_eq!(at(&step, (-9.0, 75.0)), (-9.0, 75.0));
+        }
     }
 
     #[test]

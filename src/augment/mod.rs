@@ -3,14 +3,23 @@
 //! plan out as ONE inverse warp, so that no copy is resampled twice. The operations are those of Augmentor (Bloice,
 //! Stocker and Holzinger 2017), under its names.
 
+mod draw;
 mod geometry;
+mod mesh;
 mod operation;
 mod photometric;
 mod pipeline;
+mod projection;
+#[cfg(test)]
+mod reference;
 mod resize;
+mod sheet;
+mod step;
 mod warp;
 
-pub use operation::{Operation, Step};
+pub use operation::{Corner, Method, Operation};
 pub use pipeline::{Pipeline, Plan};
 pub use resize::{Filter, resize};
+pub use sheet::contact_sheet;
+pub use step::{Part, Step};
 pub use warp::{Source, render};

@@ -1,8 +1,10 @@
 //! A pipeline file (TOML, one `[[operation]]` an operation, in order) and the plans drawn from it.
 
-use super::operation::{Operation, Step};
+use super::operation::Operation;
+use super::step::Step;
 use crate::error::{Error, Result};
 use crate::random;
+use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
@@ -11,6 +13,9 @@ use toml::Spanned;
 /// Operations in the order in which they are applied.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pipeline {
+    /// Whether operations are drawn and cropped as Augmentor 0.2.12 does where that is a mistake.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub augmentor_compat: bool,
     /// The operations; none leaves every copy undistorted.
     #[serde(rename = "operation")]
     pub operations: Vec<Operation>,
@@ -27,6 +32,8 @@ pub struct Plan {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire {
+    #[serde(default)]
+    augmentor_compat: bool,
     #[serde(default)]
     operation: Vec<Spanned<Operation>>,
 }
@@ -55,10 +62,11 @@ impl Pipeline {
             let start = operation.span().start;
             operation
                 .get_ref()
-                .check()
+                .check(wire.augmentor_compat)
                 .map_err(|message| Error::line(path, line(start), format!("this operation cannot be: {message}")))?;
         }
-        Ok(Self { operations: wire.operation.into_iter().map(Spanned::into_inner).collect() })
+        let operations = wire.operation.into_iter().map(Spanned::into_inner).collect();
+        Ok(Self { augmentor_compat: wire.augmentor_compat, operations })
     }
 
     /// The pipeline as TOML without comments: the same text for the same operations, however their file was written.
@@ -80,13 +88,25 @@ impl Pipeline {
         if copy == 0 {
             return Plan::default();
         }
-        // Each operation has a generator of its own, so that changing one leaves the draws of the others.
         let draw = |(place, operation): (usize, &Operation)| {
-            let path = [random::name("augment"), random::name(source), copy.into(), place as u64];
-            operation.draw(&mut random::generator(seed, &path))
+            operation.draw(&mut generator(seed, source, copy, place), self.augmentor_compat)
         };
         Plan { steps: self.operations.iter().enumerate().filter_map(draw).collect() }
     }
+
+    /// What the operation at `place` alone does to copy `copy` of `source` under `seed`, whatever its probability.
+    ///
+    /// # Panics
+    /// If there is no operation at `place`.
+    pub fn alone(&self, seed: u64, source: &str, copy: u32, place: usize) -> Plan {
+        let mut generator = generator(seed, source, copy, place);
+        Plan { steps: vec![self.operations[place].step(&mut generator, self.augmentor_compat)] }
+    }
+}
+
+/// Each operation has a generator of its own, so that changing one leaves the draws of the others.
+fn generator(seed: u64, source: &str, copy: u32, place: usize) -> Pcg64Mcg {
+    random::generator(seed, &[random::name("augment"), random::name(source), copy.into(), place as u64])
 }
 
 impl fmt::Display for Plan {
@@ -143,6 +163,74 @@ mod tests {
         let zoom = "[[operation]]\nname = \"zoom\"\nprobability = 1\nmin_factor = 1.2\nmax_factor = 1.1\n";
         assert!(message(zoom).contains("min_factor is 1.2 and max_factor 1.1"));
         assert!(message(&zoom.replace("1.2", "nan")).contains("min_factor is NaN"));
+    }
+
+    #[test]
+    fn every_operation_of_augmentor_is_in_the_pipeline_of_everything() {
+        let path = "datasets/pipelines/everything.toml";
+        let pipeline = Pipeline::from_toml(path, include_str!("../../datasets/pipelines/everything.toml")).unwrap();
+        let names: std::collections::BTreeSet<String> = pipeline.operations.iter().map(name).collect();
+        // The unknown one's refusal lists them all.
+        let refusal = message("[[operation]]\nname = \"swirl\"\nprobability = 1.0\n");
+        let known =
+            refusal.split('`').skip(3).step_by(2).filter(|name| !["rotate90", "rotate180", "rotate270"].contains(name));
+        assert_eq!(names, known.map(str::to_owned).collect());
+        assert_eq!(names.len(), 33);
+        let text = pipeline.to_toml().unwrap();
+        assert_eq!(Pipeline::from_toml("p.toml", &text).unwrap(), pipeline);
+        let compat = format!("augmentor_compat = true\n{text}");
+        assert_eq!(
+            Pipeline::from_toml("p.toml", &compat).unwrap().to_toml().unwrap(),
+            format!("augmentor_compat = true\n\n{text}")
+        );
+    }
+
+    fn name(operation: &Operation) -> String {
+        serde_json::to_value(operation).unwrap()["name"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn parameters_left_out_are_augmentors_defaults() {
+        let text = "[[operation]]\nname = \"crop_by_size\"\nprobability = 1\nwidth = 20\nheight = 30\n";
+        let expected = Operation::CropBySize { probability: 1.0, width: 20, height: 30, centre: true };
+        assert_eq!(Pipeline::from_toml("p.toml", text).unwrap().operations, [expected]);
+    }
+
+    #[test]
+    fn every_bound_is_checked() {
+        for (operation, complaint) in [
+            ("rotate\"\nmax_left = 91\nmax_right = 0", "max_left is 91 and max_right 0, expected at most 90 degrees"),
+            ("shear\"\nmax_shear_left = 5\nmax_shear_right = 26", "expected at most 25 degrees"),
+            ("crop_centre\"\npercentage_area = 0.05", "percentage_area is 0.05, expected 0.1 to 1"),
+            ("crop_by_size\"\nwidth = 1\nheight = 9", "width is 1, expected 2 to 65535"),
+            ("resize\"\nwidth = 9\nheight = 70000", "height is 70000, expected 2 to 65535"),
+            ("scale\"\nscale_factor = 11", "scale_factor is 11, expected 0.1 to 10"),
+            ("skew_tilt\"\nmagnitude = 0", "magnitude is 0, expected 0.001 to 1"),
+            ("random_erasing\"\nrectangle_area = nan", "rectangle_area is NaN, expected 0.01 to 1"),
+            ("random_color\"\nmin_factor = 2\nmax_factor = 1", "min_factor is 2 and max_factor 1"),
+            ("black_and_white\"\nthreshold = 256", "invalid value: integer `256`, expected u8"),
+            (
+                "hsv_shift\"\nhue_shift = 0.1\nsaturation_shift = 0.1\nvalue_shift = 1.1",
+                "value_shift is 1.1, expected 0 to 1",
+            ),
+            (
+                "gaussian_distortion\"\ngrid_width = 33\ngrid_height = 4\nmagnitude = 5\ncorner = \"bell\"\nmethod = \"in\"",
+                "a grid of 33 x 4 cells",
+            ),
+        ] {
+            let message = message(&format!("# one\n[[operation]]\nprobability = 1\nname = \"{operation}\n"));
+            assert!(message.starts_with("p.toml, line 2: ") && message.contains(complaint), "{message}");
+        }
+        let compat =
+            "augmentor_compat = true\n[[operation]]\nname = \"rotate\"\nprobability = 1\nmax_left = 26\nmax_right = 0";
+        assert!(message(compat).contains("line 2") && message(compat).contains("at most 25"));
+    }
+
+    /// Frozen: prepared sets of before are made again only if these stay.
+    #[test]
+    fn default_pipeline_draws_what_it_drew_before() {
+        let plans: Vec<String> = (1..40).map(|copy| Pipeline::default().plan(3, "a.jpg", copy).to_string()).collect();
+        assert_eq!(blake3::hash(plans.join("\n").as_bytes()).to_hex()[..16], *"f0cb9d9a032f890b");
     }
 
     #[test]

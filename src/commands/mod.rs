@@ -1,5 +1,6 @@
 //! One file a subcommand: wiring that reads as a story, no logic.
 
+mod augment;
 mod evaluate;
 mod prepare;
 mod profile;
@@ -8,16 +9,19 @@ mod run_all;
 mod train;
 
 use crate::cli::{Command, Selection, Voice};
+use gal_bench::augment::Pipeline;
 use gal_bench::config::{Profile, RunConfig};
 use gal_bench::model::{VARIANTS, Variant};
 use gal_bench::progress::Progress;
-use gal_bench::{Error, Result};
+use gal_bench::{Error, Result, files};
 use serde::Serialize;
+use std::path::Path;
 
 /// Carries out one command.
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::Prepare(options) => prepare::run(options),
+        Command::Augment(options) => augment::run(options),
         Command::Train(options) => train::run(options),
         Command::Evaluate(options) => evaluate::run(options),
         Command::Report(options) => report::run(options),
@@ -66,6 +70,11 @@ impl Selection {
         };
         self.runs.join(config.id())
     }
+}
+
+/// The pipeline of a file, or the embedded one.
+fn pipeline(path: Option<&Path>) -> Result<Pipeline> {
+    path.map_or_else(|| Ok(Pipeline::default()), |path| Pipeline::from_toml(path, &files::read_text(path)?))
 }
 
 /// Uses `threads` threads from here on.

@@ -1,11 +1,10 @@
 //! `gal-bench prepare`.
 
 use crate::cli::{Prepare, Source};
-use gal_bench::augment::Pipeline;
 use gal_bench::dataset::{self, Dataset, Name, celeba, lfwa, synthetic};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Prepared};
-use gal_bench::{Error, Result, files};
+use gal_bench::{Error, Result};
 use std::path::Path;
 
 pub(super) fn run(options: &Prepare) -> Result<()> {
@@ -25,16 +24,12 @@ pub(super) fn run(options: &Prepare) -> Result<()> {
             format!("{}: all {count} images are as they were written", folder.display())
         });
     }
-    let pipeline = match &options.pipeline {
-        Some(path) => Pipeline::from_toml(path, &files::read_text(path)?)?,
-        None => Pipeline::default(),
-    };
     let store = store::Options {
         size: options.size,
         expand: options.expand,
         copies: options.copies,
         seed: options.seed,
-        pipeline,
+        pipeline: super::pipeline(options.pipeline.as_deref())?,
         force: options.force,
         ..store::Options::default()
     };

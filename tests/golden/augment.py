@@ -5,7 +5,9 @@
 
 Writes tests/golden/augment/*.png. Alpha is 255 where every step saw pixels of the picture only; elsewhere Augmentor
 shows black, which is not what we do beyond the border. Augmentor interpolates by cubics and we linearly, so the pictures
-are smooth; flips, brightness and contrast have to agree exactly.
+are smooth; flips, quarter turns and whatever changes values only have to agree exactly. Where Augmentor rounds places to
+whole pixels, parameters are such that little is lost. deviations.json holds what Augmentor hands to its normal
+distribution in Gaussian distortions.
 """
 
 import json
@@ -88,6 +90,83 @@ def photometric(operation, factor):
     return apply
 
 
+def quarter(degrees):
+    return lambda image: ops.Rotate(1, degrees).perform_operation([image])[0]
+
+
+def skew(kind, amount, direction):
+    def apply(image):
+        with drawing([amount, direction]):
+            return ops.Skew(1, kind, 1).perform_operation([image])[0]
+    return apply
+
+
+def shear(degrees, axis):
+    """Augmentor adds 1 to what it draws, but for -1."""
+    def apply(image):
+        with drawing(floats=[degrees - 1 if degrees != -1 else -1]), mock.patch.object(random, "choice", lambda _: axis):
+            return ops.Shear(1, 25, 25).perform_operation([image])[0]
+    return apply
+
+
+def stretched_turn(degrees):
+    def apply(image):
+        with drawing([degrees, 0, 0] if degrees < 0 else [0, degrees, 1]):
+            return ops.RotateRange(1, 25, 25).perform_operation([image])[0]
+    return apply
+
+
+def turn_and_expand(degrees):
+    def apply(image):
+        with drawing([0, degrees, 1]):
+            return ops.RotateStandard(1, 25, 25, expand=True).perform_operation([image])[0]
+    return apply
+
+
+def part(operation, *numbers):
+    """Shares of 0.8 with 4 pixels to the left and 12 above."""
+    def apply(image):
+        with drawing(numbers):
+            return operation.perform_operation([image])[0]
+    return apply
+
+
+def gaussian(image):
+    numbers = iter(number for node in NODES for number in node)
+    with mock.patch.object(np.random, "normal", lambda *_: [next(numbers) + 0.25]):
+        return ops.GaussianDistortion(1, 5, 5, 6, "bell", "in", 0.5, 0.5, 0.05, 0.05).perform_operation([image])[0]
+
+
+def deviations(corner, method, mex, mey, sdx, sdy):
+    heard = []
+
+    def listen(mean, deviation, count):
+        heard.append(float(deviation))
+        return [0.0]
+
+    with mock.patch.object(np.random, "normal", listen):
+        operation = ops.GaussianDistortion(1, 4, 5, 7, corner, method, mex, mey, sdx, sdy)
+        operation.perform_operation([Image.new("RGB", (80, 100))])
+    text = f"name = 'gaussian_distortion'\nprobability = 1\ngrid_width = 4\ngrid_height = 5\nmagnitude = 7\n"
+    text += f"corner = '{corner}'\nmethod = '{method}'\nmex = {mex}\nmey = {mey}\nsdx = {sdx}\nsdy = {sdy}\n"
+    # Drawn once for x and once for y.
+    return {"operation": text, "deviations": heard[::2]}
+
+
+def shift_hsv(hue, saturation, value):
+    """Each a factor and a shift, drawn as shift, factor, shift, factor, shift."""
+    numbers = iter([hue, *saturation, *value])
+
+    def apply(image):
+        with mock.patch.object(np.random, "uniform", lambda *_: next(numbers)):
+            return ops.HSVShifting(1, 1, 1, 1, 1, 1).perform_operation([image])[0]
+    return apply
+
+
+def whole(operation):
+    return lambda image: operation.perform_operation([image])[0].convert("RGB")
+
+
 def save(name, image, steps=None, seen=True, frame=2):
     """`steps` on the picture, and the same on a white one with a black frame to know where they saw the picture only:
     the frame is as wide as cubics reach."""
@@ -121,6 +200,47 @@ def main():
     save("random_contrast_850", square, [photometric(ops.RandomContrast, 0.85)], seen=False, frame=0)
     save("resize_bicubic_128x37", tall, [lambda i: i.resize((128, 37), Image.BICUBIC)], frame=0)
     save("resize_triangle_33x45", square, [lambda i: i.resize((33, 45), Image.BILINEAR)], frame=0)
+    fit = lambda i: i.resize((SIDE, SIDE), Image.BICUBIC)
+    for degrees in [90, 180, 270]:
+        save(f"rotate_{degrees}", square, [quarter(degrees)], frame=0)
+    save("rotate_tall_90", tall, [quarter(90), fit])
+    save("flip_top_bottom", square, [lambda i: ops.Flip(1, "TOP_BOTTOM").perform_operation([i])[0]], frame=0)
+    for direction, name in enumerate(["left", "right", "top", "bottom"]):
+        save(f"skew_tilt_{name}", square, [skew("TILT", 20, direction)])
+    for direction in range(8):
+        save(f"skew_corner_{direction}", square, [skew("CORNER", 30, direction)])
+    save("skew_tall_left", tall, [skew("TILT", 24, 0), fit])
+    # Angles at which Augmentor loses less than a tenth of a pixel by rounding.
+    for axis in "xy":
+        save(f"shear_{axis}_14", square, [shear(14, axis)])
+        save(f"shear_{axis}_-14", square, [shear(-14, axis)])
+    save("rotate_augmentor_14", square, [stretched_turn(14)])
+    save("rotate_augmentor_-22", square, [stretched_turn(-22)])
+    save("rotate_expand_13", square, [turn_and_expand(13), fit])
+    save("zoom_random", square, [part(ops.ZoomRandom(1, 0.8, False), 4, 12)])
+    save("crop_random", square, [part(ops.CropPercentage(1, 0.8, False, False), 4, 12), fit])
+    save("crop_centre", square, [part(ops.CropPercentage(1, 0.6, True, False), 0, 0), fit])
+    save("crop_by_size", square, [part(ops.Crop(1, 60, 80, False), 10, 15), fit])
+    save("crop_resized", square, [lambda i: ops.Resize(1, 200, 150, "BICUBIC").perform_operation([i])[0],
+                                  part(ops.Crop(1, 100, 100, True), 0, 0), fit])
+    save("crop_scaled", square, [lambda i: ops.Scale(1, 1.5).perform_operation([i])[0],
+                                 part(ops.Crop(1, 90, 120, True), 0, 0), fit])
+    save("gaussian_distortion", square, [gaussian])
+    for name, step in {
+        "histogram_equalisation": whole(ops.HistogramEqualisation(1)),
+        "greyscale": whole(ops.Greyscale(1)),
+        "invert": whole(ops.Invert(1)),
+        "black_and_white_100": whole(ops.BlackAndWhite(1, 100)),
+        "random_color_1700": photometric(ops.RandomColor, 1.7),
+        "random_color_300": photometric(ops.RandomColor, 0.3),
+        "hsv_shift": shift_hsv(0.15, (1.3, -0.05), (0.9, 0.1)),
+        "hsv_shift_down": shift_hsv(-0.4, (0.8, 0.2), (1.2, -0.1)),
+    }.items():
+        save(name, square, [step], seen=False, frame=0)
+    bells = [(corner, method, 0.5, 0.5, 0.05, 0.05) for corner in ["bell", "ul", "ur", "dl", "dr"]
+             for method in ["in", "out"]]
+    bells[0], bells[3] = ("bell", "in", 0.3, 0.9, 0.2, 0.01), ("ul", "out", 0.7, 0.45, 0.02, 0.3)
+    (FOLDER / "deviations.json").write_text(json.dumps([deviations(*bell) for bell in bells], indent=1) + "\n")
     # In 1/250 of the side.
     (FOLDER / "nodes.json").write_text(json.dumps([[x * 250 // SIDE, y * 250 // SIDE] for x, y in NODES]) + "\n")
 

@@ -226,7 +226,7 @@ fn another_seed_gives_other_distortions_only() {
 #[test]
 fn pipeline_is_recorded_so_that_it_can_be_used_again() {
     let bench = Bench::seven();
-    let pipeline = Pipeline { operations: vec![Operation::FlipLeftRight { probability: 1.0 }] };
+    let pipeline = Pipeline { operations: vec![Operation::FlipLeftRight { probability: 1.0 }], ..Pipeline::default() };
     let prepared = bench.prepare(&Options { pipeline: pipeline.clone(), ..options() }).unwrap();
     assert_eq!(Pipeline::from_toml("prepared.json", &prepared.pipeline).unwrap(), pipeline);
     assert_eq!(prepared.pipeline_digest, blake3::hash(prepared.pipeline.as_bytes()).to_hex().as_str());

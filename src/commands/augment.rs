@@ -1,0 +1,75 @@
+//! `gal-bench augment`.
+
+use crate::cli::Augment;
+use gal_bench::augment::{Pipeline, contact_sheet};
+use gal_bench::dataset::synthetic;
+use gal_bench::{Error, Result, files};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Synthetic faces on a sheet without images of one's own.
+const FACES: usize = 6;
+
+pub(super) fn run(options: &Augment) -> Result<()> {
+    let path = &options.preview;
+    if path.exists() && !options.force {
+        return Err(Error::file(path, "is there already: choose another name, or replace it with --force"));
+    }
+    let pipeline = super::pipeline(options.pipeline.as_deref())?;
+    let sources = if options.images.is_empty() {
+        let faces = synthetic::Renderer::new(options.seed)?;
+        (0..FACES).map(|row| (format!("synthetic/{row:06}.png"), faces.render(row))).collect()
+    } else {
+        options.images.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?
+    };
+    let sheet = contact_sheet(&pipeline, &sources, options.size, options.seed);
+    write(path, &sheet)?;
+    let columns = legend(&pipeline)?;
+    let rows: Vec<&str> = sources.iter().map(|(name, _)| name.as_str()).collect();
+    let result = json!({ "preview": path, "seed": options.seed, "columns": columns, "rows": rows });
+    options.voice.result(&result, || describe(path, &columns, &rows))
+}
+
+fn read(path: &Path) -> Result<(String, RgbImage)> {
+    let image = image::load_from_memory(&files::read(path)?)
+        .map_err(|e| Error::file(path, format!("cannot be read as a JPEG or PNG image: {e}")))?;
+    Ok((path.display().to_string(), image.to_rgb8()))
+}
+
+fn write(path: &Path, sheet: &RgbImage) -> Result<()> {
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(sheet.as_raw(), sheet.width(), sheet.height(), ExtendedColorType::Rgb8)
+        .map_err(|e| Error::Internal(format!("cannot encode the contact sheet: {e}")))?;
+    files::write(path, &bytes)
+}
+
+/// What each column of the sheet shows.
+fn legend(pipeline: &Pipeline) -> Result<Vec<Value>> {
+    let operations = pipeline.operations.iter().map(serde_json::to_value).collect::<serde_json::Result<Vec<_>>>();
+    let operations = operations.map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(std::iter::once("undistorted".into()).chain(operations).chain(["the whole pipeline".into()]).collect())
+}
+
+fn describe(path: &Path, columns: &[Value], rows: &[&str]) -> String {
+    let columns = columns.iter().enumerate().map(|(place, column)| format!("{place:>4} {}", words(column)));
+    let mut lines = vec![format!("wrote {}; its rows from the top:", path.display())];
+    lines.extend(rows.iter().map(|name| format!("     {name}")));
+    lines.push("and its columns by number:".to_owned());
+    lines.extend(columns);
+    lines.join("\n")
+}
+
+/// An operation with its parameters but for the probability, which the sheet does not show.
+fn words(column: &Value) -> String {
+    match column {
+        Value::Object(fields) => {
+            let parameters = fields.iter().filter(|(key, _)| !["name", "probability"].contains(&key.as_str()));
+            let parameters: Vec<String> = parameters.map(|(key, value)| format!(" {key} {value}")).collect();
+            format!("{}{}", fields["name"].as_str().unwrap_or_default(), parameters.concat())
+        }
+        other => other.as_str().unwrap_or_default().to_owned(),
+    }
+}
