@@ -8,9 +8,13 @@ use super::pipeline::Plan;
 use super::projection::Affine;
 use super::{photometric, resize};
 use image::RgbImage;
+use multiversion::multiversion;
 
 /// Fraction bits of a place in the source.
 const FRACTION: u32 = 32;
+
+/// Fraction bits of a place that is known to lie inside the source.
+const PLACE: u32 = 16;
 
 /// A decoded image made ready for several copies of side `side`.
 #[derive(Debug)]
@@ -63,12 +67,16 @@ impl Source {
         let map = inverse_map(&plan.steps, self.image.dimensions(), self.packed_size, side);
         let mut copy = RgbImage::new(side, side);
         let mut spans = Vec::new();
+        let mut places = vec![(0, 0); side as usize];
+        let (width, height) = self.packed_size;
+        let most = (i64::from(width - 1) << FRACTION, i64::from(height - 1) << FRACTION);
         for (y, row) in copy.chunks_exact_mut(3 * side as usize).enumerate() {
             spans.clear();
             row_spans(&map, y, side as usize, &mut spans);
             for span in &spans {
-                self.sample(span, &mut row[3 * span.from..3 * span.to]);
+                walk(span.start, span.step, most, &mut places[span.from..span.to]);
             }
+            sample(&self.packed, width as usize + 1, &places, row);
         }
         photometric::apply(&mut copy, &plan.steps);
         copy
@@ -87,36 +95,53 @@ impl Source {
             self.packed.push(self.packed[self.packed.len() - 1]);
         }
     }
+}
 
-    /// Fills one span of a row.
-    fn sample(&self, span: &Span, row: &mut [u8]) {
-        let (width, height) = self.packed_size;
-        let stride = width as usize + 1;
-        let most = (i64::from(width - 1) << FRACTION, i64::from(height - 1) << FRACTION);
-        let (mut x, mut y) = span.start;
-        for pixel in row.chunks_exact_mut(3) {
-            let (inside_x, inside_y) = (x.clamp(0, most.0), y.clamp(0, most.1));
-            let place = (inside_y >> FRACTION) as usize * stride + (inside_x >> FRACTION) as usize;
-            let weight = |inside: i64| (inside >> (FRACTION - 8)) as u64 & 255;
-            let near = &self.packed[place..place + stride + 2];
-            let value =
-                bilinear([near[0], near[1], near[stride], near[stride + 1]], weight(inside_x), weight(inside_y));
-            pixel.copy_from_slice(&value);
-            x += span.step.0;
-            y += span.step.1;
-        }
+/// The places of a span, held inside the source, with [`PLACE`] bits of fraction.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn walk(start: (i64, i64), step: (i64, i64), most: (i64, i64), places: &mut [(i32, i32)]) {
+    let (mut x, mut y) = start;
+    for place in places {
+        *place = ((x.clamp(0, most.0) >> (FRACTION - PLACE)) as i32, (y.clamp(0, most.1) >> (FRACTION - PLACE)) as i32);
+        x += step.0;
+        y += step.1;
     }
 }
 
-/// The mix of four pixels (upper left, upper right, lower left, lower right); weights of the right and the lower in
-/// 1/256. Three channels at once in the 16-bit lanes of one word.
-fn bilinear([a, b, c, d]: [u32; 4], right: u64, lower: u64) -> [u8; 3] {
-    const HALF: u64 = 0x0080_0080_0080;
-    const BYTES: u64 = 0x00ff_00ff_00ff;
-    let lanes = |p: u32| u64::from(p & 0xff) | u64::from(p & 0xff00) << 8 | u64::from(p & 0x00ff_0000) << 16;
-    let across = |l: u32, r: u32| (lanes(l) * (256 - right) + lanes(r) * right + HALF) >> 8 & BYTES;
-    let mixed = (across(a, b) * (256 - lower) + across(c, d) * lower + HALF) >> 8;
-    [mixed as u8, (mixed >> 16) as u8, (mixed >> 32) as u8]
+/// The pixels of `packed`, whose rows are `stride` long, at `places`: bilinear, weights in 1/256. Eight at a time: their
+/// neighbours are fetched one by one and mixed side by side, red and blue in the two halves of a word, green in another.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw", "x86_64+avx2"))]
+fn sample(packed: &[u32], stride: usize, places: &[(i32, i32)], row: &mut [u8]) {
+    const LANES: usize = 8;
+    const TWO: u32 = 0x00ff_00ff;
+    const HALF: u32 = 0x0080_0080;
+    for (places, pixels) in places.chunks(LANES).zip(row.chunks_mut(3 * LANES)) {
+        let mut near = [[0_u32; LANES]; 4];
+        let mut weights = [[0_u32; LANES]; 2];
+        for (lane, (x, y)) in places.iter().enumerate() {
+            let place = (y >> PLACE) as usize * stride + (x >> PLACE) as usize;
+            let (upper, lower) = (&packed[place..][..2], &packed[place + stride..][..2]);
+            near[0][lane] = upper[0];
+            near[1][lane] = upper[1];
+            near[2][lane] = lower[0];
+            near[3][lane] = lower[1];
+            weights[0][lane] = (x >> (PLACE - 8)) as u32 & 255;
+            weights[1][lane] = (y >> (PLACE - 8)) as u32 & 255;
+        }
+        let mut mixed = [0_u32; LANES];
+        for lane in 0..LANES {
+            let [right, lower] = weights.map(|weights| weights[lane]);
+            let mix = |near: [u32; 4]| {
+                let across = |left: u32, next: u32| (left * (256 - right) + next * right + HALF) >> 8 & TWO;
+                (across(near[0], near[1]) * (256 - lower) + across(near[2], near[3]) * lower + HALF) >> 8 & TWO
+            };
+            let near = near.map(|near| near[lane]);
+            mixed[lane] = mix(near.map(|pixel| pixel & TWO)) | mix(near.map(|pixel| pixel >> 8 & TWO)) << 8;
+        }
+        for (pixel, value) in pixels.chunks_exact_mut(3).zip(mixed) {
+            pixel.copy_from_slice(&value.to_le_bytes()[..3]);
+        }
+    }
 }
 
 /// The spans of output row `y`, left to right.
