@@ -120,6 +120,7 @@ pub(crate) struct Selection {
     pub(crate) runs: PathBuf,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gal-bench prepare --dataset lfwa --root /data/lfwa --expand 75000

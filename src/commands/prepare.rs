@@ -57,7 +57,7 @@ fn check(options: &Prepare, folder: &Path) -> Result<()> {
             ));
         };
         let sources = store::check_sources(folder, root)?;
-        text += &format!(", and so are all {} sources in {}", dataset::grouped(sources), root.display());
+        text = format!("{text}, and so are all {} sources in {}", dataset::grouped(sources), root.display());
         result["sources"] = sources.into();
     }
     options.voice.result(&result, || text)

@@ -34,7 +34,7 @@ pub(super) fn balanced(rows: &[Row], total: usize) -> Vec<u32> {
     // The sum grows with the proportion; sixty halvings leave nothing of it open.
     let (mut low, mut high) = (0.0, most);
     for _ in 0..60 {
-        let middle = (low + high) / 2.0;
+        let middle = f64::midpoint(low, high);
         if sum(middle) < total as f64 { low = middle } else { high = middle }
     }
     let shares: Vec<f64> = weights.iter().map(|weight| share(low, *weight)).collect();

@@ -44,7 +44,7 @@ pub(super) fn items<'a>(rows: &[Row<'a>], copies: &[u32]) -> Vec<Item<'a>> {
     rows.iter().zip(stems).zip(copies).enumerate().map(item).collect()
 }
 
-/// A WebDataset key ends at the first dot, so a stem has none.
+/// A `WebDataset` key ends at the first dot, so a stem has none.
 fn stem(source: &str) -> String {
     Path::new(source).file_stem().and_then(|stem| stem.to_str()).unwrap_or("image").replace('.', "_")
 }

@@ -127,7 +127,7 @@ pub struct Prepared {
     pub test: Counts,
     /// BLAKE3 of `manifest.parquet`, which in turn holds that of every image.
     pub manifest_digest: String,
-    /// The tar files of a WebDataset.
+    /// The tar files of a `WebDataset`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<Shard>,
     /// The form of the folder.

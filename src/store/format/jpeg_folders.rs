@@ -72,18 +72,17 @@ impl JpegFolders {
         let mut images = Vec::with_capacity(item.copies as usize);
         for copy in 0..item.copies {
             let path = self.path(item, copy);
-            let bytes = match stored(&path) {
-                Some(bytes) => bytes,
-                None => {
-                    let source = match &mut source {
-                        Some(source) => source,
-                        none => none.insert(job.studio.open(item.row, item.face.source, item.digest)?),
-                    };
-                    let image = source.render(&job.studio.plan(item.face.source, copy));
-                    let bytes = jpeg::encode(&image, job.options.quality)?;
-                    write_aside(&path, &bytes)?;
-                    bytes
-                }
+            let bytes = if let Some(bytes) = stored(&path) {
+                bytes
+            } else {
+                let source = match &mut source {
+                    Some(source) => source,
+                    none => none.insert(job.studio.open(item.row, item.face.source, item.digest)?),
+                };
+                let image = source.render(&job.studio.plan(item.face.source, copy));
+                let bytes = jpeg::encode(&image, job.options.quality)?;
+                write_aside(&path, &bytes)?;
+                bytes
             };
             images.push(Stored { offset: 0, bytes: bytes.len() as u64, digest: blake3::hash(&bytes) });
             job.bar.advance(1);

@@ -97,6 +97,8 @@ pub(super) fn writer(folder: &Path, options: &Options, items: &[Item]) -> Box<dy
 /// Items that have the same key, together, in the order of the keys.
 fn grouped<'a, K: Ord>(items: &'a [Item<'a>], key: impl Fn(&Item) -> K) -> Vec<Vec<&'a Item<'a>>> {
     let mut groups = std::collections::BTreeMap::<K, Vec<&Item>>::new();
-    items.iter().for_each(|item| groups.entry(key(item)).or_default().push(item));
+    for item in items {
+        groups.entry(key(item)).or_default().push(item);
+    }
     groups.into_values().collect()
 }

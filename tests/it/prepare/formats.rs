@@ -144,8 +144,8 @@ fn celeba(folder: &Path, count: usize) {
     let (mut attributes, mut partition) = (format!("{count}\n{}\n", attribute::NAMES.join(" ")), String::new());
     for row in 1..=count {
         let labels: Vec<&str> = (0..40).map(|place| if (row + place) % 3 == 0 { "1" } else { "-1" }).collect();
-        attributes += &format!("{row:06}.jpg {}\n", labels.join(" "));
-        partition += &format!("{row:06}.jpg {}\n", if row % 10 == 0 { 2 } else { 0 });
+        attributes.extend([format!("{row:06}.jpg "), labels.join(" "), "\n".to_owned()]);
+        partition.extend([format!("{row:06}.jpg {}\n", if row % 10 == 0 { 2 } else { 0 })]);
         let path = folder.join(format!("Img/img_align_celeba/{row:06}.jpg"));
         super::write_jpeg(&path, &super::picture(row as u32, 178, 218));
     }
@@ -209,4 +209,39 @@ fn full_disk_is_one_sentence_in_every_format_and_the_run_goes_on_afterwards() {
         let status = Command::new(cargo_bin!("gal-bench")).current_dir(place.path()).args(check).status().unwrap();
         assert!(status.success(), "{name}");
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn vanished_image_folder_is_one_sentence_and_a_second_run_is_held_off() {
+    let place = tempfile::tempdir().unwrap();
+    let (source, away) = (place.path().join("celeba"), place.path().join("away"));
+    celeba(&source, 130);
+    let mut failed = 0;
+    for name in ["jpeg", "webdataset", "npy", "virtual"] {
+        let mut slow = command(place.path(), name, name);
+        slow.args(["--threads", "1"]);
+        let run = slow.spawn().unwrap();
+        let out = place.path().join(name);
+        let started = Instant::now();
+        while !out.join("inputs.json").exists() && started.elapsed() < Duration::from_secs(20) {
+            std::thread::yield_now();
+        }
+        let second = (name != "virtual").then(|| command(place.path(), name, name).output().unwrap());
+        std::fs::rename(&source, &away).unwrap();
+        let output = run.wait_with_output().unwrap();
+        std::fs::rename(&away, &source).unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        if !output.status.success() {
+            failed += 1;
+            assert_eq!(output.status.code(), Some(2), "{name}: {text}");
+            assert!(text.starts_with("error: cannot ") && text.trim_end().lines().count() == 1, "{name}: {text}");
+        }
+        if let Some(second) = second {
+            let text = String::from_utf8(second.stderr).unwrap();
+            assert!(second.status.success() || text.contains("is being prepared by another run"), "{name}: {text}");
+        }
+        assert!(command(place.path(), name, name).status().unwrap().success(), "{name}");
+    }
+    assert!(failed > 0, "every run was faster than the folder vanished");
 }
