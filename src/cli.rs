@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use gal_bench::dataset::Name;
+use gal_bench::store::Format;
 use std::path::PathBuf;
 
 /// Prepare facial-attribute data sets, train graph attention networks over 40 attributes, report what they learn.
@@ -121,22 +122,32 @@ pub(crate) struct Selection {
     pub(crate) runs: PathBuf,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gal-bench prepare --dataset lfwa --root /data/lfwa --expand 75000
   gal-bench prepare --dataset celeba --root /data/celeba --subset
+  gal-bench prepare --dataset lfwa --expand 75000 --balance --format webdataset
   gal-bench prepare --dataset lfwa --check")]
 pub(crate) struct Prepare {
     #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) source: Source,
-    /// At least this many training images: the same number of distorted copies of each, the undistorted one first
+    /// At least this many training images: the same number of distorted copies of each, the undistorted one first.
+    /// Only training images are copied and distorted, whatever the options: validation and test images never
     #[arg(long, value_name = "N", conflicts_with = "copies")]
     pub(crate) expand: Option<usize>,
     /// This many copies of each training image, the undistorted one first
     #[arg(long, value_name = "N")]
     pub(crate) copies: Option<usize>,
+    /// As many training images as --expand or --copies ask for, but more of those that carry rare attributes: in
+    /// proportion to the sum of 1/rate of what an image carries, at least 1, at most 4 times the mean
+    #[arg(long)]
+    pub(crate) balance: bool,
+    /// How the images are stored
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
     /// Distortions as TOML [default: the embedded pipeline, datasets/pipelines/default.toml]
     #[arg(long, value_name = "FILE")]
     pub(crate) pipeline: Option<PathBuf>,
@@ -149,9 +160,12 @@ pub(crate) struct Prepare {
     /// Write a contact sheet of synthetic faces to this PNG file, and prepare nothing
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     pub(crate) preview: Option<PathBuf>,
-    /// Verify each stored image of a prepared set against its digest, and prepare nothing
+    /// Verify a prepared set of any format against its digests (a virtual one: its sources), and prepare nothing
     #[arg(long)]
     pub(crate) check: bool,
+    /// With --check: verify also that the images below --root are those that the set was prepared from
+    #[arg(long, requires = "check")]
+    pub(crate) sources: bool,
     /// Threads of the CPU [default: all cores]; results do not depend on it
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,

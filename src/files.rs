@@ -6,15 +6,16 @@ use std::path::Path;
 
 /// Writes `content` to `path`, so that a reader, or a run after a crash, finds either all of it or the file before.
 pub fn write(path: &Path, content: &[u8]) -> Result<()> {
-    write_with(path, |file| file.write_all(content))
+    write_with(path, |file| file.write_all(content).map_err(Error::io("write", path)))
 }
 
 /// As [`write()`], for content that is produced piece by piece.
-pub fn write_with(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>) -> Result<()> {
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> Result<()>) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut aside =
         tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).map_err(Error::io("write", path))?;
-    fill(aside.as_file_mut()).and_then(|()| aside.as_file().sync_all()).map_err(Error::io("write", path))?;
+    fill(aside.as_file_mut())?;
+    aside.as_file().sync_all().map_err(Error::io("write", path))?;
     readable(aside.as_file()).map_err(Error::io("write", path))?;
     aside.persist(path).map_err(|e| Error::io("write", path)(e.error))?;
     Ok(())

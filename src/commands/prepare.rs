@@ -1,11 +1,14 @@
 //! `gal-bench prepare`.
 
 use crate::cli::{Prepare, Source};
-use gal_bench::dataset::{self, Dataset, Name, celeba, lfwa, synthetic};
+use gal_bench::dataset::{self, Dataset, Images, Name, celeba, lfwa, synthetic};
 use gal_bench::progress::Progress;
-use gal_bench::store::{self, Prepared};
+use gal_bench::store::{self, Prepared, Rate};
 use gal_bench::{Error, Result};
 use std::path::Path;
+
+/// Attributes in the table of changed rates.
+const SHOWN: usize = 10;
 
 pub(super) fn run(options: &Prepare) -> Result<()> {
     super::use_threads(options.threads)?;
@@ -19,15 +22,14 @@ pub(super) fn run(options: &Prepare) -> Result<()> {
     }
     let folder = options.data.prepared();
     if options.check {
-        let count = store::check(&folder)?;
-        return options.voice.result(&serde_json::json!({ "prepared": folder, "images": count }), || {
-            format!("{}: all {count} images are as they were written", folder.display())
-        });
+        return check(options, &folder);
     }
     let store = store::Options {
         size: options.size,
         expand: options.expand,
         copies: options.copies,
+        balance: options.balance,
+        format: options.format,
         seed: options.seed,
         pipeline: super::pipeline(options.pipeline.as_deref())?,
         force: options.force,
@@ -35,6 +37,25 @@ pub(super) fn run(options: &Prepare) -> Result<()> {
     };
     let prepared = prepare(options.data.dataset, &options.source, &folder, &store, &progress)?;
     options.voice.result(&prepared, || describe(&prepared, &folder))
+}
+
+/// Verifies what is there.
+fn check(options: &Prepare, folder: &Path) -> Result<()> {
+    let count = store::check(folder)?;
+    let mut text = format!("{}: all {} images are as they were", folder.display(), dataset::grouped(count));
+    let mut result = serde_json::json!({ "prepared": folder, "checked": count });
+    if options.sources {
+        let dataset = read(options.data.dataset, &options.source, options.seed)?;
+        let Images::Folder(root) = &dataset.images else {
+            return Err(Error::Request(
+                "--sources checks files, and synthetic faces are drawn: leave it out".to_owned(),
+            ));
+        };
+        let sources = store::check_sources(folder, root)?;
+        text = format!("{text}, and so are all {} sources in {}", dataset::grouped(sources), root.display());
+        result["sources"] = sources.into();
+    }
+    options.voice.result(&result, || text)
 }
 
 /// Reads the data set and stores it.
@@ -64,7 +85,7 @@ fn read(name: Name, source: &Source, seed: u64) -> Result<Dataset> {
 
 fn describe(prepared: &Prepared, folder: &Path) -> String {
     let count = |counts: &store::Counts| dataset::grouped(counts.stored);
-    format!(
+    let text = format!(
         "{}: {} training images from {}, {} for validation, {} for testing; digest {}",
         folder.display(),
         count(&prepared.train),
@@ -72,5 +93,27 @@ fn describe(prepared: &Prepared, folder: &Path) -> String {
         count(&prepared.val),
         count(&prepared.test),
         &prepared.manifest_digest[..12],
+    );
+    prepared.balance.iter().fold(text, |text, rates| text + "\n" + &describe_balance(rates))
+}
+
+/// The attributes whose rates balancing changed most, as a table.
+fn describe_balance(rates: &[Rate]) -> String {
+    let factor = |rate: &Rate| if rate.before > 0.0 { rate.after / rate.before } else { 1.0 };
+    let mut changed: Vec<&Rate> = rates.iter().collect();
+    changed.sort_by(|a, b| factor(b).ln().abs().total_cmp(&factor(a).ln().abs()));
+    let line = |rate: &&Rate| {
+        format!(
+            "\n  {:<21} {:>6.2} {:>7.2} {:>7.2}",
+            rate.attribute,
+            100.0 * rate.before,
+            100.0 * rate.after,
+            factor(rate)
+        )
+    };
+    let lines: String = changed.iter().take(SHOWN).map(line).collect();
+    format!(
+        "positive rates in % among training images, the {SHOWN} that balancing changed most (all: prepared.json):\n  {:<21} {:>6} {:>7} {:>7}{lines}",
+        "attribute", "before", "after", "factor"
     )
 }

@@ -1,9 +1,12 @@
 //! Whose folder it is: one run at a time, never a folder with something else in it, never two preparations mixed.
 
+use super::format::{ARRAY, IMAGES, PROGRESS, UNFINISHED, is_shard};
+use super::items::Item;
 use super::prepared::Prepared;
 use crate::error::{Error, Result};
 use crate::files;
 use serde::{Deserialize, Serialize};
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -11,7 +14,6 @@ use std::path::Path;
 pub(super) const PREPARED: &str = "prepared.json";
 pub(super) const MANIFEST: &str = "manifest.parquet";
 pub(super) const MANIFEST_TEXT: &str = "manifest.csv";
-pub(super) const IMAGES: &str = "images";
 const INPUTS: &str = "inputs.json";
 const LOCK: &str = ".lock";
 
@@ -20,17 +22,22 @@ const LOCK: &str = ".lock";
 pub(super) struct Inputs {
     /// Of the options and the table.
     pub(super) digest: String,
-    /// Of the image files, in the table's order: a file that was mended between two runs is a changed one.
-    pub(super) file_sizes: Vec<u64>,
+    /// Of the image files, in the table's order, in hexadecimal; empty where they are drawn.
+    pub(super) sources: Vec<String>,
 }
 
 impl Inputs {
+    pub(super) fn new(digest: String, items: &[Item]) -> Self {
+        let sources = items.iter().filter_map(|item| item.digest).map(|digest| digest.to_hex().to_string());
+        Self { digest, sources: sources.collect() }
+    }
+
     /// Of everything.
     pub(super) fn whole_digest(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.digest.as_bytes());
-        self.file_sizes.iter().for_each(|size| {
-            hasher.update(&size.to_le_bytes());
+        self.sources.iter().for_each(|digest| {
+            hasher.update(digest.as_bytes());
         });
         hasher.finalize().to_hex().to_string()
     }
@@ -74,8 +81,8 @@ pub(super) fn claim(folder: &Path, inputs: &Inputs, force: bool) -> Result<(Lock
     let changed = match read_json::<Inputs>(&folder.join(INPUTS))? {
         Some(found) if found.digest != inputs.digest => return refuse(),
         Some(found) => {
-            let sizes = found.file_sizes.iter().zip(&inputs.file_sizes).enumerate();
-            sizes.filter(|(_, (before, now))| before != now).map(|(row, _)| row).collect()
+            let digests = found.sources.iter().zip(&inputs.sources).enumerate();
+            digests.filter(|(_, (before, now))| before != now).map(|(row, _)| row).collect()
         }
         None if same == Some(false) => return refuse(),
         None => Vec::new(),
@@ -83,18 +90,25 @@ pub(super) fn claim(folder: &Path, inputs: &Inputs, force: bool) -> Result<(Lock
     Ok((lock, State::Open(changed)))
 }
 
-/// Clears away what says that the set is finished, and what a killed run was writing, and notes what the folder is
-/// now filled with. Images that are not of these inputs have to be gone before.
-pub(super) fn begin(folder: &Path, inputs: &Inputs) -> Result<()> {
+/// Clears away what says that the set is finished, and what a killed run was writing. Where nothing in the folder is of
+/// other inputs, these are noted first, so that the folder is known for ours at any moment.
+pub(super) fn reopen(folder: &Path, inputs: &Inputs, same: bool) -> Result<()> {
+    if same {
+        begin(folder, inputs)?;
+    }
     for name in [PREPARED, MANIFEST, MANIFEST_TEXT] {
         remove(&folder.join(name))?;
     }
-    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let entry = entry.map_err(Error::io("read", folder))?;
-        if is_left_over(&entry.file_name()) {
-            remove(&entry.path())?;
+    for name in names(folder)? {
+        if is_left_over(&name) {
+            remove(&folder.join(name))?;
         }
     }
+    Ok(())
+}
+
+/// Notes what the folder is filled with from now on. Images that are not of these inputs have to be gone before.
+pub(super) fn begin(folder: &Path, inputs: &Inputs) -> Result<()> {
     write_json(&folder.join(INPUTS), inputs)
 }
 
@@ -127,8 +141,7 @@ fn refuse_foreign(folder: &Path) -> Result<()> {
     if [INPUTS, PREPARED].iter().any(|name| folder.join(name).exists()) {
         return Ok(());
     }
-    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let name = entry.map_err(Error::io("read", folder))?.file_name();
+    for name in names(folder)? {
         if name != LOCK && !is_left_over(&name) {
             return Err(Error::Request(format!(
                 "{} holds files that are not of a prepared set ({}): give an empty or a new folder",
@@ -141,7 +154,7 @@ fn refuse_foreign(folder: &Path) -> Result<()> {
 }
 
 /// A file that a killed run was writing.
-fn is_left_over(name: &std::ffi::OsStr) -> bool {
+fn is_left_over(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".partial-")
 }
 
@@ -172,16 +185,34 @@ fn lock(folder: &Path) -> Result<Lock> {
 
 /// Removes what a preparation makes, and nothing else; what says that the folder is ours goes last.
 fn clear(folder: &Path) -> Result<()> {
-    for name in [PREPARED, MANIFEST, MANIFEST_TEXT] {
+    for name in [PREPARED, MANIFEST, MANIFEST_TEXT, ARRAY, UNFINISHED] {
         remove(&folder.join(name))?;
     }
-    let images = folder.join(IMAGES);
-    if images.exists() {
-        std::fs::remove_dir_all(&images).map_err(Error::io("remove", &images))?;
+    for name in [IMAGES, PROGRESS] {
+        remove_folder(&folder.join(name))?;
+    }
+    for name in names(folder)? {
+        if name.to_str().is_some_and(is_shard) {
+            remove(&folder.join(name))?;
+        }
     }
     remove(&folder.join(INPUTS))
 }
 
+fn names(folder: &Path) -> Result<Vec<OsString>> {
+    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    entries.map(|entry| entry.map(|entry| entry.file_name()).map_err(Error::io("read", folder))).collect()
+}
+
+/// Removes a folder with everything in it, if there is one.
+pub(super) fn remove_folder(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a file, if there is one.
 pub(super) fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),

@@ -1,80 +1,112 @@
-//! The manifest: one row a stored image, as Parquet for programs and as CSV for people.
+//! The manifest: one row an image, as Parquet for programs and as CSV for people. It is written a piece at a time, so
+//! that memory does not grow with the number of images.
 
-use super::folder::{MANIFEST, MANIFEST_TEXT, digest};
+use super::folder::{MANIFEST, MANIFEST_TEXT};
+use super::format::{Stored, Writer};
+use super::items::Item;
 use crate::attribute;
-use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::files;
 use polars::prelude::*;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// One source and its place in the folder.
-#[derive(Debug)]
-pub(super) struct Item {
-    /// In the data set's table.
-    pub(super) row: usize,
-    pub(super) source: String,
-    pub(super) split: Split,
-    /// The folder of its images, below the prepared folder.
-    pub(super) shard: String,
-    pub(super) stem: String,
-    /// How many images are stored of it.
-    pub(super) copies: u32,
-}
+/// Rows a piece; a row group of the Parquet file.
+const PIECE: usize = 8192;
 
-impl Item {
-    /// The path of a copy below the prepared folder.
-    pub(super) fn file(&self, copy: u32) -> String {
-        format!("{}/{}-{copy}.jpg", self.shard, self.stem)
-    }
+/// What the manifest is made from.
+pub(super) struct Content<'a> {
+    pub(super) items: &'a [Item<'a>],
+    /// Of each item.
+    pub(super) stored: &'a [Vec<Stored>],
+    pub(super) writer: &'a dyn Writer,
+    /// Side of the images in pixels.
+    pub(super) size: u32,
 }
 
 /// Writes both forms; the digest of the Parquet file. `operations` gives the text of a copy's plan.
-pub(super) fn write(
-    dataset: &Dataset,
-    folder: &Path,
-    items: &[Item],
-    digests: &[Vec<blake3::Hash>],
-    operations: impl Fn(&Item, u32) -> String,
-) -> Result<String> {
-    let mut frame = frame(dataset, items, digests, operations)?;
-    let mut text = Vec::new();
-    CsvWriter::new(&mut text).finish(&mut frame)?;
-    let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes).with_compression(ParquetCompression::Snappy).finish(&mut frame)?;
-    files::write(&folder.join(MANIFEST_TEXT), &text)?;
-    files::write(&folder.join(MANIFEST), &bytes)?;
-    Ok(digest(&bytes))
+pub(super) fn write(folder: &Path, content: &Content, operations: impl Fn(&Item, u32) -> String) -> Result<String> {
+    let images: Vec<(&Item, u32)> =
+        content.items.iter().flat_map(|item| (0..item.copies).map(move |copy| (item, copy))).collect();
+    let schema = content.frame(&images[..images.len().min(1)], &operations)?.schema().as_ref().clone();
+    let (text, binary) = (folder.join(MANIFEST_TEXT), folder.join(MANIFEST));
+    let pieces = || images.chunks(PIECE).map(|images| content.frame(images, &operations));
+    files::write_with(&text, |file| {
+        let mut csv = CsvWriter::new(BufWriter::new(file)).batched(&schema)?;
+        pieces().try_for_each(|piece| csv.write_batch(&piece?).map_err(failed(&text)))?;
+        csv.finish().map_err(failed(&text))
+    })?;
+    let mut hasher = blake3::Hasher::new();
+    files::write_with(&binary, |file| {
+        let hashed = Hashed { file: BufWriter::new(file), hasher: &mut hasher };
+        let writer = ParquetWriter::new(hashed).with_compression(ParquetCompression::Snappy);
+        let mut parquet = writer.batched(&schema)?;
+        pieces().try_for_each(|piece| parquet.write_batch(&piece?).map_err(failed(&binary)))?;
+        parquet.finish().map_err(failed(&binary)).map(drop)
+    })?;
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
-fn frame(
-    dataset: &Dataset,
-    items: &[Item],
-    digests: &[Vec<blake3::Hash>],
-    operations: impl Fn(&Item, u32) -> String,
-) -> Result<DataFrame> {
-    let copies = || items.iter().flat_map(|item| (0..item.copies).map(move |copy| (item, copy)));
-    let height = copies().count();
-    let text = |name: &str, values: Vec<String>| Column::new(name.into(), values);
-    let identity: Vec<Option<&str>> = dataset.table.column("identity")?.str()?.iter().collect();
-    let identity: Vec<Option<&str>> = copies().map(|(item, _)| identity[item.row]).collect();
-    let mut columns = vec![
-        text("source", copies().map(|(item, _)| item.source.clone()).collect()),
-        Column::new("copy".into(), copies().map(|(_, copy)| copy as i32).collect::<Vec<_>>()),
-        text("split", copies().map(|(item, _)| item.split.label().to_owned()).collect()),
-        Column::new("identity".into(), identity),
-    ];
-    for name in attribute::NAMES {
-        let labels: Vec<Option<bool>> = dataset.table.column(name)?.bool()?.iter().collect();
-        let labels = copies().map(|(item, _)| labels[item.row].ok_or_else(|| no_label(&item.source, name)));
-        columns.push(Column::new(name.into(), labels.collect::<Result<Vec<bool>>>()?));
+/// A full disk is the user's to mend, anything else is not.
+fn failed(path: &Path) -> impl Fn(PolarsError) -> Error {
+    move |e| match e {
+        PolarsError::IO { error, .. } => Error::io("write", path)(std::io::Error::new(error.kind(), error.to_string())),
+        e => e.into(),
     }
-    columns.push(text("file", copies().map(|(item, copy)| item.file(copy)).collect()));
-    columns.push(text("digest", digests.iter().flatten().map(|hash| hash.to_hex().to_string()).collect()));
-    columns.push(text("operations", copies().map(|(item, copy)| operations(item, copy)).collect()));
-    Ok(DataFrame::new(height, columns)?)
 }
 
-fn no_label(source: &str, attribute: &str) -> Error {
-    Error::Internal(format!("{source} has no label for {attribute}"))
+impl Content<'_> {
+    fn frame(&self, images: &[(&Item, u32)], operations: impl Fn(&Item, u32) -> String) -> Result<DataFrame> {
+        let faces = || images.iter().map(|(item, _)| &item.face);
+        let stored = || images.iter().map(|(item, copy)| self.stored[item.row].get(*copy as usize));
+        let (files, members): (Vec<_>, Vec<_>) =
+            images.iter().map(|(item, copy)| self.writer.place(item, *copy)).unzip();
+        let hex = |digest: blake3::Hash| digest.to_hex().to_string();
+        let mut columns = vec![
+            Column::new("source".into(), faces().map(|face| face.source).collect::<Vec<_>>()),
+            Column::new("copy".into(), images.iter().map(|(_, copy)| *copy as i32).collect::<Vec<_>>()),
+            Column::new("split".into(), faces().map(|face| face.split.label()).collect::<Vec<_>>()),
+            Column::new("identity".into(), faces().map(|face| face.identity).collect::<Vec<_>>()),
+        ];
+        columns.extend(attribute::NAMES.iter().enumerate().map(|(place, name)| {
+            Column::new((*name).into(), faces().map(|face| face.labels[place]).collect::<Vec<_>>())
+        }));
+        columns.extend([
+            Column::new("file".into(), files),
+            Column::new("member".into(), members),
+            Column::new("offset".into(), stored().map(|stored| Some(stored?.offset as i64)).collect::<Vec<_>>()),
+            Column::new("bytes".into(), stored().map(|stored| Some(stored?.bytes as i64)).collect::<Vec<_>>()),
+            Column::new("width".into(), vec![self.size as i32; images.len()]),
+            Column::new("height".into(), vec![self.size as i32; images.len()]),
+            Column::new("digest".into(), stored().map(|stored| Some(hex(stored?.digest))).collect::<Vec<_>>()),
+            Column::new(
+                "source_digest".into(),
+                images.iter().map(|(item, _)| item.digest.map(hex)).collect::<Vec<_>>(),
+            ),
+            Column::new(
+                "operations".into(),
+                images.iter().map(|(item, copy)| operations(item, *copy)).collect::<Vec<_>>(),
+            ),
+        ]);
+        Ok(DataFrame::new(images.len(), columns)?)
+    }
+}
+
+/// A file whose bytes are hashed on their way.
+struct Hashed<'a> {
+    file: BufWriter<&'a mut File>,
+    hasher: &'a mut blake3::Hasher,
+}
+
+impl Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod folder;
+mod formats;
 mod golden;
 mod properties;
 
@@ -186,11 +187,11 @@ fn manifest_tells_source_split_identity_labels_and_operations() {
     let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
     let mut expected = vec!["source", "copy", "split", "identity"];
     expected.extend(attribute::NAMES);
-    expected.extend(["file", "digest", "operations"]);
+    expected.extend(["file", "member", "offset", "bytes", "width", "height", "digest", "source_digest", "operations"]);
     assert_eq!(header, expected);
     let pipeline = Pipeline::default();
     for (line, row) in text.lines().skip(1).zip(&reader.rows) {
-        let plan = pipeline.plan(7, &row.source, row.copy as u32).to_string();
+        let plan = pipeline.plan(7, &row.source, row.copy).to_string();
         assert_eq!(line.rsplit(',').next().unwrap().trim_matches('"'), plan);
     }
 }
@@ -265,7 +266,8 @@ fn sources_of_the_same_file_name_do_not_meet() {
     bench.dataset.table = table(&sources, &["train", "train"]);
     bench.prepare(&Options { expand: None, ..options() }).unwrap();
     let reader = Reader::open(&bench.out()).unwrap();
-    assert_ne!(reader.rows[0].file.to_lowercase(), reader.rows[1].file.to_lowercase());
+    let file = |row: usize| reader.rows[row].place.as_ref().unwrap().file.to_lowercase();
+    assert_ne!(file(0), file(1));
     assert_ne!(reader.image(0).unwrap(), reader.image(1).unwrap());
 }
 

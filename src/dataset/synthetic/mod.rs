@@ -75,6 +75,11 @@ impl Renderer {
         Ok(Self { copula: Arc::new(Copula::built_in()?), seed })
     }
 
+    /// Which faces they are.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The picture at `row`, 256 x 256. It does not depend on how many rows the set has.
     pub fn render(&self, row: usize) -> RgbImage {
         let face = self.copula.face(self.seed, row as u64);
