@@ -20,9 +20,9 @@ const PLACE: u32 = 16;
 #[derive(Debug)]
 pub struct Source {
     image: RgbImage,
-    /// One `0x00BBGGRR` a pixel with the last row and column repeated, so that a pixel's right and lower neighbours
-    /// exist; empty until a copy needs it.
-    packed: Vec<u32>,
+    /// One `0x0000_00BB_00GG_00RR` a pixel with the last row and column repeated, so that a pixel's right and lower
+    /// neighbours exist; empty until a copy needs it.
+    packed: Vec<u64>,
     /// What `packed` holds: width and height without the repeated ones.
     packed_size: (u32, u32),
     side: u32,
@@ -91,7 +91,7 @@ impl Source {
         self.packed.reserve_exact((width + 1) * (height + 1));
         for y in 0..=height {
             let row = &pixels[3 * width * y.min(height - 1)..][..3 * width];
-            self.packed.extend(row.chunks_exact(3).map(|p| u32::from_le_bytes([p[0], p[1], p[2], 0])));
+            self.packed.extend(row.chunks_exact(3).map(|p| u64::from_le_bytes([p[0], 0, p[1], 0, p[2], 0, 0, 0])));
             self.packed.push(self.packed[self.packed.len() - 1]);
         }
     }
@@ -108,39 +108,20 @@ fn walk(start: (i64, i64), step: (i64, i64), most: (i64, i64), places: &mut [(i3
     }
 }
 
-/// The pixels of `packed`, whose rows are `stride` long, at `places`: bilinear, weights in 1/256. Eight at a time: their
-/// neighbours are fetched one by one and mixed side by side, red and blue in the two halves of a word, green in another.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw", "x86_64+avx2"))]
-fn sample(packed: &[u32], stride: usize, places: &[(i32, i32)], row: &mut [u8]) {
-    const LANES: usize = 8;
-    const TWO: u32 = 0x00ff_00ff;
-    const HALF: u32 = 0x0080_0080;
-    for (places, pixels) in places.chunks(LANES).zip(row.chunks_mut(3 * LANES)) {
-        let mut near = [[0_u32; LANES]; 4];
-        let mut weights = [[0_u32; LANES]; 2];
-        for (lane, (x, y)) in places.iter().enumerate() {
-            let place = (y >> PLACE) as usize * stride + (x >> PLACE) as usize;
-            let (upper, lower) = (&packed[place..][..2], &packed[place + stride..][..2]);
-            near[0][lane] = upper[0];
-            near[1][lane] = upper[1];
-            near[2][lane] = lower[0];
-            near[3][lane] = lower[1];
-            weights[0][lane] = (x >> (PLACE - 8)) as u32 & 255;
-            weights[1][lane] = (y >> (PLACE - 8)) as u32 & 255;
-        }
-        let mut mixed = [0_u32; LANES];
-        for lane in 0..LANES {
-            let [right, lower] = weights.map(|weights| weights[lane]);
-            let mix = |near: [u32; 4]| {
-                let across = |left: u32, next: u32| (left * (256 - right) + next * right + HALF) >> 8 & TWO;
-                (across(near[0], near[1]) * (256 - lower) + across(near[2], near[3]) * lower + HALF) >> 8 & TWO
-            };
-            let near = near.map(|near| near[lane]);
-            mixed[lane] = mix(near.map(|pixel| pixel & TWO)) | mix(near.map(|pixel| pixel >> 8 & TWO)) << 8;
-        }
-        for (pixel, value) in pixels.chunks_exact_mut(3).zip(mixed) {
-            pixel.copy_from_slice(&value.to_le_bytes()[..3]);
-        }
+/// The pixels of `packed`, whose rows are `stride` long, at `places`: bilinear, weights in 1/256. The three channels lie
+/// in the 16-bit lanes of a word and are mixed at once.
+fn sample(packed: &[u64], stride: usize, places: &[(i32, i32)], row: &mut [u8]) {
+    const HALF: u64 = 0x0080_0080_0080;
+    const BYTES: u64 = 0x00ff_00ff_00ff;
+    for (&(x, y), pixel) in places.iter().zip(row.chunks_exact_mut(3)) {
+        let place = (y >> PLACE) as usize * stride + (x >> PLACE) as usize;
+        let weight = |place: i32| u64::from((place >> (PLACE - 8)) as u8);
+        let (right, lower) = (weight(x), weight(y));
+        let near = &packed[place..place + stride + 2];
+        let across = |left: u64, next: u64| (left * (256 - right) + next * right + HALF) >> 8 & BYTES;
+        let (above, below) = (across(near[0], near[1]), across(near[stride], near[stride + 1]));
+        let mixed = (above * (256 - lower) + below * lower + HALF) >> 8;
+        pixel.copy_from_slice(&[mixed as u8, (mixed >> 16) as u8, (mixed >> 32) as u8]);
     }
 }
 

@@ -1,0 +1,174 @@
+//! How fast a training set is expanded, against Augmentor on one thread and albumentations in two processes: the same
+//! faces, the same five operations with parameters of the same ranges, 256 x 256 pixels out, JPEG of quality 95 (or the
+//! raw array), in turns within one run.
+//!
+//!     python3 -m venv peers && peers/bin/pip install -r benches/peers/requirements.txt
+//!     GAL_BENCH_PYTHON=peers/bin/python cargo bench --profile release --bench expand
+//!
+//! `GAL_BENCH_FACES` names a folder of JPEG files (searched below, too); without it synthetic faces of 250 x 250 pixels
+//! are drawn. The peers resample every operation bicubically, one after the other; ours resamples once, bilinearly.
+
+use gal_bench::augment::{Filter, Pipeline, resize};
+use gal_bench::dataset::table::{self, Columns};
+use gal_bench::dataset::{Dataset, Images, Name, Partition, Split, synthetic};
+use gal_bench::progress::Progress;
+use gal_bench::store::{self, Format};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+const SOURCES: usize = 500;
+const COPIES: usize = 12;
+/// What the peers make in a round; they are slower.
+const PEER_IMAGES: usize = 1000;
+const ROUNDS: usize = 5;
+const PIPELINE: &str = r#"
+[[operation]]
+name = "rotate"
+probability = 1.0
+max_left = 15
+max_right = 15
+
+[[operation]]
+name = "zoom"
+probability = 1.0
+min_factor = 1.05
+max_factor = 1.2
+
+[[operation]]
+name = "random_distortion"
+probability = 1.0
+grid_width = 4
+grid_height = 4
+magnitude = 8
+
+[[operation]]
+name = "flip_left_right"
+probability = 0.5
+"#;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    let scratch =
+        tempfile::tempdir_in(if Path::new("/dev/shm").exists() { "/dev/shm".into() } else { std::env::temp_dir() })?;
+    let faces = scratch.path().join("faces");
+    let origin = gather(&faces)?;
+    let dataset = dataset(&faces)?;
+    let python = std::env::var("GAL_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let threads = rayon::current_num_threads();
+    println!("{SOURCES} faces ({origin}), {COPIES} copies of each, {threads} threads; images a second, by round");
+
+    let mut rates: Vec<(&str, Vec<f64>)> =
+        ["JPEG", "array", "Augmentor", "albumentations"].map(|name| (name, Vec::new())).into();
+    for _ in 0..ROUNDS {
+        let out = || scratch.path().join("out");
+        let sides: [&dyn Fn() -> Result<f64>; 4] = [
+            &|| ours(&dataset, &out(), Format::Jpeg),
+            &|| ours(&dataset, &out(), Format::Npy),
+            &|| peer(&python, "augmentor_expand.py", &faces, &out(), &[]),
+            &|| peer(&python, "albumentations_expand.py", &faces, &out(), &["2"]),
+        ];
+        for (side, (_, rates)) in sides.iter().zip(&mut rates) {
+            rates.push(side()?);
+            std::fs::remove_dir_all(out())?;
+        }
+    }
+    for (name, rates) in &rates {
+        let each: Vec<String> = rates.iter().map(|rate| format!("{rate:.0}")).collect();
+        println!("{name:>15}: {}", each.join(" "));
+    }
+    for (ours, peer) in [(0, 2), (0, 3), (1, 2), (1, 3)] {
+        let mut ratios: Vec<f64> = rates[ours].1.iter().zip(&rates[peer].1).map(|(a, b)| a / b).collect();
+        ratios.sort_by(f64::total_cmp);
+        println!(
+            "{} over {}: {:.1} times (median of {ROUNDS} rounds, {:.1} to {:.1})",
+            rates[ours].0,
+            rates[peer].0,
+            ratios[ROUNDS / 2],
+            ratios[0],
+            ratios[ROUNDS - 1]
+        );
+    }
+    Ok(())
+}
+
+/// The images a second of one preparation, from the annotation in memory to the finished folder.
+fn ours(dataset: &Dataset, out: &Path, format: Format) -> Result<f64> {
+    let pipeline = Pipeline::from_toml("benches/expand.rs", PIPELINE)?;
+    let options = store::Options { copies: Some(COPIES), pipeline, format, ..store::Options::default() };
+    let start = Instant::now();
+    let prepared = store::prepare(dataset, out, &options, &Progress::new(true))?;
+    Ok(prepared.train.stored as f64 / start.elapsed().as_secs_f64())
+}
+
+/// The images a second that a peer's script says it made.
+fn peer(python: &str, script: &str, faces: &Path, out: &Path, more: &[&str]) -> Result<f64> {
+    std::fs::create_dir(out)?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(script);
+    let output = Command::new(python)
+        .arg(&script)
+        .args([faces, out])
+        .arg(PEER_IMAGES.to_string())
+        .args(more)
+        .stderr(std::process::Stdio::inherit())
+        .output()?;
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .map_err(|_| format!("{python} {} failed: install benches/peers/requirements.txt", script.display()))?;
+    match (told["images"].as_f64(), told["seconds"].as_f64()) {
+        (Some(images), Some(seconds)) if images as usize == PEER_IMAGES => Ok(images / seconds),
+        _ => Err(format!("{}: {told}, expected {PEER_IMAGES} images", script.display()).into()),
+    }
+}
+
+/// Puts the faces into one flat folder; says where they are from.
+fn gather(faces: &Path) -> Result<String> {
+    std::fs::create_dir(faces)?;
+    let Ok(folder) = std::env::var("GAL_BENCH_FACES") else {
+        let set = synthetic::dataset(&synthetic::Options::default())?;
+        let Images::Synthetic(renderer) = &set.images else { return Err("synthetic faces are drawn".into()) };
+        for row in 0..SOURCES {
+            let face = resize(&renderer.render(row), 250, 250, Filter::Bicubic);
+            let file = std::fs::File::create(faces.join(format!("{row:04}.jpg")))?;
+            face.write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(file, 90))?;
+        }
+        return Ok("synthetic, 250 x 250 pixels".to_owned());
+    };
+    let mut found = Vec::new();
+    find(Path::new(&folder), &mut found)?;
+    found.sort();
+    if found.len() < SOURCES {
+        return Err(format!("{folder} holds {} JPEG files, expected at least {SOURCES}", found.len()).into());
+    }
+    // Spread over the folder.
+    for (row, path) in found.iter().step_by(found.len() / SOURCES).take(SOURCES).enumerate() {
+        std::fs::copy(path, faces.join(format!("{row:04}.jpg")))?;
+    }
+    Ok("of GAL_BENCH_FACES".to_owned())
+}
+
+fn find(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "jpg") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The faces as a data set whose labels do not matter.
+fn dataset(faces: &Path) -> Result<Dataset> {
+    let columns = Columns {
+        sources: (0..SOURCES).map(|row| format!("{row:04}.jpg")).collect(),
+        splits: vec![Split::Train; SOURCES],
+        identities: vec![None; SOURCES],
+        labels: vec![[false; 40]; SOURCES],
+    };
+    let partition = Partition { official: false, description: "all for training".to_owned() };
+    let table = table::build(columns)?;
+    Ok(Dataset { name: Name::Lfwa, table, images: Images::Folder(faces.to_path_buf()), partition, notes: Vec::new() })
+}
