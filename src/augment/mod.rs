@@ -13,6 +13,7 @@ mod projection;
 #[cfg(test)]
 mod reference;
 mod resize;
+mod sample;
 mod sheet;
 mod step;
 mod warp;
@@ -20,6 +21,7 @@ mod warp;
 pub use operation::{Corner, Method, Operation};
 pub use pipeline::{Pipeline, Plan};
 pub use resize::{Filter, resize};
+pub use sample::Sampling;
 pub use sheet::contact_sheet;
 pub use step::{Part, Step};
 pub use warp::{Source, render};

@@ -1,6 +1,7 @@
 //! A pipeline file (TOML, one `[[operation]]` an operation, in order) and the plans drawn from it.
 
 use super::operation::Operation;
+use super::sample::Sampling;
 use super::step::Step;
 use crate::error::{Error, Result};
 use crate::random;
@@ -16,6 +17,9 @@ pub struct Pipeline {
     /// Whether operations are drawn and cropped as Augmentor 0.2.12 does where that is a mistake.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub augmentor_compat: bool,
+    /// How the source is sampled.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sampling: Sampling,
     /// The operations; none leaves every copy undistorted.
     #[serde(rename = "operation")]
     pub operations: Vec<Operation>,
@@ -35,7 +39,14 @@ struct Wire {
     #[serde(default)]
     augmentor_compat: bool,
     #[serde(default)]
+    sampling: Sampling,
+    #[serde(default)]
     operation: Vec<Spanned<Operation>>,
+}
+
+/// A pipeline that does not choose its sampling is written as it was read.
+fn is_default(sampling: &Sampling) -> bool {
+    *sampling == Sampling::default()
 }
 
 /// The embedded `datasets/pipelines/default.toml`.
@@ -66,7 +77,7 @@ impl Pipeline {
                 .map_err(|message| Error::line(path, line(start), format!("this operation cannot be: {message}")))?;
         }
         let operations = wire.operation.into_iter().map(Spanned::into_inner).collect();
-        Ok(Self { augmentor_compat: wire.augmentor_compat, operations })
+        Ok(Self { augmentor_compat: wire.augmentor_compat, sampling: wire.sampling, operations })
     }
 
     /// The pipeline as TOML without comments: the same text for the same operations, however their file was written.

@@ -33,7 +33,7 @@ pub fn contact_sheet(pipeline: &Pipeline, sources: &[(String, RgbImage)], side: 
         .map(|(name, picture)| {
             let alone = (0..pipeline.operations.len()).map(|place| pipeline.alone(seed, name, 1, place));
             let plans = std::iter::once(Plan::default()).chain(alone).chain([pipeline.plan(seed, name, 1)]);
-            let mut source = Source::new(picture.clone(), side);
+            let mut source = Source::new(picture.clone(), side).sampled_by(pipeline.sampling);
             plans.map(|plan| source.render(&plan)).collect()
         })
         .collect();

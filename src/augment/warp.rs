@@ -1,4 +1,4 @@
-//! The fused warp: all geometry of a plan as one inverse map, sampled once, bilinearly, in fixed point. Inside a mesh
+//! The fused warp: all geometry of a plan as one inverse map, sampled once, in fixed point. Inside a mesh
 //! cell the map is affine along a row, so the source place moves by a constant from pixel to pixel: that is what makes
 //! it cheap. Places beyond the border take the border's pixel.
 
@@ -6,15 +6,13 @@ use super::geometry::{Inverse, inverse_map};
 use super::mesh::Mesh;
 use super::pipeline::Plan;
 use super::projection::Affine;
+use super::sample::{self, PLACE, Sampling};
 use super::{photometric, resize};
 use image::RgbImage;
 use multiversion::multiversion;
 
 /// Fraction bits of a place in the source.
 const FRACTION: u32 = 32;
-
-/// Fraction bits of a place that is known to lie inside the source.
-const PLACE: u32 = 16;
 
 /// A decoded image made ready for several copies of side `side`.
 #[derive(Debug)]
@@ -26,6 +24,7 @@ pub struct Source {
     /// What `packed` holds: width and height without the repeated ones.
     packed_size: (u32, u32),
     side: u32,
+    sampling: Sampling,
 }
 
 /// Pixels `from..to` of an output row show source places that start at `start` and move by `step` (x, y; fixed point).
@@ -47,12 +46,17 @@ pub fn render(image: &RgbImage, plan: &Plan, size: u32) -> RgbImage {
 }
 
 impl Source {
-    /// `image` for copies of `side` x `side` pixels. Bilinear sampling sees a pixel's neighbours only, so an image of
+    /// `image` for copies of `side` x `side` pixels. Sampling sees the pixels around a place only, so an image of
     /// more than twice that side is shrunk to it, antialiased, before it is distorted.
     pub fn new(image: RgbImage, side: u32) -> Self {
         assert!(image.width() > 0 && image.height() > 0 && side > 0, "an image has pixels");
         let packed_size = (image.width().min(2 * side), image.height().min(2 * side));
-        Self { image, packed: Vec::new(), packed_size, side }
+        Self { image, packed: Vec::new(), packed_size, side, sampling: Sampling::Bilinear }
+    }
+
+    /// The same, sampled by `sampling`.
+    pub fn sampled_by(self, sampling: Sampling) -> Self {
+        Self { sampling, ..self }
     }
 
     /// One copy; see [`render`].
@@ -76,7 +80,10 @@ impl Source {
             for span in &spans {
                 walk(span.start, span.step, most, &mut places[span.from..span.to]);
             }
-            sample(&self.packed, width as usize + 1, &places, row);
+            match self.sampling {
+                Sampling::Bilinear => sample::bilinear(&self.packed, width as usize + 1, &places, row),
+                Sampling::Bicubic => sample::bicubic(&self.packed, (width as usize, height as usize), &places, row),
+            }
         }
         photometric::apply(&mut copy, &plan.steps);
         copy
@@ -105,23 +112,6 @@ fn walk(start: (i64, i64), step: (i64, i64), most: (i64, i64), places: &mut [(i3
         *place = ((x.clamp(0, most.0) >> (FRACTION - PLACE)) as i32, (y.clamp(0, most.1) >> (FRACTION - PLACE)) as i32);
         x += step.0;
         y += step.1;
-    }
-}
-
-/// The pixels of `packed`, whose rows are `stride` long, at `places`: bilinear, weights in 1/256. The three channels lie
-/// in the 16-bit lanes of a word and are mixed at once.
-fn sample(packed: &[u64], stride: usize, places: &[(i32, i32)], row: &mut [u8]) {
-    const HALF: u64 = 0x0080_0080_0080;
-    const BYTES: u64 = 0x00ff_00ff_00ff;
-    for (&(x, y), pixel) in places.iter().zip(row.chunks_exact_mut(3)) {
-        let place = (y >> PLACE) as usize * stride + (x >> PLACE) as usize;
-        let weight = |place: i32| u64::from((place >> (PLACE - 8)) as u8);
-        let (right, lower) = (weight(x), weight(y));
-        let near = &packed[place..place + stride + 2];
-        let across = |left: u64, next: u64| (left * (256 - right) + next * right + HALF) >> 8 & BYTES;
-        let (above, below) = (across(near[0], near[1]), across(near[stride], near[stride + 1]));
-        let mixed = (above * (256 - lower) + below * lower + HALF) >> 8;
-        pixel.copy_from_slice(&[mixed as u8, (mixed >> 16) as u8, (mixed >> 32) as u8]);
     }
 }
 

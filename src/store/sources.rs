@@ -62,7 +62,8 @@ impl Studio<'_> {
     /// # Errors
     /// The file cannot be read or decoded, or is not the one with `digest`.
     pub(super) fn open(&self, row: usize, source: &str, digest: Option<blake3::Hash>) -> Result<Source> {
-        Ok(Source::new(load(self.images, row, source, digest)?, self.size))
+        let picture = load(self.images, row, source, digest)?;
+        Ok(Source::new(picture, self.size).sampled_by(self.pipeline.sampling))
     }
 
     /// What is done to a copy.

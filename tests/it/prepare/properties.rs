@@ -1,7 +1,7 @@
 //! What holds for every image under every plan and every pipeline.
 
 use super::picture;
-use gal_bench::augment::{Part, Pipeline, Plan, Source, Step, render};
+use gal_bench::augment::{Part, Pipeline, Plan, Sampling, Source, Step, render};
 use image::RgbImage;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -83,6 +83,7 @@ fn any_pipeline() -> impl Strategy<Value = Pipeline> {
     let count = everything.operations.len();
     (proptest::collection::vec(0..count, 0..8), any::<bool>()).prop_map(move |(places, augmentor_compat)| Pipeline {
         augmentor_compat,
+        sampling: if augmentor_compat { Sampling::Bicubic } else { Sampling::Bilinear },
         operations: places.into_iter().map(|place| everything.operations[place].clone()).collect(),
     })
 }
@@ -166,12 +167,13 @@ proptest! {
         side in 1_u32..=60,
     ) {
         let image = picture(2, width, height);
-        let mut source = Source::new(image.clone(), side);
+        let source = || Source::new(image.clone(), side).sampled_by(pipeline.sampling);
+        let mut shared = source();
         for copy in 0..3 {
             let plan = pipeline.plan(seed, "a", copy);
-            let rendered = source.render(&plan);
+            let rendered = shared.render(&plan);
             prop_assert_eq!(rendered.dimensions(), (side, side));
-            prop_assert_eq!(rendered, render(&image, &plan, side));
+            prop_assert_eq!(rendered, source().render(&plan));
         }
     }
 }
