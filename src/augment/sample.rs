@@ -1,6 +1,7 @@
 //! What a copy shows at a place of its source: bilinear, which is fast, or bicubic as Pillow defines it (Keys 1981, a =
 //! -0.5), which is sharper. Integer arithmetic, so that the bytes do not depend on the machine.
 
+use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 /// Fraction bits of a place, which is known to lie inside the source.
@@ -20,16 +21,18 @@ pub enum Sampling {
     Bicubic,
 }
 
-/// A row of the copy from `packed`, one `0x0000_00BB_00GG_00RR` a pixel in rows of `stride`, at `places` (x, y); weights in
-/// 1/256. The three channels lie in the 16-bit lanes of a word and are mixed at once.
-pub(super) fn bilinear(packed: &[u64], stride: usize, places: &[(i32, i32)], row: &mut [u8]) {
+/// A pixel with room between its channels, so that they are mixed at once: red, green, blue, nothing.
+pub(super) type Pixel = [u16; 4];
+
+/// A row of the copy from `packed`, a source in rows of `stride`, at `places` (x, y); weights in 1/256.
+pub(super) fn bilinear(packed: &[Pixel], stride: usize, places: &[(i32, i32)], row: &mut [u8]) {
     const HALF: u64 = 0x0080_0080_0080;
     const BYTES: u64 = 0x00ff_00ff_00ff;
     for (&(x, y), pixel) in places.iter().zip(row.chunks_exact_mut(3)) {
         let place = (y >> PLACE) as usize * stride + (x >> PLACE) as usize;
         let (right, lower) = (part(x) as u64, part(y) as u64);
         let near = &packed[place..place + stride + 2];
-        let across = |left: u64, next: u64| (left * (256 - right) + next * right + HALF) >> 8 & BYTES;
+        let across = |left: Pixel, next: Pixel| (word(left) * (256 - right) + word(next) * right + HALF) >> 8 & BYTES;
         let (above, below) = (across(near[0], near[1]), across(near[stride], near[stride + 1]));
         let mixed = (above * (256 - lower) + below * lower + HALF) >> 8;
         pixel.copy_from_slice(&[mixed as u8, (mixed >> 16) as u8, (mixed >> 32) as u8]);
@@ -38,30 +41,34 @@ pub(super) fn bilinear(packed: &[u64], stride: usize, places: &[(i32, i32)], row
 
 /// As [`bilinear`], from the 4 x 4 pixels around each place; those beyond the border are the border's. `packed` holds one
 /// column more than the source is wide.
-pub(super) fn bicubic(packed: &[u64], (width, height): (usize, usize), places: &[(i32, i32)], row: &mut [u8]) {
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1"))]
+pub(super) fn bicubic(packed: &[Pixel], (width, height): (usize, usize), places: &[(i32, i32)], row: &mut [u8]) {
     for (&(x, y), pixel) in places.iter().zip(row.chunks_exact_mut(3)) {
         let around = |place: i32, size: usize| {
             let first = (place >> PLACE) as usize;
             [first.saturating_sub(1), first, (first + 1).min(size - 1), (first + 2).min(size - 1)]
         };
         let (columns, weights) = (around(x, width), CUBIC[part(x)]);
-        let mut sum = [1 << (2 * WEIGHT - 5); 3];
+        let mut sum = [1 << (2 * WEIGHT - 5); 4];
         for (line, weight) in around(y, height).into_iter().zip(CUBIC[part(y)]) {
             let line = &packed[line * (width + 1)..][..width];
-            let mut across = [0; 3];
+            let mut across = [0; 4];
             for (column, weight) in columns.into_iter().zip(weights) {
                 let value = line[column];
-                for (channel, across) in across.iter_mut().enumerate() {
-                    *across += (value >> (16 * channel) & 255) as i32 * weight;
-                }
+                (0..4).for_each(|channel| across[channel] += i32::from(value[channel]) * weight);
             }
             // Four bits less, so that the product stays within 32.
-            sum.iter_mut().zip(across).for_each(|(sum, across)| *sum += (across >> 4) * weight);
+            (0..4).for_each(|channel| sum[channel] += (across[channel] >> 4) * weight);
         }
         for (value, sum) in pixel.iter_mut().zip(sum) {
             *value = (sum >> (2 * WEIGHT - 4)).clamp(0, 255) as u8;
         }
     }
+}
+
+/// The channels in the 16-bit lanes of one number.
+fn word(pixel: Pixel) -> u64 {
+    pixel.iter().rev().fold(0, |word, channel| word << 16 | u64::from(*channel))
 }
 
 /// How far a place lies beyond its pixel, in 1/256.

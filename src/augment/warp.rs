@@ -6,7 +6,7 @@ use super::geometry::{Inverse, inverse_map};
 use super::mesh::Mesh;
 use super::pipeline::Plan;
 use super::projection::Affine;
-use super::sample::{self, PLACE, Sampling};
+use super::sample::{self, PLACE, Pixel, Sampling};
 use super::{photometric, resize};
 use image::RgbImage;
 use multiversion::multiversion;
@@ -18,9 +18,9 @@ const FRACTION: u32 = 32;
 #[derive(Debug)]
 pub struct Source {
     image: RgbImage,
-    /// One `0x0000_00BB_00GG_00RR` a pixel with the last row and column repeated, so that a pixel's right and lower
-    /// neighbours exist; empty until a copy needs it.
-    packed: Vec<u64>,
+    /// The source with its last row and column repeated, so that a pixel's right and lower neighbours exist; empty until
+    /// a copy needs it.
+    packed: Vec<Pixel>,
     /// What `packed` holds: width and height without the repeated ones.
     packed_size: (u32, u32),
     side: u32,
@@ -98,7 +98,7 @@ impl Source {
         self.packed.reserve_exact((width + 1) * (height + 1));
         for y in 0..=height {
             let row = &pixels[3 * width * y.min(height - 1)..][..3 * width];
-            self.packed.extend(row.chunks_exact(3).map(|p| u64::from_le_bytes([p[0], 0, p[1], 0, p[2], 0, 0, 0])));
+            self.packed.extend(row.chunks_exact(3).map(|p| [p[0].into(), p[1].into(), p[2].into(), 0]));
             self.packed.push(self.packed[self.packed.len() - 1]);
         }
     }
