@@ -80,8 +80,9 @@ fn annotated(root: &Path) -> Result<Annotated> {
         identities = values(&labels, &pairs, "identity")?.into_iter().cloned().map(Some).collect();
         notes.push(note);
     }
-    notes.push(identity_note(&splits, &identities));
-    let partition = judge(&partition, &partition_bytes)?;
+    let (note, partition) = rayon::join(|| identity_note(&splits, &identities), || judge(&partition, &partition_bytes));
+    notes.push(note);
+    let partition = partition?;
     let columns = Columns { sources: labels.images, splits, identities, labels: labels.labels };
     Ok(Annotated { columns, origin: labels.origin, partition, notes })
 }

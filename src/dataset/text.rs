@@ -33,10 +33,13 @@ pub(super) fn attributes(path: &Path, bytes: &[u8], mut coding: Coding) -> Resul
             .map(|(before, block)| read_rows(path, block, before, &order, &mut { coding }))
             .collect();
         // In the file's order, so that the complaint is about the first wrong row.
-        for block in read {
-            let block = block?;
-            annotation.images.extend(block.images);
-            annotation.labels.extend(block.labels);
+        let read = read.into_iter().collect::<Result<Vec<Annotation>>>()?;
+        let count = read.iter().map(|block| block.images.len()).sum();
+        annotation.images.reserve_exact(count);
+        annotation.labels.reserve_exact(count);
+        for mut block in read {
+            annotation.images.append(&mut block.images);
+            annotation.labels.append(&mut block.labels);
             block.origin.lines.into_iter().flatten().for_each(|line| annotation.origin.push(line));
         }
     } else {
