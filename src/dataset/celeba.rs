@@ -55,29 +55,43 @@ pub fn annotations(root: &Path) -> Result<DataFrame> {
 fn annotated(root: &Path) -> Result<Annotated> {
     let path = LAYOUT.require(root, "attribute file", &["list_attr_celeba.txt", "list_attr_celeba.csv"])?;
     let partition_path = LAYOUT.require(root, "partition", &["list_eval_partition.txt", "list_eval_partition.csv"])?;
+    let identity_path = LAYOUT.find(root, &["identity_CelebA.txt"]);
     let bytes = files::read(&path)?;
     let partition_bytes = files::read(&partition_path)?;
-    let (labels, (partition, verdict)) = rayon::join(
-        || read_attributes(&path, &bytes, Coding::CELEBA),
+    let ((labels, verdict), (partition, people)) = rayon::join(
         || {
-            let verdict = checksums::judge(Name::Celeba, "labels", &path, &bytes);
-            (read_partition(&partition_path, &partition_bytes), verdict)
+            rayon::join(
+                || read_attributes(&path, &bytes, Coding::CELEBA),
+                || checksums::judge(Name::Celeba, "labels", &path, &bytes),
+            )
+        },
+        || {
+            rayon::join(
+                || read_partition(&partition_path, &partition_bytes),
+                || identity_path.as_deref().map(read_identities).transpose(),
+            )
         },
     );
     let (labels, partition) = (labels?, partition?);
     let mut notes = vec![verdict?.sentence];
     let splits = splits(&labels, &partition)?;
     let mut identities = vec![None; labels.images.len()];
-    if let Some(path) = LAYOUT.find(root, &["identity_CelebA.txt"]) {
-        let bytes = files::read(&path)?;
-        let pairs = read_pairs(&path, &bytes, |identity| Ok(identity.to_owned()))?;
+    if let Some((pairs, note)) = people? {
         identities = values(&labels, &pairs, "identity")?.into_iter().cloned().map(Some).collect();
-        notes.push(checksums::judge(Name::Celeba, "people", &path, &bytes)?.sentence);
+        notes.push(note);
     }
-    notes.push(identity_note(&splits, &identities));
-    let partition = judge(&partition, &partition_bytes)?;
+    let (note, partition) = rayon::join(|| identity_note(&splits, &identities), || judge(&partition, &partition_bytes));
+    notes.push(note);
+    let partition = partition?;
     let columns = Columns { sources: labels.images, splits, identities, labels: labels.labels };
     Ok(Annotated { columns, origin: labels.origin, partition, notes })
+}
+
+/// Who is in each image, and what is known of the file.
+fn read_identities(path: &Path) -> Result<(Pairs<String>, String)> {
+    let bytes = files::read(path)?;
+    let pairs = read_pairs(path, &bytes, |identity| Ok(identity.to_owned()))?;
+    Ok((pairs, checksums::judge(Name::Celeba, "people", path, &bytes)?.sentence))
 }
 
 /// Whose partition it is. Where the file is not the official one, byte for byte, its content may still be: Kaggle's

@@ -67,13 +67,15 @@ struct Records<'a> {
     reader: csv::Reader<&'a [u8]>,
     record: ByteRecord,
     line: usize,
+    /// How many of the bytes the line is counted to.
+    counted: usize,
 }
 
 impl<'a> Records<'a> {
     fn new(path: &'a Path, bytes: &'a [u8], separator: u8) -> Self {
         let reader =
             csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(bytes);
-        Self { path, bytes, reader, record: ByteRecord::new(), line: 0 }
+        Self { path, bytes, reader, record: ByteRecord::new(), line: 1, counted: 0 }
     }
 
     /// Goes to the next record; false after the last.
@@ -82,9 +84,11 @@ impl<'a> Records<'a> {
         let more = more.map_err(|error| Error::file(self.path, format!("is not a table: {error}")))?;
         if let Some(position) = self.record.position() {
             // It is that of the byte after the record before, so that line ends and blank lines may come first.
-            let rest = self.bytes.get(position.byte() as usize..).unwrap_or_default();
-            let line_ends = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
-            self.line = position.line() as usize + line_ends.filter(|byte| **byte == b'\n').count();
+            let after = position.byte() as usize;
+            let rest = self.bytes.get(after..).unwrap_or_default();
+            let start = after + rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            self.line += line_ends(self.bytes.get(self.counted..start).unwrap_or_default());
+            self.counted = start;
         }
         Ok(more)
     }
@@ -95,6 +99,14 @@ impl<'a> Records<'a> {
     }
 }
 
+/// How many lines end in `bytes`: with LF, CRLF or, as old spreadsheets write, CR alone. The `csv` crate ends records at
+/// all three, but counts lines by LF.
+fn line_ends(bytes: &[u8]) -> usize {
+    memchr::memchr2_iter(b'\r', b'\n', bytes)
+        .filter(|&at| bytes[at] == b'\n' || bytes.get(at + 1) != Some(&b'\n'))
+        .count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,7 +115,7 @@ mod tests {
 
     #[test]
     fn an_error_names_the_line_an_editor_shows() {
-        for end in ["\n", "\r\n"] {
+        for end in ["\n", "\r\n", "\r"] {
             let header = format!("image_id,{}{end}", NAMES.join(","));
             let row = format!("a.jpg{}{end}", ",1".repeat(COUNT));
             let text = format!("{header}{row}{end}{row}b.jpg,1,1{end}");

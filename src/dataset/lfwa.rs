@@ -65,7 +65,7 @@ fn annotated(root: &Path) -> Result<Annotated> {
     let bytes = files::read(&partition_path)?;
     let verdict = checksums::judge(Name::Lfwa, "partition", &partition_path, &bytes)?;
     let splits = if is_mat(&partition_path) {
-        splits_by_index(&labels, &MatFile::open(&partition_path, bytes)?)?
+        splits_by_index(&labels, &partition_path, bytes)?
     } else {
         let mut partition = read_partition(&partition_path, &bytes)?;
         put_in_folders(&mut partition.images);
@@ -91,7 +91,7 @@ fn from_text(path: &Path, bytes: &[u8]) -> Result<Annotation> {
 }
 
 /// The labels of `lfw_att_40.mat`: `label` is 0 or 1, in MATLAB's terms images x attributes.
-fn from_mat(path: &Path, bytes: Vec<u8>) -> Result<Annotation> {
+pub(super) fn from_mat(path: &Path, bytes: Vec<u8>) -> Result<Annotation> {
     let file = MatFile::open(path, bytes)?;
     let names = file.strings("AttrName")?;
     let order =
@@ -125,7 +125,8 @@ fn from_mat(path: &Path, bytes: Vec<u8>) -> Result<Annotation> {
 }
 
 /// The split of each image of `labels` after `indices_img_train` and `indices_img_test`, which count rows from 1.
-fn splits_by_index(labels: &Annotation, file: &MatFile) -> Result<Vec<Split>> {
+pub(super) fn splits_by_index(labels: &Annotation, path: &Path, bytes: Vec<u8>) -> Result<Vec<Split>> {
+    let file = MatFile::open(path, bytes)?;
     let total = labels.images.len();
     let mut splits: Vec<Option<Split>> = vec![None; total];
     for (variable, split) in [("indices_img_train", Split::Train), ("indices_img_test", Split::Test)] {

@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result};
 use hdf5_pure::{Dataset, File, Object};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// What to do with a file that cannot be read as it is.
@@ -34,7 +35,7 @@ impl MatFile {
             return Err(Error::file(path, format!("is not a MATLAB 7.3 file; obtain it again, or {CONVERT}")));
         }
         let found = bytes.len() as u64;
-        let hdf5 = File::from_bytes(bytes).map_err(|error| damaged(path, &error))?;
+        let hdf5 = guarded(path, || File::from_bytes(bytes).map_err(|error| damaged(path, &error)))?;
         // The HDF5 reader notices a cut only where it meets the missing bytes; libhdf5 compares the ends, as here.
         let expected = hdf5.superblock().eof_address;
         if found < expected {
@@ -46,6 +47,16 @@ impl MatFile {
 
     /// The strings of the cell array `name`, in storage order.
     pub(super) fn strings(&self, name: &str) -> Result<Vec<String>> {
+        guarded(&self.path, || self.read_strings(name))
+    }
+
+    /// The numbers of the array `name` and its dimensions, both in storage order: MATLAB's last dimension comes first.
+    pub(super) fn numbers(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>)> {
+        guarded(&self.path, || self.read_numbers(name))
+    }
+
+    /// As [`Self::strings`].
+    fn read_strings(&self, name: &str) -> Result<Vec<String>> {
         let variable = self.variable(name)?;
         self.dimensions(&variable, &format!("`{name}`"))?;
         let cells = variable.dereference().map_err(|error| {
@@ -55,8 +66,8 @@ impl MatFile {
         cells.map(|(cell, object)| self.string(object, &format!("`{name}`, cell {}", cell + 1))).collect()
     }
 
-    /// The numbers of the array `name` and its dimensions, both in storage order: MATLAB's last dimension comes first.
-    pub(super) fn numbers(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>)> {
+    /// As [`Self::numbers`].
+    fn read_numbers(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>)> {
         let dataset = self.variable(name)?;
         let shape = self.dimensions(&dataset, &format!("`{name}`"))?;
         let numbers = dataset.read_f64().map_err(|error| {
@@ -109,6 +120,14 @@ impl MatFile {
     }
 }
 
+/// What `read` gives. The HDF5 reader trusts the places that a file names, so that arithmetic on damaged ones overflows:
+/// Cargo.toml has that checked, and here it becomes a complaint about the file.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        Err(Error::file(path, "is damaged: it names places that no file can have; obtain it again"))
+    })
+}
+
 /// A file that starts well and does not go on so.
 fn damaged(path: &Path, error: &hdf5_pure::Error) -> Error {
     Error::file(path, format!("is damaged or cut short: {error}; obtain it again"))
@@ -135,6 +154,15 @@ mod tests {
         let (names, shape) = read_all(golden()).unwrap();
         assert_eq!(names[3], "Zoë_Finch\\Zoë_Finch_0001.jpg");
         assert_eq!(shape, [40, 6]);
+    }
+
+    #[test]
+    fn a_place_beyond_every_file_is_a_complaint_and_not_a_wrong_label() {
+        // The first row of the first chunk in the tree of `label`.
+        let mut bytes = golden();
+        bytes[21_960 + 32..][..8].fill(0xFF);
+        let expected = "x.mat: is damaged: it names places that no file can have; obtain it again";
+        assert_eq!(read_all(bytes).unwrap_err().to_string(), expected);
     }
 
     proptest! {

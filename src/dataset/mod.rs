@@ -9,6 +9,8 @@ use polars::frame::DataFrame;
 use serde::{Deserialize, Serialize};
 
 mod annotation;
+#[doc(hidden)]
+pub mod bytes;
 pub mod celeba;
 mod checksums;
 mod delimited;

@@ -39,18 +39,26 @@ pub struct Row<'a> {
 /// The columns differ in length: a fault of the caller.
 pub fn build(columns: Columns) -> Result<DataFrame> {
     let Columns { sources, splits, identities, labels } = columns;
-    let split_labels = StringChunked::from_iter_values("split".into(), splits.iter().map(|split| split.label()));
-    let mut made: Vec<Column> = vec![
-        StringChunked::from_iter_values("source".into(), sources.iter().map(String::as_str)).into_column(),
-        split_labels.into_column(),
-        StringChunked::from_iter_options("identity".into(), identities.into_iter()).into_column(),
-    ];
-    // Rows packed into bits stay in the processor's cache while the 40 columns are taken from them one after the other.
-    let packed: Vec<u64> = labels.iter().map(pack).collect();
-    made.par_extend(NAMES.par_iter().enumerate().map(|(attribute, name)| {
-        let column: Vec<bool> = packed.iter().map(|row| (row >> attribute) & 1 == 1).collect();
-        BooleanChunked::from_slice((*name).into(), &column).into_column()
-    }));
+    let texts = || {
+        let splits = StringChunked::from_iter_values("split".into(), splits.iter().map(|split| split.label()));
+        [
+            StringChunked::from_iter_values("source".into(), sources.iter().map(String::as_str)).into_column(),
+            splits.into_column(),
+            StringChunked::from_iter_options("identity".into(), identities.iter().map(Option::as_deref)).into_column(),
+        ]
+    };
+    let attributes = || {
+        // Rows packed into bits stay in the processor's cache while the 40 columns are taken from them one after the
+        // other.
+        let packed: Vec<u64> = labels.par_iter().map(pack).collect();
+        let columns = NAMES.par_iter().enumerate().map(|(attribute, name)| {
+            let column: Vec<bool> = packed.iter().map(|row| (row >> attribute) & 1 == 1).collect();
+            BooleanChunked::from_slice((*name).into(), &column).into_column()
+        });
+        columns.collect::<Vec<Column>>()
+    };
+    let (texts, attributes) = rayon::join(texts, attributes);
+    let made: Vec<Column> = texts.into_iter().chain(attributes).collect();
     Ok(DataFrame::new(sources.len(), made)?)
 }
 

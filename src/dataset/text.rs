@@ -1,10 +1,15 @@
 //! The text form of CelebA's annotation files: fields apart by one or more blanks, lines ended by LF or CRLF, in the
-//! attribute file a line with the count and one with the 40 names before the rows. One pass over the bytes.
+//! attribute file a line with the count and one with the 40 names before the rows. One pass over the bytes, whose blocks
+//! are read in parallel.
 
 use super::annotation::{Annotation, Coding, Origin, column_order, image_name, utf8, wrong_label};
 use crate::attribute::{COUNT, index};
 use crate::error::{Error, Result};
+use rayon::prelude::*;
 use std::path::Path;
+
+/// How many bytes of rows are read at a time.
+const BLOCK: usize = 1 << 20;
 
 /// The labels in `bytes`, the content of `path`. The count may be left out, and the header may begin with a title for
 /// the image column, as conversions have it.
@@ -15,31 +20,94 @@ pub(super) fn attributes(path: &Path, bytes: &[u8], mut coding: Coding) -> Resul
         None => return Err(Error::file(path, "is empty; a header of 40 attribute names and rows were expected")),
     };
     let count_line = count.map(|count| (count, rows.next().map_or(1, |(number, _)| number)));
-    let order = match rows.next() {
-        Some((number, line)) => header(path, number, line)?,
+    let (header_line, order) = match rows.next() {
+        Some((number, line)) => (number, header(path, number, line)?),
         None => return Err(Error::file(path, "ends before the header of 40 attribute names")),
     };
-    let expected = count.unwrap_or(0).min(bytes.len() / COUNT);
-    let mut origin = Origin { path: path.to_owned(), lines: Some(Vec::with_capacity(expected)) };
-    let (mut images, mut labels) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
-    for (number, line) in rows {
-        let end = line.iter().position(|byte| is_blank(*byte)).unwrap_or(line.len());
-        let values = &line[end..];
-        let row = match official_values(values, &order) {
-            Some(row) if coding.is_minus_one() => row,
-            _ => any_values(path, number, values, &order, &mut coding)?,
-        };
-        images.push(image_name(path, number, &line[..end])?);
-        labels.push(row);
-        origin.push(number);
+    let mut annotation = Annotation { origin: Origin::of_lines(path), images: Vec::new(), labels: Vec::new() };
+    let rest = after_lines(bytes, header_line);
+    if coding.is_minus_one() {
+        let blocks = numbered_blocks(rest, header_line);
+        let read: Vec<Result<Annotation>> = blocks
+            .into_par_iter()
+            .map(|(before, block)| read_rows(path, block, before, &order, &mut { coding }))
+            .collect();
+        // In the file's order, so that the complaint is about the first wrong row.
+        let read = read.into_iter().collect::<Result<Vec<Annotation>>>()?;
+        let count = read.iter().map(|block| block.images.len()).sum();
+        annotation.images.reserve_exact(count);
+        annotation.labels.reserve_exact(count);
+        for mut block in read {
+            annotation.images.append(&mut block.images);
+            annotation.labels.append(&mut block.labels);
+            block.origin.lines.into_iter().flatten().for_each(|line| annotation.origin.push(line));
+        }
+    } else {
+        // The first negative label decides for all rows after it.
+        annotation = read_rows(path, rest, header_line, &order, &mut coding)?;
     }
+    let images = annotation.images.len();
     match count_line {
-        Some((count, line)) if count != images.len() => {
-            let message = format!("the count says {count} images, but {} follow; is the file whole?", images.len());
+        Some((count, line)) if count != images => {
+            let message = format!("the count says {count} images, but {images} follow; is the file whole?");
             Err(Error::line(path, line, message))
         }
-        _ => Ok(Annotation { origin, images, labels }),
+        _ => Ok(annotation),
     }
+}
+
+/// The rows in `bytes`, which follow line `before` of the file.
+fn read_rows(
+    path: &Path,
+    bytes: &[u8],
+    before: usize,
+    order: &[usize; COUNT],
+    coding: &mut Coding,
+) -> Result<Annotation> {
+    let expected = bytes.len() / (3 * COUNT);
+    let origin = Origin { path: path.to_owned(), lines: Some(Vec::with_capacity(expected)) };
+    let (images, labels) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
+    let mut rows = Annotation { origin, images, labels };
+    for (number, line) in lines(bytes) {
+        let number = before + number;
+        let end = line.iter().position(|byte| is_blank(*byte)).unwrap_or(line.len());
+        let values = &line[end..];
+        let row = match official_values(values, order) {
+            Some(row) if coding.is_minus_one() => row,
+            _ => any_values(path, number, values, order, coding)?,
+        };
+        rows.images.push(image_name(path, number, &line[..end])?);
+        rows.labels.push(row);
+        rows.origin.push(number);
+    }
+    Ok(rows)
+}
+
+/// What follows the first `count` lines.
+fn after_lines(bytes: &[u8], count: usize) -> &[u8] {
+    let end = memchr::memchr_iter(b'\n', bytes).nth(count - 1);
+    end.map_or(&[], |end| &bytes[end + 1..])
+}
+
+/// `bytes`, which follow line `before` of the file, cut after line ends into blocks, each with the number of the line
+/// before it.
+fn numbered_blocks(bytes: &[u8], mut before: usize) -> Vec<(usize, &[u8])> {
+    let mut blocks = Vec::with_capacity(bytes.len() / BLOCK + 1);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let least = BLOCK.min(rest.len());
+        let end = memchr::memchr(b'\n', &rest[least..]).map_or(rest.len(), |end| least + end + 1);
+        let (block, more) = rest.split_at(end);
+        blocks.push(block);
+        rest = more;
+    }
+    let ends: Vec<usize> = blocks.par_iter().map(|block| memchr::memchr_iter(b'\n', block).count()).collect();
+    let numbered = blocks.into_iter().zip(ends).map(|(block, ends)| {
+        let first = before;
+        before += ends;
+        (first, block)
+    });
+    numbered.collect()
 }
 
 /// Hands line number, image and value of every line to `take`.
@@ -183,6 +251,45 @@ mod tests {
     fn blank_lines_do_not_shift_line_numbers() {
         let error = parse(&format!("2\n\n{}\n\n\na.jpg 1\n", NAMES.join(" "))).unwrap_err();
         assert_eq!(error.to_string(), "list.txt, line 6: found 1 labels, expected 40");
+    }
+
+    /// A file of so many rows that it is read in many blocks, all right but the last; the number of its lines.
+    fn long(end: &str, last: &str) -> (String, usize) {
+        let rows = 200_000;
+        let row = format!("b.jpg{}{end}", " -1".repeat(COUNT));
+        let text = format!("{rows}{end}{end}{}{end}{}{last}", NAMES.join(" "), row.repeat(rows - 1));
+        assert!(text.len() > 20 * BLOCK);
+        (text, rows + 3)
+    }
+
+    #[test]
+    fn a_wrong_label_in_the_last_of_200_000_rows_is_named_with_its_line() {
+        for (end, last_end) in [("\n", "\n"), ("\n", ""), ("\r\n", "\r\n"), ("\r\n", "")] {
+            let last = format!("z.jpg{} 7{last_end}", " -1".repeat(COUNT - 1));
+            let (text, line) = long(end, &last);
+            let expected = format!("list.txt, line {line}: attribute Young has the label \"7\", expected -1 or 1");
+            assert_eq!(parse(&text).unwrap_err().to_string(), expected, "{end:?}, {last_end:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_wrong_rows_the_first_is_named() {
+        let (text, line) = long("\n", "z.jpg 1\n");
+        let wrong = text.replace("b.jpg -1", "b.jpg 2");
+        for (text, line) in [(&text, line), (&wrong, 4)] {
+            assert!(parse(text).unwrap_err().to_string().starts_with(&format!("list.txt, line {line}: ")));
+        }
+    }
+
+    #[test]
+    fn every_row_of_a_file_in_blocks_keeps_its_place() {
+        let (text, line) = long("\r\n", &format!("z.jpg{}", "  1".repeat(COUNT)));
+        let annotation = parse(&text).unwrap();
+        let lines = annotation.origin.lines.unwrap();
+        assert!(lines.into_iter().eq(4..=line));
+        assert_eq!(annotation.labels.len(), 200_000);
+        assert_eq!(annotation.images.last().unwrap(), "z.jpg");
+        assert!(annotation.labels.last().unwrap().iter().all(|label| *label));
     }
 
     #[test]

@@ -8,7 +8,10 @@ use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOpt
 use zune_jpeg::JpegDecoder;
 
 /// The image in `bytes`, greyscale brought to RGB; `path` is named in errors.
-pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<RgbImage> {
+///
+/// # Errors
+/// The bytes are not one whole JPEG image.
+pub fn decode(bytes: &[u8], path: &Path) -> Result<RgbImage> {
     let broken = |reason: &str| Error::file(path, format!("is not a whole JPEG image: {reason}; replace the file"));
     if bytes.is_empty() {
         return Err(broken("it is empty"));

@@ -21,6 +21,7 @@ mod write;
 pub use balance::Rate;
 pub use check::{check, check_sources};
 pub use format::Format;
+pub use jpeg::decode as decode_jpeg;
 pub use prepared::{Counts, Options, Origin, Prepared, Shard};
 pub use read::{Place, Reader, Row};
 pub use write::prepare;

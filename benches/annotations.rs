@@ -1,0 +1,111 @@
+//! How fast CelebA's whole annotation becomes the typed table, against pandas (with pyarrow, its faster form): attribute
+//! file, partition and, where there are any, identities, parsed and joined by image; in turns within one run.
+//!
+//!     python3 -m venv peers && peers/bin/pip install -r benches/peers/requirements.txt
+//!     GAL_BENCH_PYTHON=peers/bin/python cargo bench --profile release --bench annotations
+//!
+//! `GAL_BENCH_CELEBA` names CelebA's folder; without it, files of the same form and size are generated. Neither side
+//! looks for images. Ours checks every name and label and takes the files' digests within its time; pandas leaves labels
+//! as integers.
+
+use gal_bench::attribute::NAMES;
+use gal_bench::dataset::{celeba, table};
+use gal_bench::random::generator;
+use polars::frame::DataFrame;
+use rand::RngExt;
+use serde_json::{Value, json};
+use std::error::Error;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+const IMAGES: usize = 202_599;
+const PEOPLE: u32 = 10_177;
+const ROUNDS: usize = 9;
+/// Attribute file, partition and identities.
+const FILES: [&str; 3] = ["list_attr_celeba.txt", "list_eval_partition.txt", "identity_CelebA.txt"];
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let root = match std::env::var("GAL_BENCH_CELEBA") {
+        Ok(folder) => PathBuf::from(folder),
+        Err(_) => generate(scratch.path())?,
+    };
+    let python = std::env::var("GAL_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let files: Vec<PathBuf> = FILES.iter().filter_map(|name| find(&root, name)).collect();
+    let table = celeba::annotations(&root)?;
+    let names: Vec<_> = files.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    println!("{} images, {}; milliseconds, by round", table.height(), names.join(" + "));
+
+    let (mut ours, mut peers) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let read = celeba::annotations(&root)?;
+        ours.push(start.elapsed().as_secs_f64());
+        let told = pandas(&python, &files)?;
+        peers.push(told["seconds"].as_f64().ok_or("pandas' side tells no seconds")?);
+        let content = content(&read)?;
+        if told["table"] != content {
+            return Err(format!("pandas read {}, ours {content}", told["table"]).into());
+        }
+    }
+    let mut ratios: Vec<f64> = ours.iter().zip(&peers).map(|(ours, peer)| peer / ours).collect();
+    for (name, seconds) in [("ours", ours), ("pandas", peers)] {
+        let each: Vec<String> = seconds.iter().map(|seconds| format!("{:.0}", seconds * 1e3)).collect();
+        println!("{name:>8}: {}", each.join(" "));
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "ours over pandas: {:.1} times (median of {ROUNDS} rounds, {:.1} to {:.1})",
+        ratios[ROUNDS / 2],
+        ratios[0],
+        ratios[ROUNDS - 1]
+    );
+    Ok(())
+}
+
+/// What the table holds, to compare with what pandas read.
+fn content(read: &DataFrame) -> Result<Value> {
+    let mut present = 0;
+    for name in NAMES {
+        present += read.column(name)?.bool()?.sum().unwrap_or_default();
+    }
+    Ok(json!({ "images": read.height(), "present": present, "splits": table::counts(read)? }))
+}
+
+/// What pandas' side prints.
+fn pandas(python: &str, files: &[PathBuf]) -> Result<Value> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/annotations.py");
+    let output = Command::new(python).arg(&script).args(files).stderr(Stdio::inherit()).output()?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|_| format!("{python} {} failed: install benches/peers/requirements.txt", script.display()).into())
+}
+
+/// The file called `name` in CelebA's folder, laid out as its authors or torchvision do.
+fn find(root: &Path, name: &str) -> Option<PathBuf> {
+    ["", "Anno", "Eval"].map(|folder| root.join(folder).join(name)).into_iter().find(|path| path.is_file())
+}
+
+/// Writes files of the official form below `root`: labels at random, as many images, people and splits as there are.
+fn generate(root: &Path) -> Result<PathBuf> {
+    let mut random = generator(1, &[]);
+    let mut files = [format!("{IMAGES}\r\n{} \r\n", NAMES.join(" ")), String::new(), String::new()];
+    let [labels, splits, identities] = &mut files;
+    for image in 1..=IMAGES {
+        write!(labels, "{image:06}.jpg")?;
+        for _ in NAMES {
+            labels.push_str(if random.random_bool(0.226) { "  1" } else { " -1" });
+        }
+        labels.push_str("\r\n");
+        let split = usize::from(image > 162_770) + usize::from(image > 182_637);
+        write!(splits, "{image:06}.jpg {split}\r\n")?;
+        write!(identities, "{image:06}.jpg {}\r\n", random.random_range(1..=PEOPLE))?;
+    }
+    for (name, content) in FILES.iter().zip(files) {
+        std::fs::write(root.join(name), content)?;
+    }
+    Ok(root.to_path_buf())
+}

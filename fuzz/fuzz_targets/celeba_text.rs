@@ -1,0 +1,14 @@
+//! The readers of CelebA's text files: any bytes are rows, no more than there are lines, or a sentence with a line that exists.
+
+#![no_main]
+
+#[path = "../lines.rs"]
+mod lines;
+
+use gal_bench::dataset::{Name, bytes};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    lines::check(input, bytes::labels(Name::Celeba, input));
+    lines::check(input, bytes::partition(input));
+});

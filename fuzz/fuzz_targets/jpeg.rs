@@ -1,0 +1,12 @@
+//! The JPEG decoder: any bytes give an image of the size that it says, or one sentence.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::path::Path;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(image) = gal_bench::store::decode_jpeg(bytes, Path::new("bytes")) {
+        assert!(image.width() > 0 && image.height() > 0);
+    }
+});

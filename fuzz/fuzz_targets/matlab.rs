@@ -1,0 +1,17 @@
+//! The reader of MATLAB 7.3 files: any bytes are labels, and a partition of six images, or one sentence.
+
+#![no_main]
+
+use gal_bench::dataset::bytes;
+use libfuzzer_sys::fuzz_target;
+
+const LABELS: &[u8] = include_bytes!("../../tests/golden/lfwa_attributes.mat");
+
+// The reader turns panics of the HDF5 library into sentences; libFuzzer's own hook would abort before. A panic that leaves
+// the reader still ends the run.
+fuzz_target!(init: std::panic::set_hook(Box::new(|_| {})), |input: &[u8]| {
+    let _ = bytes::matlab_labels(input.to_vec());
+    if let Ok(images) = bytes::matlab_partition(LABELS.to_vec(), input.to_vec()) {
+        assert_eq!(images, 6);
+    }
+});
