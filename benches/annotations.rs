@@ -36,14 +36,14 @@ fn main() -> Result<()> {
     };
     let python = std::env::var("GAL_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let files: Vec<PathBuf> = FILES.iter().filter_map(|name| find(&root, name)).collect();
-    let table = celeba::annotations(&root)?;
+    let table = celeba::annotations(&root)?.table;
     let names: Vec<_> = files.iter().filter_map(|path| path.file_name()?.to_str()).collect();
     println!("{} images, {}; milliseconds, by round", table.height(), names.join(" + "));
 
     let (mut ours, mut peers) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        let read = celeba::annotations(&root)?;
+        let read = celeba::annotations(&root)?.table;
         ours.push(start.elapsed().as_secs_f64());
         let told = pandas(&python, &files)?;
         peers.push(told["seconds"].as_f64().ok_or("pandas' side tells no seconds")?);

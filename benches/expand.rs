@@ -51,6 +51,7 @@ probability = 0.5
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+#[allow(clippy::print_stdout, reason = "the figures are the result")]
 fn main() -> Result<()> {
     let scratch =
         tempfile::tempdir_in(if Path::new("/dev/shm").exists() { "/dev/shm".into() } else { std::env::temp_dir() })?;

@@ -32,6 +32,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Read annotations and images, standardize and expand them, and store them as a prepared set
     Prepare(Prepare),
+    /// Look at a data set: rates, correlations and contradictions of its labels, duplicates and flaws of its pictures
+    Stats(Stats),
     /// Show what a pipeline of distortions does, as a contact sheet
     Augment(Augment),
     /// Train variants of the network on a prepared set
@@ -170,6 +172,32 @@ pub(crate) struct Prepare {
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
     /// Do it again, and replace what is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gal-bench stats --dataset celeba --root /data/celeba
+  gal-bench stats --dataset lfwa --root /data/lfwa --images --out lfwa-stats")]
+pub(crate) struct Stats {
+    /// The data set
+    #[arg(long, value_enum, default_value_t = Name::Synthetic)]
+    pub(crate) dataset: Name,
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Look at every picture, too: sizes, duplicates across and inside splits, broken, grey and tiny ones
+    #[arg(long)]
+    pub(crate) images: bool,
+    /// Folder of the page and its tables [default: stats/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Threads of the CPU [default: all cores]; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Replace what is there
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]

@@ -3,7 +3,7 @@
 //!
 //! Data goes one way: [`dataset`] reads annotations, [`augment`] plans distortions, [`store`] keeps a prepared set
 //! on disk, [`train`] fits the [`model`] made of [`nn`] operations, [`evaluate`] turns predictions into statistics,
-//! [`report`] into Markdown and figures.
+//! [`report`] into Markdown and figures. [`inspect`] looks at a data set beforehand.
 
 pub mod attribute;
 pub mod augment;
@@ -12,6 +12,7 @@ pub mod dataset;
 pub mod error;
 pub mod evaluate;
 pub mod files;
+pub mod inspect;
 pub mod model;
 pub mod nn;
 pub mod progress;

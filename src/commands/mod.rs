@@ -6,6 +6,7 @@ mod prepare;
 mod profile;
 mod report;
 mod run_all;
+mod stats;
 mod train;
 
 use crate::cli::{Command, Selection, Voice};
@@ -21,6 +22,7 @@ use std::path::Path;
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::Prepare(options) => prepare::run(options),
+        Command::Stats(options) => stats::run(options),
         Command::Augment(options) => augment::run(options),
         Command::Train(options) => train::run(options),
         Command::Evaluate(options) => evaluate::run(options),

@@ -5,11 +5,10 @@
 use super::annotation::{Coding, Pairs, read_attributes, read_pairs, read_partition};
 use super::join::{Annotated, identity_note, splits, values};
 use super::layout::Layout;
-use super::table::{self, Columns};
-use super::{Dataset, Name, Options, Partition, Split, checksums, grouped};
+use super::table::Columns;
+use super::{Annotations, Dataset, Name, Options, Partition, Split, checksums, grouped};
 use crate::error::Result;
 use crate::files;
-use polars::frame::DataFrame;
 use std::path::Path;
 
 /// The official root (`Anno`, `Eval`, `Img`), torchvision's (flat) and Kaggle's (images in a folder of the same name).
@@ -43,12 +42,12 @@ pub fn read_with(root: &Path, options: Options) -> Result<Dataset> {
     annotated.with_images(Name::Celeba, LAYOUT.images(root)?, options)
 }
 
-/// The table of CelebA below `root` without a look at the images: for counting labels.
+/// What is known of CelebA below `root` without a look at the images: for counting labels.
 ///
 /// # Errors
 /// As [`read_with`], but for images.
-pub fn annotations(root: &Path) -> Result<DataFrame> {
-    table::build(annotated(root)?.columns)
+pub fn annotations(root: &Path) -> Result<Annotations> {
+    annotated(root)?.without_images()
 }
 
 /// What the annotation files say, checked against each other.

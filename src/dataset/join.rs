@@ -4,7 +4,7 @@
 use super::annotation::{Annotation, Origin, Pairs, positions};
 use super::layout::ImageFolder;
 use super::table::{self, Columns};
-use super::{Dataset, Images, Name, Options, Partition, Split, grouped};
+use super::{Annotations, Dataset, Images, Name, Options, Partition, Split, grouped};
 use crate::error::{Error, Result};
 use std::collections::{HashMap, HashSet};
 
@@ -86,6 +86,11 @@ pub(super) fn identity_note(splits: &[Split], identities: &[Option<String>]) -> 
 }
 
 impl Annotated {
+    /// As a table alone.
+    pub(super) fn without_images(self) -> Result<Annotations> {
+        Ok(Annotations { table: table::build(self.columns)?, partition: self.partition, notes: self.notes })
+    }
+
     /// The data set of the images that exist.
     ///
     /// # Errors

@@ -8,12 +8,11 @@ use super::annotation::{
 use super::join::{self, Annotated, identity_note};
 use super::layout::Layout;
 use super::matlab::MatFile;
-use super::table::{self, Columns};
-use super::{Dataset, Name, Options, Partition, Split, checksums, grouped};
+use super::table::Columns;
+use super::{Annotations, Dataset, Name, Options, Partition, Split, checksums, grouped};
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::files;
-use polars::frame::DataFrame;
 use std::path::Path;
 
 /// LFW's archives unpack into `lfw`, `lfw-deepfunneled` or `lfw_funneled`; LFWA's annotation comes in `anno`.
@@ -44,12 +43,12 @@ pub fn read_with(root: &Path, options: Options) -> Result<Dataset> {
     annotated.with_images(Name::Lfwa, folder, options)
 }
 
-/// The table of LFWA below `root` without a look at the images: for counting labels.
+/// What is known of LFWA below `root` without a look at the images: for counting labels.
 ///
 /// # Errors
 /// As [`read_with`], but for images.
-pub fn annotations(root: &Path) -> Result<DataFrame> {
-    table::build(annotated(root)?.columns)
+pub fn annotations(root: &Path) -> Result<Annotations> {
+    annotated(root)?.without_images()
 }
 
 /// What the annotation files say, checked against each other.

@@ -175,6 +175,17 @@ impl Dataset {
     }
 }
 
+/// What the annotation files of a data set say, without a look at its images; as in [`Dataset`].
+#[derive(Debug)]
+pub struct Annotations {
+    /// As [`Dataset::table`].
+    pub table: DataFrame,
+    /// As [`Dataset::partition`].
+    pub partition: Partition,
+    /// As [`Dataset::notes`].
+    pub notes: Vec<String>,
+}
+
 /// Where the pixels of a data set come from.
 #[derive(Debug)]
 pub enum Images {

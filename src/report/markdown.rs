@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A table whose first columns are text and whose others are numbers, aligned to the right.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(crate) struct Table {
     text_columns: usize,
     header: Vec<String>,
     rows: Vec<Vec<String>>,
@@ -12,12 +12,12 @@ pub(super) struct Table {
 
 impl Table {
     /// An empty table; the first `text_columns` columns are aligned to the left.
-    pub(super) fn new<S: Into<String>>(text_columns: usize, header: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn new<S: Into<String>>(text_columns: usize, header: impl IntoIterator<Item = S>) -> Self {
         Self { text_columns, header: header.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
     /// Adds a row of as many cells as the header has.
-    pub(super) fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
+    pub(crate) fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
         let cells: Vec<String> = cells.into_iter().map(Into::into).collect();
         debug_assert_eq!(cells.len(), self.header.len(), "{cells:?}");
         self.rows.push(cells);
@@ -39,7 +39,7 @@ impl fmt::Display for Table {
 }
 
 /// A cell that stands out.
-pub(super) fn bold(text: impl fmt::Display) -> String {
+pub(crate) fn bold(text: impl fmt::Display) -> String {
     format!("**{text}**")
 }
 

@@ -3,14 +3,15 @@
 //! proved to say what its results say.
 
 mod figures;
-mod markdown;
+pub(crate) mod markdown;
 mod page;
 pub mod published;
 mod results;
-mod svg;
+pub(crate) mod svg;
 mod tables;
 mod variants;
 
+pub(crate) use figures::by_group;
 pub use results::Run;
 
 use crate::error::{Error, Result};

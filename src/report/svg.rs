@@ -4,13 +4,13 @@
 use std::fmt::Write as _;
 
 /// Colour of text and axes.
-pub(super) const INK: &str = "#1f2328";
+pub(crate) const INK: &str = "#1f2328";
 /// Colour of what only guides the eye.
-pub(super) const FAINT: &str = "#d0d7de";
+pub(crate) const FAINT: &str = "#d0d7de";
 
 /// Where a text stands relative to its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Anchor {
+pub(crate) enum Anchor {
     Start,
     Middle,
     End,
@@ -18,7 +18,7 @@ pub(super) enum Anchor {
 
 /// A figure in the making; sizes in pixels, y downwards.
 #[derive(Debug)]
-pub(super) struct Svg {
+pub(crate) struct Svg {
     width: f64,
     height: f64,
     body: String,
@@ -26,18 +26,18 @@ pub(super) struct Svg {
 
 impl Svg {
     /// An empty figure; `title` is what a screen reader says of it.
-    pub(super) fn new(width: f64, height: f64, title: &str) -> Self {
+    pub(crate) fn new(width: f64, height: f64, title: &str) -> Self {
         let mut svg = Self { width, height, body: format!("<title>{}</title>\n", escaped(title)) };
         svg.rect(0.0, 0.0, width, height, "#ffffff");
         svg
     }
 
-    pub(super) fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, fill: &str) {
+    pub(crate) fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, fill: &str) {
         let (x, y, width, height) = (short(x), short(y), short(width), short(height));
         let _ = writeln!(self.body, r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"/>"#);
     }
 
-    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
+    pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
         let (x1, y1, x2, y2) = (short(from.0), short(from.1), short(to.0), short(to.1));
         let width = short(width);
         let _ = writeln!(
@@ -47,7 +47,7 @@ impl Svg {
     }
 
     /// An open line through `points`; `dashes` as SVG's `stroke-dasharray`, empty for a solid line.
-    pub(super) fn polyline(&mut self, points: &[(f64, f64)], colour: &str, dashes: &str) {
+    pub(crate) fn polyline(&mut self, points: &[(f64, f64)], colour: &str, dashes: &str) {
         let points: Vec<String> = points.iter().map(|&(x, y)| format!("{},{}", short(x), short(y))).collect();
         let dashes = if dashes.is_empty() { String::new() } else { format!(r#" stroke-dasharray="{dashes}""#) };
         let points = points.join(" ");
@@ -57,17 +57,17 @@ impl Svg {
         );
     }
 
-    pub(super) fn text(&mut self, at: (f64, f64), anchor: Anchor, size: f64, content: &str) {
+    pub(crate) fn text(&mut self, at: (f64, f64), anchor: Anchor, size: f64, content: &str) {
         self.write_text(at, anchor, size, "", content);
     }
 
     /// Text that reads upwards.
-    pub(super) fn text_upwards(&mut self, at: (f64, f64), anchor: Anchor, size: f64, content: &str) {
+    pub(crate) fn text_upwards(&mut self, at: (f64, f64), anchor: Anchor, size: f64, content: &str) {
         let turn = format!(r#" transform="rotate(-90 {} {})""#, short(at.0), short(at.1));
         self.write_text(at, anchor, size, &turn, content);
     }
 
-    pub(super) fn heading(&mut self, at: (f64, f64), size: f64, content: &str) {
+    pub(crate) fn heading(&mut self, at: (f64, f64), size: f64, content: &str) {
         self.write_text(at, Anchor::Start, size, r#" font-weight="600""#, content);
     }
 
@@ -82,7 +82,7 @@ impl Svg {
     }
 
     /// The file.
-    pub(super) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         let (width, height) = (short(self.width), short(self.height));
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
@@ -120,7 +120,7 @@ const VIRIDIS: [[u8; 3]; 9] = [
 ];
 
 /// The colour for a share of the scale, clamped to [0, 1].
-pub(super) fn viridis(share: f64) -> String {
+pub(crate) fn viridis(share: f64) -> String {
     let place = share.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
     let lower = (place.floor() as usize).min(VIRIDIS.len() - 2);
     let part = place - lower as f64;
@@ -132,7 +132,7 @@ pub(super) fn viridis(share: f64) -> String {
 }
 
 /// A round step that divides `span` into about `parts`: 1, 2 or 5 times a power of ten.
-pub(super) fn round_step(span: f64, parts: f64) -> f64 {
+pub(crate) fn round_step(span: f64, parts: f64) -> f64 {
     let raw = span / parts;
     let power = 10f64.powi(raw.log10().floor() as i32);
     let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|f| f * power >= raw * 0.999).unwrap_or(10.0);
@@ -140,7 +140,7 @@ pub(super) fn round_step(span: f64, parts: f64) -> f64 {
 }
 
 /// The decimals that tell multiples of a [`round_step`] apart.
-pub(super) fn decimals(step: f64) -> usize {
+pub(crate) fn decimals(step: f64) -> usize {
     (0..6).find(|&d| step * 10f64.powi(d) >= 0.999).unwrap_or(6) as usize
 }
 

@@ -7,6 +7,7 @@ mod bad_input;
 mod dataset;
 mod golden;
 mod house;
+mod inspect;
 mod prepare;
 mod report;
 mod run_all;

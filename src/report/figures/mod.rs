@@ -43,7 +43,7 @@ fn style(variant: &str, position: usize) -> (&'static str, &'static str) {
 }
 
 /// Attributes in the order of Table 1: the position of each in [`crate::attribute::NAMES`], with its group's position.
-fn by_group() -> Vec<(usize, usize)> {
+pub(crate) fn by_group() -> Vec<(usize, usize)> {
     let groups = crate::attribute::GROUPS.iter().enumerate();
     groups
         .flat_map(|(group, g)| g.members.iter().map(move |name| (group, name)))

@@ -337,7 +337,7 @@ fn real_celeba() -> Option<std::path::PathBuf> {
 #[test]
 fn the_official_files_have_the_published_number_of_positives_in_every_split() {
     let Some(root) = real_celeba() else { return };
-    let table = celeba::annotations(&root).unwrap();
+    let table = celeba::annotations(&root).unwrap().table;
     let rows = table::rows(&table).unwrap();
     let mut published = csv::Reader::from_path("datasets/celeba-statistics.csv").unwrap();
     for record in published.records() {
@@ -353,7 +353,7 @@ fn the_official_files_have_the_published_number_of_positives_in_every_split() {
 #[test]
 fn the_official_partition_is_recognised_as_text_and_as_table_if_every_image_is_there() {
     let Some(root) = real_celeba() else { return };
-    let table = celeba::annotations(&root).unwrap();
+    let table = celeba::annotations(&root).unwrap().table;
     let rows = table::rows(&table).unwrap();
     let images: Vec<&str> = rows.iter().map(|row| row.source).collect();
     let lines: Vec<String> = rows.iter().map(|row| format!("{},{}\n", row.source, row.split as u8)).collect();

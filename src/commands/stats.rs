@@ -1,0 +1,68 @@
+//! `gal-bench stats`.
+
+use crate::cli::Stats;
+use gal_bench::attribute::NAMES;
+use gal_bench::dataset::{self, Annotations, Dataset, Images, Name, celeba, lfwa, synthetic};
+use gal_bench::inspect::{self, CONTRADICTIONS, Inspection};
+use gal_bench::{Error, Result};
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+pub(super) fn run(options: &Stats) -> Result<()> {
+    super::use_threads(options.threads)?;
+    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("stats").join(options.dataset.label()));
+    if out.join("README.md").exists() && !options.force {
+        return Err(Error::file(
+            out.join("README.md"),
+            "is there already: give another folder with --out, or replace it with --force",
+        ));
+    }
+    let progress = options.voice.progress();
+    let (annotations, folder) = read(options)?;
+    let mut inspection = Inspection::of(options.dataset, &annotations)?;
+    if let Some(folder) = folder {
+        inspection.pictures = Some(inspect::look(&folder, &inspection.sources(), &inspection.splits(), &progress)?);
+    }
+    inspect::write(&inspection, &out)?;
+    options.voice.result(&result(&inspection, &out), || format!("{}\nwrote {}", inspection.summary(), out.display()))
+}
+
+/// The annotation, and the folder of the images where they are to be looked at.
+fn read(options: &Stats) -> Result<(Annotations, Option<PathBuf>)> {
+    let (name, root) = (options.dataset, options.source.root(options.dataset));
+    let with_images = dataset::Options { subset: options.source.subset };
+    let dataset = match (name, options.images) {
+        (Name::Celeba, false) => return Ok((celeba::annotations(&root)?, None)),
+        (Name::Lfwa, false) => return Ok((lfwa::annotations(&root)?, None)),
+        (Name::Celeba, true) => celeba::read_with(&root, with_images)?,
+        (Name::Lfwa, true) => lfwa::read_with(&root, with_images)?,
+        (Name::Synthetic, true) => {
+            return Err(Error::Request("synthetic faces are drawn, not read: leave out --images".to_owned()));
+        }
+        (Name::Synthetic, false) => synthetic::dataset(&synthetic::Options::default())?,
+    };
+    let Dataset { table, partition, notes, images, .. } = dataset;
+    let folder = if let Images::Folder(folder) = images { Some(folder) } else { None };
+    Ok((Annotations { table, partition, notes }, folder))
+}
+
+fn result(inspection: &Inspection, out: &std::path::Path) -> Value {
+    let parts = inspection.parts.iter().map(|(part, labels)| {
+        let rates: Map<String, Value> =
+            NAMES.iter().enumerate().map(|(i, name)| ((*name).to_owned(), json!(labels.rate(i)))).collect();
+        let contradictions: Map<String, Value> = CONTRADICTIONS
+            .iter()
+            .zip(labels.contradictions)
+            .map(|(rule, n)| (rule.words.to_owned(), json!(n)))
+            .collect();
+        ((*part).to_owned(), json!({ "images": labels.images, "rates": rates, "contradictions": contradictions }))
+    });
+    let pictures = inspection.pictures.as_ref().map(|p| json!({ "flaws": p.flaws.len(), "duplicates": p.twins.len() }));
+    json!({
+        "stats": out,
+        "official_partition": inspection.annotations.partition.official,
+        "parts": parts.collect::<Map<String, Value>>(),
+        "people_in_several_splits": inspection.shared_people,
+        "pictures": pictures,
+    })
+}

@@ -1,0 +1,297 @@
+//! The inspection as files: README.md for people, CSV for programs, the phi matrices as heat maps.
+
+use super::labels::{CONTRADICTIONS, Labels};
+use super::pictures::{Likeness, Pictures};
+use crate::attribute::{COUNT, GROUPS, NAMES};
+use crate::dataset::{Annotations, Name, Row, Split, grouped, table};
+use crate::error::Result;
+use crate::files;
+use crate::report::by_group;
+use crate::report::markdown::Table;
+use crate::report::svg::{Anchor, INK, Svg};
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Pairs of attributes named on the page at either end.
+const STRONGEST: usize = 8;
+/// Pictures named on the page; all are in the CSV files.
+const NAMED: usize = 10;
+
+const CELL: f64 = 14.0;
+const LEFT: f64 = 232.0;
+const TOP: f64 = 176.0;
+const SIDE: f64 = CELL * COUNT as f64;
+
+/// All that was found.
+#[derive(Debug)]
+pub struct Inspection<'a> {
+    /// The data set.
+    pub name: Name,
+    /// What its annotation says.
+    pub annotations: &'a Annotations,
+    /// Each split that has images, then all images.
+    pub parts: Vec<(&'static str, Labels)>,
+    /// People with images in more than one split; nothing where nobody is known.
+    pub shared_people: Option<usize>,
+    /// Where the pictures were looked at.
+    pub pictures: Option<Pictures>,
+    rows: Vec<Row<'a>>,
+}
+
+impl<'a> Inspection<'a> {
+    /// Counts what `annotations` say.
+    ///
+    /// # Errors
+    /// The table is not of the form that the data set readers promise.
+    pub fn of(name: Name, annotations: &'a Annotations) -> Result<Self> {
+        let rows = table::rows(&annotations.table)?;
+        let of_split = |split: Split| Labels::count(rows.iter().filter(|r| r.split == split).map(|r| &r.labels));
+        let mut parts: Vec<_> = Split::ALL.map(|split| (split.label(), of_split(split))).into();
+        parts.retain(|(_, labels)| labels.images > 0);
+        parts.push(("all", Labels::count(rows.iter().map(|row| &row.labels))));
+        let mut splits: HashMap<&str, HashSet<Split>> = HashMap::new();
+        for row in &rows {
+            row.identity.into_iter().for_each(|person| _ = splits.entry(person).or_default().insert(row.split));
+        }
+        let shared = splits.values().filter(|splits| splits.len() > 1).count();
+        let shared_people = (!splits.is_empty()).then_some(shared);
+        Ok(Self { name, annotations, parts, shared_people, pictures: None, rows })
+    }
+
+    /// The images' paths, in the table's order.
+    pub fn sources(&self) -> Vec<&'a str> {
+        self.rows.iter().map(|row| row.source).collect()
+    }
+
+    /// Their splits.
+    pub fn splits(&self) -> Vec<Split> {
+        self.rows.iter().map(|row| row.split).collect()
+    }
+
+    /// The whole data set's labels.
+    fn all(&self) -> &Labels {
+        &self.parts[self.parts.len() - 1].1
+    }
+
+    /// A few lines for a terminal.
+    pub fn summary(&self) -> String {
+        let mut text = String::new();
+        for (part, labels) in &self.parts {
+            let _ = writeln!(text, "{part:>6}: {} images", grouped(labels.images));
+        }
+        for (rule, count) in CONTRADICTIONS.iter().zip(self.all().contradictions) {
+            let _ = writeln!(text, "{:>8} times {}", grouped(count), rule.words);
+        }
+        let pairs = self.all().pairs();
+        for &(i, j, phi) in pairs.iter().rev().take(3).chain(pairs.iter().take(3)) {
+            let _ = writeln!(text, "  phi {phi:+.3} {} and {}", NAMES[i], NAMES[j]);
+        }
+        if let Some(people) = self.shared_people {
+            let _ = writeln!(text, "{people} people have images in more than one split");
+        }
+        for line in self.pictures.iter().flat_map(picture_lines) {
+            let _ = writeln!(text, "{line}");
+        }
+        text.trim_end().to_owned()
+    }
+}
+
+/// Writes the page and its files into `folder`.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn write(inspection: &Inspection, folder: &Path) -> Result<()> {
+    files::create_folder(folder)?;
+    files::write(&folder.join("rates.csv"), rates(inspection).as_bytes())?;
+    for (part, labels) in &inspection.parts {
+        files::write(&folder.join(format!("phi-{part}.csv")), phi_table(labels).as_bytes())?;
+        let title = format!("Correlation (phi) of the labels of {}, {part}", inspection.name.label());
+        files::write(&folder.join(format!("phi-{part}.svg")), &heat_map(labels, &title))?;
+    }
+    if let Some(pictures) = &inspection.pictures {
+        let mut flaws = csv::Writer::from_writer(Vec::new());
+        let mut twins = csv::Writer::from_writer(Vec::new());
+        flaws.write_record(["source", "kind", "words"]).map_err(internal)?;
+        for flaw in &pictures.flaws {
+            flaws.write_record([&flaw.source, flaw.kind, &flaw.words]).map_err(internal)?;
+        }
+        twins.write_record(["kind", "first", "first_split", "second", "second_split"]).map_err(internal)?;
+        for twin in &pictures.twins {
+            let (first, second) = (&inspection.rows[twin.rows.0], &inspection.rows[twin.rows.1]);
+            let kind = likeness(twin.kind);
+            let record = [kind, first.source, first.split.label(), second.source, second.split.label()];
+            twins.write_record(record).map_err(internal)?;
+        }
+        files::write(&folder.join("flaws.csv"), &flaws.into_inner().map_err(internal)?)?;
+        files::write(&folder.join("duplicates.csv"), &twins.into_inner().map_err(internal)?)?;
+    }
+    files::write(&folder.join("README.md"), page(inspection).as_bytes())
+}
+
+fn internal(error: impl std::fmt::Display) -> crate::Error {
+    crate::Error::Internal(format!("a table could not be written: {error}"))
+}
+
+fn likeness(kind: Likeness) -> &'static str {
+    match kind {
+        Likeness::SameBytes => "same bytes",
+        Likeness::SamePixels => "same pixels",
+        Likeness::Near => "near",
+    }
+}
+
+/// A cell: nothing where a value is not defined.
+fn cell(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(String::new, |value| format!("{value:.digits$}"))
+}
+
+fn rates(inspection: &Inspection) -> String {
+    let parts: Vec<&str> = inspection.parts.iter().map(|(part, _)| *part).collect();
+    let mut text = format!("attribute,{}\n", parts.join(","));
+    for (i, name) in NAMES.iter().enumerate() {
+        let rates: Vec<String> = inspection.parts.iter().map(|(_, labels)| cell(labels.rate(i), 6)).collect();
+        let _ = writeln!(text, "{name},{}", rates.join(","));
+    }
+    text
+}
+
+fn phi_table(labels: &Labels) -> String {
+    let mut text = format!("attribute,{}\n", NAMES.join(","));
+    for (i, name) in NAMES.iter().enumerate() {
+        let row: Vec<String> = (0..COUNT).map(|j| cell(labels.phi(i, j), 6)).collect();
+        let _ = writeln!(text, "{name},{}", row.join(","));
+    }
+    text
+}
+
+fn page(inspection: &Inspection) -> String {
+    let Inspection { name, annotations, parts, .. } = inspection;
+    let mut text = format!("# The labels of {}\n\n", name.label());
+    let official = if annotations.partition.official { "the official one" } else { "NOT the official one" };
+    let _ = writeln!(text, "The partition is {official}: {}.\n", annotations.partition.description);
+    annotations.notes.iter().for_each(|note| _ = writeln!(text, "- {note}"));
+    if let Some(people) = inspection.shared_people {
+        let _ = writeln!(text, "- People with images in more than one split: {people}");
+    }
+
+    text.push_str("\n## Positive rates\n\nIn % of the images of each split; [rates.csv](rates.csv).\n\n");
+    let heads = parts.iter().map(|(part, labels)| format!("{part} ({})", grouped(labels.images)));
+    let mut table = Table::new(1, std::iter::once("Attribute".to_owned()).chain(heads));
+    for (i, attribute) in NAMES.iter().enumerate() {
+        let rates = parts.iter().map(|(_, labels)| cell(labels.rate(i).map(|rate| 100.0 * rate), 2));
+        table.row(std::iter::once(format!("`{attribute}`")).chain(rates));
+    }
+    let _ = writeln!(text, "{table}");
+
+    text.push_str(
+        "## Correlation\n\nPhi, Pearson's correlation of two binary labels; undefined where one never changes.\n\n",
+    );
+    for (part, _) in parts {
+        let _ = writeln!(text, "![Heat map of phi, {part}](phi-{part}.svg)\n\n[phi-{part}.csv](phi-{part}.csv)\n");
+    }
+    let pairs = inspection.all().pairs();
+    let mut table = Table::new(2, ["Attribute", "Attribute", "phi, all images"]);
+    for &(i, j, phi) in pairs.iter().rev().take(STRONGEST).chain(pairs.iter().take(STRONGEST)) {
+        table.row([format!("`{}`", NAMES[i]), format!("`{}`", NAMES[j]), format!("{phi:+.3}")]);
+    }
+    let _ = writeln!(text, "{table}\n## Contradictions\n\nImages whose labels cannot all be right.\n");
+    let heads = parts.iter().map(|(part, _)| (*part).to_owned());
+    let mut table = Table::new(1, std::iter::once("Labels".to_owned()).chain(heads));
+    for (place, rule) in CONTRADICTIONS.iter().enumerate() {
+        let counts = parts.iter().map(|(_, labels)| grouped(labels.contradictions[place]));
+        table.row(std::iter::once(rule.words.to_owned()).chain(counts));
+    }
+    let _ = write!(text, "{table}");
+    if let Some(pictures) = &inspection.pictures {
+        text.push_str("\n## Pictures\n\n");
+        for line in picture_lines(pictures) {
+            let _ = writeln!(text, "- {line}");
+        }
+        let _ = writeln!(text, "\nAll: [duplicates.csv](duplicates.csv), [flaws.csv](flaws.csv).");
+        if !pictures.twins.is_empty() {
+            text.push_str("\nThe first duplicates, those across splits before others:\n\n");
+            let mut table = Table::new(3, ["Likeness", "First", "Second"]);
+            for twin in pictures.twins.iter().take(NAMED) {
+                let named =
+                    |row: usize| format!("{} ({})", inspection.rows[row].source, inspection.rows[row].split.label());
+                table.row([likeness(twin.kind).to_owned(), named(twin.rows.0), named(twin.rows.1)]);
+            }
+            let _ = write!(text, "{table}");
+        }
+    }
+    text
+}
+
+fn picture_lines(pictures: &Pictures) -> Vec<String> {
+    let count = |kind: Likeness, same: bool| {
+        grouped(pictures.twins.iter().filter(|twin| twin.kind == kind && twin.same_split == same).count())
+    };
+    let mut lines = Vec::new();
+    let mut sizes: Vec<_> = pictures.sizes.iter().collect();
+    sizes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let shown: Vec<String> = sizes
+        .iter()
+        .take(3)
+        .map(|((width, height), count)| format!("{width} x {height} ({})", grouped(**count)))
+        .collect();
+    lines.push(format!("sizes: {} different, the most frequent {}", sizes.len(), shown.join(", ")));
+    for (same, place) in [(false, "across splits"), (true, "inside a split")] {
+        lines.push(format!(
+            "pairs {place}: {} of the same bytes, {} of the same pixels, {} near duplicates",
+            count(Likeness::SameBytes, same),
+            count(Likeness::SamePixels, same),
+            count(Likeness::Near, same)
+        ));
+    }
+    for kind in ["broken", "grey", "tiny"] {
+        let found: Vec<_> = pictures.flaws.iter().filter(|flaw| flaw.kind == kind).collect();
+        let first = found.first().map_or_else(String::new, |flaw| format!(", first {}: {}", flaw.source, flaw.words));
+        lines.push(format!("{kind}: {}{first}", grouped(found.len())));
+    }
+    lines
+}
+
+/// Blue for -1, white for 0, red for 1: a scale of Cynthia Brewer's that survives colour blindness.
+fn colour(phi: f64) -> String {
+    let end: [f64; 3] = if phi < 0.0 { [33.0, 102.0, 172.0] } else { [178.0, 24.0, 43.0] };
+    let share = phi.abs().min(1.0);
+    let mix = |channel: usize| (247.0 + share * (end[channel] - 247.0)).round() as u8;
+    format!("#{:02x}{:02x}{:02x}", mix(0), mix(1), mix(2))
+}
+
+/// The matrix in the order of Table 1's groups; undefined cells are left out.
+fn heat_map(labels: &Labels, title: &str) -> Vec<u8> {
+    let mut svg = Svg::new(LEFT + SIDE + 90.0, TOP + SIDE + 16.0, title);
+    svg.heading((12.0, 24.0), 16.0, title);
+    let order = by_group();
+    for (row, &(i, _)) in order.iter().enumerate() {
+        let y = TOP + row as f64 * CELL;
+        svg.text((LEFT - 6.0, y + CELL - 3.5), Anchor::End, 10.5, NAMES[i]);
+        svg.text_upwards((LEFT + row as f64 * CELL + CELL - 3.5, TOP - 6.0), Anchor::Start, 10.5, NAMES[i]);
+        for (column, &(j, _)) in order.iter().enumerate() {
+            if let Some(phi) = labels.phi(i, j) {
+                svg.rect(LEFT + column as f64 * CELL, y, CELL, CELL, &colour(phi));
+            }
+        }
+    }
+    let mut start = 0.0;
+    for group in GROUPS {
+        let end = start + group.members.len() as f64 * CELL;
+        svg.text((12.0, TOP + f64::midpoint(start, end) + 4.0), Anchor::Start, 11.0, group.name);
+        if start > 0.0 {
+            svg.line((LEFT, TOP + start), (LEFT + SIDE, TOP + start), INK, 0.6);
+            svg.line((LEFT + start, TOP), (LEFT + start, TOP + SIDE), INK, 0.6);
+        }
+        start = end;
+    }
+    for step in 0..=20 {
+        let phi = 1.0 - f64::from(step) / 10.0;
+        let (x, y) = (LEFT + SIDE + 18.0, TOP + f64::from(step) * CELL);
+        svg.rect(x, y, CELL, CELL, &colour(phi));
+        if step % 5 == 0 {
+            svg.text((x + CELL + 5.0, y + CELL - 3.5), Anchor::Start, 10.5, &format!("{phi:+.1}"));
+        }
+    }
+    svg.finish()
+}
