@@ -8,6 +8,8 @@
 //! looks for images. Ours checks every name and label and takes the files' digests within its time; pandas leaves labels
 //! as integers.
 
+#![allow(clippy::print_stdout, reason = "the figures are for whoever runs it")]
+
 use gal_bench::attribute::NAMES;
 use gal_bench::dataset::{celeba, table};
 use gal_bench::random::generator;

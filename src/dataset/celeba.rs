@@ -3,7 +3,7 @@
 //! there are any, in `identity_CelebA.txt`.
 
 use super::annotation::{Coding, Pairs, read_attributes, read_pairs, read_partition};
-use super::join::{Annotated, identity_note, splits, values};
+use super::join::{Annotated, identity_note, into_values, splits};
 use super::layout::Layout;
 use super::table::Columns;
 use super::{Annotations, Dataset, Name, Options, Partition, Split, checksums, grouped};
@@ -76,7 +76,7 @@ fn annotated(root: &Path) -> Result<Annotated> {
     let splits = splits(&labels, &partition)?;
     let mut identities = vec![None; labels.images.len()];
     if let Some((pairs, note)) = people? {
-        identities = values(&labels, &pairs, "identity")?.into_iter().cloned().map(Some).collect();
+        identities = into_values(&labels, pairs, "identity")?;
         notes.push(note);
     }
     let (note, partition) = rayon::join(|| identity_note(&splits, &identities), || judge(&partition, &partition_bytes));
@@ -87,9 +87,9 @@ fn annotated(root: &Path) -> Result<Annotated> {
 }
 
 /// Who is in each image, and what is known of the file.
-fn read_identities(path: &Path) -> Result<(Pairs<String>, String)> {
+fn read_identities(path: &Path) -> Result<(Pairs<Option<String>>, String)> {
     let bytes = files::read(path)?;
-    let pairs = read_pairs(path, &bytes, |identity| Ok(identity.to_owned()))?;
+    let pairs = read_pairs(path, &bytes, |identity| Ok(Some(identity.to_owned())))?;
     Ok((pairs, checksums::judge(Name::Celeba, "people", path, &bytes)?.sentence))
 }
 

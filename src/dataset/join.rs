@@ -26,8 +26,7 @@ pub(super) struct Annotated {
 /// # Errors
 /// An image stands twice in either, or `pairs` lacks it.
 pub(super) fn values<'a, T>(labels: &Annotation, pairs: &'a Pairs<T>, what: &str) -> Result<Vec<&'a T>> {
-    // The official files list the same images in the same rising order: then there is nothing to look up.
-    if labels.images == pairs.images && is_rising(&labels.images) {
+    if is_same_order(labels, pairs) {
         return Ok(pairs.values.iter().collect());
     }
     positions(&labels.images, &labels.origin)?;
@@ -39,6 +38,22 @@ pub(super) fn values<'a, T>(labels: &Annotation, pairs: &'a Pairs<T>, what: &str
         })
     };
     labels.images.iter().enumerate().map(look_up).collect()
+}
+
+/// As [`values`], from pairs that are not needed again.
+///
+/// # Errors
+/// As [`values`].
+pub(super) fn into_values<T: Clone>(labels: &Annotation, pairs: Pairs<T>, what: &str) -> Result<Vec<T>> {
+    if is_same_order(labels, &pairs) {
+        return Ok(pairs.values);
+    }
+    Ok(values(labels, &pairs, what)?.into_iter().cloned().collect())
+}
+
+/// The official files list the same images in the same rising order: then there is nothing to look up.
+fn is_same_order<T>(labels: &Annotation, pairs: &Pairs<T>) -> bool {
+    labels.images == pairs.images && is_rising(&labels.images)
 }
 
 /// The split of each image of `labels`.
