@@ -30,6 +30,7 @@ const FILES: [&str; 3] = ["list_attr_celeba.txt", "list_eval_partition.txt", "id
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+#[allow(clippy::print_stdout, reason = "the figures are the result")]
 fn main() -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let root = match std::env::var("GAL_BENCH_CELEBA") {
