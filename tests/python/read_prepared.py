@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import webdataset as wds
@@ -78,6 +79,11 @@ for folder in map(Path, sys.argv[1:]):
     ]
     assert list(text.columns) == list(manifest.columns) and len(text) == len(manifest)
     labels = manifest.columns[4:44]
+    # DuckDB reads both forms where they lie, and counts the same.
+    men = int(manifest["Male"].sum())
+    for name in ("manifest.parquet", "manifest.csv"):
+        counted = duckdb.sql(f"select count(*), count(*) filter (where Male) from '{folder / name}'").fetchone()
+        assert counted == (len(manifest), men), counted
     assert manifest[labels].dtypes.eq(bool).all() and text[labels].equals(manifest[labels])
     assert (text["source"] == manifest["source"]).all() and (text["copy"] == manifest["copy"]).all()
     for split in ("train", "val", "test"):
