@@ -82,8 +82,8 @@ for folder in map(Path, sys.argv[1:]):
     # DuckDB reads both forms where they lie, and counts the same.
     men = int(manifest["Male"].sum())
     for name in ("manifest.parquet", "manifest.csv"):
-        counted = duckdb.sql(f"select count(*), count(*) filter (where Male) from '{folder / name}'").fetchone()
-        assert counted == (len(manifest), men), counted
+        counted = duckdb.sql(f"select count(*), count(*) filter (where Male) from '{folder / name}'").fetchall()
+        assert counted == [(len(manifest), men)], counted
     assert manifest[labels].dtypes.eq(bool).all() and text[labels].equals(manifest[labels])
     assert (text["source"] == manifest["source"]).all() and (text["copy"] == manifest["copy"]).all()
     for split in ("train", "val", "test"):
