@@ -188,6 +188,42 @@ fn every_format_killed_at_any_moment_ends_in_the_bytes_of_an_undisturbed_run() {
     }
 }
 
+/// A run of six training images that met a damaged last one, which is mended since; one thread, so that the first group
+/// of images is stored before the last.
+fn stopped(each: Format, copies: usize) -> (Bench, Options) {
+    let bench = Bench::new(&["train"; 6]);
+    let options = Options { expand: None, copies: Some(copies), ..format(each) };
+    let good = std::fs::read(bench.source(5)).unwrap();
+    bench.spoil(5);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    assert!(pool.install(|| bench.refusal(&options)).contains("005.jpg"));
+    std::fs::write(bench.source(5), good).unwrap();
+    (bench, options)
+}
+
+#[test]
+fn finished_tar_files_are_not_written_again() {
+    let (bench, options) = stopped(Format::Webdataset, 300);
+    let written = || std::fs::metadata(bench.out().join("train-000000.tar")).unwrap().modified().unwrap();
+    let before = written();
+    bench.prepare(&options).unwrap();
+    assert!(bench.out().join("train-000001.tar").exists());
+    assert_eq!(written(), before);
+}
+
+#[test]
+fn finished_blocks_of_an_array_are_not_drawn_again() {
+    let (bench, options) = stopped(Format::Npy, 100);
+    // A pixel that no run would draw: it is still there only if its block is left alone.
+    let partial = bench.out().join("images.npy.partial");
+    let mut bytes = std::fs::read(&partial).unwrap();
+    bytes[128] ^= 255;
+    std::fs::write(&partial, &bytes).unwrap();
+    bench.prepare(&options).unwrap();
+    assert_eq!(std::fs::read(bench.out().join("images.npy")).unwrap()[128], bytes[128]);
+    assert!(store::check(&bench.out()).is_err());
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn full_disk_is_one_sentence_in_every_format_and_the_run_goes_on_afterwards() {
