@@ -11,10 +11,12 @@ use std::path::PathBuf;
 pub(super) fn run(options: &Stats) -> Result<()> {
     super::use_threads(options.threads)?;
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("stats").join(options.dataset.label()));
-    if out.join("README.md").exists() && !options.force {
+    // Anything at all: the tables have names that others use, too.
+    let found = std::fs::read_dir(&out).ok().and_then(|mut entries| entries.next()).and_then(std::result::Result::ok);
+    if let (Some(found), false) = (found, options.force) {
         return Err(Error::file(
-            out.join("README.md"),
-            "is there already: give another folder with --out, or replace it with --force",
+            found.path(),
+            "is there already: give an empty or a new folder with --out, or write over what is there with --force",
         ));
     }
     let progress = options.voice.progress();

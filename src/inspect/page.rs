@@ -4,7 +4,7 @@ use super::labels::{CONTRADICTIONS, Labels};
 use super::pictures::{Likeness, Pictures};
 use crate::attribute::{COUNT, GROUPS, NAMES};
 use crate::dataset::{Annotations, Name, Row, Split, grouped, table};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files;
 use crate::report::by_group;
 use crate::report::markdown::Table;
@@ -125,6 +125,15 @@ pub fn write(inspection: &Inspection, folder: &Path) -> Result<()> {
         }
         files::write(&folder.join("flaws.csv"), &flaws.into_inner().map_err(internal)?)?;
         files::write(&folder.join("duplicates.csv"), &twins.into_inner().map_err(internal)?)?;
+    } else {
+        // Of an earlier look at the pictures; the page would not speak of them.
+        for name in ["flaws.csv", "duplicates.csv"] {
+            let path = folder.join(name);
+            match std::fs::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &path)(e)),
+                _ => {}
+            }
+        }
     }
     files::write(&folder.join("README.md"), page(inspection).as_bytes())
 }

@@ -139,9 +139,11 @@ fn likeness(a: &Seen, b: &Seen) -> Option<Likeness> {
     if a.pixels == b.pixels {
         return Some(Likeness::SamePixels);
     }
+    if (a.hash ^ b.hash).count_ones() > BITS {
+        return None;
+    }
     let apart: u64 = a.thumbnail.iter().zip(&b.thumbnail).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
-    let near = (a.hash ^ b.hash).count_ones() <= BITS && apart <= LEVELS * u64::from(THUMBNAIL * THUMBNAIL);
-    near.then_some(Likeness::Near)
+    (apart <= LEVELS * u64::from(THUMBNAIL * THUMBNAIL)).then_some(Likeness::Near)
 }
 
 /// Pairs of like pictures. Hashes that differ in at most four bits agree in at least one of five pieces, so that only

@@ -63,3 +63,18 @@ fn stats_replace_a_page_only_by_force() {
     assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains("--force"));
     stats(folder.path()).arg("--force").assert().success();
 }
+
+#[test]
+fn stats_leave_a_folder_of_other_files_alone_and_force_clears_tables_of_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    celeba(folder.path());
+    let out = folder.path().join("stats");
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join("rates.csv"), "mine").unwrap();
+    stats(folder.path()).assert().code(2);
+    assert_eq!(std::fs::read(out.join("rates.csv")).unwrap(), b"mine");
+    std::fs::write(out.join("duplicates.csv"), "of an earlier look").unwrap();
+    stats(folder.path()).arg("--force").assert().success();
+    assert!(!out.join("duplicates.csv").exists());
+    assert_ne!(std::fs::read(out.join("rates.csv")).unwrap(), b"mine");
+}
