@@ -10,16 +10,17 @@
 
 #![allow(clippy::print_stdout, reason = "the figures are for whoever runs it")]
 
+mod peers;
+
 use gal_bench::attribute::NAMES;
 use gal_bench::dataset::{celeba, table};
 use gal_bench::random::generator;
+use peers::Result;
 use polars::frame::DataFrame;
 use rand::RngExt;
 use serde_json::{Value, json};
-use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 const IMAGES: usize = 202_599;
@@ -28,8 +29,6 @@ const ROUNDS: usize = 9;
 /// Attribute file, partition and identities.
 const FILES: [&str; 3] = ["list_attr_celeba.txt", "list_eval_partition.txt", "identity_CelebA.txt"];
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
 #[allow(clippy::print_stdout, reason = "the figures are the result")]
 fn main() -> Result<()> {
     let scratch = tempfile::tempdir()?;
@@ -37,36 +36,30 @@ fn main() -> Result<()> {
         Ok(folder) => PathBuf::from(folder),
         Err(_) => generate(scratch.path())?,
     };
-    let python = std::env::var("GAL_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let files: Vec<PathBuf> = FILES.iter().filter_map(|name| find(&root, name)).collect();
     let table = celeba::annotations(&root)?.table;
     let names: Vec<_> = files.iter().filter_map(|path| path.file_name()?.to_str()).collect();
     println!("{} images, {}; milliseconds, by round", table.height(), names.join(" + "));
 
-    let (mut ours, mut peers) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();
         let read = celeba::annotations(&root)?.table;
         ours.push(start.elapsed().as_secs_f64());
-        let told = pandas(&python, &files)?;
-        peers.push(told["seconds"].as_f64().ok_or("pandas' side tells no seconds")?);
+        let told = peers::ask("annotations.py", &files)?;
+        theirs.push(told["seconds"].as_f64().ok_or("pandas' side tells no seconds")?);
         let content = content(&read)?;
         if told["table"] != content {
             return Err(format!("pandas read {}, ours {content}", told["table"]).into());
         }
     }
-    let mut ratios: Vec<f64> = ours.iter().zip(&peers).map(|(ours, peer)| peer / ours).collect();
-    for (name, seconds) in [("ours", ours), ("pandas", peers)] {
+    let rates = |seconds: &[f64]| seconds.iter().map(|seconds| 1.0 / seconds).collect::<Vec<_>>();
+    let ratio = peers::ratio(&rates(&ours), &rates(&theirs));
+    for (name, seconds) in [("ours", ours), ("pandas", theirs)] {
         let each: Vec<String> = seconds.iter().map(|seconds| format!("{:.0}", seconds * 1e3)).collect();
         println!("{name:>8}: {}", each.join(" "));
     }
-    ratios.sort_by(f64::total_cmp);
-    println!(
-        "ours over pandas: {:.1} times (median of {ROUNDS} rounds, {:.1} to {:.1})",
-        ratios[ROUNDS / 2],
-        ratios[0],
-        ratios[ROUNDS - 1]
-    );
+    println!("ours over pandas: {ratio}");
     Ok(())
 }
 
@@ -77,14 +70,6 @@ fn content(read: &DataFrame) -> Result<Value> {
         present += read.column(name)?.bool()?.sum().unwrap_or_default();
     }
     Ok(json!({ "images": read.height(), "present": present, "splits": table::counts(read)? }))
-}
-
-/// What pandas' side prints.
-fn pandas(python: &str, files: &[PathBuf]) -> Result<Value> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/annotations.py");
-    let output = Command::new(python).arg(&script).args(files).stderr(Stdio::inherit()).output()?;
-    serde_json::from_slice(&output.stdout)
-        .map_err(|_| format!("{python} {} failed: install benches/peers/requirements.txt", script.display()).into())
 }
 
 /// The file called `name` in CelebA's folder, laid out as its authors or torchvision do.

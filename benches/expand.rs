@@ -9,14 +9,15 @@
 //! are drawn. The peers resample every operation bicubically, one after the other; ours resamples once: bilinearly, which
 //! is what it does unless told otherwise, and bicubically in the rows that say so.
 
+mod peers;
+
 use gal_bench::augment::{Filter, Pipeline, Sampling, resize};
 use gal_bench::dataset::table::{self, Columns};
 use gal_bench::dataset::{Dataset, Images, Name, Partition, Split, synthetic};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Format};
-use std::error::Error;
+use peers::Result;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 const SOURCES: usize = 500;
@@ -49,8 +50,6 @@ name = "flip_left_right"
 probability = 0.5
 "#;
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
 #[allow(clippy::print_stdout, reason = "the figures are the result")]
 fn main() -> Result<()> {
     let scratch =
@@ -58,7 +57,6 @@ fn main() -> Result<()> {
     let faces = scratch.path().join("faces");
     let origin = gather(&faces)?;
     let dataset = dataset(&faces)?;
-    let python = std::env::var("GAL_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let threads = rayon::current_num_threads();
     println!("{SOURCES} faces ({origin}), {COPIES} copies of each, {threads} threads; images a second, by round");
 
@@ -73,8 +71,8 @@ fn main() -> Result<()> {
             &|| ours(&dataset, &out(), Format::Jpeg, Sampling::Bicubic),
             &|| ours(&dataset, &out(), Format::Npy, Sampling::Bilinear),
             &|| ours(&dataset, &out(), Format::Npy, Sampling::Bicubic),
-            &|| peer(&python, "augmentor_expand.py", &faces, &out(), &[]),
-            &|| peer(&python, "albumentations_expand.py", &faces, &out(), &["2"]),
+            &|| peer("augmentor_expand.py", &faces, &out(), &[]),
+            &|| peer("albumentations_expand.py", &faces, &out(), &["2"]),
         ];
         for (side, (_, rates)) in sides.iter().zip(&mut rates) {
             rates.push(side()?);
@@ -86,16 +84,7 @@ fn main() -> Result<()> {
         println!("{name:>16}: {}", each.join(" "));
     }
     for (ours, peer) in (0..4).flat_map(|ours| [(ours, 4), (ours, 5)]) {
-        let mut ratios: Vec<f64> = rates[ours].1.iter().zip(&rates[peer].1).map(|(a, b)| a / b).collect();
-        ratios.sort_by(f64::total_cmp);
-        println!(
-            "{} over {}: {:.1} times (median of {ROUNDS} rounds, {:.1} to {:.1})",
-            rates[ours].0,
-            rates[peer].0,
-            ratios[ROUNDS / 2],
-            ratios[0],
-            ratios[ROUNDS - 1]
-        );
+        println!("{} over {}: {}", rates[ours].0, rates[peer].0, peers::ratio(&rates[ours].1, &rates[peer].1));
     }
     Ok(())
 }
@@ -110,21 +99,14 @@ fn ours(dataset: &Dataset, out: &Path, format: Format, sampling: Sampling) -> Re
 }
 
 /// The images a second that a peer's script says it made.
-fn peer(python: &str, script: &str, faces: &Path, out: &Path, more: &[&str]) -> Result<f64> {
+fn peer(script: &str, faces: &Path, out: &Path, more: &[&str]) -> Result<f64> {
     std::fs::create_dir(out)?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(script);
-    let output = Command::new(python)
-        .arg(&script)
-        .args([faces, out])
-        .arg(PEER_IMAGES.to_string())
-        .args(more)
-        .stderr(std::process::Stdio::inherit())
-        .output()?;
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout)
-        .map_err(|_| format!("{python} {} failed: install benches/peers/requirements.txt", script.display()))?;
+    let count = PEER_IMAGES.to_string();
+    let folders = [faces.as_os_str(), out.as_os_str(), count.as_ref()];
+    let told = peers::ask(script, folders.into_iter().chain(more.iter().map(AsRef::as_ref)))?;
     match (told["images"].as_f64(), told["seconds"].as_f64()) {
         (Some(images), Some(seconds)) if images as usize == PEER_IMAGES => Ok(images / seconds),
-        _ => Err(format!("{}: {told}, expected {PEER_IMAGES} images", script.display()).into()),
+        _ => Err(format!("{script}: {told}, expected {PEER_IMAGES} images").into()),
     }
 }
 

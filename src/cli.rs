@@ -93,18 +93,25 @@ impl Source {
     }
 }
 
-/// How to compute.
+/// How to go about it.
 #[derive(Debug, Args)]
-pub(crate) struct Compute {
-    /// auto (the first CUDA device if there is one), cpu, or cuda:N
-    #[arg(long, default_value = "auto")]
-    pub(crate) device: String,
+pub(crate) struct Work {
     /// Threads of the CPU [default: all cores]; results do not depend on it
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
     /// Do it again, and replace what is there
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// How to compute.
+#[derive(Debug, Args)]
+pub(crate) struct Compute {
+    /// auto (the first CUDA device if there is one), cpu, or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
+    #[command(flatten)]
+    pub(crate) work: Work,
 }
 
 /// Which runs.
@@ -168,12 +175,8 @@ pub(crate) struct Prepare {
     /// With --check: verify also that the images below --root are those that the set was prepared from
     #[arg(long, requires = "check")]
     pub(crate) sources: bool,
-    /// Threads of the CPU [default: all cores]; results do not depend on it
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<usize>,
-    /// Do it again, and replace what is there
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
     #[command(flatten)]
     pub(crate) voice: Voice,
 }
@@ -194,12 +197,8 @@ pub(crate) struct Stats {
     /// Folder of the page and its tables [default: stats/NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Threads of the CPU [default: all cores]; results do not depend on it
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<usize>,
-    /// Replace what is there
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) work: Work,
     #[command(flatten)]
     pub(crate) voice: Voice,
 }

@@ -1,6 +1,8 @@
 //! Files that are whole or absent: written aside in the same folder, synced, renamed into place.
 
 use crate::error::{Error, Result};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use std::io::Write;
 use std::path::Path;
 
@@ -9,16 +11,25 @@ pub fn write(path: &Path, content: &[u8]) -> Result<()> {
     write_with(path, |file| file.write_all(content).map_err(Error::io("write", path)))
 }
 
-/// As [`write()`], for content that is produced piece by piece.
-pub fn write_with(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> Result<()>) -> Result<()> {
+/// As [`write()`], for content that is produced piece by piece; what `fill` gives.
+pub fn write_with<T>(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> Result<T>) -> Result<T> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut aside =
         tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).map_err(Error::io("write", path))?;
-    fill(aside.as_file_mut())?;
+    let filled = fill(aside.as_file_mut())?;
     aside.as_file().sync_all().map_err(Error::io("write", path))?;
     readable(aside.as_file()).map_err(Error::io("write", path))?;
     aside.persist(path).map_err(|e| Error::io("write", path)(e.error))?;
-    Ok(())
+    Ok(filled)
+}
+
+/// Writes an image as PNG.
+pub fn write_png(path: &Path, image: &RgbImage, compression: CompressionType) -> Result<()> {
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, compression, FilterType::Adaptive)
+        .write_image(image.as_raw(), image.width(), image.height(), ExtendedColorType::Rgb8)
+        .map_err(|e| Error::Internal(format!("{} cannot be encoded: {e}", path.display())))?;
+    write(path, &bytes)
 }
 
 /// Gives a temporary file, which only its owner may read, the permissions that others expect.
@@ -41,6 +52,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// The whole of a UTF-8 text file.
 pub fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(read(path)?).map_err(|_| Error::file(path, "is not UTF-8 text"))
+}
+
+/// Removes a file, if there is one.
+pub fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
+        _ => Ok(()),
+    }
 }
 
 /// Creates a folder and those above it.

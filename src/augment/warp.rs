@@ -27,15 +27,6 @@ pub struct Source {
     sampling: Sampling,
 }
 
-/// Pixels `from..to` of an output row show source places that start at `start` and move by `step` (x, y; fixed point).
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    from: usize,
-    to: usize,
-    start: (i64, i64),
-    step: (i64, i64),
-}
-
 /// `plan` carried out on `image`: `size` x `size` pixels, whatever the aspect. Geometry comes first, then what changes
 /// values, and erasing, in their order. The empty plan is a plain bicubic resize with antialiasing.
 ///
@@ -70,16 +61,11 @@ impl Source {
         }
         let map = inverse_map(&plan.steps, self.image.dimensions(), self.packed_size, side);
         let mut copy = RgbImage::new(side, side);
-        let mut spans = Vec::new();
         let mut places = vec![(0, 0); side as usize];
         let (width, height) = self.packed_size;
         let most = (i64::from(width - 1) << FRACTION, i64::from(height - 1) << FRACTION);
         for (y, row) in copy.chunks_exact_mut(3 * side as usize).enumerate() {
-            spans.clear();
-            row_spans(&map, y, side as usize, &mut spans);
-            for span in &spans {
-                walk(span.start, span.step, most, &mut places[span.from..span.to]);
-            }
+            row_places(&map, y, most, &mut places);
             match self.sampling {
                 Sampling::Bilinear => sample::bilinear(&self.packed, width as usize + 1, &places, row),
                 Sampling::Bicubic => sample::bicubic(&self.packed, (width as usize, height as usize), &places, row),
@@ -104,34 +90,43 @@ impl Source {
     }
 }
 
-/// The places of a span, held inside the source, with [`PLACE`] bits of fraction.
+/// The source places that the pixels of output row `y` show, held inside the source, which ends at `most` (fixed point);
+/// with [`PLACE`] bits of fraction.
+fn row_places(map: &[Inverse], y: usize, most: (i64, i64), places: &mut [(i32, i32)]) {
+    let identity = Affine([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+    match map {
+        [Inverse::Affine(all)] => walk_affine(all, (0, y), most, places),
+        [Inverse::Affine(first), Inverse::Mesh(mesh)] if first.keeps_rows() => {
+            walk_mesh(first, mesh, &identity, y, most, places);
+        }
+        [Inverse::Affine(first), Inverse::Mesh(mesh), Inverse::Affine(last)] if first.keeps_rows() => {
+            walk_mesh(first, mesh, last, y, most, places);
+        }
+        // Perspective, a mesh that rows cross aslant, two meshes: the step is not constant.
+        _ => {
+            for (x, place) in places.iter_mut().enumerate() {
+                let shown = map.iter().fold(centre(x, y), |place, inverse| inverse.at(place));
+                *place = held(fixed(shown, 0.5), most);
+            }
+        }
+    }
+}
+
+/// Places that begin at `start` and go on by `step`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
 fn walk(start: (i64, i64), step: (i64, i64), most: (i64, i64), places: &mut [(i32, i32)]) {
     let (mut x, mut y) = start;
     for place in places {
-        *place = ((x.clamp(0, most.0) >> (FRACTION - PLACE)) as i32, (y.clamp(0, most.1) >> (FRACTION - PLACE)) as i32);
+        *place = held((x, y), most);
         x += step.0;
         y += step.1;
     }
 }
 
-/// The spans of output row `y`, left to right.
-fn row_spans(map: &[Inverse], y: usize, side: usize, spans: &mut Vec<Span>) {
-    let identity = Affine([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
-    match map {
-        [Inverse::Affine(all)] => spans.push(span(all, &identity, (0, side), y)),
-        [Inverse::Affine(first), Inverse::Mesh(mesh)] if first.keeps_rows() => {
-            mesh_spans(first, mesh, &identity, y, side, spans);
-        }
-        [Inverse::Affine(first), Inverse::Mesh(mesh), Inverse::Affine(last)] if first.keeps_rows() => {
-            mesh_spans(first, mesh, last, y, side, spans);
-        }
-        // Perspective, a mesh that rows cross aslant, two meshes: the step is not constant, so every pixel is a span.
-        _ => spans.extend((0..side).map(|x| {
-            let start = map.iter().fold(centre(x, y), |place, inverse| inverse.at(place));
-            Span { from: x, to: x + 1, start: fixed(start, 0.5), step: (0, 0) }
-        })),
-    }
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "compiled for the processor only inside of `walk`")]
+fn held((x, y): (i64, i64), most: (i64, i64)) -> (i32, i32) {
+    ((x.clamp(0, most.0) >> (FRACTION - PLACE)) as i32, (y.clamp(0, most.1) >> (FRACTION - PLACE)) as i32)
 }
 
 fn centre(x: usize, y: usize) -> (f64, f64) {
@@ -146,29 +141,24 @@ fn fixed((x, y): (f64, f64), origin: f64) -> (i64, i64) {
     (((x - origin) * one).clamp(-most, most) as i64, ((y - origin) * one).clamp(-most, most) as i64)
 }
 
-/// The span of an affine map from the output row, `first` then `last`.
-fn span(first: &Affine, last: &Affine, (from, to): (usize, usize), y: usize) -> Span {
-    let map = first.then(last);
-    Span { from, to, start: fixed(map.at(centre(from, y)), 0.5), step: fixed((map.0[0], map.0[3]), 0.0) }
+/// The places of an affine map from the output pixel `from` on.
+fn walk_affine(map: &Affine, from: (usize, usize), most: (i64, i64), places: &mut [(i32, i32)]) {
+    walk(fixed(map.at(centre(from.0, from.1)), 0.5), fixed((map.0[0], map.0[3]), 0.0), most, places);
 }
 
-/// One span a mesh cell: inside it, the mesh at this height is the affine map through its two edges.
-fn mesh_spans(first: &Affine, mesh: &Mesh, last: &Affine, y: usize, side: usize, spans: &mut Vec<Span>) {
+/// Mesh cell by mesh cell: inside one, the mesh at this height is the affine map through its two edges.
+fn walk_mesh(first: &Affine, mesh: &Mesh, last: &Affine, y: usize, most: (i64, i64), places: &mut [(i32, i32)]) {
     let (scale, offset) = (first.0[0], first.0[2]);
     let height = first.at(centre(0, y)).1;
-    let border = mesh.grid.0 as f64 * mesh.cell.0;
+    let side = places.len() as f64;
     // The output column whose centre is the first at or beyond the mesh's place `x`, in the direction of the row.
-    let column = |x: f64| ((x - offset) / scale - 0.5).ceil().clamp(0.0, side as f64) as usize;
-    // Beyond the border nothing moves, as on it.
-    let mut cut = vec![(f64::NEG_INFINITY, 0.0, None)];
-    cut.extend((0..mesh.grid.0).map(|cell| {
-        let left = cell as f64 * mesh.cell.0;
-        (left, left, Some(cell))
-    }));
-    cut.push((border, border, None));
-    let mut ends: Vec<f64> = cut.iter().skip(1).map(|piece| piece.0).collect();
-    ends.push(f64::INFINITY);
-    for ((begin, left, cell), end) in cut.into_iter().zip(ends) {
+    let column = |x: f64| ((x - offset) / scale - 0.5).ceil().clamp(0.0, side) as usize;
+    let edge = |cell: usize| cell as f64 * mesh.cell.0;
+    // The first piece and the last lie beyond the border, where nothing moves, as on it.
+    for piece in 0..=mesh.grid.0 + 1 {
+        let cell = piece.checked_sub(1).filter(|cell| *cell < mesh.grid.0);
+        let begin = if piece == 0 { f64::NEG_INFINITY } else { edge(piece - 1) };
+        let end = if piece > mesh.grid.0 { f64::INFINITY } else { edge(piece) };
         let (from, to) = if scale > 0.0 { (column(begin), column(end)) } else { (column(end), column(begin)) };
         if from >= to {
             continue;
@@ -176,9 +166,8 @@ fn mesh_spans(first: &Affine, mesh: &Mesh, last: &Affine, y: usize, side: usize,
         let moved = cell.map_or(Affine([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]), |cell| {
             let (l, r) = mesh.edges(cell, height);
             let slope = ((r.0 - l.0) / mesh.cell.0, (r.1 - l.1) / mesh.cell.0);
-            Affine([1.0 + slope.0, 0.0, l.0 - slope.0 * left, slope.1, 1.0, l.1 - slope.1 * left])
+            Affine([1.0 + slope.0, 0.0, l.0 - slope.0 * edge(cell), slope.1, 1.0, l.1 - slope.1 * edge(cell)])
         });
-        spans.push(span(first, &moved.then(last), (from, to), y));
+        walk_affine(&first.then(&moved.then(last)), (from, y), most, &mut places[from..to]);
     }
-    spans.sort_unstable_by_key(|span| span.from);
 }

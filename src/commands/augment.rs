@@ -4,8 +4,8 @@ use crate::cli::Augment;
 use gal_bench::augment::{Pipeline, contact_sheet};
 use gal_bench::dataset::synthetic;
 use gal_bench::{Error, Result, files};
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder, RgbImage};
+use image::RgbImage;
+use image::codecs::png::CompressionType;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub(super) fn run(options: &Augment) -> Result<()> {
         options.images.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?
     };
     let sheet = contact_sheet(&pipeline, &sources, options.size, options.seed);
-    write(path, &sheet)?;
+    files::write_png(path, &sheet, CompressionType::default())?;
     let columns = legend(&pipeline)?;
     let rows: Vec<&str> = sources.iter().map(|(name, _)| name.as_str()).collect();
     let result = json!({ "preview": path, "seed": options.seed, "columns": columns, "rows": rows });
@@ -36,14 +36,6 @@ fn read(path: &Path) -> Result<(String, RgbImage)> {
     let image = image::load_from_memory(&files::read(path)?)
         .map_err(|e| Error::file(path, format!("cannot be read as a JPEG or PNG image: {e}")))?;
     Ok((path.display().to_string(), image.to_rgb8()))
-}
-
-fn write(path: &Path, sheet: &RgbImage) -> Result<()> {
-    let mut bytes = Vec::new();
-    PngEncoder::new(&mut bytes)
-        .write_image(sheet.as_raw(), sheet.width(), sheet.height(), ExtendedColorType::Rgb8)
-        .map_err(|e| Error::Internal(format!("cannot encode the contact sheet: {e}")))?;
-    files::write(path, &bytes)
 }
 
 /// What each column of the sheet shows.

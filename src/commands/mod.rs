@@ -9,9 +9,10 @@ mod run_all;
 mod stats;
 mod train;
 
-use crate::cli::{Command, Selection, Voice};
+use crate::cli::{Command, Selection, Source, Voice};
 use gal_bench::augment::Pipeline;
 use gal_bench::config::{Profile, RunConfig};
+use gal_bench::dataset::{self, Dataset, Name, celeba, lfwa, synthetic};
 use gal_bench::model::{VARIANTS, Variant};
 use gal_bench::progress::Progress;
 use gal_bench::{Error, Result, files};
@@ -71,6 +72,16 @@ impl Selection {
             profile: profile.clone(),
         };
         self.runs.join(config.id())
+    }
+}
+
+/// A data set with its images; `seed` is that of synthetic faces.
+fn read(name: Name, source: &Source, seed: u64) -> Result<Dataset> {
+    let options = dataset::Options { subset: source.subset };
+    match name {
+        Name::Celeba => celeba::read_with(&source.root(name), options),
+        Name::Lfwa => lfwa::read_with(&source.root(name), options),
+        Name::Synthetic => synthetic::dataset(&synthetic::Options { seed, ..synthetic::Options::default() }),
     }
 }
 

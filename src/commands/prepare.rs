@@ -1,7 +1,7 @@
 //! `gal-bench prepare`.
 
 use crate::cli::{Prepare, Source};
-use gal_bench::dataset::{self, Dataset, Images, Name, celeba, lfwa, synthetic};
+use gal_bench::dataset::{self, Images, Name, synthetic};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Prepared, Rate};
 use gal_bench::{Error, Result};
@@ -11,7 +11,7 @@ use std::path::Path;
 const SHOWN: usize = 10;
 
 pub(super) fn run(options: &Prepare) -> Result<()> {
-    super::use_threads(options.threads)?;
+    super::use_threads(options.work.threads)?;
     let progress = options.voice.progress();
     if let Some(path) = &options.preview {
         if options.data.dataset != Name::Synthetic {
@@ -32,7 +32,7 @@ pub(super) fn run(options: &Prepare) -> Result<()> {
         format: options.format,
         seed: options.seed,
         pipeline: super::pipeline(options.pipeline.as_deref())?,
-        force: options.force,
+        force: options.work.force,
         ..store::Options::default()
     };
     let prepared = prepare(options.data.dataset, &options.source, &folder, &store, &progress)?;
@@ -45,7 +45,7 @@ fn check(options: &Prepare, folder: &Path) -> Result<()> {
     let mut text = format!("{}: all {} images are as they were", folder.display(), dataset::grouped(count));
     let mut result = serde_json::json!({ "prepared": folder, "checked": count });
     if options.sources {
-        let dataset = read(options.data.dataset, &options.source, options.seed)?;
+        let dataset = super::read(options.data.dataset, &options.source, options.seed)?;
         let Images::Folder(root) = &dataset.images else {
             return Err(Error::Request(
                 "--sources checks files, and synthetic faces are drawn: leave it out".to_owned(),
@@ -66,21 +66,12 @@ pub(super) fn prepare(
     options: &store::Options,
     progress: &Progress,
 ) -> Result<Prepared> {
-    let dataset = read(name, source, options.seed)?;
+    let dataset = super::read(name, source, options.seed)?;
     progress.say(format!("{}: {} annotated images", name.label(), dataset::grouped(dataset.len())));
     for note in &dataset.notes {
         progress.say(format!("  {note}"));
     }
     store::prepare(&dataset, folder, options, progress)
-}
-
-fn read(name: Name, source: &Source, seed: u64) -> Result<Dataset> {
-    let options = dataset::Options { subset: source.subset };
-    match name {
-        Name::Celeba => celeba::read_with(&source.root(name), options),
-        Name::Lfwa => lfwa::read_with(&source.root(name), options),
-        Name::Synthetic => synthetic::dataset(&synthetic::Options { seed, ..synthetic::Options::default() }),
-    }
 }
 
 fn describe(prepared: &Prepared, folder: &Path) -> String {

@@ -5,7 +5,7 @@ use crate::cli::RunAll;
 use gal_bench::{Result, report, store};
 
 pub(super) fn run(options: &RunAll) -> Result<()> {
-    super::use_threads(options.compute.threads)?;
+    super::use_threads(options.compute.work.threads)?;
     let progress = options.voice.progress();
     let (dataset, selection) = (options.data.dataset, &options.selection);
     let profile = selection.profile()?;
@@ -14,7 +14,7 @@ pub(super) fn run(options: &RunAll) -> Result<()> {
     progress.say("1/3 prepare");
     let store = store::Options {
         expand: profile.prepare.get(dataset.label()).and_then(|prepare| prepare.expand),
-        force: options.compute.force,
+        force: options.compute.work.force,
         ..store::Options::default()
     };
     prepare::prepare(dataset, &options.source, &folder, &store, &progress)?;

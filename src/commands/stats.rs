@@ -2,18 +2,18 @@
 
 use crate::cli::Stats;
 use gal_bench::attribute::NAMES;
-use gal_bench::dataset::{self, Annotations, Dataset, Images, Name, celeba, lfwa, synthetic};
+use gal_bench::dataset::{Annotations, Dataset, Images, Name, celeba, lfwa};
 use gal_bench::inspect::{self, CONTRADICTIONS, Inspection};
 use gal_bench::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 pub(super) fn run(options: &Stats) -> Result<()> {
-    super::use_threads(options.threads)?;
+    super::use_threads(options.work.threads)?;
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("stats").join(options.dataset.label()));
     // Anything at all: the tables have names that others use, too.
     let found = std::fs::read_dir(&out).ok().and_then(|mut entries| entries.next()).and_then(std::result::Result::ok);
-    if let (Some(found), false) = (found, options.force) {
+    if let (Some(found), false) = (found, options.work.force) {
         return Err(Error::file(
             found.path(),
             "is there already: give an empty or a new folder with --out, or write over what is there with --force",
@@ -32,16 +32,13 @@ pub(super) fn run(options: &Stats) -> Result<()> {
 /// The annotation, and the folder of the images where they are to be looked at.
 fn read(options: &Stats) -> Result<(Annotations, Option<PathBuf>)> {
     let (name, root) = (options.dataset, options.source.root(options.dataset));
-    let with_images = dataset::Options { subset: options.source.subset };
     let dataset = match (name, options.images) {
         (Name::Celeba, false) => return Ok((celeba::annotations(&root)?, None)),
         (Name::Lfwa, false) => return Ok((lfwa::annotations(&root)?, None)),
-        (Name::Celeba, true) => celeba::read_with(&root, with_images)?,
-        (Name::Lfwa, true) => lfwa::read_with(&root, with_images)?,
         (Name::Synthetic, true) => {
             return Err(Error::Request("synthetic faces are drawn, not read: leave out --images".to_owned()));
         }
-        (Name::Synthetic, false) => synthetic::dataset(&synthetic::Options::default())?,
+        _ => super::read(name, &options.source, 0)?,
     };
     let Dataset { table, partition, notes, images, .. } = dataset;
     let folder = if let Images::Folder(folder) = images { Some(folder) } else { None };

@@ -8,7 +8,7 @@ use gal_bench::train::{Outcome, Request, select_device, train};
 use std::path::Path;
 
 pub(super) fn run(options: &Train) -> Result<()> {
-    super::use_threads(options.compute.threads)?;
+    super::use_threads(options.compute.work.threads)?;
     let prepared = options.data.prepared();
     let command = command("train", options.data.dataset.label(), &options.selection);
     let outcomes = train_on(&prepared, &options.selection, &options.compute, &command, &options.voice.progress())?;
@@ -38,7 +38,7 @@ pub(super) fn train_on(
         seed: selection.seed,
         runs: &selection.runs,
         device: (&device, &device_name),
-        force: compute.force,
+        force: compute.work.force,
         command,
     };
     train(&request, progress)

@@ -3,13 +3,13 @@
 
 use crate::attribute::{COUNT, index};
 
-/// Labels that cannot all be right: every attribute of `all` with any of `any`.
+/// Labels that cannot both be right: an attribute with any of others.
 #[derive(Debug, Clone, Copy)]
 pub struct Contradiction {
     /// What contradicts what, in words.
     pub words: &'static str,
-    /// All of these are positive,
-    all: &'static [&'static str],
+    /// This is positive,
+    one: &'static str,
     /// and at least one of these.
     any: &'static [&'static str],
 }
@@ -18,14 +18,14 @@ pub struct Contradiction {
 pub const CONTRADICTIONS: [Contradiction; 6] = [
     Contradiction {
         words: "bald with a hair colour",
-        all: &["Bald"],
+        one: "Bald",
         any: &["Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"],
     },
-    Contradiction { words: "bald with bangs", all: &["Bald"], any: &["Bangs"] },
-    Contradiction { words: "no beard with a goatee", all: &["No_Beard"], any: &["Goatee"] },
-    Contradiction { words: "no beard with a moustache", all: &["No_Beard"], any: &["Mustache"] },
-    Contradiction { words: "no beard with a 5 o'clock shadow", all: &["No_Beard"], any: &["5_o_Clock_Shadow"] },
-    Contradiction { words: "straight and wavy hair", all: &["Straight_Hair", "Wavy_Hair"], any: &["Straight_Hair"] },
+    Contradiction { words: "bald with bangs", one: "Bald", any: &["Bangs"] },
+    Contradiction { words: "no beard with a goatee", one: "No_Beard", any: &["Goatee"] },
+    Contradiction { words: "no beard with a moustache", one: "No_Beard", any: &["Mustache"] },
+    Contradiction { words: "no beard with a 5 o'clock shadow", one: "No_Beard", any: &["5_o_Clock_Shadow"] },
+    Contradiction { words: "straight and wavy hair", one: "Straight_Hair", any: &["Wavy_Hair"] },
 ];
 
 /// The labels of some images, counted.
@@ -43,7 +43,7 @@ impl Labels {
     /// Counts `rows`, each in the order of [`crate::attribute::NAMES`].
     pub fn count<'a>(rows: impl IntoIterator<Item = &'a [bool; COUNT]>) -> Self {
         let mask = |names: &[&str]| names.iter().filter_map(|name| index(name)).fold(0_u64, |mask, i| mask | 1 << i);
-        let rules = CONTRADICTIONS.map(|rule| (mask(rule.all), mask(rule.any)));
+        let rules = CONTRADICTIONS.map(|rule| (mask(&[rule.one]), mask(rule.any)));
         let mut labels = Self { images: 0, both: vec![[0; COUNT]; COUNT], contradictions: [0; CONTRADICTIONS.len()] };
         for row in rows {
             let set: Vec<usize> = (0..COUNT).filter(|i| row[*i]).collect();
@@ -53,8 +53,8 @@ impl Labels {
                 }
             }
             let bits = set.iter().fold(0_u64, |bits, i| bits | 1 << i);
-            for (count, (all, any)) in labels.contradictions.iter_mut().zip(rules) {
-                *count += usize::from(bits & all == all && bits & any != 0);
+            for (count, (one, any)) in labels.contradictions.iter_mut().zip(rules) {
+                *count += usize::from(bits & one != 0 && bits & any != 0);
             }
             labels.images += 1;
         }

@@ -2,11 +2,11 @@
 
 use super::labels::{CONTRADICTIONS, Labels};
 use super::pictures::{Likeness, Pictures};
-use crate::attribute::{COUNT, GROUPS, NAMES};
+use crate::attribute::{COUNT, NAMES};
 use crate::dataset::{Annotations, Name, Row, Split, grouped, table};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files;
-use crate::report::by_group;
+use crate::report::grid::{self, CELL, LEFT, SIDE, TOP};
 use crate::report::markdown::Table;
 use crate::report::svg::{Anchor, INK, Svg};
 use std::collections::{HashMap, HashSet};
@@ -17,11 +17,6 @@ use std::path::Path;
 const STRONGEST: usize = 8;
 /// Pictures named on the page; all are in the CSV files.
 const NAMED: usize = 10;
-
-const CELL: f64 = 14.0;
-const LEFT: f64 = 232.0;
-const TOP: f64 = 176.0;
-const SIDE: f64 = CELL * COUNT as f64;
 
 /// All that was found.
 #[derive(Debug)]
@@ -128,11 +123,7 @@ pub fn write(inspection: &Inspection, folder: &Path) -> Result<()> {
     } else {
         // Of an earlier look at the pictures; the page would not speak of them.
         for name in ["flaws.csv", "duplicates.csv"] {
-            let path = folder.join(name);
-            match std::fs::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &path)(e)),
-                _ => {}
-            }
+            files::remove(&folder.join(name))?;
         }
     }
     files::write(&folder.join("README.md"), page(inspection).as_bytes())
@@ -273,27 +264,7 @@ fn colour(phi: f64) -> String {
 fn heat_map(labels: &Labels, title: &str) -> Vec<u8> {
     let mut svg = Svg::new(LEFT + SIDE + 90.0, TOP + SIDE + 16.0, title);
     svg.heading((12.0, 24.0), 16.0, title);
-    let order = by_group();
-    for (row, &(i, _)) in order.iter().enumerate() {
-        let y = TOP + row as f64 * CELL;
-        svg.text((LEFT - 6.0, y + CELL - 3.5), Anchor::End, 10.5, NAMES[i]);
-        svg.text_upwards((LEFT + row as f64 * CELL + CELL - 3.5, TOP - 6.0), Anchor::Start, 10.5, NAMES[i]);
-        for (column, &(j, _)) in order.iter().enumerate() {
-            if let Some(phi) = labels.phi(i, j) {
-                svg.rect(LEFT + column as f64 * CELL, y, CELL, CELL, &colour(phi));
-            }
-        }
-    }
-    let mut start = 0.0;
-    for group in GROUPS {
-        let end = start + group.members.len() as f64 * CELL;
-        svg.text((12.0, TOP + f64::midpoint(start, end) + 4.0), Anchor::Start, 11.0, group.name);
-        if start > 0.0 {
-            svg.line((LEFT, TOP + start), (LEFT + SIDE, TOP + start), INK, 0.6);
-            svg.line((LEFT + start, TOP), (LEFT + start, TOP + SIDE), INK, 0.6);
-        }
-        start = end;
-    }
+    grid::draw(&mut svg, |i, j| labels.phi(i, j).map(colour), (INK, 0.6));
     for step in 0..=20 {
         let phi = 1.0 - f64::from(step) / 10.0;
         let (x, y) = (LEFT + SIDE + 18.0, TOP + f64::from(step) * CELL);

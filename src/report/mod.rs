@@ -11,7 +11,7 @@ pub(crate) mod svg;
 mod tables;
 mod variants;
 
-pub(crate) use figures::by_group;
+pub(crate) use figures::grid;
 pub use results::Run;
 
 use crate::error::{Error, Result};

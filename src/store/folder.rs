@@ -97,11 +97,11 @@ pub(super) fn reopen(folder: &Path, inputs: &Inputs, same: bool) -> Result<()> {
         begin(folder, inputs)?;
     }
     for name in [PREPARED, MANIFEST, MANIFEST_TEXT] {
-        remove(&folder.join(name))?;
+        files::remove(&folder.join(name))?;
     }
     for name in names(folder)? {
         if is_left_over(&name) {
-            remove(&folder.join(name))?;
+            files::remove(&folder.join(name))?;
         }
     }
     Ok(())
@@ -186,17 +186,17 @@ fn lock(folder: &Path) -> Result<Lock> {
 /// Removes what a preparation makes, and nothing else; what says that the folder is ours goes last.
 fn clear(folder: &Path) -> Result<()> {
     for name in [PREPARED, MANIFEST, MANIFEST_TEXT, ARRAY, UNFINISHED] {
-        remove(&folder.join(name))?;
+        files::remove(&folder.join(name))?;
     }
     for name in [IMAGES, PROGRESS] {
         remove_folder(&folder.join(name))?;
     }
     for name in names(folder)? {
         if name.to_str().is_some_and(is_shard) {
-            remove(&folder.join(name))?;
+            files::remove(&folder.join(name))?;
         }
     }
-    remove(&folder.join(INPUTS))
+    files::remove(&folder.join(INPUTS))
 }
 
 fn names(folder: &Path) -> Result<Vec<OsString>> {
@@ -207,14 +207,6 @@ fn names(folder: &Path) -> Result<Vec<OsString>> {
 /// Removes a folder with everything in it, if there is one.
 pub(super) fn remove_folder(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
-        _ => Ok(()),
-    }
-}
-
-/// Removes a file, if there is one.
-pub(super) fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
         _ => Ok(()),
     }

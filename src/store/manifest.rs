@@ -3,12 +3,12 @@
 
 use super::folder::{MANIFEST, MANIFEST_TEXT};
 use super::format::{Stored, Writer};
+use super::hashed::Hashed;
 use super::items::Item;
 use crate::attribute;
 use crate::error::{Error, Result};
 use crate::files;
 use polars::prelude::*;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -33,19 +33,23 @@ pub(super) fn write(folder: &Path, content: &Content, operations: impl Fn(&Item,
     let (text, binary) = (folder.join(MANIFEST_TEXT), folder.join(MANIFEST));
     let pieces = || images.chunks(PIECE).map(|images| content.frame(images, &operations));
     files::write_with(&text, |file| {
-        let mut csv = CsvWriter::new(BufWriter::new(file)).batched(&schema)?;
+        let mut file = BufWriter::new(file);
+        let mut csv = CsvWriter::new(&mut file).batched(&schema)?;
         pieces().try_for_each(|piece| csv.write_batch(&piece?).map_err(failed(&text)))?;
-        csv.finish().map_err(failed(&text))
+        csv.finish().map_err(failed(&text))?;
+        drop(csv);
+        file.flush().map_err(Error::io("write", &text))
     })?;
-    let mut hasher = blake3::Hasher::new();
-    files::write_with(&binary, |file| {
-        let hashed = Hashed { file: BufWriter::new(file), hasher: &mut hasher };
-        let writer = ParquetWriter::new(hashed).with_compression(ParquetCompression::Snappy);
+    let digest = files::write_with(&binary, |file| {
+        let mut hashed = Hashed::new(file);
+        let writer = ParquetWriter::new(&mut hashed).with_compression(ParquetCompression::Snappy);
         let mut parquet = writer.batched(&schema)?;
         pieces().try_for_each(|piece| parquet.write_batch(&piece?).map_err(failed(&binary)))?;
-        parquet.finish().map_err(failed(&binary)).map(drop)
+        parquet.finish().map_err(failed(&binary))?;
+        drop(parquet);
+        Ok(hashed.finish().map_err(Error::io("write", &binary))?.1)
     })?;
-    Ok(hasher.finalize().to_hex().to_string())
+    Ok(digest.to_hex().to_string())
 }
 
 /// A full disk is the user's to mend, anything else is not.
@@ -90,23 +94,5 @@ impl Content<'_> {
             ),
         ]);
         Ok(DataFrame::new(images.len(), columns)?)
-    }
-}
-
-/// A file whose bytes are hashed on their way.
-struct Hashed<'a> {
-    file: BufWriter<&'a mut File>,
-    hasher: &'a mut blake3::Hasher,
-}
-
-impl Write for Hashed<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
     }
 }

@@ -10,6 +10,7 @@ mod balance;
 mod check;
 mod folder;
 mod format;
+mod hashed;
 mod items;
 mod jpeg;
 mod manifest;

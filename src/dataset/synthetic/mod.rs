@@ -25,8 +25,8 @@ use super::{Dataset, Images, Name, Partition};
 use crate::attribute::NAMES;
 use crate::files;
 use crate::{Error, Result};
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder, RgbImage, imageops};
+use image::codecs::png::CompressionType;
+use image::{RgbImage, imageops};
 use labels::Copula;
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -160,9 +160,5 @@ pub fn write_preview(path: &Path, seed: u64) -> Result<()> {
     for value in sheet.iter_mut() {
         *value = (*value & !3) | 2;
     }
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive)
-        .write_image(sheet.as_raw(), sheet.width(), sheet.height(), ExtendedColorType::Rgb8)
-        .map_err(|e| Error::Internal(format!("cannot encode the contact sheet: {e}")))?;
-    files::write(path, &bytes)
+    files::write_png(path, &sheet, CompressionType::Best)
 }

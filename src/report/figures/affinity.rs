@@ -2,17 +2,13 @@
 
 use super::super::svg::{Anchor, INK, Svg, viridis};
 use super::super::variants::{Report, Variant};
-use super::{Figure, by_group};
-use crate::attribute::{COUNT, GROUPS, NAMES, group_of};
+use super::Figure;
+use super::grid::{self, LEFT, SIDE, TOP};
+use crate::attribute::{COUNT, NAMES, group_of};
 use crate::evaluate::Affinity;
 
 /// The variants whose affinity is learned; GAL-p's is Table 1 itself.
 const LEARNED: [&str; 2] = ["gal-j", "gal-c"];
-
-const CELL: f64 = 14.0;
-const LEFT: f64 = 232.0;
-const TOP: f64 = 182.0;
-const SIDE: f64 = CELL * COUNT as f64;
 
 /// One heat map a variant with a learned affinity.
 pub(super) fn figures(report: &Report) -> Vec<Figure> {
@@ -89,34 +85,10 @@ fn draw(report: &Report, variant: &Variant, affinity: &Affinity, scale: f64) -> 
     let mut svg = Svg::new(LEFT + SIDE + 100.0, TOP + SIDE + 16.0, &title);
     svg.heading((12.0, 24.0), 16.0, &title);
     svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
-    let order = by_group();
-    for (row, &(i, _)) in order.iter().enumerate() {
-        let y = TOP + row as f64 * CELL;
-        svg.text((LEFT - 6.0, y + CELL - 3.5), Anchor::End, 10.5, NAMES[i]);
-        svg.text_upwards((LEFT + row as f64 * CELL + CELL - 3.5, TOP - 6.0), Anchor::Start, 10.5, NAMES[i]);
-        for (column, &(j, _)) in order.iter().enumerate() {
-            svg.rect(LEFT + column as f64 * CELL, y, CELL, CELL, &viridis(affinity[i][j] / scale));
-        }
-    }
-    separators(&mut svg);
+    // White between groups, as the ground of the map is dark.
+    grid::draw(&mut svg, |i, j| Some(viridis(affinity[i][j] / scale)), ("#ffffff", 1.6));
     legend(&mut svg, scale);
     svg.finish()
-}
-
-/// Lines between groups, white within the map as its ground is dark, and the groups' names.
-fn separators(svg: &mut Svg) {
-    let mut start = 0.0;
-    for group in GROUPS {
-        let end = start + group.members.len() as f64 * CELL;
-        svg.text((12.0, TOP + f64::midpoint(start, end) + 4.0), Anchor::Start, 11.0, group.name);
-        svg.line((LEFT - 4.0, TOP + start + 1.0), (LEFT - 4.0, TOP + end - 1.0), INK, 1.0);
-        svg.line((LEFT + start + 1.0, TOP - 4.0), (LEFT + end - 1.0, TOP - 4.0), INK, 1.0);
-        if start > 0.0 {
-            svg.line((LEFT, TOP + start), (LEFT + SIDE, TOP + start), "#ffffff", 1.6);
-            svg.line((LEFT + start, TOP), (LEFT + start, TOP + SIDE), "#ffffff", 1.6);
-        }
-        start = end;
-    }
 }
 
 /// The colour scale with its numbers.

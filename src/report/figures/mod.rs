@@ -3,6 +3,7 @@
 mod affinity;
 mod curves;
 mod gain;
+pub(crate) mod grid;
 
 use super::variants::Report;
 
@@ -43,7 +44,7 @@ fn style(variant: &str, position: usize) -> (&'static str, &'static str) {
 }
 
 /// Attributes in the order of Table 1: the position of each in [`crate::attribute::NAMES`], with its group's position.
-pub(crate) fn by_group() -> Vec<(usize, usize)> {
+fn by_group() -> Vec<(usize, usize)> {
     let groups = crate::attribute::GROUPS.iter().enumerate();
     groups
         .flat_map(|(group, g)| g.members.iter().map(move |name| (group, name)))

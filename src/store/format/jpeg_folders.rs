@@ -3,7 +3,6 @@
 use super::{Group, Job, Stored, Writer};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::store::folder;
 use crate::store::items::{Item, shards};
 use crate::store::jpeg;
 use std::collections::BTreeSet;
@@ -39,16 +38,12 @@ impl JpegFolders {
 impl Writer for JpegFolders {
     fn forget(&self, changed: &[&Item]) -> Result<()> {
         let mut paths = changed.iter().flat_map(|item| (0..item.copies).map(|copy| self.path(item, copy)));
-        paths.try_for_each(|path| folder::remove(&path))
+        paths.try_for_each(|path| files::remove(&path))
     }
 
     fn begin(&self) -> Result<()> {
         let shards: BTreeSet<&String> = self.shards.iter().collect();
         shards.into_iter().try_for_each(|shard| files::create_folder(&self.folder.join(shard)))
-    }
-
-    fn groups<'a>(&self, items: &'a [Item<'a>]) -> Vec<Vec<&'a Item<'a>>> {
-        items.iter().map(|item| vec![item]).collect()
     }
 
     fn store(&self, group: &[&Item], job: &Job) -> Result<Group> {

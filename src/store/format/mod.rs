@@ -73,13 +73,19 @@ pub(super) trait Writer: Sync {
     /// Takes away what an earlier run stored of items whose sources have changed since; at least one is given.
     fn forget(&self, changed: &[&Item]) -> Result<()>;
     /// Makes the folder ready.
-    fn begin(&self) -> Result<()>;
+    fn begin(&self) -> Result<()> {
+        Ok(())
+    }
     /// The items in groups, each of which is stored by one thread and then never again.
-    fn groups<'a>(&self, items: &'a [Item<'a>]) -> Vec<Vec<&'a Item<'a>>>;
+    fn groups<'a>(&self, items: &'a [Item<'a>]) -> Vec<Vec<&'a Item<'a>>> {
+        items.iter().map(|item| vec![item]).collect()
+    }
     /// Stores a group, or what of it an earlier run has not.
     fn store(&self, group: &[&Item], job: &Job) -> Result<Group>;
-    /// Brings everything to the disk under its final name.
-    fn finish(&self, items: &[Item]) -> Result<()>;
+    /// Brings to the disk under its final name what is not there yet.
+    fn finish(&self, _: &[Item]) -> Result<()> {
+        Ok(())
+    }
     /// The file of an image below the prepared folder, and its name inside that file.
     fn place(&self, item: &Item, copy: u32) -> (Option<String>, Option<String>);
 }

@@ -118,9 +118,9 @@ impl Writer for Npy {
     fn forget(&self, changed: &[&Item]) -> Result<()> {
         if self.whole().exists() {
             folder::remove_folder(&self.folder.join(PROGRESS))?;
-            folder::remove(&self.whole())?;
+            files::remove(&self.whole())?;
         }
-        changed.iter().try_for_each(|item| folder::remove(&self.progress(item)))
+        changed.iter().try_for_each(|item| files::remove(&self.progress(item)))
     }
 
     fn begin(&self) -> Result<()> {

@@ -13,14 +13,6 @@ impl Writer for VirtualSet {
         Ok(())
     }
 
-    fn begin(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn groups<'a>(&self, items: &'a [Item<'a>]) -> Vec<Vec<&'a Item<'a>>> {
-        items.iter().map(|item| vec![item]).collect()
-    }
-
     /// Decodes the sources, so that a damaged one is found now and not in the third epoch.
     fn store(&self, group: &[&Item], job: &Job) -> Result<Group> {
         for item in group {
@@ -30,10 +22,6 @@ impl Writer for VirtualSet {
             job.bar.advance(item.copies as usize);
         }
         Ok(Group { images: vec![Vec::new(); group.len()], shard: None })
-    }
-
-    fn finish(&self, _: &[Item]) -> Result<()> {
-        Ok(())
     }
 
     fn place(&self, _: &Item, _: u32) -> (Option<String>, Option<String>) {

@@ -5,13 +5,14 @@
 use super::{Group, Job, Stored, Writer, grouped};
 use crate::attribute;
 use crate::error::{Error, Result};
-use crate::store::folder;
+use crate::files;
+use crate::store::hashed::Hashed;
 use crate::store::items::{Item, shards};
 use crate::store::jpeg;
 use crate::store::prepared::Shard;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Images a tar file; those of one source stay together.
@@ -120,11 +121,7 @@ fn stored(path: &Path, group: &[&Item]) -> Option<Content> {
 
 impl Writer for WebDataset {
     fn forget(&self, changed: &[&Item]) -> Result<()> {
-        changed.iter().try_for_each(|item| folder::remove(&self.folder.join(self.file(item))))
-    }
-
-    fn begin(&self) -> Result<()> {
-        Ok(())
+        changed.iter().try_for_each(|item| files::remove(&self.folder.join(self.file(item))))
     }
 
     fn groups<'a>(&self, items: &'a [Item<'a>]) -> Vec<Vec<&'a Item<'a>>> {
@@ -142,39 +139,17 @@ impl Writer for WebDataset {
         }
     }
 
-    fn finish(&self, _: &[Item]) -> Result<()> {
-        Ok(())
-    }
-
     fn place(&self, item: &Item, copy: u32) -> (Option<String>, Option<String>) {
         (Some(self.file(item)), Some(format!("{}.jpg", item.name(copy))))
     }
 }
 
 /// A tar file without times and owners.
-struct Archive(tar::Builder<Tee>);
-
-/// A file whose bytes are counted and hashed on their way.
-struct Tee {
-    file: BufWriter<File>,
-    hasher: blake3::Hasher,
-}
-
-impl Write for Tee {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
-    }
-}
+struct Archive(tar::Builder<Hashed<File>>);
 
 impl Archive {
     fn new(file: File) -> Self {
-        Self(tar::Builder::new(Tee { file: BufWriter::with_capacity(1 << 18, file), hasher: blake3::Hasher::new() }))
+        Self(tar::Builder::new(Hashed::new(file)))
     }
 
     /// Where the bytes begin.
@@ -183,14 +158,16 @@ impl Archive {
         header.set_size(bytes.len() as u64);
         header.set_mode(0o644);
         self.0.append_data(&mut header, name, bytes)?;
-        Ok(self.0.get_ref().hasher.count() - (bytes.len() as u64).next_multiple_of(512))
+        Ok(self.0.get_ref().count() - (bytes.len() as u64).next_multiple_of(512))
     }
 
     /// Brings the file to the disk; its length and digest.
     fn finish(self) -> std::io::Result<(u64, blake3::Hash)> {
-        let Tee { file, hasher } = self.0.into_inner()?;
-        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-        Ok((hasher.count(), hasher.finalize()))
+        let hashed = self.0.into_inner()?;
+        let bytes = hashed.count();
+        let (file, digest) = hashed.finish()?;
+        file.sync_all()?;
+        Ok((bytes, digest))
     }
 }
 
