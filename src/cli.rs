@@ -1,7 +1,9 @@
 //! The command line, and nothing else: reading it is reading the manual.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use gal_bench::dataset::Name;
+use gal_bench::model::VARIANTS;
 use gal_bench::store::Format;
 use std::path::PathBuf;
 
@@ -120,12 +122,15 @@ pub(crate) struct Selection {
     /// An embedded profile (paper, authors-code, quick) or the path of a .toml file
     #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
     pub(crate) profile: String,
-    /// A variant; repeat it for several [default: all four]
-    #[arg(long, value_parser = ["baseline", "gal-c", "gal-j", "gal-p"], value_name = "NAME")]
+    /// A variant; repeat it for several [default: the paper's four]
+    #[arg(long, value_parser = PossibleValuesParser::new(VARIANTS.map(|variant| variant.name)), value_name = "NAME")]
     pub(crate) variant: Vec<String>,
-    /// Seed of weights, batches, crops and flips
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(crate) seed: u64,
+    /// The controls, too: GAL-j with other edges or another node layout
+    #[arg(long)]
+    pub(crate) controls: bool,
+    /// Seeds of weights, batches, crops and flips; several, such as 0,1,2, train every variant with each
+    #[arg(long = "seed", default_value = "0", value_delimiter = ',', value_name = "N")]
+    pub(crate) seeds: Vec<u64>,
     /// Folder of the run folders
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub(crate) runs: PathBuf,
@@ -235,6 +240,7 @@ pub(crate) struct Augment {
 #[command(after_help = "Examples:
   gal-bench train
   gal-bench train --dataset lfwa --variant baseline --variant gal-j --seed 1
+  gal-bench train --dataset lfwa --controls --seed 0,1,2
   gal-bench train --dataset celeba --profile paper --device cuda:0")]
 pub(crate) struct Train {
     #[command(flatten)]

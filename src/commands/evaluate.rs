@@ -31,15 +31,16 @@ pub(super) fn run(options: &Evaluate) -> Result<()> {
 /// Evaluates the finished runs among the selected ones.
 pub(super) fn evaluate(dataset: &str, selection: &Selection, reports: &Path) -> Result<Evaluated> {
     let profile = selection.profile()?;
-    let all: Vec<PathBuf> =
-        selection.variants().iter().map(|variant| selection.folder(dataset, &profile, variant)).collect();
-    let finished: Vec<PathBuf> = all.into_iter().filter(|folder| folder.join("summary.json").exists()).collect();
+    let (variants, seeds) = (selection.variants(), selection.seeds());
+    let all = variants.iter().flat_map(|variant| seeds.iter().map(move |seed| (variant, *seed)));
+    let all = all.map(|(variant, seed)| selection.folder(dataset, &profile, variant, seed));
+    let finished: Vec<PathBuf> = all.filter(|folder| folder.join("summary.json").exists()).collect();
     if finished.is_empty() {
         return Err(Error::Request(format!(
             "no finished run of {dataset} with profile {} and seed {} in {}: run `gal-bench train --dataset {dataset}` \
              first",
             profile.name,
-            selection.seed,
+            seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             selection.runs.display()
         )));
     }

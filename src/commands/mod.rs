@@ -11,13 +11,13 @@ mod train;
 
 use crate::cli::{Command, Selection, Source, Voice};
 use gal_bench::augment::Pipeline;
-use gal_bench::config::{Profile, RunConfig};
+use gal_bench::config::{self, Profile};
 use gal_bench::dataset::{self, Dataset, Name, celeba, lfwa, synthetic};
 use gal_bench::model::{VARIANTS, Variant};
 use gal_bench::progress::Progress;
 use gal_bench::{Error, Result, files};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Carries out one command.
 pub(crate) fn run(command: &Command) -> Result<()> {
@@ -54,8 +54,18 @@ impl Voice {
 impl Selection {
     /// The variants asked for, each once, in the paper's order.
     fn variants(&self) -> Vec<Variant> {
-        let wanted = |variant: &Variant| self.variant.is_empty() || self.variant.iter().any(|n| n == variant.name);
+        let named = |variant: &Variant| self.variant.iter().any(|name| name == variant.name);
+        let every = |variant: &Variant| if variant.control { self.controls } else { self.variant.is_empty() };
+        let wanted = |variant: &Variant| every(variant) || named(variant);
         VARIANTS.into_iter().filter(wanted).collect()
+    }
+
+    /// The seeds asked for, each once.
+    fn seeds(&self) -> Vec<u64> {
+        let mut seeds = self.seeds.clone();
+        seeds.sort_unstable();
+        seeds.dedup();
+        seeds
     }
 
     fn profile(&self) -> Result<Profile> {
@@ -63,15 +73,8 @@ impl Selection {
     }
 
     /// The folder of a variant's run.
-    fn folder(&self, dataset: &str, profile: &Profile, variant: &Variant) -> std::path::PathBuf {
-        let config = RunConfig {
-            dataset: dataset.to_owned(),
-            data_digest: String::new(),
-            variant: variant.name.to_owned(),
-            seed: self.seed,
-            profile: profile.clone(),
-        };
-        self.runs.join(config.id())
+    fn folder(&self, dataset: &str, profile: &Profile, variant: &Variant, seed: u64) -> PathBuf {
+        self.runs.join(config::run_id(dataset, &profile.name, variant.name, seed))
     }
 }
 

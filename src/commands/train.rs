@@ -35,7 +35,7 @@ pub(super) fn train_on(
         data: &data,
         profile: &profile,
         variants: &selection.variants(),
-        seed: selection.seed,
+        seeds: &selection.seeds(),
         runs: &selection.runs,
         device: (&device, &device_name),
         force: compute.work.force,
@@ -46,5 +46,7 @@ pub(super) fn train_on(
 
 /// The command that makes these runs again, without the folders of this machine.
 pub(super) fn command(name: &str, dataset: &str, selection: &Selection) -> String {
-    format!("gal-bench {name} --dataset {dataset} --profile {} --seed {}", selection.profile, selection.seed)
+    let seeds = selection.seeds().iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let controls = if selection.controls { " --controls" } else { "" };
+    format!("gal-bench {name} --dataset {dataset} --profile {}{controls} --seed {seeds}", selection.profile)
 }

@@ -28,6 +28,11 @@ pub struct RunConfig {
     pub profile: Profile,
 }
 
+/// The name of a run's folder.
+pub fn run_id(dataset: &str, profile: &str, variant: &str, seed: u64) -> String {
+    format!("{dataset}-{profile}-{variant}-seed{seed}")
+}
+
 impl RunConfig {
     /// Reads a run's `config.toml`.
     pub fn read(path: &Path) -> Result<Self> {
@@ -37,7 +42,7 @@ impl RunConfig {
 
     /// The folder's name below the runs folder: one for each data set, profile, variant and seed.
     pub fn id(&self) -> String {
-        format!("{}-{}-{}-seed{}", self.dataset, self.profile.name, self.variant, self.seed)
+        run_id(&self.dataset, &self.profile.name, &self.variant, self.seed)
     }
 
     /// Which part of `other` is not as here, for a message.

@@ -4,7 +4,7 @@
 //! Parameters: `node.weight` `[40, g, c]`, `node.bias` `[40, g]`, `fc.weight` `[40, 2, g * positions]`, `fc.bias`
 //! `[40, 2]`. A node's vector holds its `g` channels side by side for each position of the map in turn.
 
-use super::{Affinity, Architecture, Path, glorot, group_prior};
+use super::{Affinity, Architecture, NodeLayout, Path, glorot};
 use crate::attribute::COUNT;
 use crate::nn::{Edges, Parameters, batched_linear, batched_linear_plain, graph_attention, graph_attention_plain};
 use candle_core::{Device, Result, Tensor};
@@ -16,6 +16,7 @@ pub struct CorrelationNet {
     path: Path,
     positions: usize,
     edges: Edges,
+    layout: NodeLayout,
     node: (Tensor, Tensor),
     classifier: (Tensor, Tensor),
 }
@@ -30,10 +31,10 @@ pub struct CorrelationOutput {
 }
 
 impl CorrelationNet {
-    /// Builds the net on `parameters`, under the prefix `cln`.
+    /// Builds the net on `parameters`, under the prefix `cln`; their seed is also that of a shuffled affinity.
     pub fn new(
         architecture: &Architecture,
-        affinity: Affinity,
+        (affinity, layout): (Affinity, NodeLayout),
         path: Path,
         parameters: &Parameters,
         device: &Device,
@@ -42,15 +43,16 @@ impl CorrelationNet {
         let (node, branch) = (architecture.node, architecture.branch);
         let side = architecture.map().map_err(candle_core::Error::Msg)?;
         let features = node * side * side;
-        let edges = match affinity {
-            Affinity::Learned => Edges::Learned,
-            Affinity::Groups => Edges::Fixed(Tensor::from_vec(group_prior(), (COUNT, COUNT), device)?),
+        let edges = match affinity.fixed(parameters.seed()) {
+            None => Edges::Learned,
+            Some(edges) => Edges::Fixed(Tensor::from_vec(edges, (COUNT, COUNT), device)?),
         };
         let zero = Init::Const(0.0);
         Ok(Self {
             path,
             positions: side * side,
             edges,
+            layout,
             node: (
                 vb.pp("node").get_with_hints((COUNT, node, branch), "weight", glorot(branch, node))?,
                 vb.pp("node").get_with_hints((COUNT, node), "bias", zero)?,
@@ -65,7 +67,7 @@ impl CorrelationNet {
     /// From the trunk's gated features, `[40, c, batch * positions]`.
     pub fn forward(&self, gated: &Tensor) -> Result<CorrelationOutput> {
         type Linear = fn(&Tensor, &Tensor, Option<&Tensor>) -> Result<Tensor>;
-        type Attention = fn(&Tensor, &Edges) -> Result<(Tensor, Tensor)>;
+        type Attention = fn(&Tensor, &Tensor, &Edges) -> Result<(Tensor, Tensor)>;
         let (linear, attention): (Linear, Attention) = match self.path {
             Path::Fast => (batched_linear, graph_attention),
             Path::Plain => (batched_linear_plain, graph_attention_plain),
@@ -73,13 +75,47 @@ impl CorrelationNet {
         let nodes = linear(&self.node.0, &gated.detach(), Some(&self.node.1))?;
         let (count, channels, n) = nodes.dims3()?;
         let batch = n / self.positions;
-        let nodes = nodes
-            .reshape((count, channels, batch, self.positions))?
-            .permute((2, 0, 3, 1))?
-            .contiguous()?
-            .reshape((batch, count, self.positions * channels))?;
-        let (refined, affinity) = attention(&nodes, &self.edges)?;
+        let flat = |nodes: Tensor| nodes.contiguous()?.reshape((batch, count, self.positions * channels));
+        let values = match self.layout {
+            NodeLayout::Own => None,
+            NodeLayout::Joined => {
+                Some(flat(nodes.reshape((channels, count, batch, self.positions))?.permute((2, 1, 3, 0))?)?)
+            }
+        };
+        let nodes = flat(nodes.reshape((count, channels, batch, self.positions))?.permute((2, 0, 3, 1))?)?;
+        let (refined, affinity) = attention(&nodes, values.as_ref().unwrap_or(&nodes), &self.edges)?;
         let refined = refined.permute((1, 2, 0))?.contiguous()?;
         Ok(CorrelationOutput { logits: linear(&self.classifier.0, &refined, Some(&self.classifier.1))?, affinity })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_nodes_are_laid_out_as_in_the_authors_code() {
+        let architecture = Architecture { input: 67, stride: 2, branch: 3, ..Architecture::PAPER };
+        let (side, node) = (architecture.map().unwrap(), architecture.node);
+        let (positions, batch) = (side * side, 2);
+        let gated = Tensor::rand(-1.0_f32, 1.0, (COUNT, 3, batch * positions), &Device::Cpu).unwrap();
+        let logits = |layout| {
+            let parameters = Parameters::new(1);
+            let kind = (Affinity::Identity, layout);
+            let net = CorrelationNet::new(&architecture, kind, Path::Fast, &parameters, &Device::Cpu).unwrap();
+            (net.forward(&gated).unwrap().logits.to_vec3::<f32>().unwrap(), net)
+        };
+        let (found, net) = logits(NodeLayout::Joined);
+        let nodes = batched_linear(&net.node.0, &gated, Some(&net.node.1)).unwrap().to_vec3::<f32>().unwrap();
+        let weights = net.classifier.0.to_vec3::<f32>().unwrap();
+        for j in 0..COUNT {
+            // Row j holds, at 10 q + g, channel j mod 10 of block 4 g + j div 10 at position q.
+            let expected: f32 = (0..positions)
+                .flat_map(|q| (0..node).map(move |g| (q, g)))
+                .map(|(q, g)| weights[j][1][10 * q + g] * nodes[4 * g + j / 10][j % 10][positions + q])
+                .sum();
+            assert!((found[j][1][1] - expected).abs() < 1e-4, "{j}: {} for {expected}", found[j][1][1]);
+        }
+        assert_ne!(found, logits(NodeLayout::Own).0);
     }
 }

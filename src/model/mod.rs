@@ -10,7 +10,7 @@ mod variant;
 
 pub use correlation::{CorrelationNet, CorrelationOutput};
 pub use trunk::{Trunk, TrunkOutput};
-pub use variant::{Affinity, Fln, VARIANTS, Variant, group_prior};
+pub use variant::{Affinity, Fln, NodeLayout, VARIANTS, Variant};
 
 use candle_core::{D, Result, Tensor};
 use candle_nn::Init;

@@ -4,7 +4,7 @@
 
 use super::matrix::{self, View, Window};
 use super::tensors;
-use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
 
@@ -17,13 +17,16 @@ pub enum Edges {
     Fixed(Tensor),
 }
 
-/// Nodes `v` `[batch, nodes, features]` to refined nodes of the same shape, and the weights averaged over the batch,
-/// `[nodes, nodes]`, without a gradient.
-pub fn graph_attention(v: &Tensor, edges: &Edges) -> Result<(Tensor, Tensor)> {
+/// Nodes `v` and what the weights are applied to, `u` (usually the nodes themselves), both `[batch, nodes, features]`,
+/// to refined nodes of the same shape, and the weights averaged over the batch, `[nodes, nodes]`, without a gradient.
+pub fn graph_attention(v: &Tensor, u: &Tensor, edges: &Edges) -> Result<(Tensor, Tensor)> {
     if !v.device().is_cpu() {
-        return graph_attention_plain(v, edges);
+        return graph_attention_plain(v, u, edges);
     }
     let (batch, nodes, _) = v.dims3()?;
+    if u.dims() != v.dims() {
+        bail!("graph attention of nodes {:?} over values {:?}", v.shape(), u.shape())
+    }
     let fixed = match edges {
         Edges::Learned => None,
         Edges::Fixed(weights) => {
@@ -34,7 +37,7 @@ pub fn graph_attention(v: &Tensor, edges: &Edges) -> Result<(Tensor, Tensor)> {
         }
     };
     let weights = Arc::new(Mutex::new(Vec::new()));
-    let refined = v.contiguous()?.apply_op1(Op { fixed: fixed.clone(), weights: weights.clone() })?;
+    let refined = v.contiguous()?.apply_op2(&u.contiguous()?, Op { fixed: fixed.clone(), weights: weights.clone() })?;
     let mean = if let Some(fixed) = fixed {
         fixed
     } else {
@@ -49,15 +52,15 @@ pub fn graph_attention(v: &Tensor, edges: &Edges) -> Result<(Tensor, Tensor)> {
 }
 
 /// The same from candle's own operations, on any device.
-pub fn graph_attention_plain(v: &Tensor, edges: &Edges) -> Result<(Tensor, Tensor)> {
-    let v = v.contiguous()?;
+pub fn graph_attention_plain(v: &Tensor, u: &Tensor, edges: &Edges) -> Result<(Tensor, Tensor)> {
+    let (v, u) = (v.contiguous()?, u.contiguous()?);
     match edges {
         Edges::Learned => {
             let scores = v.matmul(&v.transpose(1, 2)?.contiguous()?)?;
             let weights = candle_nn::ops::softmax(&scores, D::Minus1)?;
-            Ok((weights.matmul(&v)?, weights.detach().mean(0)?))
+            Ok((weights.matmul(&u)?, weights.detach().mean(0)?))
         }
-        Edges::Fixed(weights) => Ok((weights.unsqueeze(0)?.broadcast_matmul(&v)?, weights.clone())),
+        Edges::Fixed(weights) => Ok((weights.unsqueeze(0)?.broadcast_matmul(&u)?, weights.clone())),
     }
 }
 
@@ -79,68 +82,98 @@ fn softmax(row: &mut [f32]) {
     }
 }
 
-impl CustomOp1 for Op {
+impl CustomOp2 for Op {
     fn name(&self) -> &'static str {
         "graph-attention"
     }
 
-    fn cpu_fwd(&self, v: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(&self, v: &CpuStorage, layout: &Layout, u: &CpuStorage, values: &Layout) -> Result<(CpuStorage, Shape)> {
         let (batch, nodes, features) = layout.shape().dims3()?;
-        let v = tensors::slice(v, layout)?;
+        let (v, u) = (tensors::slice(v, layout)?, tensors::slice(u, values)?);
         let mut refined = vec![0.0; v.len()];
         let mut weights = vec![0.0; if self.fixed.is_none() { batch * nodes * nodes } else { 0 }];
-        let refine = |w: &[f32], v: View, out: &mut [f32]| {
-            matrix::multiply(Window::new(out, features), View::new(w, nodes, nodes, nodes), v, false);
+        let size = nodes * features;
+        let refine = |w: &[f32], u: &[f32], out: &mut [f32]| {
+            let (w, u) = (View::new(w, nodes, nodes, nodes), View::new(u, nodes, features, features));
+            matrix::multiply(Window::new(out, features), w, u, false);
         };
-        let samples = v.par_chunks_exact(nodes * features).zip(refined.par_chunks_exact_mut(nodes * features));
+        let samples = u.par_chunks_exact(size).zip(refined.par_chunks_exact_mut(size));
         if let Some(fixed) = &self.fixed {
-            samples.for_each(|(v, out)| refine(fixed, View::new(v, nodes, features, features), out));
+            samples.for_each(|(u, out)| refine(fixed, u, out));
         } else {
-            samples.zip(weights.par_chunks_exact_mut(nodes * nodes)).for_each(|((v, out), w)| {
-                let v = View::new(v, nodes, features, features);
-                matrix::multiply(Window::new(w, nodes), v, v.transposed(), false);
-                w.chunks_exact_mut(nodes).for_each(softmax);
-                refine(w, v, out);
-            });
+            samples.zip(v.par_chunks_exact(size)).zip(weights.par_chunks_exact_mut(nodes * nodes)).for_each(
+                |(((u, out), v), w)| {
+                    let v = View::new(v, nodes, features, features);
+                    matrix::multiply(Window::new(w, nodes), v, v.transposed(), false);
+                    w.chunks_exact_mut(nodes).for_each(softmax);
+                    refine(w, u, out);
+                },
+            );
         }
         *tensors::lock(&self.weights)? = weights;
         Ok((CpuStorage::F32(refined), layout.shape().clone()))
     }
 
-    fn bwd(&self, v: &Tensor, _refined: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+    fn bwd(
+        &self,
+        v: &Tensor,
+        u: &Tensor,
+        _refined: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (_, nodes, features) = v.dims3()?;
         let weights = tensors::lock(&self.weights)?;
-        let size = nodes * features;
-        let mut dv = vec![0.0; v.elem_count()];
+        let (size, edges) = (nodes * features, nodes * nodes);
+        let weights = |sample: usize| match &self.fixed {
+            Some(fixed) => fixed.as_slice(),
+            None => &weights[sample * edges..(sample + 1) * edges],
+        };
         tensors::with(gradient, |gradient| {
+            let mut du = vec![0.0; u.elem_count()];
+            du.par_chunks_exact_mut(size).enumerate().for_each(|(sample, du)| {
+                let w = View::new(weights(sample), nodes, nodes, nodes);
+                matrix::multiply(
+                    Window::new(du, features),
+                    w.transposed(),
+                    matrix_of(gradient, sample, nodes, features),
+                    false,
+                );
+            });
+            let du = Some(tensors::shaped(du, u)?);
+            if self.fixed.is_some() {
+                return Ok((None, du));
+            }
+            let mut dv = vec![0.0; v.elem_count()];
             tensors::with(v, |v| {
-                dv.par_chunks_exact_mut(size).enumerate().for_each(|(sample, dv)| {
-                    let dr = View::new(&gradient[sample * size..], nodes, features, features);
-                    let w = match &self.fixed {
-                        Some(fixed) => fixed,
-                        None => &weights[sample * nodes * nodes..(sample + 1) * nodes * nodes],
-                    };
-                    let out = Window::new(dv, features);
-                    matrix::multiply(out, View::new(w, nodes, nodes, nodes).transposed(), dr, false);
-                    if self.fixed.is_none() {
-                        let v = View::new(&v[sample * size..], nodes, features, features);
-                        let da = scores_gradient(w, dr, v, nodes);
-                        let da = View::new(&da, nodes, nodes, nodes);
+                tensors::with(u, |u| {
+                    dv.par_chunks_exact_mut(size).enumerate().for_each(|(sample, dv)| {
+                        let da = scores_gradient(
+                            weights(sample),
+                            matrix_of(gradient, sample, nodes, features),
+                            matrix_of(u, sample, nodes, features),
+                            nodes,
+                        );
+                        let (da, v) = (View::new(&da, nodes, nodes, nodes), matrix_of(v, sample, nodes, features));
                         // The scores are v v^T: both factors receive their share.
-                        matrix::multiply(out, da, v, true);
-                        matrix::multiply(out, da.transposed(), v, true);
-                    }
-                });
-            })
-        })??;
-        Ok(Some(tensors::shaped(dv, v)?))
+                        matrix::multiply(Window::new(dv, features), da, v, false);
+                        matrix::multiply(Window::new(dv, features), da.transposed(), v, true);
+                    });
+                })
+            })??;
+            Ok((Some(tensors::shaped(dv, v)?), du))
+        })?
     }
 }
 
-/// Gradient with respect to the scores before the softmax: `w * (dw - sum(dw * w))` with `dw = dr v^T`.
-fn scores_gradient(w: &[f32], dr: View, v: View, nodes: usize) -> Vec<f32> {
+/// The matrix of one sample.
+fn matrix_of(values: &[f32], sample: usize, nodes: usize, features: usize) -> View<'_> {
+    View::new(&values[sample * nodes * features..], nodes, features, features)
+}
+
+/// Gradient with respect to the scores before the softmax: `w * (dw - sum(dw * w))` with `dw = dr u^T`.
+fn scores_gradient(w: &[f32], dr: View, u: View, nodes: usize) -> Vec<f32> {
     let mut da = vec![0.0; nodes * nodes];
-    matrix::multiply(Window::new(&mut da, nodes), dr, v.transposed(), false);
+    matrix::multiply(Window::new(&mut da, nodes), dr, u.transposed(), false);
     for (da, w) in da.chunks_exact_mut(nodes).zip(w.chunks_exact(nodes)) {
         let mean: f32 = da.iter().zip(w).map(|(da, w)| da * w).sum();
         for (da, w) in da.iter_mut().zip(w) {
@@ -148,4 +181,27 @@ fn scores_gradient(w: &[f32], dr: View, v: View, nodes: usize) -> Vec<f32> {
         }
     }
     da
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    type Attention = fn(&Tensor, &Tensor, &Edges) -> Result<(Tensor, Tensor)>;
+
+    #[test]
+    fn values_of_their_own_give_the_same_refined_nodes_and_gradients_on_both_paths() {
+        let draw = || Var::from_tensor(&Tensor::rand(-0.5_f32, 0.5, (3, 40, 18), &Device::Cpu).unwrap()).unwrap();
+        let (v, u, pull) = (draw(), draw(), draw().as_detached_tensor());
+        let of = |attention: Attention| {
+            let (refined, weights) = attention(&v, &u, &Edges::Learned).unwrap();
+            let gradients = (&refined * &pull).unwrap().sum_all().unwrap().backward().unwrap();
+            let of = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            [of(&refined), of(&weights), of(gradients.get(&v).unwrap()), of(gradients.get(&u).unwrap())]
+        };
+        for (fast, plain) in of(graph_attention).iter().zip(&of(graph_attention_plain)) {
+            assert!(fast.iter().zip(plain).all(|(a, b)| (a - b).abs() < 1e-5));
+        }
+    }
 }

@@ -23,6 +23,11 @@ impl Parameters {
         Self { seed, ..Self::default() }
     }
 
+    /// The seed of the initial values.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Where a network takes its parameters from.
     pub fn builder(&self, device: &Device) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(self.clone()), DType::F32, device.clone())

@@ -69,7 +69,7 @@ impl Session {
         for variant in &plan.variants {
             let Some(affinity) = variant.affinity else { continue };
             let parameters = Parameters::new(seed);
-            let net = CorrelationNet::new(architecture, affinity, path, &parameters, device)?;
+            let net = CorrelationNet::new(architecture, (affinity, variant.nodes), path, &parameters, device)?;
             let rate = match plan.fln {
                 Fln::Trained => settings.head_rate,
                 Fln::FrozenBaseline => settings.head_rate * settings.frozen_rate,

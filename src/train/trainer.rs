@@ -28,8 +28,8 @@ pub struct Request<'a> {
     pub profile: &'a Profile,
     /// The variants wanted.
     pub variants: &'a [Variant],
-    /// Seed of weights, batches, crops and flips.
-    pub seed: u64,
+    /// Seeds of weights, batches, crops and flips: every variant is trained with each.
+    pub seeds: &'a [u64],
     /// The folder that holds run folders.
     pub runs: &'a Path,
     /// Where to compute, and what to call it in records.
@@ -95,46 +95,68 @@ struct Progressed {
     seconds: f64,
 }
 
-/// Trains what is not there yet; outcomes in the order of `request.variants`.
+/// Trains what is not there yet; outcomes seed by seed, in the order of `request.variants`.
 pub fn train(request: &Request, progress: &Progress) -> Result<Vec<Outcome>> {
     let dataset = dataset::Name::parse(&request.data.prepared.dataset)
         .ok_or_else(|| Error::Internal(format!("data set {}", request.data.prepared.dataset)))?;
-    let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
-    let mut images = None;
-    for plan in plans(request.variants, request.profile) {
-        let mut open = Plan { variants: Vec::new(), ..plan.clone() };
-        for variant in &plan.variants {
-            let run = run(request, dataset, *variant);
-            let finished = if request.force { None } else { run.finished()? };
-            if let Some(summary) = finished {
-                progress.say(format!("{} is trained already", run.folder.display()));
-                outcomes.insert(variant.name, Outcome { folder: run.folder, summary, reused: true });
-            } else {
-                open.variants.push(*variant);
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut open: Vec<(u64, Plan)> = Vec::new();
+    for (seed, mut plan) in request
+        .seeds
+        .iter()
+        .flat_map(|seed| plans(request.variants, request.profile).into_iter().map(move |plan| (*seed, plan)))
+    {
+        let mut missing = Vec::new();
+        for variant in plan.variants {
+            let run = run(request, dataset, variant, seed);
+            match if request.force { None } else { run.finished()? } {
+                Some(summary) => {
+                    progress.say(format!("{} is trained already", run.folder.display()));
+                    outcomes.push(Outcome { folder: run.folder, summary, reused: true });
+                }
+                None => missing.push(variant),
             }
         }
-        if open.variants.is_empty() {
-            continue;
-        }
-        let images = match &images {
-            Some(images) => images,
-            None => images.insert(Images::load(request, progress)?),
-        };
-        let trainer = Trainer::new(request, dataset, &open, images)?;
-        for outcome in trainer.run(progress)? {
-            outcomes
-                .insert(VARIANTS.iter().find(|v| v.name == outcome.summary.variant).map_or("", |v| v.name), outcome);
+        plan.variants = missing;
+        if !plan.variants.is_empty() {
+            open.push((seed, plan));
         }
     }
-    Ok(request.variants.iter().filter_map(|variant| outcomes.remove(variant.name)).collect())
+    if !open.is_empty() {
+        say_plans(&open, progress);
+        let images = Images::load(request, progress)?;
+        for (seed, plan) in &open {
+            outcomes.extend(Trainer::new(request, dataset, plan, *seed, &images)?.run(progress)?);
+        }
+    }
+    let place = |outcome: &Outcome| {
+        let of = |summary: &RunSummary| request.variants.iter().position(|v| v.name == summary.variant);
+        (request.seeds.iter().position(|seed| *seed == outcome.summary.seed), of(&outcome.summary))
+    };
+    outcomes.sort_by_key(place);
+    Ok(outcomes)
 }
 
-fn run(request: &Request, dataset: dataset::Name, variant: Variant) -> Run {
+/// Says which networks are trained together.
+fn say_plans(plans: &[(u64, Plan)], progress: &Progress) {
+    let networks: usize = plans.iter().map(|(_, plan)| plan.variants.len()).sum();
+    let trunks = plans.iter().filter(|(_, plan)| plan.fln == Fln::Trained).count();
+    progress.say(format!("training {networks} networks: {trunks} trunks to train, {} to reuse", plans.len() - trunks));
+    for (seed, plan) in plans {
+        let names = plan.variants.iter().map(|variant| variant.title).collect::<Vec<_>>().join(", ");
+        progress.say(match plan.fln {
+            Fln::Trained => format!("  seed {seed}: one trunk with {names}"),
+            Fln::FrozenBaseline => format!("  seed {seed}: {names} on Baseline's trunk"),
+        });
+    }
+}
+
+fn run(request: &Request, dataset: dataset::Name, variant: Variant, seed: u64) -> Run {
     let config = RunConfig {
         dataset: dataset.label().to_owned(),
         data_digest: request.data.prepared.manifest_digest.clone(),
         variant: variant.name.to_owned(),
-        seed: request.seed,
+        seed,
         profile: request.profile.clone(),
     };
     let folder = request.runs.join(config.id());
@@ -186,6 +208,7 @@ type Affinities = BTreeMap<&'static str, Vec<f32>>;
 struct Trainer<'a> {
     request: &'a Request<'a>,
     dataset: dataset::Name,
+    seed: u64,
     runs: Vec<Run>,
     images: &'a Images<'a>,
     session: Session,
@@ -194,15 +217,20 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(request: &'a Request, dataset: dataset::Name, plan: &Plan, images: &'a Images<'a>) -> Result<Self> {
+    fn new(
+        request: &'a Request,
+        dataset: dataset::Name,
+        plan: &Plan,
+        seed: u64,
+        images: &'a Images<'a>,
+    ) -> Result<Self> {
         let training = request.profile.training(dataset)?;
-        let runs: Vec<Run> = plan.variants.iter().map(|variant| run(request, dataset, *variant)).collect();
+        let runs: Vec<Run> = plan.variants.iter().map(|variant| run(request, dataset, *variant, seed)).collect();
         let (device, _) = request.device;
         let profile = request.profile;
-        let mut session =
-            Session::new(&profile.network, plan, &profile.optimizer, request.seed, NetworkPath::Fast, device)?;
+        let mut session = Session::new(&profile.network, plan, &profile.optimizer, seed, NetworkPath::Fast, device)?;
         if plan.fln == Fln::FrozenBaseline {
-            session.load_trunk(&baseline(request, dataset)?)?;
+            session.load_trunk(&baseline(request, dataset, seed)?)?;
         }
         for run in &runs {
             files::create_folder(&run.folder)?;
@@ -215,18 +243,12 @@ impl<'a> Trainer<'a> {
             let text = toml::to_string(&run.config).map_err(|e| Error::Internal(e.to_string()))?;
             files::write(&run.file("config.toml"), text.as_bytes())?;
         }
-        Ok(Self { request, dataset, runs, images, session, batch: training.batch, steps: training.steps })
+        Ok(Self { request, dataset, seed, runs, images, session, batch: training.batch, steps: training.steps })
     }
 
     fn batches(&self, images: &'a Preload<'a>) -> Batches<'a> {
         let profile = self.request.profile;
-        Batches {
-            images,
-            input: profile.network.input,
-            policy: &profile.images,
-            size: self.batch,
-            seed: self.request.seed,
-        }
+        Batches { images, input: profile.network.input, policy: &profile.images, size: self.batch, seed: self.seed }
     }
 
     fn run(mut self, progress: &Progress) -> Result<Vec<Outcome>> {
@@ -409,7 +431,7 @@ impl<'a> Trainer<'a> {
             data_notes: prepared.notes.clone(),
             profile: request.profile.name.clone(),
             variant: run.variant.name.to_owned(),
-            seed: request.seed,
+            seed: self.seed,
             device: request.device.1.to_owned(),
             cpu_features: cpu_features(),
             threads: rayon::current_num_threads(),
@@ -441,8 +463,8 @@ fn remove(path: &Path) -> Result<()> {
 }
 
 /// The trained Baseline of the same data, profile and seed.
-fn baseline(request: &Request, dataset: dataset::Name) -> Result<BTreeMap<String, Tensor>> {
-    let baseline = run(request, dataset, VARIANTS[0]);
+fn baseline(request: &Request, dataset: dataset::Name, seed: u64) -> Result<BTreeMap<String, Tensor>> {
+    let baseline = run(request, dataset, VARIANTS[0], seed);
     if baseline.finished()?.is_none() {
         return Err(Error::Request(format!(
             "GAL-c starts from a trained Baseline, and there is none in {}: add --variant baseline",

@@ -2,7 +2,7 @@
 //! of every parameter, running statistics, and a hundred steps of training.
 
 use candle_core::{DType, Device, Tensor, Var};
-use gal_bench::model::{Affinity, Architecture, CorrelationNet, Pass, Path, Trunk, loss};
+use gal_bench::model::{Affinity, Architecture, CorrelationNet, NodeLayout, Pass, Path, Trunk, loss};
 use gal_bench::nn::{ConvBlock, ConvParameters, Group, Momentum, Parameters, Statistics};
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ impl Network {
         let (of_trunk, of_cln) = (Parameters::new(0), Parameters::new(0));
         let architecture = Architecture { decay, ..SMALL };
         let trunk = Trunk::new(&architecture, path, &of_trunk, &Device::Cpu).unwrap();
-        let cln = CorrelationNet::new(&architecture, affinity, path, &of_cln, &Device::Cpu).unwrap();
+        let cln = CorrelationNet::new(&architecture, (affinity, NodeLayout::Own), path, &of_cln, &Device::Cpu).unwrap();
         let (head, body): (BTreeMap<_, _>, BTreeMap<_, _>) =
             fixture.below(&format!("{prefix}/parameter/")).into_iter().partition(|(name, _)| name.starts_with("cln."));
         of_trunk.load(&body).unwrap();
@@ -149,7 +149,8 @@ fn evaluation_mode_agrees_with_pytorch_on_both_paths() {
 fn the_paper_size_network_has_the_papers_parameters() {
     let (of_trunk, of_cln) = (Parameters::new(0), Parameters::new(0));
     Trunk::new(&Architecture::PAPER, Path::Fast, &of_trunk, &Device::Cpu).unwrap();
-    CorrelationNet::new(&Architecture::PAPER, Affinity::Learned, Path::Fast, &of_cln, &Device::Cpu).unwrap();
+    CorrelationNet::new(&Architecture::PAPER, (Affinity::Learned, NodeLayout::Own), Path::Fast, &of_cln, &Device::Cpu)
+        .unwrap();
     let count = |parameters: &Parameters, branch: bool| -> usize {
         parameters.all().iter().filter(|(n, _)| n.starts_with("branch.") == branch).map(|(_, v)| v.elem_count()).sum()
     };

@@ -67,7 +67,7 @@ impl Workplace {
             data: &data,
             profile: &profile,
             variants,
-            seed: 5,
+            seeds: &[5],
             runs: &self.path(runs),
             device: (&Device::Cpu, "cpu"),
             force: false,
@@ -95,7 +95,7 @@ fn named(name: &str) -> Variant {
 fn variants_on_one_trunk_end_as_separate_runs_do() {
     let place = Workplace::new();
     place.train("together", &VARIANTS);
-    for variant in ["baseline", "gal-j", "gal-p"] {
+    for variant in VARIANTS.iter().map(|v| v.name).filter(|name| *name != "gal-c") {
         place.train(&format!("alone-{variant}"), &[named(variant)]);
         assert!(
             result(&place.path("together"), variant) == result(&place.path(&format!("alone-{variant}")), variant),
