@@ -23,6 +23,21 @@ pub fn write_with<T>(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> Resul
     Ok(filled)
 }
 
+/// Length of [`npy_header`].
+pub const NPY_HEADER: usize = 128;
+
+/// What comes before the values of an array in C order in a file as `numpy.lib.format` version 1.0 describes it:
+/// `kind` is numpy's name of the type, such as `<f4`.
+pub fn npy_header(kind: &str, shape: &[usize]) -> Vec<u8> {
+    let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    let about = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", shape.join(", "));
+    let length = NPY_HEADER - 10;
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    header.extend((length as u16).to_le_bytes());
+    header.extend(format!("{about:<width$}\n", width = length - 1).bytes());
+    header
+}
+
 /// Writes an image as PNG.
 pub fn write_png(path: &Path, image: &RgbImage, compression: CompressionType) -> Result<()> {
     let mut bytes = Vec::new();

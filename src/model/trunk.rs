@@ -121,14 +121,23 @@ impl Trunk {
 
     /// Pixels 0 to 255 as `[3, batch, side, side]` f32. `gated` asks for the features a correlation net works on.
     pub fn forward(&self, pixels: &Tensor, pass: Pass, gated: bool) -> Result<TrunkOutput> {
+        self.branches(&self.features(pixels, pass)?, pass, gated)
+    }
+
+    /// Whether nothing may ask for a gradient: the fast path has none in evaluation.
+    fn frozen(&self, pass: Pass) -> bool {
+        pass == Pass::Evaluate && self.path == Path::Fast
+    }
+
+    /// The backbone's last map `[c, batch, h, w]`, from pixels as in [`Trunk::forward`].
+    pub fn features(&self, pixels: &Tensor, pass: Pass) -> Result<Tensor> {
         let (channels, _, height, width) = pixels.dims4()?;
         let side = self.architecture.input;
         if (channels, height, width) != (3, side, side) {
             bail!("the network takes [3, batch, {side}, {side}], found {:?}", pixels.shape())
         }
         let eps = self.architecture.eps;
-        // The fast path has no gradient in evaluation, so nothing may ask it for one.
-        let frozen = pass == Pass::Evaluate && self.path == Path::Fast;
+        let frozen = self.frozen(pass);
         let own = |tensor: &Tensor| if frozen { tensor.detach() } else { tensor.clone() };
         let (mut x, moments) = standardize(pixels, &self.statistics("data_bn", pass), eps)?;
         self.record("data_bn", moments.as_ref())?;
@@ -147,7 +156,14 @@ impl Trunk {
             self.record(&name, moments.as_ref())?;
             x = y;
         }
-        let block = BranchBlock { eps, gated };
+        Ok(x)
+    }
+
+    /// Branches and classifiers, from [`Trunk::features`].
+    pub fn branches(&self, features: &Tensor, pass: Pass, gated: bool) -> Result<TrunkOutput> {
+        let frozen = self.frozen(pass);
+        let own = |tensor: &Tensor| if frozen { tensor.detach() } else { tensor.clone() };
+        let block = BranchBlock { eps: self.architecture.eps, gated };
         let statistics = match (self.statistics("branch.bn", pass), self.statistics("branch.pse.bn", pass)) {
             (Statistics::Running(features), Statistics::Running(mask)) => {
                 BranchStatistics::Running(BranchMoments { features, mask })
@@ -156,8 +172,8 @@ impl Trunk {
         };
         let branches = if frozen { self.branches.detach() } else { self.branches.clone() };
         let out = match self.path {
-            Path::Fast => block.forward(&x, &branches, &statistics)?,
-            Path::Plain => block.plain(&x, &branches, &statistics)?,
+            Path::Fast => block.forward(features, &branches, &statistics)?,
+            Path::Plain => block.plain(features, &branches, &statistics)?,
         };
         self.record("branch.bn", out.moments.as_ref().map(|m| &m.features))?;
         self.record("branch.pse.bn", out.moments.as_ref().map(|m| &m.mask))?;

@@ -5,7 +5,7 @@
 //! convolution's output and the pool's choices for the way back; [`plain`](ConvBlock::plain) is the same mathematics
 //! from candle's own operations, for every other device and as the twin that tests compare with.
 
-use super::convolution::{self, Geometry};
+use super::convolution::{self, Edge, Geometry};
 use super::rows::{self, Channel};
 use super::{Moments, Statistics, batch_norm, tensors};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -160,7 +160,8 @@ impl CustomOp3 for Op {
         let affine = tensors::slice(affine, affine_layout)?;
         let (bias, norm) = affine.split_at(g.outputs);
         let (gamma, beta) = norm.split_at(g.outputs);
-        let z = convolution::forward(&g, tensors::slice(x, x_layout)?, tensors::slice(w, w_layout)?);
+        let edge = if self.running.is_some() { Edge::Same } else { Edge::Any };
+        let z = convolution::forward(&g, tensors::slice(x, x_layout)?, tensors::slice(w, w_layout)?, edge);
         let (height, width) = (g.out_height(), g.out_width());
         let (out_height, out_width) = if self.block.pool { pooled(height, width) } else { (height, width) };
         let out_plane = g.batch * out_height * out_width;

@@ -176,12 +176,26 @@ fn fold(g: &Geometry, dx: Window, group: usize, (first, last): (usize, usize), c
     }
 }
 
+/// How the last columns of a tile, fewer than a kernel of the matrix product takes at a time, are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edge {
+    /// As fast as can be. Their last bits may differ from those of the same columns elsewhere in a tile.
+    Any,
+    /// As all others, so that an image has the same result in any batch.
+    Same,
+}
+
 /// `x * w` for `x` `[inputs, batch, height, width]` and `w` `[outputs, inputs / groups, kernel, kernel]`:
 /// `[outputs, batch, out_height, out_width]`.
-pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32]) -> Vec<f32> {
+pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], edge: Edge) -> Vec<f32> {
     let (width, taps, plane) = (g.out_width(), g.taps(), g.out_plane());
     let outputs = g.outputs / g.groups;
-    let tile = g.tile_rows(TILE);
+    let mut tile = g.tile_rows(TILE);
+    if edge == Edge::Same {
+        // The rows, up to twice as many, whose columns leave the least of their last block empty.
+        let empty = |rows: &usize| (rows * width).next_multiple_of(matrix::BLOCK) * 1000 / (rows * width);
+        tile = (tile..=2 * tile).min_by_key(empty).unwrap_or(tile).min(g.out_rows());
+    }
     let tiles = g.out_rows().div_ceil(tile);
     let x = &phases(g, x);
     let mut y = vec![0.0; g.outputs * plane];
@@ -190,14 +204,25 @@ pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32]) -> Vec<f32> {
         let (group, first) = (task / tiles, task % tiles * tile);
         let last = (first + tile).min(g.out_rows());
         let n = (last - first) * width;
-        scratch::with(taps * n, |columns| {
-            unfold(g, x, group, (first, last), columns);
-            matrix::multiply(
-                window.at(group * outputs * plane + first * width),
-                View::new(&w[group * outputs * taps..], outputs, taps, taps),
-                View::new(columns, taps, n, n),
-                false,
-            );
+        let out = window.at(group * outputs * plane + first * width);
+        let w = View::new(&w[group * outputs * taps..], outputs, taps, taps);
+        // A whole block may begin near the end of the last line.
+        scratch::with(taps * n + matrix::BLOCK, |columns| {
+            unfold(g, x, group, (first, last), &mut columns[..taps * n]);
+            let rest = if edge == Edge::Same { n % matrix::BLOCK } else { 0 };
+            matrix::multiply(out, w, View::new(columns, taps, n - rest, n), false);
+            if rest > 0 {
+                scratch::with(outputs * matrix::BLOCK, |whole| {
+                    let rest_of = View::new(&columns[n - rest..], taps, matrix::BLOCK, n);
+                    matrix::multiply(Window::new(whole, matrix::BLOCK), w, rest_of, false);
+                    for (channel, line) in whole.chunks_exact(matrix::BLOCK).enumerate() {
+                        #[allow(unsafe_code, reason = "the columns of a tile are one task's")]
+                        // SAFETY: a task owns the columns of its tile and group.
+                        let to = unsafe { out.at(channel * plane + n - rest).slice(rest) };
+                        to.copy_from_slice(&line[..rest]);
+                    }
+                });
+            }
         });
     });
     y
@@ -216,7 +241,7 @@ pub(super) fn input_gradient(g: &Geometry, w: &[f32], dy: &[f32]) -> Vec<f32> {
             width: g.out_width(),
             ..*g
         };
-        return forward(&flipped, dy, &flip(g, w));
+        return forward(&flipped, dy, &flip(g, w), Edge::Any);
     }
     let (width, taps, plane) = (g.out_width(), g.taps(), g.out_plane());
     let outputs = g.outputs / g.groups;

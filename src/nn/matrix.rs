@@ -124,6 +124,14 @@ pub(super) fn multiply(out: Window, a: View, b: View, accumulate: bool) {
     }
 }
 
+/// Columns that all of the gemm crate's kernels take whole (48, 24, 16, 12 or 8 at a time), and enough that it does not
+/// choose another order of additions for small products: a product of so many, or a multiple, gives a column the same
+/// bits wherever it stands.
+pub(super) const BLOCK: usize = 96;
+
+/// Columns of a piece are a multiple of this, so that only the last piece ends within a kernel.
+const KERNEL: usize = 48;
+
 /// Pieces a large product is cut into along its longer side.
 const PIECES: usize = 8;
 
@@ -139,7 +147,7 @@ pub(super) fn product(a: View, b: View) -> Vec<f32> {
             multiply(window.at(first * n), a.rows(first, step.min(m - first)), b, false);
         });
     } else {
-        let step = n.div_ceil(PIECES).next_multiple_of(48);
+        let step = n.div_ceil(PIECES).next_multiple_of(KERNEL);
         (0..n.div_ceil(step)).into_par_iter().for_each(|piece| {
             let first = piece * step;
             multiply(window.at(first), a, b.columns(first, step.min(n - first)), false);

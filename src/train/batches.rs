@@ -99,10 +99,14 @@ pub struct Batch {
 impl Batch {
     /// Pixels `[3, batch, side, side]` and one-hot targets `[40, 2, batch]`, f32 on `device`.
     pub fn tensors(&self, device: &Device) -> Result<(Tensor, Tensor)> {
-        let batch = self.images.len();
-        let pixels = Tensor::from_slice(&self.pixels, (3, batch, self.side, self.side), device)?;
-        Ok((pixels, Tensor::from_slice(&self.targets, (COUNT, 2, batch), device)?))
+        let pixels = Tensor::from_slice(&self.pixels, (3, self.images.len(), self.side, self.side), device)?;
+        Ok((pixels, targets(&self.targets, device)?))
     }
+}
+
+/// One-hot targets as a tensor `[40, 2, batch]`.
+pub(super) fn targets(values: &[f32], device: &Device) -> Result<Tensor> {
+    Ok(Tensor::from_slice(values, (COUNT, 2, values.len() / (COUNT * 2)), device)?)
 }
 
 /// Where an image is cut and whether it is mirrored.
@@ -154,30 +158,47 @@ impl Batches<'_> {
         View { left, top, mirrored: self.policy.flip && random.random_bool(0.5) }
     }
 
-    /// The batch of training step `step`.
-    pub fn training(&self, step: usize) -> Result<Batch> {
-        let views: Vec<View> = (step * self.size..(step + 1) * self.size).map(|place| self.view(place)).collect();
-        self.assemble(self.order(step), &views)
+    fn views(&self, step: usize) -> Vec<View> {
+        (step * self.size..(step + 1) * self.size).map(|place| self.view(place)).collect()
     }
 
-    /// The images `range` for testing: centre crop, not mirrored.
-    pub fn testing(&self, range: Range<usize>) -> Result<Batch> {
+    /// The batch of training step `step`.
+    pub fn training(&self, step: usize) -> Result<Batch> {
+        self.assemble(self.order(step), &self.views(step))
+    }
+
+    /// The images of training step `step`, each with whether it is mirrored, and the one-hot targets `[40, 2, batch]`:
+    /// what is left of a batch where every image is cut in the centre and its features are known.
+    pub fn mirrored(&self, step: usize) -> (Vec<(usize, bool)>, Vec<f32>) {
+        let images = self.order(step);
+        let targets = self.targets(&images);
+        (images.into_iter().zip(self.views(step).iter().map(|view| view.mirrored)).collect(), targets)
+    }
+
+    /// The images `range`, cut in the centre, mirrored or not.
+    pub fn centred(&self, range: Range<usize>, mirrored: bool) -> Result<Batch> {
         let margin = (self.policy.resize - self.input) / 2;
-        let views: Vec<View> = range.clone().map(|_| View { left: margin, top: margin, mirrored: false }).collect();
+        let views: Vec<View> = range.clone().map(|_| View { left: margin, top: margin, mirrored }).collect();
         self.assemble(range.collect(), &views)
+    }
+
+    /// One-hot, `[40, 2, batch]`.
+    fn targets(&self, images: &[usize]) -> Vec<f32> {
+        let mut targets = vec![0.0; COUNT * 2 * images.len()];
+        for (place, image) in images.iter().enumerate() {
+            let labels = self.images.faces.labels(self.images.rows[*image]);
+            for (attribute, positive) in labels.iter().enumerate() {
+                targets[(2 * attribute + usize::from(*positive)) * images.len() + place] = 1.0;
+            }
+        }
+        targets
     }
 
     fn assemble(&self, images: Vec<usize>, views: &[View]) -> Result<Batch> {
         let (batch, side) = (images.len(), self.input);
         let plane = side * side;
         let mut pixels = vec![0.0; 3 * batch * plane];
-        let mut targets = vec![0.0; COUNT * 2 * batch];
-        for (place, image) in images.iter().enumerate() {
-            let labels = self.images.faces.labels(self.images.rows[*image]);
-            for (attribute, positive) in labels.iter().enumerate() {
-                targets[(2 * attribute + usize::from(*positive)) * batch + place] = 1.0;
-            }
-        }
+        let targets = self.targets(&images);
         let (red, rest) = pixels.split_at_mut(batch * plane);
         let (green, blue) = rest.split_at_mut(batch * plane);
         red.par_chunks_exact_mut(plane)
@@ -189,27 +210,31 @@ impl Batches<'_> {
             })?;
         Ok(Batch { images, side, pixels, targets })
     }
+}
 
-    /// Calls `work` with the batch of each step in turn, made on another thread ahead of time.
-    pub fn each(&self, steps: Range<usize>, mut work: impl FnMut(usize, Batch) -> Result<()>) -> Result<()> {
-        std::thread::scope(|scope| {
-            let (sender, receiver) = mpsc::sync_channel(AHEAD);
-            let range = steps.clone();
-            scope.spawn(move || {
-                for step in range {
-                    // The receiver is gone when training stopped early.
-                    if sender.send(self.training(step)).is_err() {
-                        return;
-                    }
+/// Calls `work` with what `make` makes of each step in turn, made on another thread ahead of time.
+pub(super) fn ahead<T: Send>(
+    steps: Range<usize>,
+    make: impl Fn(usize) -> Result<T> + Send,
+    mut work: impl FnMut(usize, T) -> Result<()>,
+) -> Result<()> {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(AHEAD);
+        let range = steps.clone();
+        scope.spawn(move || {
+            for step in range {
+                // The receiver is gone when training stopped early.
+                if sender.send(make(step)).is_err() {
+                    return;
                 }
-            });
-            for step in steps {
-                let batch = receiver.recv().map_err(|_| Error::Internal("the loader stopped".to_owned()))??;
-                work(step, batch)?;
             }
-            Ok(())
-        })
-    }
+        });
+        for step in steps {
+            let made = receiver.recv().map_err(|_| Error::Internal("the loader stopped".to_owned()))??;
+            work(step, made)?;
+        }
+        Ok(())
+    })
 }
 
 /// Cuts a square of `side` out of an interleaved RGB image of `width`, into one plane a colour.

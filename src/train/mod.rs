@@ -4,8 +4,10 @@
 mod batches;
 mod checkpoint;
 mod device;
+mod features;
 mod outputs;
 mod plan;
+mod run;
 mod session;
 mod trainer;
 

@@ -127,6 +127,41 @@ impl Scores {
     }
 }
 
+/// Single masks that are kept beside the mean.
+const SINGLE_MASKS: usize = 12;
+
+/// PSE masks of a split: their mean, and those of its first images.
+#[derive(Debug, Default)]
+pub(super) struct Masks {
+    /// `[40 * positions]`.
+    mean: Vec<f32>,
+    /// `[40 * positions]` of each image.
+    single: Vec<Vec<f32>>,
+}
+
+impl Masks {
+    /// Adds the masks `[40, batch, positions]` of a batch of a split of `images`.
+    pub(super) fn add(&mut self, masks: &[f32], batch: usize, images: usize) {
+        let positions = masks.len() / (COUNT * batch);
+        self.mean.resize(COUNT * positions, 0.0);
+        for image in 0..batch {
+            let own = (0..COUNT).flat_map(|attribute| &masks[(attribute * batch + image) * positions..][..positions]);
+            self.mean.iter_mut().zip(own.clone()).for_each(|(mean, value)| *mean += value / images as f32);
+            if self.single.len() < SINGLE_MASKS {
+                self.single.push(own.copied().collect());
+            }
+        }
+    }
+
+    /// Writes `masks.npy`: f32 `[1 + n, 40, side, side]`, the mean and then the first n images.
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        let side = (self.mean.len() / COUNT).isqrt();
+        let mut bytes = files::npy_header("<f4", &[1 + self.single.len(), COUNT, side, side]);
+        bytes.extend([&self.mean].into_iter().chain(&self.single).flatten().flat_map(|value| value.to_le_bytes()));
+        files::write(path, &bytes)
+    }
+}
+
 /// Writes `affinity.csv`: a header and a row for each attribute, from `[40 * 40]`.
 pub(super) fn write_affinity(path: &Path, affinity: &[f32]) -> Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());

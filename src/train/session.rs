@@ -47,6 +47,8 @@ pub struct Predictions {
     pub cln: BTreeMap<&'static str, Vec<f32>>,
     /// Weights between attributes summed over the batch, `[40 * 40]`, by variant.
     pub affinity: BTreeMap<&'static str, Vec<f32>>,
+    /// PSE masks, `[40 * batch * positions]`.
+    pub masks: Vec<f32>,
 }
 
 impl Session {
@@ -80,10 +82,25 @@ impl Session {
         Ok(Self { trunk, parameters, optimizer, heads })
     }
 
-    /// One step of every network on a batch (see [`super::Batch::tensors`]).
-    pub fn step(&mut self, pixels: &Tensor, targets: &Tensor, rate: f64) -> Result<Losses> {
-        let pass = if self.optimizer.is_some() { Pass::Train } else { Pass::Evaluate };
-        let out = self.trunk.forward(pixels, pass, !self.heads.is_empty())?;
+    /// Whether the trunk keeps its weights.
+    pub fn frozen(&self) -> bool {
+        self.optimizer.is_none()
+    }
+
+    /// How a batch goes through the trunk in training.
+    fn pass(&self) -> Pass {
+        if self.frozen() { Pass::Evaluate } else { Pass::Train }
+    }
+
+    /// The backbone's last map for a training batch (see [`super::Batch::tensors`]): of a frozen trunk always the same
+    /// for one image.
+    pub fn features(&self, pixels: &Tensor) -> Result<Tensor> {
+        Ok(self.trunk.features(pixels, self.pass())?)
+    }
+
+    /// One step of every network on a batch, from its [`Session::features`].
+    pub fn step(&mut self, features: &Tensor, targets: &Tensor, rate: f64) -> Result<Losses> {
+        let out = self.trunk.branches(features, self.pass(), !self.heads.is_empty())?;
         let fln = self.optimizer.is_some().then(|| loss(&out.logits, targets)).transpose()?;
         let mut cln = Vec::new();
         for head in &self.heads {
@@ -111,7 +128,12 @@ impl Session {
     pub fn predict(&self, pixels: &Tensor) -> Result<Predictions> {
         let flat = |logits: &Tensor| -> Result<Vec<f32>> { Ok(probabilities(logits)?.flatten_all()?.to_vec1()?) };
         let out = self.trunk.forward(pixels, Pass::Evaluate, !self.heads.is_empty())?;
-        let mut predictions = Predictions { fln: flat(&out.logits)?, cln: BTreeMap::new(), affinity: BTreeMap::new() };
+        let mut predictions = Predictions {
+            fln: flat(&out.logits)?,
+            cln: BTreeMap::new(),
+            affinity: BTreeMap::new(),
+            masks: out.mask.flatten_all()?.to_vec1()?,
+        };
         for head in &self.heads {
             let gated = out.gated.as_ref().ok_or_else(|| Error::Internal("no gated features".to_owned()))?;
             let refined = head.net.forward(gated)?;

@@ -1,17 +1,19 @@
 //! The training loop: for each plan, steps with logging, validation and checkpoints, then the test split and the run
 //! folders. A finished run is left alone; an unfinished one goes on from its last checkpoint.
 
-use super::batches::{Batches, Faces, Preload};
+use super::batches::{Batches, Faces, Preload, ahead, targets};
 use super::checkpoint::Checkpoint;
-use super::outputs::{Means, Scores, TrainingLine, ValidationLine, append_line, keep_lines, write_affinity};
+use super::features::{Features, pictures};
+use super::outputs::{Masks, Means, Scores, TrainingLine, ValidationLine, append_line, keep_lines, write_affinity};
 use super::plan::{Plan, plans};
+use super::run::{BEST, LAST, METRICS, RESUME, Run, baseline};
 use super::session::Session;
 use crate::attribute::COUNT;
 use crate::config::{Profile, RunConfig, RunSummary};
 use crate::dataset::{self, Split};
 use crate::error::{Error, Result};
-use crate::model::{Fln, Path as NetworkPath, VARIANTS, Variant};
-use crate::progress::Progress;
+use crate::model::{Fln, Path as NetworkPath, Variant};
+use crate::progress::{Bar, Progress};
 use crate::{files, store};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -51,48 +53,14 @@ pub struct Outcome {
     pub reused: bool,
 }
 
-/// One variant's place on disk.
-struct Run {
-    variant: Variant,
-    config: RunConfig,
-    folder: PathBuf,
-}
-
-impl Run {
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    /// The record of this very run, if it is finished; an error if the folder holds another one.
-    fn finished(&self) -> Result<Option<RunSummary>> {
-        let config = self.file("config.toml");
-        if !config.exists() {
-            return Ok(None);
-        }
-        if let Some(difference) = self.config.difference(&RunConfig::read(&config)?) {
-            return Err(Error::Request(format!(
-                "the run folder {} holds another run ({difference}): choose another --runs folder, or replace it with \
-                 --force",
-                self.folder.display()
-            )));
-        }
-        let summary = self.file("summary.json");
-        summary.exists().then(|| RunSummary::read(&summary)).transpose()
-    }
-}
-
-/// Metadata of a network's checkpoint.
-#[derive(Debug, Serialize, Deserialize)]
-struct About {
-    config: RunConfig,
-}
-
 /// Metadata of the state that an unfinished run goes on from.
 #[derive(Debug, Serialize, Deserialize)]
 struct Progressed {
     configs: Vec<RunConfig>,
     steps: usize,
     seconds: f64,
+    /// The best validation accuracy so far, by run.
+    best: Vec<f64>,
 }
 
 /// Trains what is not there yet; outcomes seed by seed, in the order of `request.variants`.
@@ -108,7 +76,7 @@ pub fn train(request: &Request, progress: &Progress) -> Result<Vec<Outcome>> {
     {
         let mut missing = Vec::new();
         for variant in plan.variants {
-            let run = run(request, dataset, variant, seed);
+            let run = Run::new(request, dataset, variant, seed);
             match if request.force { None } else { run.finished()? } {
                 Some(summary) => {
                     progress.say(format!("{} is trained already", run.folder.display()));
@@ -149,18 +117,6 @@ fn say_plans(plans: &[(u64, Plan)], progress: &Progress) {
             Fln::FrozenBaseline => format!("  seed {seed}: {names} on Baseline's trunk"),
         });
     }
-}
-
-fn run(request: &Request, dataset: dataset::Name, variant: Variant, seed: u64) -> Run {
-    let config = RunConfig {
-        dataset: dataset.label().to_owned(),
-        data_digest: request.data.prepared.manifest_digest.clone(),
-        variant: variant.name.to_owned(),
-        seed,
-        profile: request.profile.clone(),
-    };
-    let folder = request.runs.join(config.id());
-    Run { variant, config, folder }
 }
 
 impl Faces for store::Reader {
@@ -204,6 +160,31 @@ impl<'a> Images<'a> {
 /// The mean affinity by variant, `[40 * 40]`.
 type Affinities = BTreeMap<&'static str, Vec<f32>>;
 
+/// What the networks of a plan say of a split.
+struct Scored {
+    /// By run.
+    scores: Vec<Scores>,
+    affinity: Affinities,
+    masks: Masks,
+}
+
+/// How far a run has come, for log and progress.
+struct Course {
+    bar: Bar,
+    /// Losses since the last line of the log, and when that was.
+    means: Means,
+    since: Instant,
+    started: Instant,
+    /// Seconds spent by earlier processes.
+    before: f64,
+}
+
+impl Course {
+    fn seconds(&self) -> f64 {
+        self.before + self.started.elapsed().as_secs_f64()
+    }
+}
+
 /// One plan being carried out.
 struct Trainer<'a> {
     request: &'a Request<'a>,
@@ -212,6 +193,8 @@ struct Trainer<'a> {
     runs: Vec<Run>,
     images: &'a Images<'a>,
     session: Session,
+    /// The best validation accuracy so far, by run.
+    best: Vec<f64>,
     batch: usize,
     steps: usize,
 }
@@ -225,7 +208,7 @@ impl<'a> Trainer<'a> {
         images: &'a Images<'a>,
     ) -> Result<Self> {
         let training = request.profile.training(dataset)?;
-        let runs: Vec<Run> = plan.variants.iter().map(|variant| run(request, dataset, *variant, seed)).collect();
+        let runs: Vec<Run> = plan.variants.iter().map(|variant| Run::new(request, dataset, *variant, seed)).collect();
         let (device, _) = request.device;
         let profile = request.profile;
         let mut session = Session::new(&profile.network, plan, &profile.optimizer, seed, NetworkPath::Fast, device)?;
@@ -233,17 +216,10 @@ impl<'a> Trainer<'a> {
             session.load_trunk(&baseline(request, dataset, seed)?)?;
         }
         for run in &runs {
-            files::create_folder(&run.folder)?;
-            if request.force {
-                // What a replaced run left must not be taken for this one's.
-                for name in ["summary.json", RESUME, "metrics.jsonl", "predictions.parquet", "affinity.csv"] {
-                    remove(&run.file(name))?;
-                }
-            }
-            let text = toml::to_string(&run.config).map_err(|e| Error::Internal(e.to_string()))?;
-            files::write(&run.file("config.toml"), text.as_bytes())?;
+            run.create(request.force)?;
         }
-        Ok(Self { request, dataset, seed, runs, images, session, batch: training.batch, steps: training.steps })
+        let best = vec![0.0; runs.len()];
+        Ok(Self { request, dataset, seed, runs, images, session, best, batch: training.batch, steps: training.steps })
     }
 
     fn batches(&self, images: &'a Preload<'a>) -> Batches<'a> {
@@ -253,46 +229,85 @@ impl<'a> Trainer<'a> {
 
     fn run(mut self, progress: &Progress) -> Result<Vec<Outcome>> {
         let started = Instant::now();
-        let names = self.runs.iter().map(|run| run.variant.title).collect::<Vec<_>>().join(", ");
         let (first, before) = self.resume(progress)?;
-        let bar = progress.bar(&names, "steps", self.steps);
-        bar.advance(first);
-        let schedule = self.request.profile.training(self.dataset)?.schedule;
+        let names = self.runs.iter().map(|run| run.variant.title).collect::<Vec<_>>().join(", ");
+        let batches = self.batches(&self.images.train);
+        let features = self.features(&batches, progress)?;
+        let mut course = Course {
+            bar: progress.bar(&names, "steps", self.steps),
+            means: Means::default(),
+            since: Instant::now(),
+            started,
+            before,
+        };
+        course.bar.advance(first);
+        let device = self.request.device.0;
+        let steps = first..self.steps;
+        match &features {
+            Some(features) => ahead(
+                steps,
+                |step| {
+                    let (images, targets) = batches.mirrored(step);
+                    Ok((features.batch(&images)?, targets))
+                },
+                |step, (features, wanted)| {
+                    self.step(step, &features.to_device(device)?, &targets(&wanted, device)?, &mut course)
+                },
+            )?,
+            None => ahead(
+                steps,
+                |step| batches.training(step),
+                |step, batch| {
+                    let (pixels, targets) = batch.tensors(device)?;
+                    let features = self.session.features(&pixels)?;
+                    self.step(step, &features, &targets, &mut course)
+                },
+            )?,
+        }
+        course.bar.finish();
+        self.finish(&course)
+    }
+
+    /// The features of all training images, where the backbone is frozen and they are less work than the steps.
+    fn features(&self, batches: &Batches, progress: &Progress) -> Result<Option<Features>> {
+        let seen = self.steps * self.batch;
+        let fewer = self.session.frozen().then(|| pictures(batches.policy, batches.images.len(), seen)).flatten();
+        let Some(pictures) = fewer else { return Ok(None) };
+        progress.say(format!("the frozen backbone sees {pictures} pictures once, instead of {seen} in all steps"));
+        Features::compute(&self.session, batches, &self.runs[0].folder, self.request.device.0, progress).map(Some)
+    }
+
+    /// One step, and what is due after it.
+    fn step(&mut self, step: usize, features: &Tensor, targets: &Tensor, course: &mut Course) -> Result<()> {
         let profile = self.request.profile;
-        let mut means = Means::default();
-        let mut since = Instant::now();
-        self.batches(&self.images.train).each(first..self.steps, |step, batch| {
-            let rate = schedule.rate(step, self.steps);
-            let (pixels, targets) = batch.tensors(self.request.device.0)?;
-            let losses = self.session.step(&pixels, &targets, rate)?;
-            if losses.fln.iter().chain(losses.cln.values()).any(|loss| !loss.is_finite()) {
-                return Err(Error::Request(format!(
-                    "training diverged at step {step} (losses {losses:?}, learning rate {rate}): lower the rate in the \
-                     profile's schedule and start again with --force"
-                )));
-            }
-            means.add(&losses);
-            let done = step + 1;
-            if done.is_multiple_of(profile.log_every) || done == self.steps {
-                let speed = (means.steps() * self.batch) as f64 / since.elapsed().as_secs_f64();
-                self.log(done, rate, &means, speed)?;
-                let loss = means.fln().or_else(|| self.runs.first().and_then(|run| means.cln(run.variant.name)));
-                bar.message(format!("loss {:.3}, {speed:.0} images/s", loss.unwrap_or_default()));
-                means = Means::default();
-                since = Instant::now();
-            }
-            bar.advance(1);
-            if !self.images.val.is_empty() && (done.is_multiple_of(profile.validate_every) || done == self.steps) {
-                self.validate(done)?;
-                since = Instant::now();
-            }
-            if done.is_multiple_of(profile.checkpoint_every) && done < self.steps {
-                self.checkpoint(done, before + started.elapsed().as_secs_f64())?;
-            }
-            Ok(())
-        })?;
-        bar.finish();
-        self.finish(before, started)
+        let rate = profile.training(self.dataset)?.schedule.rate(step, self.steps);
+        let losses = self.session.step(features, targets, rate)?;
+        if losses.fln.iter().chain(losses.cln.values()).any(|loss| !loss.is_finite()) {
+            return Err(Error::Request(format!(
+                "training diverged at step {step} (losses {losses:?}, learning rate {rate}): lower the rate in the \
+                 profile's schedule and start again with --force"
+            )));
+        }
+        course.means.add(&losses);
+        let done = step + 1;
+        if done.is_multiple_of(profile.log_every) || done == self.steps {
+            let speed = (course.means.steps() * self.batch) as f64 / course.since.elapsed().as_secs_f64();
+            self.log(done, rate, &course.means, speed)?;
+            let means = &course.means;
+            let loss = means.fln().or_else(|| self.runs.first().and_then(|run| means.cln(run.variant.name)));
+            course.bar.message(format!("loss {:.3}, {speed:.0} images/s", loss.unwrap_or_default()));
+            course.means = Means::default();
+            course.since = Instant::now();
+        }
+        course.bar.advance(1);
+        if !self.images.val.is_empty() && (done.is_multiple_of(profile.validate_every) || done == self.steps) {
+            self.validate(done)?;
+            course.since = Instant::now();
+        }
+        if done.is_multiple_of(profile.checkpoint_every) && done < self.steps {
+            self.checkpoint(done, course.seconds())?;
+        }
+        Ok(())
     }
 
     fn log(&self, step: usize, lr: f64, means: &Means, images_per_second: f64) -> Result<()> {
@@ -306,20 +321,25 @@ impl<'a> Trainer<'a> {
                 loss_cln: means.cln(run.variant.name),
                 images_per_second,
             };
-            append_line(&run.file("metrics.jsonl"), &line)?;
+            append_line(&run.file(METRICS), &line)?;
         }
         Ok(())
     }
 
-    fn validate(&self, step: usize) -> Result<()> {
-        let (scores, _) = self.score(&self.images.val)?;
-        for (run, scores) in self.runs.iter().zip(scores) {
+    fn validate(&mut self, step: usize) -> Result<()> {
+        let scored = self.score(&self.images.val)?;
+        for ((run, scores), best) in self.runs.iter().zip(scored.scores).zip(&mut self.best) {
             let line = ValidationLine {
                 step,
                 validation_accuracy_fln: scores.accuracy(&scores.fln),
                 validation_accuracy_cln: scores.cln.as_ref().map(|cln| scores.accuracy(cln)),
             };
-            append_line(&run.file("metrics.jsonl"), &line)?;
+            append_line(&run.file(METRICS), &line)?;
+            let judged = line.validation_accuracy_cln.unwrap_or(line.validation_accuracy_fln);
+            if judged > *best {
+                *best = judged;
+                run.write_network(BEST, self.session.network(&run.variant))?;
+            }
         }
         Ok(())
     }
@@ -334,7 +354,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn checkpoint(&self, steps: usize, seconds: f64) -> Result<()> {
-        let about = Progressed { configs: self.configs(), steps, seconds };
+        let about = Progressed { configs: self.configs(), steps, seconds, best: self.best.clone() };
         Checkpoint { tensors: self.session.state(), about }.write(&self.state_file())
     }
 
@@ -347,17 +367,18 @@ impl<'a> Trainer<'a> {
             if state.about.configs == self.configs() {
                 self.session.load_state(&state.tensors)?;
                 found = (state.about.steps, state.about.seconds);
+                self.best = state.about.best;
                 progress.say(format!("going on from step {}", found.0));
             }
         }
         for run in &self.runs {
-            keep_lines(&run.file("metrics.jsonl"), found.0)?;
+            keep_lines(&run.file(METRICS), found.0)?;
         }
         Ok(found)
     }
 
-    /// Probabilities on a split, and the mean affinity, of each run.
-    fn score(&self, images: &'a Preload<'a>) -> Result<(Vec<Scores>, Affinities)> {
+    /// What each run says of a split.
+    fn score(&self, images: &'a Preload<'a>) -> Result<Scored> {
         let batches = self.batches(images);
         let rows = images.rows().iter().map(|row| &self.request.data.rows[*row]);
         let mut scores: Vec<Scores> = self
@@ -371,9 +392,10 @@ impl<'a> Trainer<'a> {
             })
             .collect();
         let mut affinity = Affinities::new();
+        let mut masks = Masks::default();
         for first in (0..images.len()).step_by(self.batch) {
             let range = first..(first + self.batch).min(images.len());
-            let (pixels, _) = batches.testing(range)?.tensors(self.request.device.0)?;
+            let (pixels, _) = batches.centred(range, false)?.tensors(self.request.device.0)?;
             let predictions = self.session.predict(&pixels)?;
             for (run, scores) in self.runs.iter().zip(&mut scores) {
                 scores.fln.extend(&predictions.fln);
@@ -381,33 +403,33 @@ impl<'a> Trainer<'a> {
                     cln.extend(own);
                 }
             }
+            masks.add(&predictions.masks, pixels.dim(1)?, images.len());
             for (variant, sum) in predictions.affinity {
                 let total = affinity.entry(variant).or_insert_with(|| vec![0.0; COUNT * COUNT]);
                 total.iter_mut().zip(sum).for_each(|(total, sum)| *total += sum / images.len() as f32);
             }
         }
-        Ok((scores, affinity))
+        Ok(Scored { scores, affinity, masks })
     }
 
-    fn finish(self, before: f64, started: Instant) -> Result<Vec<Outcome>> {
-        let (scores, affinity) = self.score(&self.images.test)?;
+    fn finish(self, course: &Course) -> Result<Vec<Outcome>> {
+        let Scored { scores, affinity, masks } = self.score(&self.images.test)?;
         let state = self.state_file();
-        let wall_seconds = before + started.elapsed().as_secs_f64();
+        let wall_seconds = course.seconds();
         let mut outcomes = Vec::new();
         for (run, scores) in self.runs.iter().zip(scores) {
             scores.write(&run.file("predictions.parquet"))?;
             if let Some(affinity) = affinity.get(run.variant.name) {
                 write_affinity(&run.file("affinity.csv"), affinity)?;
             }
-            let tensors = self.session.network(&run.variant);
-            Checkpoint { tensors, about: About { config: run.config.clone() } }
-                .write(&run.file("checkpoint.safetensors"))?;
+            masks.write(&run.file("masks.npy"))?;
+            run.write_network(LAST, self.session.network(&run.variant))?;
             let summary = self.summary(run, wall_seconds)?;
             let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::Internal(e.to_string()))?;
             files::write(&run.file("summary.json"), text.as_bytes())?;
             outcomes.push(Outcome { folder: run.folder.clone(), summary, reused: false });
         }
-        remove(&state)?;
+        files::remove(&state)?;
         Ok(outcomes)
     }
 
@@ -450,28 +472,6 @@ impl<'a> Trainer<'a> {
             deviations,
         })
     }
-}
-
-/// The state that an unfinished run goes on from.
-const RESUME: &str = "resume.safetensors";
-
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
-        _ => Ok(()),
-    }
-}
-
-/// The trained Baseline of the same data, profile and seed.
-fn baseline(request: &Request, dataset: dataset::Name, seed: u64) -> Result<BTreeMap<String, Tensor>> {
-    let baseline = run(request, dataset, VARIANTS[0], seed);
-    if baseline.finished()?.is_none() {
-        return Err(Error::Request(format!(
-            "GAL-c starts from a trained Baseline, and there is none in {}: add --variant baseline",
-            baseline.folder.display()
-        )));
-    }
-    Ok(Checkpoint::<About>::read(&baseline.file("checkpoint.safetensors"), request.device.0)?.tensors)
 }
 
 /// The processor's vector extensions that decide which loops run.

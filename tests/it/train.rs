@@ -8,8 +8,10 @@ use gal_bench::model::{VARIANTS, Variant};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Reader};
 use gal_bench::train::{Outcome, Request, train};
+use rand::RngExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// The network of the paper at a size that trains in a second.
 pub(crate) const TINY: &str = r#"
@@ -47,8 +49,12 @@ pub(crate) struct Workplace {
 
 impl Workplace {
     pub(crate) fn new() -> Self {
+        Self::with(TINY)
+    }
+
+    fn with(profile: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("tiny.toml"), TINY).unwrap();
+        std::fs::write(folder.path().join("tiny.toml"), profile).unwrap();
         let faces = synthetic::Options { train: 30, val: 6, test: 10, seed: 1 };
         let dataset = synthetic::dataset(&faces).unwrap();
         let options = store::Options { size: 48, copies: Some(2), ..store::Options::default() };
@@ -84,7 +90,9 @@ impl Workplace {
 /// The bytes of everything that a run computes.
 fn result(runs: &Path, variant: &str) -> Vec<Vec<u8>> {
     let folder = runs.join(format!("synthetic-tiny-{variant}-seed5"));
-    ["checkpoint.safetensors", "predictions.parquet"].map(|name| std::fs::read(folder.join(name)).unwrap()).into()
+    ["checkpoint.safetensors", "best.safetensors", "predictions.parquet", "masks.npy"]
+        .map(|name| std::fs::read(folder.join(name)).unwrap())
+        .into()
 }
 
 fn named(name: &str) -> Variant {
@@ -121,29 +129,52 @@ fn a_result_does_not_depend_on_the_number_of_threads() {
     }
 }
 
-#[test]
-fn a_killed_run_goes_on_and_ends_in_the_same_bytes() {
-    let place = Workplace::new();
+/// Trains `variant` through the binary, killed ten times after one to three checkpoints and some more time, and
+/// undisturbed; both must leave the same bytes.
+fn ten_kills(place: &Workplace, variant: &str) {
     let command = |runs: &str| {
         let mut command = Command::new(cargo_bin!("gal-bench"));
-        command.args(["train", "--quiet", "--seed", "5", "--variant", "gal-j", "--device", "cpu"]);
+        command.args(["train", "--quiet", "--seed", "5", "--variant", variant, "--device", "cpu"]);
         command.arg("--profile").arg(place.path("tiny.toml"));
         command.arg("--prepared").arg(place.path("prepared"));
         command.arg("--runs").arg(place.path(runs));
         command
     };
     assert!(command("undisturbed").status().unwrap().success());
-    let state = place.path("killed").join("synthetic-tiny-gal-j-seed5/resume.safetensors");
-    let mut child = command("killed").spawn().unwrap();
-    while !state.exists() && child.try_wait().unwrap().is_none() {
-        std::thread::yield_now();
+    let state = place.path("killed").join(format!("synthetic-tiny-{variant}-seed5/resume.safetensors"));
+    let written = || std::fs::metadata(&state).and_then(|data| data.modified()).ok();
+    let mut moment = gal_bench::random::generator(11, &[gal_bench::random::name(variant)]);
+    for kill in 0..10 {
+        let mut child = command("killed").spawn().unwrap();
+        for _ in 0..moment.random_range(1..=3) {
+            let before = written();
+            while written() == before {
+                assert!(child.try_wait().unwrap().is_none(), "the run ended before kill {kill}");
+                std::thread::yield_now();
+            }
+        }
+        std::thread::sleep(Duration::from_micros(moment.random_range(0..20_000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(state.exists(), "the run ended before it could be killed");
     assert!(command("killed").status().unwrap().success());
     assert!(!state.exists());
-    assert!(result(&place.path("undisturbed"), "gal-j") == result(&place.path("killed"), "gal-j"));
+    assert!(result(&place.path("undisturbed"), variant) == result(&place.path("killed"), variant));
+}
+
+#[test]
+fn ten_kills_at_random_moments_end_in_the_bytes_of_none() {
+    let place = Workplace::with(&TINY.replace("steps = 40", "steps = 400"));
+    ten_kills(&place, "gal-j");
+}
+
+#[test]
+fn ten_kills_of_gal_c_on_features_computed_once_end_in_the_bytes_of_none() {
+    let profile = TINY.replace("steps = 40", "steps = 400").replace("\"random\"", "\"centre\"");
+    let place = Workplace::with(&profile);
+    place.train("undisturbed", &[named("baseline")]);
+    place.train("killed", &[named("baseline")]);
+    ten_kills(&place, "gal-c");
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(in crate::store) const PROGRESS: &str = "progress";
 /// Images a block; those of one source stay together.
 const BLOCK: usize = 256;
 /// Length of the array's header.
-pub(in crate::store) const HEADER: u64 = 128;
+pub(in crate::store) const HEADER: u64 = files::NPY_HEADER as u64;
 
 pub(super) struct Npy {
     folder: PathBuf,
@@ -32,12 +32,7 @@ pub(super) struct Npy {
 
 /// The first [`HEADER`] bytes of the array.
 pub(in crate::store) fn header(images: usize, size: u32) -> Vec<u8> {
-    let shape = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({images}, {size}, {size}, 3), }}");
-    let length = HEADER as usize - 10;
-    let mut header = b"\x93NUMPY\x01\x00".to_vec();
-    header.extend((length as u16).to_le_bytes());
-    header.extend(format!("{shape:<width$}\n", width = length - 1).bytes());
-    header
+    files::npy_header("|u1", &[images, size as usize, size as usize, 3])
 }
 
 impl Npy {

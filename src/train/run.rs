@@ -1,0 +1,98 @@
+//! A run's folder: what it is called, what lies in it, and whether it is finished.
+
+use super::checkpoint::Checkpoint;
+use super::trainer::Request;
+use crate::config::{RunConfig, RunSummary};
+use crate::error::{Error, Result};
+use crate::model::{VARIANTS, Variant};
+use crate::{dataset, files};
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The state that an unfinished run goes on from.
+pub(super) const RESUME: &str = "resume.safetensors";
+/// The network of the best validation accuracy so far.
+pub(super) const BEST: &str = "best.safetensors";
+/// The network at the end.
+pub(super) const LAST: &str = "checkpoint.safetensors";
+/// The training curve.
+pub(super) const METRICS: &str = "metrics.jsonl";
+
+/// One variant's place on disk.
+pub(super) struct Run {
+    pub(super) variant: Variant,
+    pub(super) config: RunConfig,
+    pub(super) folder: PathBuf,
+}
+
+impl Run {
+    pub(super) fn new(request: &Request, dataset: dataset::Name, variant: Variant, seed: u64) -> Self {
+        let config = RunConfig {
+            dataset: dataset.label().to_owned(),
+            data_digest: request.data.prepared.manifest_digest.clone(),
+            variant: variant.name.to_owned(),
+            seed,
+            profile: request.profile.clone(),
+        };
+        let folder = request.runs.join(config.id());
+        Self { variant, config, folder }
+    }
+
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The record of this very run, if it is finished; an error if the folder holds another one.
+    pub(super) fn finished(&self) -> Result<Option<RunSummary>> {
+        let config = self.file("config.toml");
+        if !config.exists() {
+            return Ok(None);
+        }
+        if let Some(difference) = self.config.difference(&RunConfig::read(&config)?) {
+            return Err(Error::Request(format!(
+                "the run folder {} holds another run ({difference}): choose another --runs folder, or replace it with \
+                 --force",
+                self.folder.display()
+            )));
+        }
+        let summary = self.file("summary.json");
+        summary.exists().then(|| RunSummary::read(&summary)).transpose()
+    }
+
+    /// Makes the folder; with `force` it holds nothing afterwards that a replaced run left.
+    pub(super) fn create(&self, force: bool) -> Result<()> {
+        files::create_folder(&self.folder)?;
+        if force {
+            for name in ["summary.json", RESUME, BEST, METRICS, "predictions.parquet", "affinity.csv", "masks.npy"] {
+                files::remove(&self.file(name))?;
+            }
+        }
+        let text = toml::to_string(&self.config).map_err(|e| Error::Internal(e.to_string()))?;
+        files::write(&self.file("config.toml"), text.as_bytes())
+    }
+
+    /// Writes the trained network under `name`.
+    pub(super) fn write_network(&self, name: &str, tensors: BTreeMap<String, Tensor>) -> Result<()> {
+        Checkpoint { tensors, about: About { config: self.config.clone() } }.write(&self.file(name))
+    }
+}
+
+/// Metadata of a network's checkpoint.
+#[derive(Debug, Serialize, Deserialize)]
+struct About {
+    config: RunConfig,
+}
+
+/// The trained Baseline of the same data, profile and seed.
+pub(super) fn baseline(request: &Request, dataset: dataset::Name, seed: u64) -> Result<BTreeMap<String, Tensor>> {
+    let baseline = Run::new(request, dataset, VARIANTS[0], seed);
+    if baseline.finished()?.is_none() {
+        return Err(Error::Request(format!(
+            "GAL-c starts from a trained Baseline, and there is none in {}: add --variant baseline",
+            baseline.folder.display()
+        )));
+    }
+    Ok(Checkpoint::<About>::read(&baseline.file(LAST), request.device.0)?.tensors)
+}
