@@ -9,11 +9,21 @@ use std::process::{Command, Stdio};
 /// As benches need it: whatever goes wrong ends them.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The JSON that a script of this folder prints, run by `GAL_BENCH_PYTHON` (default `python3`).
-pub(crate) fn ask<S: AsRef<OsStr>>(script: &str, arguments: impl IntoIterator<Item = S>) -> Result<Value> {
+/// The JSON that a script of this folder prints, run by `GAL_BENCH_PYTHON` (default `python3`) in an environment with
+/// `variables`.
+pub(crate) fn ask<S: AsRef<OsStr>>(
+    script: &str,
+    arguments: impl IntoIterator<Item = S>,
+    variables: &[(&str, &str)],
+) -> Result<Value> {
     let python = std::env::var("GAL_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(script);
-    let output = Command::new(&python).arg(&script).args(arguments).stderr(Stdio::inherit()).output()?;
+    let output = Command::new(&python)
+        .arg(&script)
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .stderr(Stdio::inherit())
+        .output()?;
     serde_json::from_slice(&output.stdout)
         .map_err(|_| format!("{python} {} failed: install benches/peers/requirements.txt", script.display()).into())
 }
@@ -23,5 +33,5 @@ pub(crate) fn ratio(ours: &[f64], theirs: &[f64]) -> String {
     let mut ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
     ratios.sort_by(f64::total_cmp);
     let (rounds, least, most) = (ratios.len(), ratios[0], ratios[ratios.len() - 1]);
-    format!("{:.1} times (median of {rounds} rounds, {least:.1} to {most:.1})", ratios[rounds / 2])
+    format!("{:.2} times (median of {rounds} rounds, {least:.2} to {most:.2})", ratios[rounds / 2])
 }

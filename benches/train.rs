@@ -1,0 +1,273 @@
+//! How fast the network trains and answers on a CPU, against PyTorch at its best (`peers/train.py`: `channels_last`,
+//! oneDNN, an allocator that keeps its memory): the same network and mathematics (GAL-j with both losses), the same
+//! batch and threads, each side a process of its own, in turns within one run.
+//!
+//!     python3 -m venv peers && peers/bin/pip install -r benches/peers/requirements.txt
+//!     GAL_BENCH_PYTHON=peers/bin/python cargo bench --profile release --bench train
+//!
+//! It also prints what the four variants cost together beside one Baseline, and, layer by layer, which share of the
+//! machine's own measured matrix product our convolutions reach.
+
+mod peers;
+
+use candle_core::{Device, Tensor, Var};
+use gal_bench::config::Profile;
+use gal_bench::model::{Architecture, Path, VARIANTS, Variant};
+use gal_bench::nn::{ConvBlock, ConvParameters, Statistics};
+use gal_bench::train::{Plan, Session, plans};
+use peers::Result;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// How long each side works in a round.
+const SECONDS: f64 = 8.0;
+const ROUNDS: usize = 5;
+/// glibc gives large buffers back to the system after each step unless told otherwise.
+const ALLOCATOR: [(&str, &str); 3] = [
+    ("MALLOC_MMAP_THRESHOLD_", "4294967296"),
+    ("MALLOC_TRIM_THRESHOLD_", "8589934592"),
+    ("MALLOC_TOP_PAD_", "268435456"),
+];
+
+/// What is compared: profile, batch, and whether PyTorch is spared the gradient to the pixels.
+const CASES: [(&str, &str, usize, bool); 5] = [
+    ("train", "paper", 32, false),
+    ("train", "paper", 32, true),
+    ("infer", "paper", 32, false),
+    ("train", "quick", 64, false),
+    ("infer", "quick", 64, false),
+];
+
+#[allow(clippy::print_stdout, reason = "the figures are the result")]
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [mode, profile, batch] = arguments.as_slice() {
+        println!("{}", measure(mode, &Profile::load(profile)?, batch.parse()?)?);
+        return Ok(());
+    }
+    println!("{} threads; images a second of the median step, by round", rayon::current_num_threads());
+    for (mode, profile, batch, spare) in CASES {
+        compare(mode, &Profile::load(profile)?, batch, spare)?;
+    }
+    for profile in ["paper", "quick"] {
+        variants(&Profile::load(profile)?, 32)?;
+    }
+    roofline(32)
+}
+
+#[allow(clippy::print_stdout, reason = "the figures are the result")]
+fn compare(mode: &str, profile: &Profile, batch: usize, spare: bool) -> Result<()> {
+    let Architecture { input, stride, widths, branch, .. } = profile.network;
+    let widths = widths.map(|width| width.to_string()).join(",");
+    let threads = rayon::current_num_threads();
+    let numbers = [batch.to_string(), input.to_string(), stride.to_string(), widths, branch.to_string()];
+    let mut theirs_by = vec![mode.to_owned()];
+    theirs_by.extend(numbers);
+    theirs_by.extend([threads.to_string(), SECONDS.to_string()]);
+    theirs_by.extend(spare.then(|| "--spare".to_owned()));
+    let (mut ours, mut theirs, mut peaks) = (Vec::new(), Vec::new(), (0.0_f64, 0.0_f64));
+    for _ in 0..ROUNDS {
+        let output = std::process::Command::new(std::env::current_exe()?)
+            .args([mode, &profile.name, &batch.to_string()])
+            .output()?;
+        let told: Value = serde_json::from_slice(&output.stdout)?;
+        ours.push(number(&told, "median")?);
+        peaks.0 = peaks.0.max(number(&told, "peak_mib")?);
+        let told = peers::ask("train.py", &theirs_by, &ALLOCATOR)?;
+        theirs.push(number(&told, "median")?);
+        peaks.1 = peaks.1.max(number(&told, "peak_mib")?);
+    }
+    let listed = |rates: &[f64]| rates.iter().map(|rate| format!("{rate:.1}")).collect::<Vec<_>>().join(" ");
+    let spared = if spare { ", PyTorch without the gradient to the pixels" } else { "" };
+    println!("\n{mode}, {} profile, {input} x {input}, batch {batch}{spared}", profile.name);
+    println!("  ours: {} ({:.0} MiB)", listed(&ours), peaks.0);
+    println!("  PyTorch: {} ({:.0} MiB)", listed(&theirs), peaks.1);
+    println!("  {}; memory {:.2} of PyTorch's", peers::ratio(&ours, &theirs), peaks.0 / peaks.1);
+    Ok(())
+}
+
+fn number(told: &Value, name: &str) -> Result<f64> {
+    told[name].as_f64().ok_or_else(|| format!("no {name} in {told}").into())
+}
+
+/// A session with `variants` and random input.
+struct Work {
+    session: Session,
+    pixels: Tensor,
+    targets: Tensor,
+}
+
+impl Work {
+    fn new(profile: &Profile, plan: &Plan, batch: usize) -> Result<Self> {
+        let device = Device::Cpu;
+        let session = Session::new(&profile.network, plan, &profile.optimizer, 0, Path::Fast, &device)?;
+        let side = profile.network.input;
+        let pixels = Tensor::rand(0.0_f32, 255.0, (3, batch, side, side), &device)?;
+        let yes = Tensor::rand(0.0_f32, 1.0, (40, batch), &device)?.ge(0.5)?.to_dtype(candle_core::DType::F32)?;
+        let targets = Tensor::stack(&[&(1.0 - &yes)?, &yes], 1)?.contiguous()?;
+        Ok(Self { session, pixels, targets })
+    }
+
+    fn step(&mut self) -> Result<()> {
+        let features = self.session.features(&self.pixels)?;
+        self.session.step(&features, &self.targets, 1e-3)?;
+        Ok(())
+    }
+}
+
+/// The seconds of each call of `work` after two that do not count, for [`SECONDS`].
+fn times(mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+    for _ in 0..2 {
+        work()?;
+    }
+    let (mut times, end) = (Vec::new(), Instant::now() + Duration::from_secs_f64(SECONDS));
+    while Instant::now() < end || times.len() < 3 {
+        let start = Instant::now();
+        work()?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times)
+}
+
+fn median(times: &[f64]) -> f64 {
+    times[times.len() / 2]
+}
+
+/// What one process says: GAL-j, as the peer has it.
+fn measure(mode: &str, profile: &Profile, batch: usize) -> Result<Value> {
+    let joint = Variant::named("gal-j").ok_or("no gal-j")?;
+    let mut work = Work::new(profile, &plans(&[joint], profile)[0], batch)?;
+    let times = match mode {
+        "train" => times(|| work.step())?,
+        _ => times(|| Ok(work.session.predict(&work.pixels).map(drop)?))?,
+    };
+    Ok(json!({
+        "best": batch as f64 / times[0],
+        "median": batch as f64 / median(&times),
+        "peak_mib": peak_mib()?,
+    }))
+}
+
+/// The most memory that this process has held, of Linux's own count.
+fn peak_mib() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+}
+
+/// What the paper's four variants cost together beside one Baseline, a step of each trunk run counted once.
+#[allow(clippy::print_stdout, reason = "the figures are the result")]
+fn variants(profile: &Profile, batch: usize) -> Result<()> {
+    let paper: Vec<Variant> = VARIANTS.into_iter().filter(|variant| !variant.control).collect();
+    let step = |plan: &Plan| -> Result<f64> {
+        let mut work = Work::new(profile, plan, batch)?;
+        if work.session.frozen() {
+            let features = work.session.features(&work.pixels)?;
+            return Ok(median(&times(|| Ok(work.session.step(&features, &work.targets, 1e-3).map(drop)?))?));
+        }
+        Ok(median(&times(|| work.step())?))
+    };
+    let baseline = step(&plans(&paper[..1], profile)[0])?;
+    let mut sum = 0.0;
+    println!("\nvariants, {} profile, batch {batch}: Baseline alone {:.0} ms a step", profile.name, 1000.0 * baseline);
+    for plan in plans(&paper, profile) {
+        let names: Vec<&str> = plan.variants.iter().map(|variant| variant.title).collect();
+        let seconds = step(&plan)?;
+        let on = if plan.fln == gal_bench::model::Fln::FrozenBaseline { " on known features" } else { "" };
+        println!("  {}{on}: {:.0} ms", names.join(", "), 1000.0 * seconds);
+        sum += seconds;
+    }
+    println!("  all four: {:.2} times one Baseline", sum / baseline);
+    Ok(())
+}
+
+/// Each convolution block of the paper's network beside the machine's own matrix product.
+#[allow(clippy::print_stdout, reason = "the figures are the result")]
+fn roofline(batch: usize) -> Result<()> {
+    let ceiling = ceiling()?;
+    println!(
+        "\nlayers of the paper's network, batch {batch}; ceiling (matrix product on all threads) {ceiling:.0} GFLOP/s"
+    );
+    let layers = [
+        (3, 96, 11, 4, 0, 1, 227, true),
+        (96, 256, 5, 1, 2, 2, 27, true),
+        (256, 384, 3, 1, 1, 1, 13, false),
+        (384, 384, 3, 1, 1, 2, 13, false),
+        (384, 256, 3, 1, 1, 2, 13, true),
+    ];
+    for (layer, (inputs, outputs, kernel, stride, padding, groups, side, pool)) in layers.into_iter().enumerate() {
+        let random = |shape: &[usize]| Var::from_tensor(&Tensor::rand(-1.0_f32, 1.0, shape, &Device::Cpu)?);
+        let block = ConvBlock { groups, stride, padding, pool, eps: 1e-3 };
+        let x = random(&[inputs, batch, side, side])?;
+        // The first layer's input is pixels: nothing asks for their gradient.
+        let x = if layer == 0 { x.as_detached_tensor() } else { x.as_tensor().clone() };
+        let of = |shape: &[usize]| random(shape).map(|var| var.as_tensor().clone());
+        let p = ConvParameters {
+            weight: of(&[outputs, inputs / groups, kernel, kernel])?,
+            bias: of(&[outputs])?,
+            gamma: of(&[outputs])?,
+            beta: of(&[outputs])?,
+        };
+        let forward = median(&times(|| Ok(block.forward(&x, &p, &Statistics::Batch).map(drop)?))?);
+        let both = median(&times(|| {
+            let (y, _) = block.forward(&x, &p, &Statistics::Batch)?;
+            Ok(y.sum_all()?.backward().map(drop)?)
+        })?);
+        let out = (side + 2 * padding - kernel) / stride + 1;
+        let products = 2e-9 * (outputs * inputs / groups * kernel * kernel * batch * out * out) as f64;
+        let ways = if layer == 0 { 1.0 } else { 2.0 };
+        let share = |products: f64, seconds: f64| 100.0 * products / seconds / ceiling;
+        println!(
+            "  conv{}: forward {:.0} ms ({:.0} %), backward {:.0} ms ({:.0} %), norm, ReLU and pool included",
+            layer + 1,
+            1000.0 * forward,
+            share(products, forward),
+            1000.0 * (both - forward),
+            share(ways * products, both - forward)
+        );
+    }
+    Ok(())
+}
+
+/// GFLOP/s of large products, one a thread.
+#[allow(unsafe_code, reason = "the gemm crate takes raw pointers")]
+fn ceiling() -> Result<f64> {
+    const SIDE: usize = 768;
+    let threads = rayon::current_num_threads();
+    let mut matrices: Vec<[Vec<f32>; 3]> = vec![[(); 3].map(|()| vec![0.5; SIDE * SIDE]); threads];
+    let seconds = times(|| {
+        matrices.par_iter_mut().for_each(|[a, b, c]| {
+            // SAFETY: three square matrices of SIDE rows of SIDE.
+            unsafe {
+                let (m, step) = (SIDE, SIDE as isize);
+                let none = gemm::Parallelism::None;
+                let (a, b) = (a.as_ptr(), b.as_ptr());
+                gemm::gemm(
+                    m,
+                    m,
+                    m,
+                    c.as_mut_ptr(),
+                    1,
+                    step,
+                    false,
+                    a,
+                    1,
+                    step,
+                    b,
+                    1,
+                    step,
+                    0.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    none,
+                );
+            }
+        });
+        Ok(())
+    })?;
+    Ok(2e-9 * (SIDE * SIDE * SIDE * threads) as f64 / seconds[0])
+}
