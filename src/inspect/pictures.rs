@@ -3,7 +3,7 @@
 
 use super::foreign;
 use crate::augment::{Filter, resize};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files;
 use crate::progress::Progress;
 use crate::store::decode_jpeg;
@@ -118,8 +118,9 @@ pub fn look<S: PartialEq + Sync>(root: &Path, sources: &[&str], splits: &[S], pr
                 return Ok(Err((Fault::NotJpeg, words)));
             }
             // The file is named beside it.
+            let words = |e: Error| e.to_string().trim_start_matches("it: ").to_owned();
             let image = decode_jpeg(&bytes, Path::new("it"));
-            Ok(image.map(|image| see(&bytes, &image)).map_err(|e| (Fault::Broken, e.to_string())))
+            Ok(image.map(|image| see(&bytes, &image)).map_err(|e| (Fault::Broken, words(e))))
         })
         .collect::<Result<_>>()?;
     bar.finish();
