@@ -196,7 +196,8 @@ pub(crate) struct Stats {
     pub(crate) dataset: Name,
     #[command(flatten)]
     pub(crate) source: Source,
-    /// Look at every picture, too: sizes, duplicates across and inside splits, broken, grey and tiny ones
+    /// Look at every picture, too: sizes, duplicates across and inside splits, broken, grey and tiny ones, files that
+    /// are not JPEG
     #[arg(long)]
     pub(crate) images: bool,
     /// Folder of the page and its tables [default: stats/NAME]

@@ -15,7 +15,7 @@ pub struct Contradiction {
 }
 
 /// What is counted as a contradiction. Hair of two colours is not: hair is dyed, greying or in between.
-pub const CONTRADICTIONS: [Contradiction; 6] = [
+pub const CONTRADICTIONS: [Contradiction; 7] = [
     Contradiction {
         words: "bald with a hair colour",
         one: "Bald",
@@ -25,6 +25,7 @@ pub const CONTRADICTIONS: [Contradiction; 6] = [
     Contradiction { words: "no beard with a goatee", one: "No_Beard", any: &["Goatee"] },
     Contradiction { words: "no beard with a moustache", one: "No_Beard", any: &["Mustache"] },
     Contradiction { words: "no beard with a 5 o'clock shadow", one: "No_Beard", any: &["5_o_Clock_Shadow"] },
+    Contradiction { words: "no beard with sideburns", one: "No_Beard", any: &["Sideburns"] },
     Contradiction { words: "straight and wavy hair", one: "Straight_Hair", any: &["Wavy_Hair"] },
 ];
 
@@ -127,7 +128,8 @@ mod tests {
             with(&["No_Beard", "Goatee", "Mustache"]),
             with(&["Straight_Hair", "Wavy_Hair"]),
             with(&["Straight_Hair"]),
+            with(&["No_Beard", "Sideburns"]),
         ];
-        assert_eq!(Labels::count(&rows).contradictions, [1, 0, 1, 1, 0, 1]);
+        assert_eq!(Labels::count(&rows).contradictions, [1, 0, 1, 1, 0, 1, 1]);
     }
 }

@@ -1,7 +1,8 @@
 //! The inspection as files: README.md for people, CSV for programs, the phi matrices as heat maps.
 
 use super::labels::{CONTRADICTIONS, Labels};
-use super::pictures::{Likeness, Pictures};
+use super::picture_page;
+use super::pictures::Pictures;
 use crate::attribute::{COUNT, NAMES};
 use crate::dataset::{Annotations, Name, Row, Split, grouped, table};
 use crate::error::Result;
@@ -15,8 +16,6 @@ use std::path::Path;
 
 /// Pairs of attributes named on the page at either end.
 const STRONGEST: usize = 8;
-/// Pictures named on the page; all are in the CSV files.
-const NAMED: usize = 10;
 
 /// All that was found.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ pub struct Inspection<'a> {
     pub shared_people: Option<usize>,
     /// Where the pictures were looked at.
     pub pictures: Option<Pictures>,
-    rows: Vec<Row<'a>>,
+    pub(super) rows: Vec<Row<'a>>,
 }
 
 impl<'a> Inspection<'a> {
@@ -85,7 +84,7 @@ impl<'a> Inspection<'a> {
         if let Some(people) = self.shared_people {
             let _ = writeln!(text, "{people} people have images in more than one split");
         }
-        for line in self.pictures.iter().flat_map(picture_lines) {
+        for line in self.pictures.iter().flat_map(picture_page::lines) {
             let _ = writeln!(text, "{line}");
         }
         text.trim_end().to_owned()
@@ -104,41 +103,8 @@ pub fn write(inspection: &Inspection, folder: &Path) -> Result<()> {
         let title = format!("Correlation (phi) of the labels of {}, {part}", inspection.name.label());
         files::write(&folder.join(format!("phi-{part}.svg")), &heat_map(labels, &title))?;
     }
-    if let Some(pictures) = &inspection.pictures {
-        let mut flaws = csv::Writer::from_writer(Vec::new());
-        let mut twins = csv::Writer::from_writer(Vec::new());
-        flaws.write_record(["source", "kind", "words"]).map_err(internal)?;
-        for flaw in &pictures.flaws {
-            flaws.write_record([&flaw.source, flaw.kind, &flaw.words]).map_err(internal)?;
-        }
-        twins.write_record(["kind", "first", "first_split", "second", "second_split"]).map_err(internal)?;
-        for twin in &pictures.twins {
-            let (first, second) = (&inspection.rows[twin.rows.0], &inspection.rows[twin.rows.1]);
-            let kind = likeness(twin.kind);
-            let record = [kind, first.source, first.split.label(), second.source, second.split.label()];
-            twins.write_record(record).map_err(internal)?;
-        }
-        files::write(&folder.join("flaws.csv"), &flaws.into_inner().map_err(internal)?)?;
-        files::write(&folder.join("duplicates.csv"), &twins.into_inner().map_err(internal)?)?;
-    } else {
-        // Of an earlier look at the pictures; the page would not speak of them.
-        for name in ["flaws.csv", "duplicates.csv"] {
-            files::remove(&folder.join(name))?;
-        }
-    }
+    picture_page::write(inspection, folder)?;
     files::write(&folder.join("README.md"), page(inspection).as_bytes())
-}
-
-fn internal(error: impl std::fmt::Display) -> crate::Error {
-    crate::Error::Internal(format!("a table could not be written: {error}"))
-}
-
-fn likeness(kind: Likeness) -> &'static str {
-    match kind {
-        Likeness::SameBytes => "same bytes",
-        Likeness::SamePixels => "same pixels",
-        Likeness::Near => "near",
-    }
 }
 
 /// A cell: nothing where a value is not defined.
@@ -203,53 +169,8 @@ fn page(inspection: &Inspection) -> String {
         table.row(std::iter::once(rule.words.to_owned()).chain(counts));
     }
     let _ = write!(text, "{table}");
-    if let Some(pictures) = &inspection.pictures {
-        text.push_str("\n## Pictures\n\n");
-        for line in picture_lines(pictures) {
-            let _ = writeln!(text, "- {line}");
-        }
-        let _ = writeln!(text, "\nAll: [duplicates.csv](duplicates.csv), [flaws.csv](flaws.csv).");
-        if !pictures.twins.is_empty() {
-            text.push_str("\nThe first duplicates, those across splits before others:\n\n");
-            let mut table = Table::new(3, ["Likeness", "First", "Second"]);
-            for twin in pictures.twins.iter().take(NAMED) {
-                let named =
-                    |row: usize| format!("{} ({})", inspection.rows[row].source, inspection.rows[row].split.label());
-                table.row([likeness(twin.kind).to_owned(), named(twin.rows.0), named(twin.rows.1)]);
-            }
-            let _ = write!(text, "{table}");
-        }
-    }
+    picture_page::describe(inspection, &mut text);
     text
-}
-
-fn picture_lines(pictures: &Pictures) -> Vec<String> {
-    let count = |kind: Likeness, same: bool| {
-        grouped(pictures.twins.iter().filter(|twin| twin.kind == kind && twin.same_split == same).count())
-    };
-    let mut lines = Vec::new();
-    let mut sizes: Vec<_> = pictures.sizes.iter().collect();
-    sizes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let shown: Vec<String> = sizes
-        .iter()
-        .take(3)
-        .map(|((width, height), count)| format!("{width} x {height} ({})", grouped(**count)))
-        .collect();
-    lines.push(format!("sizes: {} different, the most frequent {}", sizes.len(), shown.join(", ")));
-    for (same, place) in [(false, "across splits"), (true, "inside a split")] {
-        lines.push(format!(
-            "pairs {place}: {} of the same bytes, {} of the same pixels, {} near duplicates",
-            count(Likeness::SameBytes, same),
-            count(Likeness::SamePixels, same),
-            count(Likeness::Near, same)
-        ));
-    }
-    for kind in ["broken", "grey", "tiny"] {
-        let found: Vec<_> = pictures.flaws.iter().filter(|flaw| flaw.kind == kind).collect();
-        let first = found.first().map_or_else(String::new, |flaw| format!(", first {}: {}", flaw.source, flaw.words));
-        lines.push(format!("{kind}: {}{first}", grouped(found.len())));
-    }
-    lines
 }
 
 /// Blue for -1, white for 0, red for 1: a scale of Cynthia Brewer's that survives colour blindness.

@@ -1,40 +1,68 @@
-//! What the pixels say: pictures that are broken, grey or tiny, and pictures that are there more than once, which in two
-//! splits would let a network be tested on what it has seen.
+//! What the pixels say: pictures that are broken, grey or tiny, files that are no JPEG pictures, and pictures that are
+//! there more than once, which in two splits would let a network be tested on what it has seen.
 
+use super::foreign;
 use crate::augment::{Filter, resize};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files;
 use crate::progress::Progress;
 use crate::store::decode_jpeg;
 use image::RgbImage;
 use rayon::prelude::*;
-use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 /// A picture with a side below this is called tiny.
 pub const TINY: u32 = 64;
 /// Bits of the 64 in which the hashes of near duplicates may differ.
-const BITS: u32 = 4;
+pub(super) const BITS: u32 = 4;
 /// Mean difference of the grey thumbnails of near duplicates, of 255 levels. The hash alone takes aligned portraits of
 /// two people with like light for one picture.
-const LEVELS: u64 = 6;
+pub(super) const LEVELS: u64 = 6;
 /// Side of the thumbnails.
-const THUMBNAIL: u32 = 16;
+pub(super) const THUMBNAIL: u32 = 16;
+
+/// What there is to know of one picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Not a JPEG picture at all, whatever its name says.
+    NotJpeg,
+    /// A JPEG picture that does not decode.
+    Broken,
+    /// Without colour.
+    Grey,
+    /// With a side below [`TINY`].
+    Tiny,
+}
+
+impl Fault {
+    /// Every fault, in the order of the page.
+    pub const ALL: [Self; 4] = [Self::NotJpeg, Self::Broken, Self::Grey, Self::Tiny];
+
+    /// What it is called on the page and in the tables.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::NotJpeg => "not JPEG",
+            Self::Broken => "broken",
+            Self::Grey => "grey",
+            Self::Tiny => "tiny",
+        }
+    }
+}
 
 /// Something to know of one picture.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
     /// Its path below the image folder.
     pub source: String,
-    /// `broken`, `grey` or `tiny`.
-    pub kind: &'static str,
+    /// Of which kind it is.
+    pub kind: Fault,
     /// What was found.
     pub words: String,
 }
 
 /// Two pictures that are the same.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Twins {
     /// Whether they lie in one split; those that do not come first.
     pub same_split: bool,
@@ -45,8 +73,7 @@ pub struct Twins {
 }
 
 /// How alike two pictures are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Likeness {
     /// The same file.
     SameBytes,
@@ -59,8 +86,8 @@ pub enum Likeness {
 /// All that was seen.
 #[derive(Debug, Default)]
 pub struct Pictures {
-    /// Width and height of the pictures, with their numbers.
-    pub sizes: BTreeMap<(u32, u32), usize>,
+    /// Width and height by row; nothing where a file is no picture that decodes.
+    pub sizes: Vec<Option<(u32, u32)>>,
     /// In the order of the rows.
     pub flaws: Vec<Flaw>,
     /// Those across splits first.
@@ -82,14 +109,18 @@ struct Seen {
 /// A file cannot be read. One that is not a whole JPEG image is a flaw, not an error.
 pub fn look<S: PartialEq + Sync>(root: &Path, sources: &[&str], splits: &[S], progress: &Progress) -> Result<Pictures> {
     let bar = progress.bar("look", "images", sources.len());
-    let seen: Vec<std::result::Result<Seen, String>> = sources
+    let seen: Vec<std::result::Result<Seen, (Fault, String)>> = sources
         .par_iter()
         .map(|source| {
-            let path = root.join(source);
-            let bytes = files::read(&path)?;
+            let bytes = files::read(&root.join(source))?;
             bar.advance(1);
+            if let Some(words) = foreign::name(&bytes) {
+                return Ok(Err((Fault::NotJpeg, words)));
+            }
             // The file is named beside it.
-            Ok(decode_jpeg(&bytes, Path::new("it")).map(|image| see(&bytes, &image)).map_err(|e| e.to_string()))
+            let words = |e: Error| e.to_string().trim_start_matches("it: ").to_owned();
+            let image = decode_jpeg(&bytes, Path::new("it"));
+            Ok(image.map(|image| see(&bytes, &image)).map_err(|e| (Fault::Broken, words(e))))
         })
         .collect::<Result<_>>()?;
     bar.finish();
@@ -97,20 +128,20 @@ pub fn look<S: PartialEq + Sync>(root: &Path, sources: &[&str], splits: &[S], pr
     for (source, seen) in sources.iter().zip(&seen) {
         let mut flaw = |kind, words: String| pictures.flaws.push(Flaw { source: (*source).to_owned(), kind, words });
         match seen {
-            Err(words) => flaw("broken", words.clone()),
+            Err((kind, words)) => flaw(*kind, words.clone()),
             Ok(seen) => {
                 let (width, height) = seen.size;
                 if width.min(height) < TINY {
-                    flaw("tiny", format!("{width} x {height} pixels"));
+                    flaw(Fault::Tiny, format!("{width} x {height} pixels"));
                 }
                 if seen.grey {
-                    flaw("grey", "red, green and blue are the same everywhere".to_owned());
+                    flaw(Fault::Grey, "red, green and blue are the same everywhere".to_owned());
                 }
-                *pictures.sizes.entry(seen.size).or_default() += 1;
             }
         }
+        pictures.sizes.push(seen.as_ref().ok().map(|seen| seen.size));
     }
-    pictures.twins = twins(&seen, splits);
+    pictures.twins = twins(&seen.iter().map(|seen| seen.as_ref().ok()).collect::<Vec<_>>(), splits);
     Ok(pictures)
 }
 
@@ -148,13 +179,13 @@ fn likeness(a: &Seen, b: &Seen) -> Option<Likeness> {
 
 /// Pairs of like pictures. Hashes that differ in at most four bits agree in at least one of five pieces, so that only
 /// pictures that share a piece are compared.
-fn twins<S: PartialEq>(seen: &[std::result::Result<Seen, String>], splits: &[S]) -> Vec<Twins> {
+fn twins<S: PartialEq>(seen: &[Option<&Seen>], splits: &[S]) -> Vec<Twins> {
     let bits = 64 / (BITS + 1) + 1;
     let mut found = BTreeSet::new();
     for piece in 0..=BITS {
         let mut alike: HashMap<u64, Vec<(usize, &Seen)>> = HashMap::new();
         for (row, seen) in seen.iter().enumerate() {
-            let Ok(seen) = seen else { continue };
+            let Some(seen) = *seen else { continue };
             let rows = alike.entry(seen.hash >> (piece * bits) & ((1 << bits) - 1)).or_default();
             for &(other, earlier) in rows.iter() {
                 if let Some(kind) = likeness(seen, earlier) {
@@ -171,6 +202,8 @@ fn twins<S: PartialEq>(seen: &[std::result::Result<Seen, String>], splits: &[S])
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::synthetic::Renderer;
+    use image::{Pixel, imageops};
     use jpeg_encoder::{ColorType, Encoder};
 
     fn picture(seed: u32) -> RgbImage {
@@ -214,7 +247,7 @@ mod tests {
                 (true, Likeness::SamePixels, (1, 4)),
             ]
         );
-        assert_eq!(pictures.sizes, BTreeMap::from([((96, 80), 5)]));
+        assert_eq!(pictures.sizes, [Some((96, 80)); 5]);
     }
 
     #[test]
@@ -222,9 +255,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let whole = jpeg(&picture(5), 90);
         let grey = RgbImage::from_fn(80, 80, |x, _| image::Rgb([x as u8; 3]));
-        let files: [(&str, &[u8]); 4] = [
+        let files: [(&str, &[u8]); 5] = [
             ("cut.jpg", &whole[..whole.len() / 2]),
-            ("foreign.jpg", b"\x89PNG"),
+            ("empty.jpg", b""),
+            ("foreign.jpg", b"GIF89a\x01\x00\x01\x00"),
             ("grey.jpg", &jpeg(&grey, 90)),
             ("tiny.jpg", &jpeg(&resize(&picture(5), 40, 90, Filter::Triangle), 90)),
         ];
@@ -232,12 +266,48 @@ mod tests {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
         let names = files.map(|(name, _)| name);
-        let pictures = look(folder.path(), &names, &[0; 4], &Progress::new(true)).unwrap();
+        let pictures = look(folder.path(), &names, &[0; 5], &Progress::new(true)).unwrap();
         let flaws: Vec<_> = pictures.flaws.iter().map(|flaw| (flaw.source.as_str(), flaw.kind)).collect();
         assert_eq!(
             flaws,
-            [("cut.jpg", "broken"), ("foreign.jpg", "broken"), ("grey.jpg", "grey"), ("tiny.jpg", "tiny")]
+            [
+                ("cut.jpg", Fault::Broken),
+                ("empty.jpg", Fault::NotJpeg),
+                ("foreign.jpg", Fault::NotJpeg),
+                ("grey.jpg", Fault::Grey),
+                ("tiny.jpg", Fault::Tiny)
+            ]
         );
+        assert_eq!(pictures.sizes, [None, None, None, Some((80, 80)), Some((40, 90))]);
         assert!(pictures.flaws[0].words.contains("its end is missing"), "{}", pictures.flaws[0].words);
+    }
+
+    /// The page says what the rule can find and what it cannot; the faces are drawn ones.
+    #[test]
+    fn near_rule_finds_what_was_saved_again_and_not_what_was_moved() {
+        let face = Renderer::new(0).unwrap().render(0);
+        let original = see(&[], &face);
+        let near = |image: &RgbImage| likeness(&original, &see(&[0], image)) == Some(Likeness::Near);
+        let saved = decode_jpeg(&jpeg(&face, 30), Path::new("it")).unwrap();
+        let brighter = RgbImage::from_fn(256, 256, |x, y| face.get_pixel(x, y).map(|value| value.saturating_add(5)));
+        let grey = RgbImage::from_fn(256, 256, |x, y| image::Rgb([face.get_pixel(x, y).to_luma().0[0]; 3]));
+        let halved = resize(&face, 128, 128, Filter::Triangle);
+        let stretched = resize(&face, 178, 218, Filter::Triangle);
+        for (what, image) in
+            [("saved", saved), ("brighter", brighter), ("grey", grey), ("halved", halved), ("stretched", stretched)]
+        {
+            assert!(near(&image), "{what}");
+        }
+        let moved = imageops::crop_imm(&face, 26, 26, 204, 204).to_image();
+        let darker = RgbImage::from_fn(256, 256, |x, y| face.get_pixel(x, y).map(|value| value / 2));
+        for (what, image) in [
+            ("cropped", moved),
+            ("mirrored", imageops::flip_horizontal(&face)),
+            ("upside down", imageops::rotate180(&face)),
+            ("half as bright", darker),
+            ("another face", Renderer::new(0).unwrap().render(1)),
+        ] {
+            assert!(!near(&image), "{what}");
+        }
     }
 }

@@ -36,8 +36,8 @@ impl Fault {
 /// # Errors
 /// As [`Reader::open`], and images that are missing, cut or have other bytes: how many of each, and the first.
 pub fn check(folder: &Path) -> Result<usize> {
-    let reader = Reader::open(folder)?;
-    check_text(folder, &reader)?;
+    let (reader, manifest) = Reader::open_with_manifest(folder)?;
+    check_text(folder, &reader, manifest)?;
     if let Some(root) = reader.source_folder() {
         return check_files_of(&reader, root);
     }
@@ -131,12 +131,10 @@ fn around(folder: &Path, reader: &Reader) -> Result<Vec<(String, Fault)>> {
     Ok(faults.into_iter().flatten().collect())
 }
 
-/// That the CSV form says what the Parquet form says.
-fn check_text(folder: &Path, reader: &Reader) -> Result<()> {
-    let path = folder.join(super::folder::MANIFEST);
-    let mut frame = ParquetReader::new(std::io::Cursor::new(files::read(&path)?)).finish()?;
+/// That the CSV form says what the Parquet form, `manifest`, says.
+fn check_text(folder: &Path, reader: &Reader, mut manifest: DataFrame) -> Result<()> {
     let mut text = Vec::new();
-    CsvWriter::new(&mut text).finish(&mut frame)?;
+    CsvWriter::new(&mut text).finish(&mut manifest)?;
     let path = folder.join(MANIFEST_TEXT);
     if files::read(&path)? == text {
         return Ok(());

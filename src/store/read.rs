@@ -89,6 +89,11 @@ impl Reader {
     /// # Errors
     /// No finished set, one of another version of this program, or a manifest that is not the one written with it.
     pub fn open(folder: &Path) -> Result<Self> {
+        Self::open_with_manifest(folder).map(|(reader, _)| reader)
+    }
+
+    /// As [`Reader::open`], with the manifest that the rows were read from.
+    pub(super) fn open_with_manifest(folder: &Path) -> Result<(Self, DataFrame)> {
         let prepared_path = folder.join(PREPARED);
         let Some(stated) = folder::read_json::<serde_json::Value>(&prepared_path)? else {
             return Err(Error::Request(format!(
@@ -114,7 +119,8 @@ impl Reader {
             let message = format!("is not the manifest that {PREPARED} was written with; {again}");
             return Err(Error::file(path, message));
         }
-        let rows = rows(&bytes)?;
+        let manifest = ParquetReader::new(std::io::Cursor::new(bytes)).finish()?;
+        let rows = rows(&manifest)?;
         let sources = match &prepared.origin {
             None => None,
             Some(Origin::Folder(root)) => Some(Images::Folder(root.clone())),
@@ -122,7 +128,7 @@ impl Reader {
         };
         let pipeline = Pipeline::from_toml(&prepared_path, &prepared.pipeline)?;
         let sources = sources.map(|images| Sources { images, pipeline });
-        Ok(Self { prepared, rows, folder: folder.to_path_buf(), sources })
+        Ok((Self { prepared, rows, folder: folder.to_path_buf(), sources }, manifest))
     }
 
     /// The image of a row.
@@ -178,8 +184,7 @@ impl Reader {
     }
 }
 
-fn rows(bytes: &[u8]) -> Result<Vec<Row>> {
-    let frame = ParquetReader::new(std::io::Cursor::new(bytes)).finish()?;
+fn rows(frame: &DataFrame) -> Result<Vec<Row>> {
     let text = |name: &str| -> Result<Vec<Option<&str>>> { Ok(frame.column(name)?.str()?.iter().collect()) };
     let number = |name: &str| -> Result<Vec<Option<i64>>> { Ok(frame.column(name)?.i64()?.iter().collect()) };
     let labels = attribute::NAMES

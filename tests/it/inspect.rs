@@ -5,21 +5,31 @@
 use assert_cmd::Command;
 use assert_cmd::cargo::cargo_bin;
 use gal_bench::attribute;
+use gal_bench::dataset::synthetic::Renderer;
+use image::{ImageFormat, RgbImage, imageops};
+use jpeg_encoder::{ColorType, Encoder};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// A CelebA of four images without image files: bald with black hair, twice no beard with a goatee, nothing.
-fn celeba(root: &Path) {
-    let mut labels = format!("4\n{}\n", attribute::NAMES.join(" "));
-    for (row, set) in
-        [&["Bald", "Black_Hair"][..], &["No_Beard", "Goatee"], &["No_Beard", "Goatee"], &[]].iter().enumerate()
-    {
+/// The labels and the partition of a CelebA: of each image the attributes it has, and its split's code.
+fn annotate(root: &Path, images: &[(&[&str], u8)]) {
+    let mut labels = format!("{}\n{}\n", images.len(), attribute::NAMES.join(" "));
+    let mut partition = String::new();
+    for (number, (set, split)) in (1..).zip(images) {
         let values = attribute::NAMES.map(|name| if set.contains(&name) { "1" } else { "-1" });
-        let _ = writeln!(labels, "00000{}.jpg {}", row + 1, values.join(" "));
+        let _ = writeln!(labels, "{number:06}.jpg {}", values.join(" "));
+        let _ = writeln!(partition, "{number:06}.jpg {split}");
     }
     std::fs::write(root.join("list_attr_celeba.txt"), labels).unwrap();
-    let partition = "000001.jpg 0\n000002.jpg 0\n000003.jpg 2\n000004.jpg 2\n";
     std::fs::write(root.join("list_eval_partition.txt"), partition).unwrap();
+}
+
+/// A CelebA of four images without image files: bald with black hair, twice no beard with a goatee, nothing.
+fn celeba(root: &Path) {
+    annotate(
+        root,
+        &[(&["Bald", "Black_Hair"], 0), (&["No_Beard", "Goatee"], 0), (&["No_Beard", "Goatee"], 2), (&[], 2)],
+    );
     std::fs::write(root.join("identity_CelebA.txt"), "000001.jpg 7\n000002.jpg 8\n000003.jpg 8\n000004.jpg 9\n")
         .unwrap();
 }
@@ -77,4 +87,99 @@ fn stats_leave_a_folder_of_other_files_alone_and_force_clears_tables_of_pictures
     stats(folder.path()).arg("--force").assert().success();
     assert!(!out.join("duplicates.csv").exists());
     assert_ne!(std::fs::read(out.join("rates.csv")).unwrap(), b"mine");
+}
+
+fn jpeg(image: &RgbImage, quality: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let (width, height) = (image.width() as u16, image.height() as u16);
+    Encoder::new(&mut bytes, quality).encode(image.as_raw(), width, height, ColorType::Rgb).unwrap();
+    bytes
+}
+
+fn png(image: &RgbImage) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+/// A CelebA of ten pictures with something wrong with most of them, and labels that contradict each other.
+fn flawed_celeba(root: &Path) {
+    let faces = Renderer::new(0).unwrap();
+    let face = |row| imageops::resize(&faces.render(row), 178, 218, imageops::FilterType::Triangle);
+    let grey = imageops::grayscale(&face(2));
+    let grey = RgbImage::from_fn(178, 218, |x, y| image::Rgb([grey.get_pixel(x, y).0[0]; 3]));
+    let whole = jpeg(&face(4), 90);
+    let pictures = [
+        jpeg(&face(0), 90),
+        jpeg(&face(1), 90),
+        jpeg(&grey, 90),
+        jpeg(&imageops::resize(&face(3), 32, 40, imageops::FilterType::Triangle), 90),
+        whole[..whole.len() / 2].to_vec(),
+        png(&face(5)),
+        Vec::new(),
+        jpeg(&face(6), 90),
+        // Those of the test split: the first picture's file, and the second picture saved again.
+        jpeg(&face(0), 90),
+        jpeg(&face(1), 50),
+    ];
+    let folder = root.join("img_align_celeba");
+    std::fs::create_dir(&folder).unwrap();
+    for (number, bytes) in (1..).zip(&pictures) {
+        std::fs::write(folder.join(format!("{number:06}.jpg")), bytes).unwrap();
+    }
+    let sideburns: &[&str] = &["No_Beard", "Sideburns"];
+    let labels =
+        [sideburns, sideburns, &["No_Beard"], &["Sideburns"], &["Bald", "Bangs"], &[], &[], &[], sideburns, &[]];
+    let splits = [0, 0, 0, 0, 0, 0, 1, 1, 2, 2];
+    annotate(root, &labels.into_iter().zip(splits).collect::<Vec<_>>());
+}
+
+#[test]
+fn stats_name_every_flaw_and_every_duplicate_in_tables_and_on_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    flawed_celeba(folder.path());
+    let output = stats(folder.path()).arg("--images").assert().success().get_output().stdout.clone();
+    let told: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    assert_eq!(told["pictures"], serde_json::json!({ "flaws": 5, "duplicates": 2 }));
+    for (part, count) in [("train", 2), ("val", 0), ("test", 1), ("all", 3)] {
+        assert_eq!(told["parts"][part]["contradictions"]["no beard with sideburns"], count, "{part}");
+    }
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("stats").join(name)).unwrap();
+    assert_eq!(
+        read("flaws.csv"),
+        "source,kind,words\n\
+         000003.jpg,grey,\"red, green and blue are the same everywhere\"\n\
+         000004.jpg,tiny,32 x 40 pixels\n\
+         000005.jpg,broken,is not a whole JPEG image: its end is missing; replace the file\n\
+         000006.jpg,not JPEG,a PNG file\n\
+         000007.jpg,not JPEG,an empty file\n"
+    );
+    assert_eq!(
+        read("duplicates.csv"),
+        "kind,first,first_split,second,second_split\n\
+         same bytes,000001.jpg,train,000009.jpg,test\n\
+         near,000002.jpg,train,000010.jpg,test\n"
+    );
+    assert_eq!(
+        read("sizes.csv"),
+        "split,width,height,images\ntrain,32,40,1\ntrain,178,218,3\nval,178,218,1\ntest,178,218,2\n"
+    );
+    let page = read("README.md");
+    for line in [
+        "- sizes: 2 different, the most frequent 178 x 218 (6), 32 x 40 (1)",
+        "- pairs across splits: 1 of the same bytes, 0 of the same pixels, 1 near duplicates",
+        "- not JPEG: 2, first 000006.jpg: a PNG file",
+        "- broken: 1, first 000005.jpg: is not a whole JPEG image: its end is missing; replace the file",
+        "- grey: 1, first 000003.jpg: red, green and blue are the same everywhere",
+        "- tiny: 1, first 000004.jpg: 32 x 40 pixels",
+        "| same bytes | 000001.jpg (train) | 000009.jpg (test) |",
+        "| near | 000002.jpg (train) | 000010.jpg (test) |",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    }
+    for told in ["at most 4 of 64 bits", "at most 6 of 255 levels", "cannot find mirrored", "[sizes.csv](sizes.csv)"] {
+        assert!(page.contains(told), "{told} is not in\n{page}");
+    }
+    assert!(page.contains("| no beard with sideburns | 2 | 0 | 1 | 3 |"), "{page}");
+    assert!(page.contains("| bald with bangs | 1 | 0 | 0 | 1 |"), "{page}");
 }

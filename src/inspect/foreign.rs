@@ -1,0 +1,80 @@
+//! What a file is that is no JPEG picture: a download that failed, or a picture of another format under a wrong name.
+
+use image::ImageFormat;
+
+/// The bytes named where nothing else is known.
+const NAMED: usize = 8;
+
+/// What `bytes` are in words, by how they begin; nothing where they begin as a JPEG picture does.
+pub(super) fn name(bytes: &[u8]) -> Option<String> {
+    let is_web_page = || {
+        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).trim_start().to_lowercase();
+        start.starts_with("<!doctype html") || start.starts_with("<html")
+    };
+    let is_text = || {
+        let plain = |c: char| !c.is_control() || c.is_whitespace();
+        std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(plain))
+    };
+    Some(match bytes {
+        [0xff, 0xd8, ..] => return None,
+        [] => "an empty file".to_owned(),
+        _ if bytes.iter().all(|byte| *byte == 0) => "nothing but zero bytes".to_owned(),
+        _ if is_web_page() => "a web page".to_owned(),
+        _ if is_text() => "text".to_owned(),
+        _ => format(bytes).map_or_else(|| unknown(bytes), str::to_owned),
+    })
+}
+
+/// Formats that pictures and their archives come in; `image` knows most of them by their first bytes.
+fn format(bytes: &[u8]) -> Option<&'static str> {
+    Some(match image::guess_format(bytes) {
+        Ok(ImageFormat::Png) => "a PNG file",
+        Ok(ImageFormat::Gif) => "a GIF file",
+        Ok(ImageFormat::WebP) => "a WebP file",
+        Ok(ImageFormat::Tiff) => "a TIFF file",
+        Ok(ImageFormat::Bmp) => "a BMP file",
+        Ok(ImageFormat::Avif) => "an AVIF file",
+        Ok(ImageFormat::Pnm) => "a PNM file",
+        _ => match bytes {
+            [_, _, _, _, b'f', b't', b'y', b'p', b'h', b'e', ..] => "a HEIC file",
+            [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => "a JPEG 2000 file",
+            [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] | [0xff, 0x0a, ..] => "a JPEG XL file",
+            [b'P', b'K', 3, 4, ..] => "a ZIP file",
+            [0x1f, 0x8b, ..] => "a gzip file",
+            _ => return None,
+        },
+    })
+}
+
+fn unknown(bytes: &[u8]) -> String {
+    let start: Vec<String> = bytes.iter().take(NAMED).map(|byte| format!("{byte:02x}")).collect();
+    format!("of no format known here; its first bytes are {}", start.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_by_their_first_bytes() {
+        let cases: [(&[u8], &str); 13] = [
+            (b"", "an empty file"),
+            (&[0; 600], "nothing but zero bytes"),
+            (b"\n<!DOCTYPE html><html>", "a web page"),
+            (b"404: Not Found\r\n", "text"),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a PNG file"),
+            (b"GIF89a\x01\0\x01\0", "a GIF file"),
+            (b"RIFF\x10\0\0\0WEBPVP8 ", "a WebP file"),
+            (b"II*\0\x08\0\0\0", "a TIFF file"),
+            (b"BM\x46\0\0\0", "a BMP file"),
+            (b"\0\0\0\x18ftypheic", "a HEIC file"),
+            (b"\0\0\0\x1cftypavif", "an AVIF file"),
+            (b"PK\x03\x04", "a ZIP file"),
+            (b"\x01\x02\xfe", "of no format known here; its first bytes are 01 02 fe"),
+        ];
+        for (bytes, words) in cases {
+            assert_eq!(name(bytes).as_deref(), Some(words));
+        }
+        assert_eq!(name(&[0xff, 0xd8, 0xff, 0xe0]), None);
+    }
+}
