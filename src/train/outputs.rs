@@ -45,7 +45,7 @@ impl TrainingLine {
         news
     }
 
-    /// The same for `TensorBoard`.
+    /// The same for TensorBoard.
     pub(super) fn values(&self) -> Vec<(&'static str, Value)> {
         scalars([
             ("loss/fln", self.loss_fln),
@@ -68,7 +68,7 @@ pub(super) struct ValidationLine {
 }
 
 impl ValidationLine {
-    /// The same for `TensorBoard`, with the mean affinity `[40 * 40]` on that split.
+    /// The same for TensorBoard, with the mean affinity `[40 * 40]` on that split.
     pub(super) fn values(&self, affinity: Option<&Vec<f32>>) -> Result<Vec<(&'static str, Value)>> {
         let mut values = scalars([
             ("accuracy/validation_fln", Some(self.validation_accuracy_fln)),

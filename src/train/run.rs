@@ -48,7 +48,7 @@ impl Run {
         self.folder.join(name)
     }
 
-    /// The record for `TensorBoard`.
+    /// The record for TensorBoard.
     pub(super) fn events(&self) -> PathBuf {
         self.file(&events::file_name(&self.config.id()))
     }

@@ -84,11 +84,11 @@ impl Faces {
         let first = ["predict", "--run", run, "--runs", runs, "--device", "cpu", "--quiet", "--json"];
         serde_json::from_slice(&self.done(&[&first[..], &pictures].concat())).unwrap()
     }
+}
 
-    /// The test pictures in the manifest's order.
-    fn pictures(&self) -> Vec<String> {
-        (19..=28).map(|number| format!("celeba/Img/img_align_celeba/{number:06}.jpg")).collect()
-    }
+/// The test pictures in the manifest's order.
+fn pictures() -> Vec<String> {
+    (19..=28).map(|number| format!("celeba/Img/img_align_celeba/{number:06}.jpg")).collect()
 }
 
 fn probabilities(image: &Value, head: &str) -> Vec<f32> {
@@ -102,7 +102,7 @@ fn a_test_image_is_given_the_very_probabilities_of_testing_whatever_the_format()
         faces.train(format, runs, &["gal-j"]);
         let run = "celeba-tiny-gal-j-seed0";
         let tested = Predictions::read(&faces.path(&format!("{runs}/{run}/predictions.parquet"))).unwrap();
-        let predicted = faces.predict(runs, run, &faces.pictures());
+        let predicted = faces.predict(runs, run, &pictures());
         assert_eq!(predicted["judged"], "cln");
         let images = predicted["images"].as_array().unwrap();
         assert_eq!(images.len(), 10);
@@ -133,8 +133,8 @@ fn a_picture_alone_is_given_what_it_is_given_among_others() {
 fn text_and_csv_say_what_json_says() {
     let faces = Faces::new();
     faces.train(Format::Npy, "runs", &["gal-j"]);
-    let (run, picture) = ("celeba-tiny-gal-j-seed0", faces.pictures().remove(0));
-    let expected = probabilities(&faces.predict("runs", run, &[picture.clone()])["images"][0], "cln");
+    let (run, picture) = ("celeba-tiny-gal-j-seed0", pictures().remove(0));
+    let expected = probabilities(&faces.predict("runs", run, std::slice::from_ref(&picture))["images"][0], "cln");
     let csv = String::from_utf8(faces.done(&["predict", "--run", run, "--csv", &picture])).unwrap();
     let found: Vec<f32> = csv.lines().skip(1).map(|line| line.split(',').nth(3).unwrap().parse().unwrap()).collect();
     assert!(found == expected, "{csv}");
@@ -150,7 +150,7 @@ fn a_checkpoint_of_another_network_is_refused_with_the_difference() {
     faces.train(Format::Npy, "runs", &["baseline", "gal-j"]);
     let config = faces.path("runs/celeba-tiny-gal-j-seed0/config.toml");
     let text = std::fs::read_to_string(&config).unwrap();
-    let picture = faces.pictures().remove(0);
+    let picture = pictures().remove(0);
     let ask = ["predict", "--run", "celeba-tiny-gal-j-seed0", &picture];
     std::fs::write(&config, text.replace("branch = 3", "branch = 5")).unwrap();
     let sentence = faces.refused(&ask);
@@ -165,7 +165,7 @@ fn a_checkpoint_of_another_network_is_refused_with_the_difference() {
 #[test]
 fn a_run_that_is_not_there_or_not_finished_is_refused() {
     let faces = Faces::new();
-    let picture = faces.pictures().remove(0);
+    let picture = pictures().remove(0);
     assert!(faces.refused(&["predict", "--run", "nowhere", &picture]).contains("there is no run nowhere"));
     faces.train(Format::Npy, "runs", &["baseline"]);
     std::fs::remove_file(faces.path("runs/celeba-tiny-baseline-seed0/checkpoint.safetensors")).unwrap();

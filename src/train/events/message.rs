@@ -1,4 +1,4 @@
-//! `TensorBoard`'s `Event` as protocol-buffer bytes: the few fields of `tensorboard/compat/proto/event.proto` and
+//! TensorBoard's `Event` as protocol-buffer bytes: the few fields of `tensorboard/compat/proto/event.proto` and
 //! `summary.proto` that a training run needs, by their numbers there.
 
 use super::Value;

@@ -1,4 +1,4 @@
-//! `TensorBoard` event files, so that `tensorboard --logdir runs` shows training as it goes: one file a run, scalars and
+//! TensorBoard event files, so that `tensorboard --logdir runs` shows training as it goes: one file a run, scalars and
 //! images in its first, simplest form, which every version reads. Wall times and speeds are the only content that
 //! differs between two trainings of one run.
 
@@ -41,7 +41,7 @@ impl Value {
     }
 }
 
-/// The file of the run `id`: `TensorBoard` asks for `tfevents` in the name, and for nothing else.
+/// The file of the run `id`: TensorBoard asks for `tfevents` in the name, and for nothing else.
 pub(super) fn file_name(id: &str) -> String {
     format!("events.out.tfevents.{id}")
 }
@@ -62,7 +62,7 @@ pub(super) fn append(path: &Path, step: usize, values: &[(&str, Value)]) -> Resu
 }
 
 /// Cuts the file after the last whole record of a step up to `step`, the last that a checkpoint knows of. Training goes
-/// on with records of the same lengths, so that a `TensorBoard` which has read further finds its place again.
+/// on with records of the same lengths, so that a TensorBoard which has read further finds its place again.
 pub(super) fn keep(path: &Path, step: usize) -> Result<()> {
     if !path.exists() {
         return Ok(());

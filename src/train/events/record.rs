@@ -1,4 +1,4 @@
-//! `TFRecord` framing, as `TensorFlow` defines it (`tensorflow/core/lib/io/record_writer.h`): length, masked CRC-32C of
+//! TFRecord framing, as TensorFlow defines it (`tensorflow/core/lib/io/record_writer.h`): length, masked CRC-32C of
 //! the length, payload, masked CRC-32C of the payload, all little-endian.
 
 /// Bytes of a record before its payload.
