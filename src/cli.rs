@@ -4,6 +4,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use gal_bench::dataset::Name;
 use gal_bench::model::VARIANTS;
+use gal_bench::predict::Order;
 use gal_bench::store::Format;
 use std::path::PathBuf;
 
@@ -46,6 +47,10 @@ pub(crate) enum Command {
     Report(Report),
     /// Prepare, train, evaluate and report; what is done already is not done again
     RunAll(RunAll),
+    /// Say what a trained network sees in pictures: the probabilities of the 40 attributes
+    Predict(Predict),
+    /// Write a trained network for PyTorch: its weights, and a Python module that loads them
+    Export(Export),
     /// Print an embedded profile as TOML, to start one of your own from
     Profile(Profile),
 }
@@ -314,4 +319,66 @@ pub(crate) struct RunAll {
 pub(crate) struct Profile {
     /// paper, authors-code or quick
     pub(crate) name: String,
+}
+
+/// Which trained network.
+#[derive(Debug, Args)]
+pub(crate) struct Trained {
+    /// The run's folder, or its name below --runs, such as lfwa-quick-gal-j-seed0
+    #[arg(long, value_name = "ID|DIR")]
+    pub(crate) run: PathBuf,
+    /// Folder of the run folders
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub(crate) runs: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Pictures go the way of the test split: brought to the size of the prepared set and encoded as it \
+was, shrunk to the profile's size whatever their aspect, and cut to the centre. The network knows nothing but faces in the \
+crop that it was trained on: CelebA's aligned 178 x 218 pictures, or LFW's deep-funneled 250 x 250 ones. Crop others alike \
+before, or the probabilities mean nothing.
+
+Examples:
+  gal-bench predict --run lfwa-quick-gal-j-seed0 face.jpg
+  gal-bench predict --run runs/lfwa-quick-gal-j-seed0 --sort probability faces/
+  gal-bench predict --run lfwa-quick-baseline-seed0 --csv faces/ > faces.csv"
+)]
+pub(crate) struct Predict {
+    #[command(flatten)]
+    pub(crate) trained: Trained,
+    /// How the attributes of a picture are listed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) sort: Order,
+    /// Print CSV, a row a picture and attribute with the probabilities of both heads
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+    /// With --json: add the logits behind the probabilities, and the mean affinity over the pictures
+    #[arg(long, requires = "json")]
+    pub(crate) details: bool,
+    /// auto (the first CUDA device if there is one), cpu, or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
+    /// JPEG or PNG files, or folders of them; grey ones and those on their side are brought right
+    #[arg(value_name = "IMAGE", required = true)]
+    pub(crate) images: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gal-bench export --run lfwa-quick-gal-j-seed0 --output gal-j
+  python gal-j/gal_net.py face.jpg")]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) trained: Trained,
+    /// Folder for the module and its weights
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Replace what is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
 }

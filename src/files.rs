@@ -38,13 +38,18 @@ pub fn npy_header(kind: &str, shape: &[usize]) -> Vec<u8> {
     header
 }
 
-/// Writes an image as PNG.
-pub fn write_png(path: &Path, image: &RgbImage, compression: CompressionType) -> Result<()> {
+/// An image as the bytes of a PNG file.
+pub fn png(image: &RgbImage, compression: CompressionType) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     PngEncoder::new_with_quality(&mut bytes, compression, FilterType::Adaptive)
         .write_image(image.as_raw(), image.width(), image.height(), ExtendedColorType::Rgb8)
-        .map_err(|e| Error::Internal(format!("{} cannot be encoded: {e}", path.display())))?;
-    write(path, &bytes)
+        .map_err(|e| Error::Internal(format!("an image cannot be encoded as PNG: {e}")))?;
+    Ok(bytes)
+}
+
+/// Writes an image as PNG.
+pub fn write_png(path: &Path, image: &RgbImage, compression: CompressionType) -> Result<()> {
+    write(path, &png(image, compression)?)
 }
 
 /// Gives a temporary file, which only its owner may read, the permissions that others expect.

@@ -3,7 +3,8 @@
 //!
 //! Data goes one way: [`dataset`] reads annotations, [`augment`] plans distortions, [`store`] keeps a prepared set
 //! on disk, [`train`] fits the [`model`] made of [`nn`] operations, [`evaluate`] turns predictions into statistics,
-//! [`report`] into Markdown and figures. [`inspect`] looks at a data set beforehand.
+//! [`report`] into Markdown and figures. [`inspect`] looks at a data set beforehand; [`predict`] and [`export`] use a
+//! trained network afterwards.
 
 pub mod attribute;
 pub mod augment;
@@ -11,10 +12,12 @@ pub mod config;
 pub mod dataset;
 pub mod error;
 pub mod evaluate;
+pub mod export;
 pub mod files;
 pub mod inspect;
 pub mod model;
 pub mod nn;
+pub mod predict;
 pub mod progress;
 pub mod random;
 pub mod report;

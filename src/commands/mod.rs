@@ -2,6 +2,8 @@
 
 mod augment;
 mod evaluate;
+mod export;
+mod predict;
 mod prepare;
 mod profile;
 mod report;
@@ -9,7 +11,7 @@ mod run_all;
 mod stats;
 mod train;
 
-use crate::cli::{Command, Selection, Source, Voice};
+use crate::cli::{Command, Selection, Source, Trained, Voice};
 use gal_bench::augment::Pipeline;
 use gal_bench::config::{self, Profile};
 use gal_bench::dataset::{self, Dataset, Name, celeba, lfwa, synthetic};
@@ -29,6 +31,8 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Evaluate(options) => evaluate::run(options),
         Command::Report(options) => report::run(options),
         Command::RunAll(options) => run_all::run(options),
+        Command::Predict(options) => predict::run(options),
+        Command::Export(options) => export::run(options),
         Command::Profile(options) => profile::run(options),
     }
 }
@@ -75,6 +79,21 @@ impl Selection {
     /// The folder of a variant's run.
     fn folder(&self, dataset: &str, profile: &Profile, variant: &Variant, seed: u64) -> PathBuf {
         self.runs.join(config::run_id(dataset, &profile.name, variant.name, seed))
+    }
+}
+
+impl Trained {
+    /// The run's folder.
+    fn folder(&self) -> Result<PathBuf> {
+        let below = self.runs.join(&self.run);
+        match [&self.run, &below].into_iter().find(|folder| folder.is_dir()) {
+            Some(folder) => Ok(folder.clone()),
+            None => Err(Error::Request(format!(
+                "there is no run {}, neither as a folder nor in {}: name one that `gal-bench train` made",
+                self.run.display(),
+                self.runs.display()
+            ))),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{evaluate, prepare, train};
 use crate::cli::RunAll;
+use gal_bench::evaluate::overview;
 use gal_bench::{Result, report, store};
 
 pub(super) fn run(options: &RunAll) -> Result<()> {
@@ -27,6 +28,7 @@ pub(super) fn run(options: &RunAll) -> Result<()> {
     let evaluated = evaluate::evaluate(dataset.label(), selection, &options.reports)?;
     report::write(&evaluated.report)?;
     options.voice.result(&evaluated, || {
-        format!("{}\nreport: {}", evaluated.text(), evaluated.report.join("README.md").display())
+        let (text, page) = (evaluated.text(), evaluated.report.join("README.md"));
+        format!("{text}\n{}\n\nreport: {}", overview(&evaluated.evaluations), page.display())
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::{Compute, Selection, Train};
 use gal_bench::Result;
+use gal_bench::evaluate::{Evaluation, overview};
 use gal_bench::progress::Progress;
 use gal_bench::store::Reader;
 use gal_bench::train::{Outcome, Request, select_device, train};
@@ -12,11 +13,10 @@ pub(super) fn run(options: &Train) -> Result<()> {
     let prepared = options.data.prepared();
     let command = command("train", options.data.dataset.label(), &options.selection);
     let outcomes = train_on(&prepared, &options.selection, &options.compute, &command, &options.voice.progress())?;
+    let evaluations = outcomes.iter().map(|outcome| Evaluation::of_run(&outcome.folder)).collect::<Result<Vec<_>>>()?;
     options.voice.result(&outcomes, || {
-        let lines = outcomes
-            .iter()
-            .map(|o| format!("{} in {} ({:.0} s)", o.summary.variant, o.folder.display(), o.summary.wall_seconds));
-        lines.collect::<Vec<_>>().join("\n")
+        let folders = outcomes.iter().map(|outcome| outcome.folder.display().to_string()).collect::<Vec<_>>();
+        format!("{}\nin {}", overview(&evaluations), folders.join("\n   "))
     })
 }
 

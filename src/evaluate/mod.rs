@@ -2,10 +2,12 @@
 //! frequent training label would have reached, the floor without which no accuracy can be judged.
 
 pub mod curves;
+mod overview;
 pub mod predictions;
 pub mod statistics;
 
 pub use curves::{Affinity, Point};
+pub use overview::overview;
 pub use predictions::Predictions;
 
 use crate::attribute::{COUNT, NAMES};

@@ -17,6 +17,7 @@ mod manifest;
 mod prepared;
 mod read;
 mod sources;
+mod standard;
 mod write;
 
 pub use balance::Rate;
@@ -25,4 +26,5 @@ pub use format::Format;
 pub use jpeg::decode as decode_jpeg;
 pub use prepared::{Counts, Options, Origin, Prepared, Shard};
 pub use read::{Place, Reader, Row};
+pub use standard::{Standard, resized};
 pub use write::prepare;

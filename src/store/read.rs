@@ -6,8 +6,9 @@ use super::format::Format;
 use super::jpeg;
 use super::prepared::{Origin, Prepared, VERSION};
 use super::sources::Studio;
+use super::standard::resized;
 use crate::attribute;
-use crate::augment::{Filter, Pipeline, resize};
+use crate::augment::Pipeline;
 use crate::dataset::{Images, Split, synthetic};
 use crate::error::{Error, Result};
 use crate::files;
@@ -164,15 +165,9 @@ impl Reader {
         Ok(studio.open(*source_row, source, *source_digest)?.render(&plan))
     }
 
-    /// The image of a row as `side` x `side` RGB bytes, row by row; antialiased where that is smaller than what is
-    /// stored, and as it is stored where it is the same.
+    /// The image of a row as `side` x `side` RGB bytes; see [`resized`].
     pub fn resized(&self, row: usize, side: usize) -> Result<Vec<u8>> {
-        let image = self.image(row)?;
-        let side = side as u32;
-        if image.dimensions() == (side, side) {
-            return Ok(image.into_raw());
-        }
-        Ok(resize(&image, side, side, Filter::Triangle).into_raw())
+        Ok(resized(self.image(row)?, side))
     }
 
     /// The folder with the sources of a virtual set, where they are files.

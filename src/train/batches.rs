@@ -12,6 +12,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 /// Streams of random numbers that must not meet.
 const ORDER: u64 = 1;
@@ -133,7 +134,7 @@ pub struct Batches<'a> {
 
 impl Batches<'_> {
     /// The images of training step `step`: every epoch visits each image once, in an order of its own.
-    fn order(&self, step: usize) -> Vec<usize> {
+    pub(super) fn order(&self, step: usize) -> Vec<usize> {
         let count = self.images.len();
         let places = step * self.size..(step + 1) * self.size;
         let epoch_of = |place: usize| place / count;
@@ -212,11 +213,12 @@ impl Batches<'_> {
     }
 }
 
-/// Calls `work` with what `make` makes of each step in turn, made on another thread ahead of time.
+/// Calls `work` with what `make` makes of each step in turn, made on another thread ahead of time, and with how long it had
+/// to be waited for.
 pub(super) fn ahead<T: Send>(
     steps: Range<usize>,
     make: impl Fn(usize) -> Result<T> + Send,
-    mut work: impl FnMut(usize, T) -> Result<()>,
+    mut work: impl FnMut(usize, T, Duration) -> Result<()>,
 ) -> Result<()> {
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(AHEAD);
@@ -230,8 +232,9 @@ pub(super) fn ahead<T: Send>(
             }
         });
         for step in steps {
+            let asked = Instant::now();
             let made = receiver.recv().map_err(|_| Error::Internal("the loader stopped".to_owned()))??;
-            work(step, made)?;
+            work(step, made, asked.elapsed())?;
         }
         Ok(())
     })

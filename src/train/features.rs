@@ -51,7 +51,7 @@ impl Features {
         ahead(
             0..passes * chunks,
             |place| batches.centred(range(place % chunks), place >= chunks),
-            |_, batch| {
+            |_, batch, _| {
                 let (pixels, _) = batch.tensors(device)?;
                 let maps = session.features(&pixels)?.transpose(0, 1)?.contiguous()?;
                 let (count, c, h, w) = maps.dims4()?;

@@ -4,16 +4,20 @@
 mod batches;
 mod checkpoint;
 mod device;
+mod divergence;
+mod events;
 mod features;
 mod outputs;
 mod plan;
 mod run;
 mod session;
+mod trained;
 mod trainer;
 
 pub use batches::{Batch, Batches, Faces, Preload};
 pub use checkpoint::Checkpoint;
 pub use device::select as select_device;
 pub use plan::{Plan, plans};
-pub use session::{Losses, Session};
+pub use session::{Losses, Outputs, Session};
+pub use trained::Trained;
 pub use trainer::{Outcome, Request, train};

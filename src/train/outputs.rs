@@ -1,14 +1,23 @@
 //! The files of a run folder: metrics as JSON lines, predictions as Parquet, the affinity as CSV.
 
-use super::session::Losses;
+use super::events::{Value, heat_map};
+use super::session::{Losses, Outputs};
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::model::probabilities;
+use candle_core::Tensor;
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
-/// One line of `metrics.jsonl` about training: means since the line before.
+/// The share of waiting from which on it is worth saying so.
+pub(super) const NOTABLE: f64 = 0.05;
+
+/// One line of `metrics.jsonl` about training: means since the line before, and accuracies on the batch of that step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct TrainingLine {
     pub(super) step: usize,
@@ -16,7 +25,38 @@ pub(super) struct TrainingLine {
     pub(super) lr: f64,
     pub(super) loss_fln: Option<f64>,
     pub(super) loss_cln: Option<f64>,
+    pub(super) training_accuracy_fln: Option<f64>,
+    pub(super) training_accuracy_cln: Option<f64>,
     pub(super) images_per_second: f64,
+    /// Share of the time in which the device waited for images.
+    pub(super) waiting: f64,
+}
+
+impl TrainingLine {
+    /// The same for a person, in a few words; the CLN's figures where there are any.
+    pub(super) fn news(&self) -> String {
+        let accuracy = self.training_accuracy_cln.or(self.training_accuracy_fln).unwrap_or_default();
+        let loss = self.loss_fln.or(self.loss_cln).unwrap_or_default();
+        let mut news =
+            format!("loss {loss:.3}, accuracy {:.1} %, {:.0} images/s", 100.0 * accuracy, self.images_per_second);
+        if self.waiting >= NOTABLE {
+            let _ = write!(news, ", {:.0} % of it waiting for images", 100.0 * self.waiting);
+        }
+        news
+    }
+
+    /// The same for TensorBoard.
+    pub(super) fn values(&self) -> Vec<(&'static str, Value)> {
+        scalars([
+            ("loss/fln", self.loss_fln),
+            ("loss/cln", self.loss_cln),
+            ("accuracy/training_fln", self.training_accuracy_fln),
+            ("accuracy/training_cln", self.training_accuracy_cln),
+            ("learning_rate", Some(self.lr)),
+            ("speed/images_per_second", Some(self.images_per_second)),
+            ("speed/waiting_for_images", Some(self.waiting)),
+        ])
+    }
 }
 
 /// One line of `metrics.jsonl` about the validation split.
@@ -27,15 +67,35 @@ pub(super) struct ValidationLine {
     pub(super) validation_accuracy_cln: Option<f64>,
 }
 
-/// Running means of the losses.
+impl ValidationLine {
+    /// The same for TensorBoard, with the mean affinity `[40 * 40]` on that split.
+    pub(super) fn values(&self, affinity: Option<&Vec<f32>>) -> Result<Vec<(&'static str, Value)>> {
+        let mut values = scalars([
+            ("accuracy/validation_fln", Some(self.validation_accuracy_fln)),
+            ("accuracy/validation_cln", self.validation_accuracy_cln),
+        ]);
+        if let Some(affinity) = affinity {
+            values.push(("affinity/validation", Value::image(&heat_map(affinity))?));
+        }
+        Ok(values)
+    }
+}
+
+fn scalars<const N: usize>(values: [(&'static str, Option<f64>); N]) -> Vec<(&'static str, Value)> {
+    values.into_iter().filter_map(|(tag, value)| Some((tag, Value::Scalar(value?)))).collect()
+}
+
+/// Running means of the losses, and how long the device waited for images.
 #[derive(Debug, Default)]
 pub(super) struct Means {
     steps: usize,
     fln: Option<f64>,
-    cln: std::collections::BTreeMap<&'static str, f64>,
+    cln: BTreeMap<&'static str, f64>,
+    waited: Duration,
 }
 
 impl Means {
+    /// The losses of a step.
     pub(super) fn add(&mut self, losses: &Losses) {
         self.steps += 1;
         if let Some(loss) = losses.fln {
@@ -44,6 +104,15 @@ impl Means {
         for (variant, loss) in &losses.cln {
             *self.cln.entry(variant).or_default() += loss;
         }
+    }
+
+    /// The device waited for a batch.
+    pub(super) fn wait(&mut self, waited: Duration) {
+        self.waited += waited;
+    }
+
+    pub(super) fn waited(&self) -> Duration {
+        self.waited
     }
 
     pub(super) fn steps(&self) -> usize {
@@ -56,6 +125,27 @@ impl Means {
 
     pub(super) fn cln(&self, variant: &str) -> Option<f64> {
         self.cln.get(variant).map(|sum| sum / self.steps as f64)
+    }
+}
+
+/// Shares of right answers on one batch, as far as there are such heads in training.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Accuracy {
+    pub(super) fln: f64,
+    pub(super) cln: BTreeMap<&'static str, f64>,
+}
+
+impl Accuracy {
+    /// That of `outputs` against one-hot `targets` `[40, 2, batch]`.
+    pub(super) fn of(outputs: &Outputs, targets: &Tensor) -> Result<Self> {
+        let yes = targets.narrow(1, 1, 1)?.squeeze(1)?.t()?.flatten_all()?.to_vec1::<f32>()?;
+        let share = |logits: &Tensor| -> Result<f64> {
+            let answers = probabilities(logits)?.flatten_all()?.to_vec1::<f32>()?;
+            let right = answers.iter().zip(&yes).filter(|(p, yes)| (**p > 0.5) == (**yes > 0.5)).count();
+            Ok(right as f64 / yes.len() as f64)
+        };
+        let cln = outputs.cln.iter().map(|(variant, head)| Ok((*variant, share(&head.logits)?)));
+        Ok(Self { fln: share(&outputs.fln)?, cln: cln.collect::<Result<_>>()? })
     }
 }
 

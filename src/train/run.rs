@@ -1,13 +1,15 @@
 //! A run's folder: what it is called, what lies in it, and whether it is finished.
 
 use super::checkpoint::Checkpoint;
+use super::trained::{About, CHECKPOINT};
 use super::trainer::Request;
+use super::{divergence, events};
 use crate::config::{RunConfig, RunSummary};
 use crate::error::{Error, Result};
 use crate::model::{VARIANTS, Variant};
+use crate::store::Standard;
 use crate::{dataset, files};
 use candle_core::Tensor;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -16,7 +18,7 @@ pub(super) const RESUME: &str = "resume.safetensors";
 /// The network of the best validation accuracy so far.
 pub(super) const BEST: &str = "best.safetensors";
 /// The network at the end.
-pub(super) const LAST: &str = "checkpoint.safetensors";
+pub(super) const LAST: &str = CHECKPOINT;
 /// The training curve.
 pub(super) const METRICS: &str = "metrics.jsonl";
 
@@ -25,6 +27,8 @@ pub(super) struct Run {
     pub(super) variant: Variant,
     pub(super) config: RunConfig,
     pub(super) folder: PathBuf,
+    /// How the pictures that it learns from were standardized.
+    standard: Standard,
 }
 
 impl Run {
@@ -37,11 +41,16 @@ impl Run {
             profile: request.profile.clone(),
         };
         let folder = request.runs.join(config.id());
-        Self { variant, config, folder }
+        Self { variant, config, folder, standard: Standard::of(&request.data.prepared) }
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// The record for TensorBoard.
+    pub(super) fn events(&self) -> PathBuf {
+        self.file(&events::file_name(&self.config.id()))
     }
 
     /// The record of this very run, if it is finished; an error if the folder holds another one.
@@ -68,21 +77,18 @@ impl Run {
             for name in ["summary.json", RESUME, BEST, METRICS, "predictions.parquet", "affinity.csv", "masks.npy"] {
                 files::remove(&self.file(name))?;
             }
+            files::remove(&self.events())?;
         }
+        files::remove(&self.file(divergence::FILE))?;
         let text = toml::to_string(&self.config).map_err(|e| Error::Internal(e.to_string()))?;
         files::write(&self.file("config.toml"), text.as_bytes())
     }
 
     /// Writes the trained network under `name`.
     pub(super) fn write_network(&self, name: &str, tensors: BTreeMap<String, Tensor>) -> Result<()> {
-        Checkpoint { tensors, about: About { config: self.config.clone() } }.write(&self.file(name))
+        Checkpoint { tensors, about: About { config: self.config.clone(), standard: self.standard } }
+            .write(&self.file(name))
     }
-}
-
-/// Metadata of a network's checkpoint.
-#[derive(Debug, Serialize, Deserialize)]
-struct About {
-    config: RunConfig,
 }
 
 /// The trained Baseline of the same data, profile and seed.

@@ -4,10 +4,12 @@
 use super::plan::Plan;
 use crate::config::Optimizer;
 use crate::error::{Error, Result};
-use crate::model::{Architecture, CorrelationNet, Fln, Pass, Path, Trunk, Variant, decays, loss, probabilities};
+use crate::model::{
+    Architecture, CorrelationNet, CorrelationOutput, Fln, Pass, Path, Trunk, Variant, decays, loss, probabilities,
+};
 use crate::nn::{Group, Momentum, Parameters};
 use candle_core::{Device, Tensor};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Named tensors of one part of the state.
 type Tensors = BTreeMap<String, Tensor>;
@@ -27,6 +29,19 @@ pub struct Session {
     /// None where the trunk is frozen.
     optimizer: Option<Momentum>,
     heads: Vec<Head>,
+    /// Of the last step.
+    outputs: Option<Outputs>,
+}
+
+/// What the networks say about a batch, without gradients.
+#[derive(Debug)]
+pub struct Outputs {
+    /// Logits of the FLN, `[40, 2, batch]`.
+    pub fln: Tensor,
+    /// Logits and mean affinity of each correlation net, by variant.
+    pub cln: BTreeMap<&'static str, CorrelationOutput>,
+    /// PSE masks, `[40, batch, positions]`.
+    pub mask: Tensor,
 }
 
 /// The losses of a step.
@@ -79,7 +94,7 @@ impl Session {
             let optimizer = optimizer_of_head(&parameters, rate, settings.momentum, plan.weight_decay)?;
             heads.push(Head { variant: *variant, net, parameters, optimizer });
         }
-        Ok(Self { trunk, parameters, optimizer, heads })
+        Ok(Self { trunk, parameters, optimizer, heads, outputs: None })
     }
 
     /// Whether the trunk keeps its weights.
@@ -103,10 +118,14 @@ impl Session {
         let out = self.trunk.branches(features, self.pass(), !self.heads.is_empty())?;
         let fln = self.optimizer.is_some().then(|| loss(&out.logits, targets)).transpose()?;
         let mut cln = Vec::new();
+        let mut outputs = Outputs { fln: out.logits.detach(), cln: BTreeMap::new(), mask: out.mask.detach() };
         for head in &self.heads {
             let gated = out.gated.as_ref().ok_or_else(|| Error::Internal("no gated features".to_owned()))?;
-            cln.push(loss(&head.net.forward(gated)?.logits, targets)?);
+            let refined = head.net.forward(gated)?;
+            cln.push(loss(&refined.logits, targets)?);
+            outputs.cln.insert(head.variant.name, detached(&refined));
         }
+        self.outputs = Some(outputs);
         // The correlation nets' input carries no gradient, so the sum has the gradients of its terms.
         let total = fln
             .iter()
@@ -124,22 +143,36 @@ impl Session {
         Ok(Losses { fln: fln.as_ref().map(scalar).transpose()?, cln: named.collect::<Result<_>>()? })
     }
 
+    /// What the networks said about the batch of the last step, before it changed them.
+    pub fn outputs(&self) -> Option<&Outputs> {
+        self.outputs.as_ref()
+    }
+
+    /// What the networks say about a batch, with running batch-norm statistics.
+    pub fn forward(&self, pixels: &Tensor) -> Result<Outputs> {
+        let out = self.trunk.forward(pixels, Pass::Evaluate, !self.heads.is_empty())?;
+        let mut outputs = Outputs { fln: out.logits.detach(), cln: BTreeMap::new(), mask: out.mask.detach() };
+        for head in &self.heads {
+            let gated = out.gated.as_ref().ok_or_else(|| Error::Internal("no gated features".to_owned()))?;
+            outputs.cln.insert(head.variant.name, detached(&head.net.forward(gated)?));
+        }
+        Ok(outputs)
+    }
+
     /// Probabilities for a batch, with running batch-norm statistics.
     pub fn predict(&self, pixels: &Tensor) -> Result<Predictions> {
         let flat = |logits: &Tensor| -> Result<Vec<f32>> { Ok(probabilities(logits)?.flatten_all()?.to_vec1()?) };
-        let out = self.trunk.forward(pixels, Pass::Evaluate, !self.heads.is_empty())?;
+        let outputs = self.forward(pixels)?;
         let mut predictions = Predictions {
-            fln: flat(&out.logits)?,
+            fln: flat(&outputs.fln)?,
             cln: BTreeMap::new(),
             affinity: BTreeMap::new(),
-            masks: out.mask.flatten_all()?.to_vec1()?,
+            masks: outputs.mask.flatten_all()?.to_vec1()?,
         };
-        for head in &self.heads {
-            let gated = out.gated.as_ref().ok_or_else(|| Error::Internal("no gated features".to_owned()))?;
-            let refined = head.net.forward(gated)?;
-            let summed = (refined.affinity.detach() * pixels.dim(1)? as f64)?;
-            predictions.cln.insert(head.variant.name, flat(&refined.logits)?);
-            predictions.affinity.insert(head.variant.name, summed.flatten_all()?.to_vec1()?);
+        for (variant, refined) in &outputs.cln {
+            let summed = (&refined.affinity * pixels.dim(1)? as f64)?;
+            predictions.cln.insert(variant, flat(&refined.logits)?);
+            predictions.affinity.insert(variant, summed.flatten_all()?.to_vec1()?);
         }
         Ok(predictions)
     }
@@ -160,6 +193,37 @@ impl Session {
         let of_trunk = network.iter().filter(|(name, _)| own.contains_key(*name));
         self.parameters.load(&of_trunk.map(|(name, tensor)| (name.clone(), tensor.clone())).collect())?;
         Ok(self.trunk.load_running(network)?)
+    }
+
+    /// Loads the trained network of `variant`, as [`Session::network`] gave it: every tensor of both must be in the other,
+    /// in one shape.
+    pub fn load_network(&mut self, variant: &Variant, network: &Tensors) -> Result<()> {
+        self.load_trunk(network)?;
+        let mut known: BTreeSet<String> = self.parameters.all().into_keys().collect();
+        known.extend(self.trunk.running().keys().cloned());
+        for head in self.heads.iter().filter(|head| head.variant.name == variant.name) {
+            let own = head.parameters.all();
+            let of_head = network.iter().filter(|(name, _)| own.contains_key(*name));
+            head.parameters.load(&of_head.map(|(name, tensor)| (name.clone(), tensor.clone())).collect())?;
+            known.extend(own.into_keys());
+        }
+        match network.keys().find(|name| !known.contains(*name)) {
+            Some(name) => Err(candle_core::Error::Msg(format!("this network has no tensor {name}")).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether every parameter and running statistic is a number.
+    pub fn is_finite(&self) -> Result<bool> {
+        let of_heads = self.heads.iter().flat_map(|head| head.parameters.all().into_values());
+        let all = self.parameters.all().into_values().chain(of_heads).chain(self.trunk.running().values().cloned());
+        for variable in all {
+            // Nothing times a number is nothing; times anything else it is not.
+            if (variable.as_detached_tensor() * 0.0)?.sum_all()?.to_scalar::<f32>()? != 0.0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Trainable parameters of a variant's network.
@@ -208,6 +272,10 @@ impl Session {
         }
         Ok(())
     }
+}
+
+fn detached(output: &CorrelationOutput) -> CorrelationOutput {
+    CorrelationOutput { logits: output.logits.detach(), affinity: output.affinity.detach() }
 }
 
 fn values(parameters: &Parameters) -> Tensors {

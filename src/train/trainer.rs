@@ -3,8 +3,12 @@
 
 use super::batches::{Batches, Faces, Preload, ahead, targets};
 use super::checkpoint::Checkpoint;
+use super::divergence;
+use super::events::{self, Value, heat_map};
 use super::features::{Features, pictures};
-use super::outputs::{Masks, Means, Scores, TrainingLine, ValidationLine, append_line, keep_lines, write_affinity};
+use super::outputs::{
+    Accuracy, Masks, Means, NOTABLE, Scores, TrainingLine, ValidationLine, append_line, keep_lines, write_affinity,
+};
 use super::plan::{Plan, plans};
 use super::run::{BEST, LAST, METRICS, RESUME, Run, baseline};
 use super::session::Session;
@@ -19,7 +23,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What to train, on what, and where to.
 #[derive(Debug)]
@@ -174,6 +178,9 @@ struct Course {
     /// Losses since the last line of the log, and when that was.
     means: Means,
     since: Instant,
+    /// Time in which the device waited for images, of all that the steps took.
+    waited: Duration,
+    stepped: Duration,
     started: Instant,
     /// Seconds spent by earlier processes.
     before: f64,
@@ -237,6 +244,8 @@ impl<'a> Trainer<'a> {
             bar: progress.bar(&names, "steps", self.steps),
             means: Means::default(),
             since: Instant::now(),
+            waited: Duration::ZERO,
+            stepped: Duration::ZERO,
             started,
             before,
         };
@@ -250,14 +259,16 @@ impl<'a> Trainer<'a> {
                     let (images, targets) = batches.mirrored(step);
                     Ok((features.batch(&images)?, targets))
                 },
-                |step, (features, wanted)| {
+                |step, (features, wanted), waited| {
+                    course.means.wait(waited);
                     self.step(step, &features.to_device(device)?, &targets(&wanted, device)?, &mut course)
                 },
             )?,
             None => ahead(
                 steps,
                 |step| batches.training(step),
-                |step, batch| {
+                |step, batch, waited| {
+                    course.means.wait(waited);
                     let (pixels, targets) = batch.tensors(device)?;
                     let features = self.session.features(&pixels)?;
                     self.step(step, &features, &targets, &mut course)
@@ -265,6 +276,14 @@ impl<'a> Trainer<'a> {
             )?,
         }
         course.bar.finish();
+        let waiting = share(course.waited, course.stepped);
+        if waiting >= NOTABLE {
+            progress.say(format!(
+                "the device waited for images {:.0} % of the time: more --threads, or a prepared set of format npy, which \
+                 need not be decoded or drawn, would make it faster",
+                100.0 * waiting
+            ));
+        }
         self.finish(&course)
     }
 
@@ -283,35 +302,56 @@ impl<'a> Trainer<'a> {
         let rate = profile.training(self.dataset)?.schedule.rate(step, self.steps);
         let losses = self.session.step(features, targets, rate)?;
         if losses.fln.iter().chain(losses.cln.values()).any(|loss| !loss.is_finite()) {
-            return Err(Error::Request(format!(
-                "training diverged at step {step} (losses {losses:?}, learning rate {rate}): lower the rate in the \
-                 profile's schedule and start again with --force"
-            )));
+            return Err(self.diverged("the loss is not a number", step, rate));
         }
         course.means.add(&losses);
         let done = step + 1;
         if done.is_multiple_of(profile.log_every) || done == self.steps {
-            let speed = (course.means.steps() * self.batch) as f64 / course.since.elapsed().as_secs_f64();
-            self.log(done, rate, &course.means, speed)?;
-            let means = &course.means;
-            let loss = means.fln().or_else(|| self.runs.first().and_then(|run| means.cln(run.variant.name)));
-            course.bar.message(format!("loss {:.3}, {speed:.0} images/s", loss.unwrap_or_default()));
+            let outputs = self.session.outputs();
+            let accuracy = outputs.map(|outputs| Accuracy::of(outputs, targets)).transpose()?.unwrap_or_default();
+            let elapsed = course.since.elapsed();
+            course.bar.message(self.log(done, rate, &course.means, elapsed, &accuracy)?);
+            course.waited += course.means.waited();
+            course.stepped += elapsed;
             course.means = Means::default();
             course.since = Instant::now();
         }
         course.bar.advance(1);
-        if !self.images.val.is_empty() && (done.is_multiple_of(profile.validate_every) || done == self.steps) {
-            self.validate(done)?;
+        let saving = done.is_multiple_of(profile.checkpoint_every) || done == self.steps;
+        if saving && !self.session.is_finite()? {
+            return Err(self.diverged("a parameter is not a number", step, rate));
+        }
+        if done.is_multiple_of(profile.validate_every) || done == self.steps {
+            if self.images.val.is_empty() {
+                self.picture(done)?;
+            } else {
+                self.validate(done)?;
+            }
             course.since = Instant::now();
         }
-        if done.is_multiple_of(profile.checkpoint_every) && done < self.steps {
+        if saving && done < self.steps {
             self.checkpoint(done, course.seconds())?;
         }
         Ok(())
     }
 
-    fn log(&self, step: usize, lr: f64, means: &Means, images_per_second: f64) -> Result<()> {
+    /// The end of a run at a step.
+    fn diverged(&self, what: &str, step: usize, rate: f64) -> Error {
+        let images = self.batches(&self.images.train).order(step);
+        let rows = images.iter().map(|image| self.images.train.rows()[*image]);
+        let batch: Vec<(usize, &store::Row)> = rows.map(|row| (row, &self.request.data.rows[row])).collect();
+        let state = self.state_file();
+        let checkpoint = state.exists().then_some(&*state);
+        let place = divergence::Place { step, rate, batch: &batch, checkpoint };
+        divergence::stop(&self.runs[0].file(divergence::FILE), what, place)
+    }
+
+    /// Writes down what came of the steps since the last time, which took `elapsed`, and gives the news for the bar.
+    fn log(&self, step: usize, lr: f64, means: &Means, elapsed: Duration, accuracy: &Accuracy) -> Result<String> {
         let epoch = (step * self.batch) as f64 / self.images.train.len() as f64;
+        let images_per_second = (means.steps() * self.batch) as f64 / elapsed.as_secs_f64();
+        let waiting = share(means.waited(), elapsed);
+        let mut news = String::new();
         for run in &self.runs {
             let line = TrainingLine {
                 step,
@@ -319,9 +359,28 @@ impl<'a> Trainer<'a> {
                 lr,
                 loss_fln: means.fln(),
                 loss_cln: means.cln(run.variant.name),
+                training_accuracy_fln: means.fln().map(|_| accuracy.fln),
+                training_accuracy_cln: accuracy.cln.get(run.variant.name).copied(),
                 images_per_second,
+                waiting,
             };
             append_line(&run.file(METRICS), &line)?;
+            events::append(&run.events(), step, &line.values())?;
+            if news.is_empty() {
+                news = line.news();
+            }
+        }
+        Ok(news)
+    }
+
+    /// Without a validation split, the affinity on the batch of the last step is what can be looked at.
+    fn picture(&self, step: usize) -> Result<()> {
+        for run in &self.runs {
+            let output = self.session.outputs().and_then(|outputs| outputs.cln.get(run.variant.name));
+            if let Some(output) = output {
+                let picture = Value::image(&heat_map(&output.affinity.flatten_all()?.to_vec1()?))?;
+                events::append(&run.events(), step, &[("affinity/training", picture)])?;
+            }
         }
         Ok(())
     }
@@ -335,6 +394,7 @@ impl<'a> Trainer<'a> {
                 validation_accuracy_cln: scores.cln.as_ref().map(|cln| scores.accuracy(cln)),
             };
             append_line(&run.file(METRICS), &line)?;
+            events::append(&run.events(), step, &line.values(scored.affinity.get(run.variant.name))?)?;
             let judged = line.validation_accuracy_cln.unwrap_or(line.validation_accuracy_fln);
             if judged > *best {
                 *best = judged;
@@ -373,6 +433,7 @@ impl<'a> Trainer<'a> {
         }
         for run in &self.runs {
             keep_lines(&run.file(METRICS), found.0)?;
+            events::keep(&run.events(), found.0)?;
         }
         Ok(found)
     }
@@ -421,6 +482,8 @@ impl<'a> Trainer<'a> {
             scores.write(&run.file("predictions.parquet"))?;
             if let Some(affinity) = affinity.get(run.variant.name) {
                 write_affinity(&run.file("affinity.csv"), affinity)?;
+                let picture = Value::image(&heat_map(affinity))?;
+                events::append(&run.events(), self.steps, &[("affinity/test", picture)])?;
             }
             masks.write(&run.file("masks.npy"))?;
             run.write_network(LAST, self.session.network(&run.variant))?;
@@ -472,6 +535,11 @@ impl<'a> Trainer<'a> {
             deviations,
         })
     }
+}
+
+/// How large a part of `whole` is.
+fn share(part: Duration, whole: Duration) -> f64 {
+    if whole.is_zero() { 0.0 } else { part.as_secs_f64() / whole.as_secs_f64() }
 }
 
 /// The processor's vector extensions that decide which loops run.

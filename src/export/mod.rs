@@ -1,0 +1,138 @@
+//! A trained network for PyTorch: weights under the names and in the layouts of stock PyTorch layers, and a module of the
+//! same network that loads them.
+
+use crate::attribute::{COUNT, NAMES};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::NodeLayout;
+use crate::train::Trained;
+use candle_core::{Device, Tensor};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// The module; it looks for the weights beside itself.
+const MODULE: &str = include_str!("gal_net.py");
+const MODULE_FILE: &str = "gal_net.py";
+const WEIGHTS_FILE: &str = "gal_net.safetensors";
+
+/// The metadata entry of the weights that describes the network.
+const ENTRY: &str = "gal-bench";
+
+/// What was written.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exported {
+    /// The module.
+    pub module: PathBuf,
+    /// Its weights.
+    pub weights: PathBuf,
+    /// How many numbers the weights are, running statistics and a fixed affinity included.
+    pub values: usize,
+}
+
+/// What the module builds itself from.
+#[derive(Debug, Serialize)]
+struct About<'a> {
+    run: String,
+    variant: &'a str,
+    input: usize,
+    stride: usize,
+    widths: [usize; 5],
+    branch: usize,
+    node: usize,
+    /// Of the backbone's last map.
+    positions: usize,
+    eps: f64,
+    /// `learned`, `fixed`, or nothing without a correlation net.
+    affinity: Option<&'a str>,
+    node_layout: &'a str,
+    /// Side of the prepared images.
+    prepared: u32,
+    /// Side that those are brought to before the centre is cut out.
+    resize: usize,
+    attributes: &'a [&'a str],
+}
+
+/// Writes module and weights of the network in the run folder `run` to `folder`.
+///
+/// # Errors
+/// No finished run, a network that the module does not cover, or files that are there already and not to be replaced.
+pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
+    let trained = Trained::open(run)?;
+    // Whether it is whole is found out by loading it.
+    trained.session(run, &Device::Cpu)?;
+    let (module, weights) = (folder.join(MODULE_FILE), folder.join(WEIGHTS_FILE));
+    if let Some(there) = [&module, &weights].into_iter().find(|path| path.exists() && !force) {
+        return Err(Error::file(there, "is there already: choose another --output, or replace it with --force"));
+    }
+    let fixed = trained.variant.affinity.and_then(|affinity| affinity.fixed(trained.config.seed));
+    let mut tensors = BTreeMap::new();
+    for (name, tensor) in &trained.tensors {
+        let (name, tensor) = converted(name, tensor)?.ok_or_else(|| {
+            Error::Request(format!(
+                "the network in {} has a tensor {name} that no module here knows: only the backbone of the paper \
+                 (alexnet-cvgj) can be exported",
+                run.display()
+            ))
+        })?;
+        tensors.insert(name, tensor);
+    }
+    let kind = trained.variant.affinity.map(|_| if fixed.is_some() { "fixed" } else { "learned" });
+    if let Some(fixed) = fixed {
+        tensors.insert("cln.affinity".to_owned(), Tensor::from_vec(fixed, (COUNT, COUNT), &Device::Cpu)?);
+    }
+    let about = serde_json::to_string(&about(&trained, kind)?).map_err(|e| Error::Internal(e.to_string()))?;
+    let bytes = safetensors::serialize(&tensors, Some(HashMap::from([(ENTRY.to_owned(), about)])))
+        .map_err(|e| Error::Internal(format!("the weights cannot be serialized: {e}")))?;
+    files::create_folder(folder)?;
+    files::write(&weights, &bytes)?;
+    files::write(&module, MODULE.as_bytes())?;
+    Ok(Exported { module, weights, values: tensors.values().map(Tensor::elem_count).sum() })
+}
+
+fn about<'a>(trained: &'a Trained, affinity: Option<&'a str>) -> Result<About<'a>> {
+    let profile = &trained.config.profile;
+    let network = &profile.network;
+    let side = network.map().map_err(Error::Internal)?;
+    Ok(About {
+        run: trained.config.id(),
+        variant: trained.variant.name,
+        input: network.input,
+        stride: network.stride,
+        widths: network.widths,
+        branch: network.branch,
+        node: network.node,
+        positions: side * side,
+        eps: network.eps,
+        affinity,
+        node_layout: match trained.variant.nodes {
+            NodeLayout::Own => "own",
+            NodeLayout::Joined => "joined",
+        },
+        prepared: trained.standard.size,
+        resize: profile.images.resize,
+        attributes: &NAMES,
+    })
+}
+
+/// A tensor under PyTorch's name and in its layout: what belongs to one attribute becomes one group of a convolution.
+/// Nothing where the module has no such tensor.
+fn converted(name: &str, tensor: &Tensor) -> Result<Option<(String, Tensor)>> {
+    let dims = tensor.dims();
+    let (layer, rest) = name.split_once('.').unwrap_or((name, ""));
+    let backbone = ["conv1", "conv2", "conv3", "conv4", "conv5"].contains(&layer);
+    let reshaped = |dims: &[usize]| -> Result<_> { Ok(Some((name.to_owned(), tensor.reshape(dims)?))) };
+    match (layer, rest, dims) {
+        (_, "weight" | "bias", _) if backbone => Ok(Some((format!("{layer}.conv.{rest}"), tensor.clone()))),
+        ("data_bn", _, [3]) => Ok(Some((name.to_owned(), tensor.clone()))),
+        (_, _, _) if backbone && rest.starts_with("bn.") => Ok(Some((name.to_owned(), tensor.clone()))),
+        ("branch", "conv.weight" | "fc.weight", &[count, outputs, inputs])
+        | ("cln", "node.weight" | "fc.weight", &[count, outputs, inputs]) => reshaped(&[count * outputs, inputs, 1, 1]),
+        ("branch", "pse.conv1.weight", &[count, outputs]) => reshaped(&[count * outputs, 1, 1, 1]),
+        ("branch", "pse.conv2.weight", &[count, inputs]) => reshaped(&[count, inputs, 1, 1]),
+        ("branch", "conv.bias" | "fc.bias" | "pse.conv1.bias" | "pse.conv2.bias", _)
+        | ("cln", "node.bias" | "fc.bias", _) => reshaped(&[tensor.elem_count()]),
+        ("branch", _, _) if rest.starts_with("bn.") || rest.starts_with("pse.bn.") => reshaped(&[tensor.elem_count()]),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,109 @@
+//! Predictions for a person, and as CSV.
+
+use super::{Prediction, Predictions};
+use crate::attribute::{GROUPS, NAMES};
+use crate::error::{Error, Result};
+use std::fmt::Write as _;
+
+/// How the attributes of a picture are listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Order {
+    /// By the groups of the paper's Table 1
+    #[default]
+    Group,
+    /// The most probable first
+    Probability,
+}
+
+/// A block a picture: a line an attribute, its probability in percent.
+pub fn table(predictions: &Predictions, order: Order) -> String {
+    let head = predictions.judged.to_uppercase();
+    let block = |image: &Prediction| {
+        let mut text = format!("{} ({}, {head} head, probabilities in %)\n", image.image.display(), predictions.run);
+        match order {
+            Order::Group => by_group(image, &mut text),
+            Order::Probability => by_probability(image, &mut text),
+        }
+        text
+    };
+    predictions.images.iter().map(block).collect::<Vec<_>>().join("\n").trim_end().to_owned()
+}
+
+fn by_group(image: &Prediction, text: &mut String) {
+    for group in GROUPS {
+        let _ = writeln!(text, "{}", group.name);
+        for name in group.members {
+            line(text, name, image.judged()[name]);
+        }
+    }
+}
+
+fn by_probability(image: &Prediction, text: &mut String) {
+    let mut all: Vec<(&str, f32)> = image.judged().iter().map(|(name, p)| (*name, *p)).collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    for (name, probability) in all {
+        line(text, name, probability);
+    }
+}
+
+fn line(text: &mut String, name: &str, probability: f32) {
+    let mark = if probability > 0.5 { " yes" } else { "" };
+    let _ = writeln!(text, "  {name:<20}{:>7.2}{mark}", 100.0 * probability);
+}
+
+/// The columns of `predictions.parquet`, as far as they are known: a row an image and attribute.
+pub fn csv(predictions: &Predictions) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let failed = |e: csv::Error| Error::Internal(e.to_string());
+    writer.write_record(["image", "attribute", "probability_fln", "probability_cln"]).map_err(failed)?;
+    for image in &predictions.images {
+        let file = image.image.display().to_string();
+        for name in NAMES {
+            let cln = image.cln.as_ref().map(|cln| cln[name].to_string()).unwrap_or_default();
+            writer.write_record([&*file, name, &image.fln[name].to_string(), &cln]).map_err(failed)?;
+        }
+    }
+    let bytes = writer.into_inner().map_err(|e| Error::Internal(e.to_string()))?;
+    String::from_utf8(bytes).map_err(|e| Error::Internal(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn predictions(cln: bool) -> Predictions {
+        let of = |shift: f32| NAMES.into_iter().enumerate().map(|(i, name)| (name, i as f32 / 40.0 + shift)).collect();
+        let image = Prediction {
+            image: "a, b.jpg".into(),
+            fln: of(0.0),
+            cln: cln.then(|| of(0.001)),
+            logits_fln: None,
+            logits_cln: None,
+        };
+        let judged = if cln { "cln" } else { "fln" };
+        Predictions { run: "r".to_owned(), variant: "v".to_owned(), judged, images: vec![image], affinity: None }
+    }
+
+    #[test]
+    fn groups_come_in_table_1s_order_with_every_attribute_once() {
+        let text = table(&predictions(true), Order::Group);
+        let names: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("  ")?.split_whitespace().next()).collect();
+        assert_eq!(names, GROUPS.iter().flat_map(|group| group.members).copied().collect::<Vec<_>>());
+        assert!(text.starts_with("a, b.jpg (r, CLN head"), "{text}");
+        assert!(text.contains("  Young                 97.60 yes\n"), "{text}");
+    }
+
+    #[test]
+    fn the_most_probable_comes_first_when_asked_for() {
+        let text = table(&predictions(false), Order::Probability);
+        let names: Vec<&str> = text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(names, NAMES.into_iter().rev().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn csv_has_a_row_an_attribute_and_an_empty_cell_for_a_head_that_is_not_there() {
+        let text = csv(&predictions(false)).unwrap();
+        assert_eq!(text.lines().count(), 41);
+        assert_eq!(text.lines().nth(2), Some("\"a, b.jpg\",Arched_Eyebrows,0.025,"));
+    }
+}

@@ -1,0 +1,200 @@
+//! Watching a run from outside: its TensorBoard events, its end when it diverges, and the table it ends in.
+
+use crate::train::{TINY, Workplace};
+use assert_cmd::cargo::cargo_bin;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn command(place: &Workplace, runs: &str, variant: &str) -> Command {
+    let mut command = Command::new(cargo_bin!("gal-bench"));
+    command.current_dir(place.folder.path());
+    command.args(["train", "--seed", "5", "--device", "cpu", "--profile", "tiny.toml", "--prepared", "prepared"]);
+    command.args(["--runs", runs, "--variant", variant]);
+    command
+}
+
+fn done(mut command: Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// CRC-32C bit by bit, as RFC 3720 defines it, with TFRecord's mask.
+fn masked(bytes: &[u8]) -> u32 {
+    let mut sum = !0_u32;
+    for byte in bytes {
+        sum ^= u32::from(*byte);
+        for _ in 0..8 {
+            sum = (sum >> 1) ^ (0x82f6_3b78 * (sum & 1));
+        }
+    }
+    (!sum).rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+/// A varint, and what follows it.
+fn varint(bytes: &[u8]) -> (u64, &[u8]) {
+    let end = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap();
+    let number = bytes[..=end].iter().rev().fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f));
+    (number, &bytes[end + 1..])
+}
+
+/// The fields of a message: numbers, and contents of those that have a length or fixed size.
+fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, &[u8])> {
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        let (key, rest) = varint(bytes);
+        let (number, length, rest) = match key & 7 {
+            0 => {
+                let (number, rest) = varint(rest);
+                (number, 0, rest)
+            }
+            1 => (0, 8, rest),
+            5 => (0, 4, rest),
+            2 => {
+                let (length, rest) = varint(rest);
+                (0, length as usize, rest)
+            }
+            other => panic!("wire type {other}"),
+        };
+        found.push((key >> 3, number, &rest[..length]));
+        bytes = &rest[length..];
+    }
+    found
+}
+
+/// The steps and tags of a run's event file, every sum of which is checked.
+fn events(folder: &Path) -> Vec<(u64, String)> {
+    let name = format!("events.out.tfevents.{}", folder.file_name().unwrap().to_str().unwrap());
+    let bytes = std::fs::read(folder.join(name)).unwrap();
+    let (mut rest, mut found) = (bytes.as_slice(), Vec::new());
+    let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
+    while !rest.is_empty() {
+        let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
+        assert_eq!(number(&rest[8..12]), masked(&rest[..8]));
+        let event = &rest[12..12 + length];
+        assert_eq!(number(&rest[12 + length..16 + length]), masked(event));
+        rest = &rest[16 + length..];
+        let event = fields(event);
+        let step = event.iter().find(|(field, ..)| *field == 2).map_or(0, |(_, step, _)| *step);
+        match event.last().unwrap() {
+            (3, _, version) => assert_eq!((*version, found.len()), (&b"brain.Event:2"[..], 0)),
+            (5, _, summary) => found.extend(fields(summary).into_iter().map(|(_, _, value)| {
+                let tag = fields(value)[0].2;
+                (step, String::from_utf8(tag.to_vec()).unwrap())
+            })),
+            other => panic!("field {}", other.0),
+        }
+    }
+    found
+}
+
+#[test]
+fn events_hold_losses_rates_accuracies_and_pictures_of_the_affinity() {
+    let place = Workplace::new();
+    done(command(&place, "runs", "gal-j"));
+    let found = events(&place.path("runs/synthetic-tiny-gal-j-seed5"));
+    let steps = |tag: &str| found.iter().filter(|(_, t)| t == tag).map(|(step, _)| *step).collect::<Vec<_>>();
+    let logged: Vec<u64> = (4..=40).step_by(4).collect();
+    for tag in ["loss/fln", "loss/cln", "accuracy/training_fln", "accuracy/training_cln", "learning_rate"] {
+        assert_eq!(steps(tag), logged, "{tag}");
+    }
+    assert_eq!(steps("speed/images_per_second"), logged);
+    assert_eq!(steps("speed/waiting_for_images"), logged);
+    for tag in ["accuracy/validation_fln", "accuracy/validation_cln", "affinity/validation"] {
+        assert_eq!(steps(tag), [10, 20, 30, 40], "{tag}");
+    }
+    assert_eq!(steps("affinity/test"), [40]);
+}
+
+#[test]
+fn a_killed_run_that_goes_on_leaves_every_event_once() {
+    let place = Workplace::new();
+    done(command(&place, "undisturbed", "gal-p"));
+    let folder = place.path("killed/synthetic-tiny-gal-p-seed5");
+    let mut child = command(&place, "killed", "gal-p").arg("--quiet").spawn().unwrap();
+    while !folder.join("resume.safetensors").exists() && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(folder.join("resume.safetensors").exists(), "the run ended before it could be killed");
+    // The kill may have come in the middle of a record, and after more steps than the checkpoint knows of.
+    let name = folder.join("events.out.tfevents.synthetic-tiny-gal-p-seed5");
+    let mut torn = std::fs::read(&name).unwrap();
+    let later = std::fs::read(
+        place.path("undisturbed/synthetic-tiny-gal-p-seed5/events.out.tfevents.synthetic-tiny-gal-p-seed5"),
+    )
+    .unwrap();
+    torn.extend(&later[torn.len()..later.len() - 7]);
+    std::fs::write(&name, torn).unwrap();
+    done(command(&place, "killed", "gal-p"));
+    assert_eq!(events(&folder), events(&place.path("undisturbed/synthetic-tiny-gal-p-seed5")));
+}
+
+#[test]
+fn lines_of_metrics_tell_of_accuracy_and_waiting_as_shares() {
+    let place = Workplace::new();
+    done(command(&place, "runs", "gal-j"));
+    let text = std::fs::read_to_string(place.path("runs/synthetic-tiny-gal-j-seed5/metrics.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let training: Vec<_> = lines.filter(|line| line.get("lr").is_some()).collect();
+    assert_eq!(training.len(), 10);
+    for line in training {
+        for name in ["training_accuracy_fln", "training_accuracy_cln", "waiting"] {
+            let share = line[name].as_f64().unwrap();
+            assert!((0.0..=1.0).contains(&share), "{name} {share}");
+        }
+    }
+}
+
+/// A workplace whose rate grows from nothing beyond all bounds.
+fn diverging() -> Workplace {
+    let place = Workplace::new();
+    let schedule = r#"{ kind = "cyclical", minimum = 0.0, maximum = 1e30, half_cycle = 10 }"#;
+    let text = TINY
+        .replace(r#"{ kind = "polynomial", initial = 0.01, power = 1.0 }"#, schedule)
+        .replace("checkpoint_every = 4", "checkpoint_every = 1");
+    std::fs::write(place.path("tiny.toml"), text).unwrap();
+    place
+}
+
+#[test]
+fn a_diverging_run_names_step_and_images_and_keeps_its_last_checkpoint() {
+    let place = diverging();
+    let folder: PathBuf = place.path("runs/synthetic-tiny-gal-j-seed5");
+    for _ in 0..2 {
+        let output = command(&place, "runs", "gal-j").output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        let sentence = text.lines().last().unwrap();
+        let step = sentence.strip_prefix("error: training diverged: at step ").expect(sentence);
+        let step: usize = step.split(',').next().unwrap().parse().unwrap();
+        assert!((1..10).contains(&step), "{sentence}");
+        assert!(sentence.contains("and 5 more") && sentence.contains("--force"), "{sentence}");
+        assert!(folder.join("resume.safetensors").exists() && sentence.contains("resume.safetensors"), "{sentence}");
+        let batch = std::fs::read_to_string(folder.join("diverged.csv")).unwrap();
+        let rows: Vec<&str> = batch.lines().skip(1).collect();
+        assert_eq!(rows.len(), 8, "{batch}");
+        for row in &rows[..3] {
+            let source = row.split(',').nth(1).unwrap();
+            assert!(source.starts_with("synthetic/") && sentence.contains(source), "{source} in {sentence}");
+        }
+        assert!(!folder.join("summary.json").exists());
+    }
+}
+
+#[test]
+fn training_ends_in_a_table_of_accuracy_floor_and_seconds() {
+    let place = Workplace::new();
+    let output = done(command(&place, "runs", "gal-j"));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["variant", "seed", "head", "accuracy", "floor", "gain", "seconds"]);
+    assert_eq!(
+        (lines[1][..3].to_vec(), lines[2][..3].to_vec()),
+        (vec!["gal-j", "5", "FLN"], vec!["gal-j", "5", "CLN"])
+    );
+    let evaluation = gal_bench::evaluate::Evaluation::of_run(&place.path("runs/synthetic-tiny-gal-j-seed5")).unwrap();
+    assert_eq!(lines[2][3], format!("{:.2}", 100.0 * evaluation.judged().mean_accuracy()));
+    assert_eq!(lines[2][4], format!("{:.2}", 100.0 * evaluation.judged().mean_floor()));
+}
