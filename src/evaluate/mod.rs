@@ -1,8 +1,14 @@
 //! Predictions become metrics: per attribute and head the accuracy, its interval, and what always answering the most
 //! frequent training label would have reached, the floor without which no accuracy can be judged.
 
+pub mod clustering;
+pub mod correlation;
 pub mod curves;
+pub mod labels;
+pub mod masks;
+pub mod mistakes;
 pub mod predictions;
+pub mod reliability;
 pub mod statistics;
 
 pub use curves::{Affinity, Point};

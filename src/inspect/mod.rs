@@ -1,10 +1,9 @@
 //! Looking at a data set before anything is made of it: what its labels say of each other ([`Labels`]), what is wrong
 //! with its pictures and which are there twice ([`look`]), written as a page with tables and figures ([`write()`]).
 
-mod labels;
 mod page;
 mod pictures;
 
-pub use labels::{CONTRADICTIONS, Contradiction, Labels};
+pub use crate::evaluate::labels::{CONTRADICTIONS, Contradiction, Labels};
 pub use page::{Inspection, write};
 pub use pictures::{Flaw, Likeness, Pictures, TINY, Twins, look};

@@ -6,8 +6,11 @@
     reason = "a page is text put together once: `write!` would add a result to ignore"
 )]
 
+use super::correlation::Correlations;
 use super::figures::Figure;
+use super::figures::affinity::LEARNED;
 use super::markdown::Table;
+use super::sections;
 use super::tables;
 use super::variants::{Report, Variant, label, points, tally, thousands};
 use crate::config::RunSummary;
@@ -15,11 +18,11 @@ use crate::evaluate::{Head, HeadResult};
 use std::collections::BTreeSet;
 
 /// The whole page.
-pub(super) fn page(report: &Report, figures: &[Figure]) -> String {
+pub(super) fn page(report: &Report, correlations: Option<&Correlations>, figures: &[Figure]) -> String {
     let caption = format!("*{}*", report.caption());
     let mut text = format!("# gal-bench report: {}, profile {}\n\n", report.data(), report.shared().profile);
     text += &warning(report);
-    text += &findings(report);
+    text += &findings(report, correlations);
     let tables = [
         ("Table 1. Attribute groups", tables::groups(report)),
         ("Table 2. Mean accuracy", tables::mean_accuracy(report)),
@@ -29,18 +32,43 @@ pub(super) fn page(report: &Report, figures: &[Figure]) -> String {
     for (heading, table) in tables {
         text += &format!("## {heading}\n\n{caption}\n\n{}\n\n", table.trim_end());
     }
-    for section in ["Figure 5. Learned affinity", "Training curves", "Gain over the floor by attribute"] {
-        text += &format!("## {section}\n\n{caption}\n\n");
-        let mut own = figures.iter().filter(|figure| figure.section == section).peekable();
-        if own.peek().is_none() {
-            text += "No run of this report has one.\n\n";
-        }
-        for figure in own {
-            text += &format!("![{}]({})\n\n{}\n\n", figure.alt, figure.file, figure.text);
-        }
+    let of_runs = correlations.map_or_else(Vec::new, |all| correlation(report, all));
+    let own = |heading| (heading, String::new());
+    let first = [own("Figure 5. Learned affinity")].into_iter();
+    let last = [own("Training curves"), own("Gain over the floor by attribute")];
+    for (heading, words) in first.chain(of_runs).chain(last) {
+        text += &section(&caption, heading, &words, figures);
     }
     text += &deviations(report);
     text += &provenance(report);
+    text
+}
+
+/// The sections about how attributes depend on each other, those that have anything to say.
+fn correlation(report: &Report, all: &Correlations) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    found.extend(sections::affinity(report, all).map(|words| (sections::AFFINITY, words)));
+    found.push((sections::ANSWERS, sections::answers(report, all)));
+    found.push((sections::CONTRADICTIONS, sections::contradictions(report, all)));
+    if all.runs.iter().any(|run| run.masks.is_some()) {
+        found.push((sections::MASKS, String::new()));
+    }
+    found.push((sections::RELIABILITY, sections::reliability(report, all)));
+    found
+}
+
+/// A heading, what is said under it, and its figures.
+fn section(caption: &str, heading: &str, words: &str, figures: &[Figure]) -> String {
+    let mut text = format!("## {heading}\n\n{caption}\n\n");
+    let mut own = figures.iter().filter(|figure| figure.section == heading).peekable();
+    if !words.is_empty() {
+        text += &format!("{}\n\n", words.trim_end());
+    } else if own.peek().is_none() {
+        text += "No run of this report has one.\n\n";
+    }
+    for figure in own {
+        text += &format!("![{}]({})\n\n{}\n\n", figure.alt, figure.file, figure.text);
+    }
     text
 }
 
@@ -74,7 +102,7 @@ fn warning(report: &Report) -> String {
 }
 
 /// What the runs show, whichever way it falls.
-fn findings(report: &Report) -> String {
+fn findings(report: &Report, correlations: Option<&Correlations>) -> String {
     let mut text = "## Findings\n\n".to_owned();
     let variants = report.variants();
     for variant in &variants {
@@ -89,6 +117,10 @@ fn findings(report: &Report) -> String {
         if let Some(sentence) = heads(variant) {
             text += &format!("- {sentence}\n");
         }
+    }
+    let learned = variants.iter().filter(|v| LEARNED.contains(&v.name) && v.affinity().is_some());
+    for (variant, all) in learned.filter_map(|variant| Some((variant, correlations?))) {
+        text += &format!("- {}\n", sections::verdict(variant, &all.of(variant.name)));
     }
     text += &format!("- {}\n\n", noise(&variants));
     text

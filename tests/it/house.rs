@@ -13,7 +13,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("train", &["dataset", "store", "model", "nn", "config"]),
     ("evaluate", &["config"]),
     ("report", &["evaluate", "config"]),
-    ("inspect", &["dataset", "augment", "store", "report"]),
+    ("inspect", &["dataset", "augment", "store", "evaluate", "report"]),
 ];
 const EVERYONE: [&str; 7] = ["attribute", "error", "Error", "files", "progress", "random", "Result"];
 
