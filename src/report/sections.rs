@@ -22,6 +22,9 @@ pub(super) const CONTRADICTIONS: &str = "Contradictions";
 pub(super) const MASKS: &str = "Where the branches look";
 pub(super) const RELIABILITY: &str = "Reliability";
 
+/// A p-value up to which an agreement is called more than chance.
+const SIGNIFICANT: f64 = 0.05;
+
 /// Strongest pairs shown of each variant.
 const STRONGEST: usize = 10;
 
@@ -132,27 +135,29 @@ pub(super) fn affinity(report: &Report, all: &Correlations) -> Option<String> {
 
 /// Whether a learned affinity follows the labels and the truth, in a sentence.
 pub(super) fn verdict(variant: &Variant, found: &[&Found]) -> String {
-    let judge = |rho: fn(&Row) -> Option<f64>, p: fn(&Row) -> Option<f64>| -> Option<String> {
-        let seeds = found.len();
-        let beyond = found.iter().filter(|run| p(&run.row).is_some_and(|p| p <= 0.05)).count();
+    type Figure = fn(&Row) -> Option<f64>;
+    let judge = |rho: Figure, p: Figure| -> Option<String> {
+        let beyond = found.iter().filter(|run| p(&run.row).is_some_and(|p| p <= SIGNIFICANT)).count();
         let how = match beyond {
-            0 => "not more than by chance",
-            all if all == seeds => "more than by chance",
+            0 => "no more than by chance",
+            all if all == found.len() => "more than by chance",
             _ => "more than by chance with some seeds only",
         };
         Some(format!("{how} (ρ {}, p {})", over_seeds(found, 3, rho), p_text(Some(largest(found, p)?))))
     };
-    let mut text = format!("**Affinity of {}**: ", variant.label());
-    match judge(|r| r.rho_strength, |r| r.p_strength) {
-        Some(labels) => {
-            text += &format!("it ranks pairs of attributes as the strength of their labels' correlation does {labels}")
-        }
-        None => text += "all weights between different attributes are the same",
-    }
-    if let Some(truth) = judge(|r| r.rho_truth_strength, |r| r.p_truth_strength) {
-        text += &format!("; as the correlation that the labels were drawn with, {truth}");
-    }
-    text + "."
+    let both = |strength: (Figure, Figure), signed: (Figure, Figure)| -> Option<String> {
+        Some(format!("in strength {}, with its sign {}", judge(strength.0, strength.1)?, judge(signed.0, signed.1)?))
+    };
+    let labels = both((|r| r.rho_strength, |r| r.p_strength), (|r| r.rho_phi, |r| r.p_phi));
+    let truth = both((|r| r.rho_truth_strength, |r| r.p_truth_strength), (|r| r.rho_truth, |r| r.p_truth));
+    let labels = labels.map_or_else(
+        || "all weights between different attributes are the same".to_owned(),
+        |agreement| format!("it ranks pairs of attributes as the correlation of their labels does: {agreement}"),
+    );
+    let truth = truth.map_or_else(String::new, |agreement| {
+        format!("; as the correlation that the labels were drawn with does: {agreement}")
+    });
+    format!("**The affinity that {} learned**: {labels}{truth}.", variant.label())
 }
 
 /// The strongest pairs with the correlation of their labels.

@@ -37,7 +37,8 @@ pub(super) fn residuals(report: &Report, all: &Correlations, order: &[usize]) ->
         file: format!("phi-residual-{}.svg", variant.name),
         alt: format!("Heat map of the answers' phi less the labels' phi, {}", variant.label()),
         text: format!(
-            "{}: phi of the answers less phi of the labels{}. Orange: answers go together more than labels do; blue: less.",
+            "{}: phi of the answers less phi of the labels{}. Orange: answers go together more than labels do; blue: less; \
+             no colour: an attribute is always answered the same.",
             variant.label(),
             if variant.runs.len() > 1 { ", mean over the seeds" } else { "" }
         ),
