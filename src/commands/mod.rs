@@ -2,6 +2,7 @@
 
 mod augment;
 mod evaluate;
+mod faces;
 mod prepare;
 mod profile;
 mod report;

@@ -151,7 +151,7 @@ pub(super) fn write(runs: &[Run], folders: &[PathBuf], folder: &Path) -> Result<
     write_wide(&results.join("contradictions.csv"), &all.contradiction_table())?;
     for run in &all.runs {
         if let Some(maps) = &run.masks {
-            write_wide(&results.join(mask_file(&run.row)), &mask_table(maps))?;
+            write_wide(&results.join(mask_file(&run.row)), &mask_table([("mean".to_owned(), maps)]))?;
         }
     }
     Ok(())
@@ -210,7 +210,7 @@ fn mask_file(row: &Row) -> String {
 }
 
 /// A table whose columns depend on the runs: header, then rows.
-type Wide = Vec<Vec<String>>;
+pub(super) type Wide = Vec<Vec<String>>;
 
 /// Pairs of different attributes, each once.
 fn pairs() -> impl Iterator<Item = (usize, usize)> {
@@ -243,15 +243,23 @@ impl Correlations {
     }
 }
 
-fn mask_table(maps: &Maps) -> Wide {
-    let header = std::iter::once("attribute".to_owned()).chain((0..maps[0].len()).map(|cell| format!("cell{cell}")));
-    let rows = NAMES.iter().zip(maps).map(|(name, map)| {
-        std::iter::once((*name).to_owned()).chain(map.iter().map(|value| format!("{value:.5}"))).collect()
-    });
-    std::iter::once(header.collect()).chain(rows).collect()
+/// Masks as a table: what they are of, the attribute, and the cells row by row.
+pub(super) fn mask_table<'a>(entries: impl IntoIterator<Item = (String, &'a Maps)>) -> Wide {
+    let mut table = Vec::new();
+    for (of, maps) in entries {
+        if table.is_empty() {
+            let cells = (0..maps[0].len()).map(|cell| format!("cell{cell}"));
+            table.push(["of", "attribute"].map(str::to_owned).into_iter().chain(cells).collect());
+        }
+        table.extend(NAMES.iter().zip(maps).map(|(name, map)| {
+            let cells = map.iter().map(|value| format!("{value:.5}"));
+            [of.clone(), (*name).to_owned()].into_iter().chain(cells).collect::<Vec<String>>()
+        }));
+    }
+    table
 }
 
-fn write_wide(path: &Path, table: &Wide) -> Result<()> {
+pub(super) fn write_wide(path: &Path, table: &Wide) -> Result<()> {
     let text: String = table.iter().map(|row| row.join(",") + "\n").collect();
     files::write(path, text.as_bytes())
 }
@@ -281,7 +289,7 @@ pub(super) fn read(folder: &Path) -> Result<Option<Correlations>> {
             phi: phi.cells(&column(&row))?,
             contradictions: contradictions.counts(&column(&row))?,
             reliability: reliability.iter().filter(own).map(bin).collect(),
-            masks: if masks.is_file() { Some(Table::read(&masks)?.maps()?) } else { None },
+            masks: if masks.is_file() { Table::read(&masks)?.maps()?.pop() } else { None },
             row,
         })
     });
@@ -294,13 +302,13 @@ pub(super) fn read(folder: &Path) -> Result<Option<Correlations>> {
 }
 
 /// A CSV file by column.
-struct Table {
+pub(super) struct Table {
     path: PathBuf,
     columns: BTreeMap<String, Vec<String>>,
 }
 
 impl Table {
-    fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self> {
         let rows: Vec<BTreeMap<String, String>> = read_csv(path)?;
         let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, cell) in rows.into_iter().flatten() {
@@ -336,17 +344,20 @@ impl Table {
         Ok(cells)
     }
 
-    /// Masks: `cell0`, `cell1` and so on, a row an attribute.
-    fn maps(&self) -> Result<Maps> {
-        let cells = self.columns.len().saturating_sub(1);
-        if self.text("attribute")? != NAMES || cells == 0 || cells.isqrt().pow(2) != cells {
+    /// The masks of each entry, as [`mask_table`] puts them down.
+    pub(super) fn maps(&self) -> Result<Vec<Maps>> {
+        let cells = self.columns.len().saturating_sub(2);
+        let names = self.text("attribute")?;
+        let in_order = names.chunks(COUNT).all(|names| *names == NAMES);
+        if !in_order || cells == 0 || cells.isqrt().pow(2) != cells {
             return Err(self.wrong(format!("is not {COUNT} attributes with the cells of a square each")));
         }
         let number = |text: &String| text.parse().map_err(|_| self.wrong(format!("`{text}` is no number")));
         let columns: Vec<Vec<f32>> = (0..cells)
             .map(|cell| self.text(&format!("cell{cell}"))?.iter().map(number).collect::<Result<Vec<f32>>>())
             .collect::<Result<_>>()?;
-        Ok((0..COUNT).map(|i| columns.iter().map(|column| column[i]).collect()).collect())
+        let map = |row: usize| columns.iter().map(|column| column[row]).collect();
+        Ok((0..names.len() / COUNT).map(|entry| (0..COUNT).map(|i| map(entry * COUNT + i)).collect()).collect())
     }
 }
 

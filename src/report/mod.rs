@@ -2,11 +2,13 @@
 //! README.md, its figures and index.html from those files alone, a pure function of them, so that a checked-in report
 //! can be proved to say what its results say.
 
+mod album;
 mod correlation;
 mod figures;
 mod html;
 pub(crate) mod markdown;
 mod page;
+mod provenance;
 pub mod published;
 mod results;
 mod sections;
@@ -14,6 +16,7 @@ pub(crate) mod svg;
 mod tables;
 mod variants;
 
+pub use album::{Album, TILE};
 pub(crate) use figures::grid;
 pub use results::Run;
 
@@ -34,7 +37,10 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<()> {
     let mut collected = runs.iter().map(|path| Run::of_folder(path)).collect::<Result<Vec<Run>>>()?;
     variants::sort(&mut collected);
     refuse_unlike(&collected)?;
+    let profile = provenance::shared_profile(runs)?;
     results::write(&collected, folder)?;
+    provenance::write_profile(profile.as_deref(), folder)?;
+    album::remove(folder)?;
     correlation::write(&collected, runs, folder)
 }
 
@@ -46,8 +52,10 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<()> {
 pub fn render(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let report = Report::new(results::read(folder)?);
     let correlations = correlation::read(folder)?;
-    let figures = figures::all(&report, correlations.as_ref());
-    let page = page::page(&report, correlations.as_ref(), &figures);
+    let faces = album::read(folder)?;
+    let profile = provenance::read_profile(folder)?;
+    let figures = figures::all(&report, correlations.as_ref(), faces.as_ref());
+    let page = page::page(&report, correlations.as_ref(), profile.as_deref(), &figures);
     let html = html::page(&page, |file| figures.iter().find(|figure| figure.file == file).map(|f| f.svg.as_slice()));
     let mut files =
         vec![(PathBuf::from("README.md"), page.into_bytes()), (PathBuf::from("index.html"), html.into_bytes())];

@@ -21,6 +21,7 @@ pub(super) const ANSWERS: &str = "Correlation of the answers";
 pub(super) const CONTRADICTIONS: &str = "Contradictions";
 pub(super) const MASKS: &str = "Where the branches look";
 pub(super) const RELIABILITY: &str = "Reliability";
+pub(super) const ERRORS: &str = "Most confident errors";
 
 /// A p-value up to which an agreement is called more than chance.
 const SIGNIFICANT: f64 = 0.05;

@@ -2,6 +2,8 @@
 //! the reader prefers it, dark: a figure reads the same on any page. Coordinates are printed with at most two decimals:
 //! the same figure, the same bytes.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -69,14 +71,39 @@ impl Svg {
 
     /// Squares of one `side` at their upper left corners, by colour; no seam shows between neighbours.
     pub(crate) fn cells(&mut self, cells: &BTreeMap<String, Vec<(f64, f64)>>, side: f64) {
-        let side = short(side);
         for (fill, places) in cells {
-            let mut path = String::new();
-            for &(x, y) in places {
-                let _ = write!(path, "M{} {}h{side}v{side}h-{side}z", short(x), short(y));
-            }
+            let path = squares(places, side);
             let _ = writeln!(self.body, r#"<path d="{path}" fill="{fill}" shape-rendering="crispEdges"/>"#);
         }
+    }
+
+    /// Squares that let what lies below shine through, but for a share of `darkness`.
+    pub(crate) fn shade(&mut self, places: &[(f64, f64)], side: f64, darkness: f64) {
+        let (path, darkness) = (squares(places, side), short(darkness));
+        let _ = writeln!(
+            self.body,
+            r##"<path d="{path}" fill="#000000" fill-opacity="{darkness}" shape-rendering="crispEdges"/>"##
+        );
+    }
+
+    /// Keeps a picture of `size` pixels, an encoded file, to show parts of; `id` must be its own among the figures of a
+    /// page.
+    pub(crate) fn picture(&mut self, id: &str, size: (u32, u32), mime: &str, content: &[u8]) {
+        let ((width, height), content) = (size, STANDARD.encode(content));
+        let _ = writeln!(
+            self.body,
+            r#"<defs><image id="{id}" width="{width}" height="{height}" href="data:{mime};base64,{content}"/></defs>"#
+        );
+    }
+
+    /// Shows the square of `side` pixels at `corner` of the picture `id`, as large as it is.
+    pub(crate) fn tile(&mut self, id: &str, corner: (u32, u32), side: u32, at: (f64, f64)) {
+        let (x, y) = (short(at.0), short(at.1));
+        let _ = writeln!(
+            self.body,
+            r##"<svg x="{x}" y="{y}" width="{side}" height="{side}" viewBox="{} {} {side} {side}"><use href="#{id}"/></svg>"##,
+            corner.0, corner.1
+        );
     }
 
     pub(crate) fn circle(&mut self, at: (f64, f64), radius: f64, fill: &str) {
@@ -139,6 +166,16 @@ impl Svg {
         )
         .into_bytes()
     }
+}
+
+/// The outline of squares at their upper left corners.
+fn squares(places: &[(f64, f64)], side: f64) -> String {
+    let side = short(side);
+    let mut path = String::new();
+    for &(x, y) in places {
+        let _ = write!(path, "M{} {}h{side}v{side}h-{side}z", short(x), short(y));
+    }
+    path
 }
 
 /// A number with at most two decimals and no trailing zeros.

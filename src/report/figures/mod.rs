@@ -2,12 +2,14 @@
 
 pub(super) mod affinity;
 mod curves;
+pub(super) mod faces;
 mod gain;
 pub(crate) mod grid;
 mod masks;
 mod phi;
 mod reliability;
 
+use super::album::Faces;
 use super::correlation::Correlations;
 use super::variants::Report;
 
@@ -27,7 +29,7 @@ pub(super) struct Figure {
 }
 
 /// Every figure that the report's results allow, in the order of the page.
-pub(super) fn all(report: &Report, correlations: Option<&Correlations>) -> Vec<Figure> {
+pub(super) fn all(report: &Report, correlations: Option<&Correlations>, faces: Option<&Faces>) -> Vec<Figure> {
     let mut figures = affinity::figures(report);
     if let Some(correlations) = correlations {
         let order = correlations.order();
@@ -37,6 +39,7 @@ pub(super) fn all(report: &Report, correlations: Option<&Correlations>) -> Vec<F
         figures.extend(masks::figures(report, correlations));
         figures.extend(reliability::figure(report, correlations));
     }
+    figures.extend(faces.map_or_else(Vec::new, |album| faces::figures(report, album)));
     figures.extend(curves::figure(report));
     figures.push(gain::figure(report));
     figures
