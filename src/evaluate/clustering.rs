@@ -31,7 +31,9 @@ pub fn average_linkage(items: usize, distance: impl Fn(usize, usize) -> f64) -> 
             distances[other][a] = distance;
         }
         distances.remove(b);
-        distances.iter_mut().for_each(|row| _ = row.remove(b));
+        for row in &mut distances {
+            row.remove(b);
+        }
         open[a] = (items + merges.len() - 1, size_a + size_b);
         open.remove(b);
     }

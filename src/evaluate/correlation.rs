@@ -109,7 +109,9 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     // Compared by value, so that 0 and -0 are equal.
     for tied in order.chunk_by(|&i, &j| values[i] >= values[j]) {
         let rank = before as f64 + (tied.len() + 1) as f64 / 2.0;
-        tied.iter().for_each(|&i| ranks[i] = rank);
+        for &i in tied {
+            ranks[i] = rank;
+        }
         before += tied.len();
     }
     ranks
@@ -288,7 +290,9 @@ mod tests {
         let affinity = square(&golden["affinity"]);
         let mut other = some(&square(&golden["agreement"][0]["other"]));
         other[5] = [None; COUNT];
-        other.iter_mut().for_each(|row| row[5] = None);
+        for row in &mut other {
+            row[5] = None;
+        }
         close(Agreement::of(&affinity, &other, 0).unwrap().rho, &golden["agreement"][0]["rho_without_5"]);
     }
 

@@ -1,5 +1,5 @@
 //! How far probabilities can be taken at their word: in bins of equal width, the mean probability beside the share of
-//! positive labels (reliability diagram; DeGroot and Fienberg 1983, in the form of Guo et al. 2017, arXiv 1706.04599).
+//! positive labels (the reliability diagram of Guo et al. 2017, arXiv 1706.04599).
 
 /// Bins of a diagram, each 1/15 wide.
 pub const BINS: usize = 15;

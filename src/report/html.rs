@@ -1,21 +1,19 @@
 //! `index.html`: the page of README.md as one file that needs nothing else, with its figures in it and tables that can
 //! be sorted. It is rendered from the Markdown text, so that both say the same.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use pulldown_cmark::{Alignment, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("html.css");
 const SCRIPT: &str = include_str!("html.js");
 
-/// The page as HTML; `figure` gives the content of a file that the Markdown shows as an image.
+/// The page as HTML; `figure` gives the content of an SVG file that the Markdown shows.
 pub(super) fn page<'a>(markdown: &'a str, figure: impl Fn(&str) -> Option<&'a [u8]>) -> String {
     let mut writer =
         Writer { figure, title: String::new(), contents: String::new(), alignments: Vec::new(), column: 0 };
     let events: Vec<Event> = Parser::new_ext(markdown, Options::ENABLE_TABLES).collect();
     let mut body = String::new();
-    html::push_html(&mut body, writer.rewritten(events).into_iter());
+    html::push_html(&mut body, writer.rewritten(&events).into_iter());
     let (title, contents) = (&writer.title, &writer.contents);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -41,7 +39,7 @@ struct Writer<F> {
 }
 
 impl<'a, F: Fn(&str) -> Option<&'a [u8]>> Writer<F> {
-    fn rewritten(&mut self, events: Vec<Event<'a>>) -> Vec<Event<'a>> {
+    fn rewritten(&mut self, events: &[Event<'a>]) -> Vec<Event<'a>> {
         let mut written = Vec::with_capacity(events.len());
         let mut place = 0;
         while place < events.len() {
@@ -86,11 +84,8 @@ impl<'a, F: Fn(&str) -> Option<&'a [u8]>> Writer<F> {
             _ => None,
         });
         let file = file.unwrap_or_default();
-        let content = match (self.figure)(file) {
-            Some(bytes) if file.ends_with(".svg") => String::from_utf8_lossy(bytes).into_owned(),
-            Some(bytes) => format!("<img alt=\"{alt}\" src=\"data:image/png;base64,{}\">\n", STANDARD.encode(bytes)),
-            None => format!("<p>{alt}</p>\n"),
-        };
+        let content = (self.figure)(file)
+            .map_or_else(|| format!("<p>{alt}</p>\n"), |svg| String::from_utf8_lossy(svg).into_owned());
         format!("<figure role=\"group\" aria-label=\"{alt}\">\n{content}</figure>\n")
     }
 
@@ -175,8 +170,6 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     const MARKDOWN: &str = "# A report\n\n> See [below](#ways--means).\n\n## Ways & means\n\n\
                             | Name | Value |\n|---|---:|\n| `a` | 1.0 |\n| b<c | 2.0 |\n| **Mean** | **1.5** |\n\n\
                             ![A \"map\"](map.svg)\n\n![gone](gone.svg)\n";

@@ -208,7 +208,7 @@ pub(crate) fn viridis(share: f64) -> String {
     mixed(&VIRIDIS, (64.0 * share.clamp(0.0, 1.0)).round() / 64.0)
 }
 
-/// Blue over near-white to orange, the ends of Cynthia Brewer's RdBu and PuOr: told apart without red-green vision.
+/// Blue over near-white to orange, ends of Cynthia Brewer's scales: told apart without red-green vision.
 const BLUE_ORANGE: [[u8; 3]; 5] = [[33, 102, 172], [146, 197, 222], [247, 247, 247], [253, 184, 99], [179, 88, 6]];
 
 /// The colour for a number from -1 (blue) over 0 (near-white) to 1 (orange), clamped, in 64 steps.
@@ -264,7 +264,7 @@ mod tests {
         let text = String::from_utf8(svg.finish()).unwrap();
         assert!(text.contains("@media(prefers-color-scheme:dark){svg{fill:#e6edf3}"), "{text}");
         assert!(text.contains(r##"fill="#ffffff" class="gf"/>"##) && text.contains(".gf{fill:#0d1117}"), "{text}");
-        assert!(text.contains(r##"fill="none" class="is"/>"##) && text.contains(".is{stroke:#e6edf3}"), "{text}");
+        assert!(text.contains(r#"fill="none" class="is"/>"#) && text.contains(".is{stroke:#e6edf3}"), "{text}");
     }
 
     #[test]

@@ -50,7 +50,7 @@ def check(page, path, screenshots, width):
     for table, rows in zip(tables, expected):
         assert [table["head"], *table["body"], *table["foot"]] == rows, rows[0]
     figures = re.findall(r"^!\[.*\]\((.+)\)$", markdown, re.MULTILINE)
-    assert page.locator("figure svg").count() + page.locator("figure > img").count() == len(figures) > 0
+    assert page.locator("figure > svg").count() == len(figures) > 0
     anchors = re.findall(r"\]\(#(.+?)\)", markdown)
     for anchor in anchors:
         assert page.locator(f"[id='{anchor}']").count() == 1, anchor

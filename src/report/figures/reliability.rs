@@ -74,7 +74,9 @@ fn panel(svg: &mut Svg, (left, top): (f64, f64), label: &str, colour: &str, bins
     let points: Vec<(f64, f64)> =
         bins.iter().filter_map(|bin| bin.point()).map(|(p, share)| (x(p), y(share))).collect();
     svg.polyline(&points, colour, "");
-    points.iter().for_each(|&point| svg.circle(point, 2.8, colour));
+    for point in points {
+        svg.circle(point, 2.8, colour);
+    }
 
     let most = bins.iter().map(|bin| bin.count).max().unwrap_or(1).max(2) as f64;
     let floor = top + PANEL + BARS + 4.0;
