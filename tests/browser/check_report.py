@@ -34,7 +34,7 @@ def number(cell):
     return float(found[0].replace(",", "")) if found else None
 
 
-def check(page, path, screenshots, width):
+def check(page, path, name, screenshots, width):
     complaints, requests = [], []
     page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -82,7 +82,6 @@ def check(page, path, screenshots, width):
 
     # Nothing wider than the page, apart from what scrolls by itself.
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    name = path.parent.name
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         page.screenshot(path=screenshots / f"{name}-{scheme}-{width}.png", full_page=True)
@@ -100,12 +99,12 @@ def main(chromium, screenshots, *folders):
         sys.exit(f"no index.html below {', '.join(folders)}: run `gal-bench report` first")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for path in pages:
+        for place, path in enumerate(pages):
             for width in (1280, 400):
                 page = browser.new_page(viewport={"width": width, "height": 900})
-                check(page, path, Path(screenshots), width)
+                check(page, path, f"{place}-{path.parent.name}", Path(screenshots), width)
                 page.close()
-            print(f"{path.parent.name}: opened, sorted, nothing loaded")
+            print(f"{path}: opened, sorted, nothing loaded")
         browser.close()
 
 
