@@ -58,7 +58,7 @@ def check(page, path, name, screenshots, width):
     # Every column of the longest table, by mouse and then by keyboard.
     place = max(range(len(tables)), key=lambda i: len(tables[i]["body"]))
     table = page.locator("table").nth(place)
-    for column, name in enumerate(tables[place]["head"]):
+    for column, heading in enumerate(tables[place]["head"]):
         button = table.locator("thead button").nth(column)
         for direction in ("ascending", "descending"):
             if direction == "ascending":
@@ -66,7 +66,7 @@ def check(page, path, name, screenshots, width):
             else:
                 button.focus()
                 page.keyboard.press("Enter")
-            assert table.locator("thead th").nth(column).get_attribute("aria-sort") == direction, name
+            assert table.locator("thead th").nth(column).get_attribute("aria-sort") == direction, heading
             assert table.locator("thead th[aria-sort]").count() == 1
             now = page.evaluate(TABLES)[place]
             assert sorted(now["body"]) == sorted(tables[place]["body"]), "sorting keeps the rows"
@@ -75,9 +75,9 @@ def check(page, path, name, screenshots, width):
             numbers = [number(cell) for cell in cells]
             keys = [cell.lower() for cell in cells] if None in numbers or column == 0 else numbers
             if column == 0:
-                assert cells[0].lower() in (min(keys), max(keys)), name
+                assert cells[0].lower() in (min(keys), max(keys)), heading
             else:
-                assert keys == sorted(keys, reverse=direction == "descending"), (name, cells)
+                assert keys == sorted(keys, reverse=direction == "descending"), (heading, cells)
     assert tables[place]["body"] != page.evaluate(TABLES)[place]["body"], "something was sorted"
 
     # Nothing wider than the page, apart from what scrolls by itself.

@@ -4,6 +4,7 @@ use super::super::album::{COLUMNS, ERRORS, Faces, TILE};
 use super::super::sections;
 use super::super::svg::{Anchor, Svg};
 use super::super::variants::{Report, label};
+use super::masks::range;
 use super::{Figure, by_group};
 use crate::attribute::NAMES;
 use std::collections::BTreeMap;
@@ -26,7 +27,8 @@ pub(super) fn figures(report: &Report, album: &Faces) -> Vec<Figure> {
             format!("The masks of {run} over the mean test face and over test faces, a row an attribute"),
             format!(
                 "{run}: each attribute's masks, on the left the mean mask over the mean of the test faces, beside it the \
-                 first test images with masks of their own. The lower a mask, the darker the place, on one scale for all."
+                 first test images with masks of their own. The lower a mask, the darker the place, on a scale of its own for each \
+                 attribute, whose ends stand below its name."
             ),
         ),
         _ => (
@@ -115,18 +117,18 @@ fn masks(album: &Faces, caption: &str) -> Vec<u8> {
         svg.text((x, y - 7.0), Anchor::Start, 10.0, "mean face");
         svg.text((x + SIDE + 6.0, y - 7.0), Anchor::Start, 10.0, "test faces");
     }
-    let all = || album.masks.iter().flatten().flatten();
-    let (low, high) = all().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
     let side = album.masks[0][0].len().isqrt();
     let cell = SIDE / side as f64;
     let mut shades: BTreeMap<u32, Vec<(f64, f64)>> = BTreeMap::new();
     for (place, (i, _)) in by_group().into_iter().enumerate() {
         let (left, y) = corner(place, across, HEIGHT);
+        let (low, high) = range(album.masks.iter().flat_map(|maps| &maps[i]));
+        svg.text((left - 8.0, y + SIDE / 2.0 + 17.0), Anchor::End, 9.5, &format!("{low:.3} to {high:.3}"));
         for (tile, maps) in album.masks.iter().enumerate() {
             let x = left + tile as f64 * (SIDE + 6.0);
             face(&mut svg, ID, tile, (x, y));
             for (position, value) in maps[i].iter().enumerate() {
-                let share = if high > low { (value - low) / (high - low) } else { 1.0 };
+                let share = if high > low { (f64::from(*value) - low) / (high - low) } else { 1.0 };
                 let at = (x + (position % side) as f64 * cell, y + (position / side) as f64 * cell);
                 shades.entry((16.0 * (1.0 - share)).round() as u32).or_default().push(at);
             }

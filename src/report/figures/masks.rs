@@ -59,7 +59,7 @@ fn figure(report: &Report, maps: &Maps, variants: &[&Variant]) -> Figure {
 }
 
 /// The least and the largest of some values.
-fn range<'a>(values: impl IntoIterator<Item = &'a f32>) -> (f64, f64) {
+pub(super) fn range<'a>(values: impl IntoIterator<Item = &'a f32>) -> (f64, f64) {
     values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
         (low.min(f64::from(value)), high.max(f64::from(value)))
     })
