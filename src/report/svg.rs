@@ -32,7 +32,7 @@ fn class(colour: &str, use_as: char) -> String {
 
 /// What makes a figure dark for those who prefer it.
 fn style() -> String {
-    let mut text = format!("<style>@media(prefers-color-scheme:dark){{svg{{fill:{}}}", THEMED[0].2);
+    let mut text = format!("<style>@media screen and (prefers-color-scheme:dark){{svg{{fill:{}}}", THEMED[0].2);
     for (name, _, dark) in THEMED {
         let _ = write!(text, ".{name}f{{fill:{dark}}}.{name}s{{stroke:{dark}}}");
     }
@@ -262,7 +262,7 @@ mod tests {
         let mut svg = Svg::new(10.0, 10.0, "t");
         svg.line((0.0, 0.0), (1.0, 1.0), INK, 1.0);
         let text = String::from_utf8(svg.finish()).unwrap();
-        assert!(text.contains("@media(prefers-color-scheme:dark){svg{fill:#e6edf3}"), "{text}");
+        assert!(text.contains("@media screen and (prefers-color-scheme:dark){svg{fill:#e6edf3}"), "{text}");
         assert!(text.contains(r##"fill="#ffffff" class="gf"/>"##) && text.contains(".gf{fill:#0d1117}"), "{text}");
         assert!(text.contains(r#"fill="none" class="is"/>"#) && text.contains(".is{stroke:#e6edf3}"), "{text}");
     }

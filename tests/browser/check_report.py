@@ -85,9 +85,15 @@ def check(page, path, name, screenshots, width):
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         page.screenshot(path=screenshots / f"{name}-{scheme}-{width}.png", full_page=True)
-    page.emulate_media(media="print", color_scheme="light")
+    # On paper in light colours, whatever the screen, and no table wider than the sheet.
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 700, "height": 990})
     page.screenshot(path=screenshots / f"{name}-print-{width}.png")
     assert page.locator("nav").is_hidden()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.querySelector('figure .gf')).fill") == "rgb(255, 255, 255)"
+    wide = "[...document.querySelectorAll('table')].filter((t) => t.offsetWidth > t.parentElement.clientWidth).length"
+    assert page.evaluate(wide) == 0, "tables are cut off on paper"
 
     assert complaints == [], complaints
     assert requests == [path.as_uri()], requests
