@@ -42,7 +42,7 @@ pub(crate) enum Command {
     Train(Train),
     /// Turn the predictions of trained variants into accuracies, and gather what a report needs
     Evaluate(Evaluate),
-    /// Render reports from their results files: README.md, figures, and all of it as one index.html
+    /// Render reports from their results files
     Report(Report),
     /// Prepare, train, evaluate and report; what is done already is not done again
     RunAll(RunAll),

@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 
 /// An invented run.
 #[derive(Clone)]
-pub(super) struct Fixture {
-    pub(super) summary: RunSummary,
+pub(crate) struct Fixture {
+    pub(crate) summary: RunSummary,
     /// Chance that an answer is right.
     skill: f64,
 }
 
 impl Fixture {
-    pub(super) fn new(variant: &str, seed: u64) -> Self {
+    pub(crate) fn new(variant: &str, seed: u64) -> Self {
         let parameters = if variant == "baseline" { 5_012_798 } else { 5_144_478 };
         let summary = RunSummary {
             id: format!("synthetic-quick-{variant}-seed{seed}"),
@@ -58,7 +58,7 @@ impl Fixture {
     }
 
     /// Writes the run's folder below `runs`.
-    pub(super) fn write(&self, runs: &Path) -> PathBuf {
+    pub(crate) fn write(&self, runs: &Path) -> PathBuf {
         let folder = runs.join(&self.summary.id);
         std::fs::create_dir_all(&folder).unwrap();
         write_parquet(&folder, self.predictions());
@@ -70,7 +70,7 @@ impl Fixture {
         folder
     }
 
-    pub(super) fn predictions(&self) -> DataFrame {
+    pub(crate) fn predictions(&self) -> DataFrame {
         let rows = self.summary.test_images * COUNT;
         // The labels belong to the test images, the answers to the run.
         let mut of_data = random::generator(1, &[0]);
@@ -146,18 +146,18 @@ fn write_parquet(folder: &Path, mut table: DataFrame) {
     ParquetWriter::new(file).finish(&mut table).unwrap();
 }
 
-pub(super) fn workplace() -> tempfile::TempDir {
+pub(crate) fn workplace() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
 /// Two seeds of Baseline and GAL-j, one of the others.
-pub(super) fn fixtures() -> Vec<Fixture> {
+pub(crate) fn fixtures() -> Vec<Fixture> {
     let named = [("gal-p", 1), ("baseline", 1), ("gal-j", 2), ("gal-c", 1), ("baseline", 2), ("gal-j", 1)];
     named.into_iter().map(|(variant, seed)| Fixture::new(variant, seed)).collect()
 }
 
 /// Writes and collects `runs`; the report's folder is the second value.
-pub(super) fn collected(runs: &[Fixture]) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn collected(runs: &[Fixture]) -> (tempfile::TempDir, PathBuf) {
     let place = workplace();
     let folders: Vec<PathBuf> = runs.iter().map(|run| run.write(&place.path().join("runs"))).collect();
     let folder = place.path().join("reports/fixture");
@@ -165,7 +165,7 @@ pub(super) fn collected(runs: &[Fixture]) -> (tempfile::TempDir, PathBuf) {
     (place, folder)
 }
 
-pub(super) fn readme(runs: &[Fixture]) -> String {
+pub(crate) fn readme(runs: &[Fixture]) -> String {
     let (_place, folder) = collected(runs);
     String::from_utf8(report::render(&folder).unwrap().swap_remove(0).1).unwrap()
 }
