@@ -261,11 +261,13 @@ pub(crate) struct Train {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  gal-bench evaluate --dataset lfwa")]
+  gal-bench evaluate --dataset lfwa
+
+Figures with faces need the prepared set: those of drawn faces go into the report, those of people stay beside each run,
+in RUN/figures.")]
 pub(crate) struct Evaluate {
-    /// The data set
-    #[arg(long, value_enum, default_value_t = Name::Synthetic)]
-    pub(crate) dataset: Name,
+    #[command(flatten)]
+    pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) selection: Selection,
     /// Folder of the reports; results go to DIR/DATASET-PROFILE/results

@@ -1,7 +1,9 @@
 //! `gal-bench evaluate`.
 
-use crate::cli::{Evaluate, Selection};
+use super::faces;
+use crate::cli::{Data, Evaluate, Selection};
 use gal_bench::evaluate::{Evaluation, table};
+use gal_bench::progress::Progress;
 use gal_bench::{Error, Result, report};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -22,14 +24,16 @@ impl Evaluated {
 }
 
 pub(super) fn run(options: &Evaluate) -> Result<()> {
-    let evaluated = evaluate(options.dataset.label(), &options.selection, &options.reports)?;
+    let progress = options.voice.progress();
+    let evaluated = evaluate(&options.data, &options.selection, &options.reports, &progress)?;
     options.voice.result(&evaluated, || {
         format!("{}\nresults in {}; `gal-bench report` renders them", evaluated.text(), evaluated.report.display())
     })
 }
 
 /// Evaluates the finished runs among the selected ones.
-pub(super) fn evaluate(dataset: &str, selection: &Selection, reports: &Path) -> Result<Evaluated> {
+pub(super) fn evaluate(data: &Data, selection: &Selection, reports: &Path, progress: &Progress) -> Result<Evaluated> {
+    let dataset = data.dataset.label();
     let profile = selection.profile()?;
     let (variants, seeds) = (selection.variants(), selection.seeds());
     let all = variants.iter().flat_map(|variant| seeds.iter().map(move |seed| (variant, *seed)));
@@ -47,5 +51,6 @@ pub(super) fn evaluate(dataset: &str, selection: &Selection, reports: &Path) -> 
     let report = reports.join(format!("{dataset}-{}", profile.name));
     let evaluations = finished.iter().map(|folder| Evaluation::of_run(folder)).collect::<Result<_>>()?;
     report::collect(&finished, &report)?;
+    faces::show(&finished, data, &report, progress)?;
     Ok(Evaluated { report, evaluations })
 }

@@ -3,6 +3,7 @@
 mod augment;
 mod evaluate;
 mod export;
+mod faces;
 mod predict;
 mod prepare;
 mod profile;

@@ -25,7 +25,7 @@ pub(super) fn run(options: &RunAll) -> Result<()> {
     train::train_on(&folder, selection, &options.compute, &command, &progress)?;
 
     progress.say("3/3 report");
-    let evaluated = evaluate::evaluate(dataset.label(), selection, &options.reports)?;
+    let evaluated = evaluate::evaluate(&options.data, selection, &options.reports, &progress)?;
     report::write(&evaluated.report)?;
     options.voice.result(&evaluated, || {
         let (text, page) = (evaluated.text(), evaluated.report.join("README.md"));

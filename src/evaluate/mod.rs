@@ -1,9 +1,15 @@
 //! Predictions become metrics: per attribute and head the accuracy, its interval, and what always answering the most
 //! frequent training label would have reached, the floor without which no accuracy can be judged.
 
+pub mod clustering;
+pub mod correlation;
 pub mod curves;
+pub mod labels;
+pub mod masks;
+pub mod mistakes;
 mod overview;
 pub mod predictions;
+pub mod reliability;
 pub mod statistics;
 
 pub use curves::{Affinity, Point};

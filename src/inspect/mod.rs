@@ -2,11 +2,10 @@
 //! with its pictures and which are there twice ([`look`]), written as a page with tables and figures ([`write()`]).
 
 mod foreign;
-mod labels;
 mod page;
 mod picture_page;
 mod pictures;
 
-pub use labels::{CONTRADICTIONS, Contradiction, Labels};
+pub use crate::evaluate::labels::{CONTRADICTIONS, Contradiction, Labels};
 pub use page::{Inspection, write};
 pub use pictures::{Fault, Flaw, Likeness, Pictures, TINY, Twins, look};

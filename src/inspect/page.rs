@@ -1,11 +1,11 @@
 //! The inspection as files: README.md for people, CSV for programs, the phi matrices as heat maps.
 
-use super::labels::{CONTRADICTIONS, Labels};
 use super::picture_page;
 use super::pictures::Pictures;
 use crate::attribute::{COUNT, NAMES};
 use crate::dataset::{Annotations, Name, Row, Split, grouped, table};
 use crate::error::Result;
+use crate::evaluate::labels::{CONTRADICTIONS, Labels};
 use crate::files;
 use crate::report::grid::{self, CELL, LEFT, SIDE, TOP};
 use crate::report::markdown::Table;

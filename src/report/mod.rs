@@ -1,16 +1,22 @@
 //! Results become a page: [`collect`] gathers finished runs into the small files of `results/`, [`render`] makes
-//! README.md and its figures from those files alone, a pure function of them, so that a checked-in report can be
-//! proved to say what its results say.
+//! README.md, its figures and index.html from those files alone, a pure function of them, so that a checked-in report
+//! can be proved to say what its results say.
 
+mod album;
+mod correlation;
 mod figures;
+mod html;
 pub(crate) mod markdown;
 mod page;
+mod provenance;
 pub mod published;
 mod results;
+mod sections;
 pub(crate) mod svg;
 mod tables;
 mod variants;
 
+pub use album::{Album, TILE};
 pub(crate) use figures::grid;
 pub use results::Run;
 
@@ -31,7 +37,11 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<()> {
     let mut collected = runs.iter().map(|path| Run::of_folder(path)).collect::<Result<Vec<Run>>>()?;
     variants::sort(&mut collected);
     refuse_unlike(&collected)?;
-    results::write(&collected, folder)
+    let profile = provenance::shared_profile(runs)?;
+    results::write(&collected, folder)?;
+    provenance::write_profile(profile.as_deref(), folder)?;
+    album::remove(folder)?;
+    correlation::write(&collected, runs, folder)
 }
 
 /// Renders the report in `folder` from its `results` alone: (path below `folder`, content) of each file, the same
@@ -41,9 +51,14 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<()> {
 /// Results that are missing or not as [`collect`] writes them.
 pub fn render(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let report = Report::new(results::read(folder)?);
-    let figures = figures::all(&report);
-    let page = page::page(&report, &figures);
-    let mut files = vec![(PathBuf::from("README.md"), page.into_bytes())];
+    let correlations = correlation::read(folder)?;
+    let faces = album::read(folder)?;
+    let profile = provenance::read_profile(folder)?;
+    let figures = figures::all(&report, correlations.as_ref(), faces.as_ref());
+    let page = page::page(&report, correlations.as_ref(), profile.as_deref(), &figures);
+    let html = html::page(&page, |file| figures.iter().find(|figure| figure.file == file).map(|f| f.svg.as_slice()));
+    let mut files =
+        vec![(PathBuf::from("README.md"), page.into_bytes()), (PathBuf::from("index.html"), html.into_bytes())];
     files.extend(figures.into_iter().map(|figure| (PathBuf::from(figure.file), figure.svg)));
     Ok(files)
 }

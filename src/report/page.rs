@@ -6,20 +6,26 @@
     reason = "a page is text put together once: `write!` would add a result to ignore"
 )]
 
+use super::correlation::Correlations;
 use super::figures::Figure;
-use super::markdown::Table;
+use super::figures::affinity::LEARNED;
+use super::provenance;
+use super::sections;
 use super::tables;
-use super::variants::{Report, Variant, label, points, tally, thousands};
-use crate::config::RunSummary;
+use super::variants::{Report, Variant, points, tally};
 use crate::evaluate::{Head, HeadResult};
-use std::collections::BTreeSet;
 
 /// The whole page.
-pub(super) fn page(report: &Report, figures: &[Figure]) -> String {
+pub(super) fn page(
+    report: &Report,
+    correlations: Option<&Correlations>,
+    profile: Option<&str>,
+    figures: &[Figure],
+) -> String {
     let caption = format!("*{}*", report.caption());
     let mut text = format!("# gal-bench report: {}, profile {}\n\n", report.data(), report.shared().profile);
     text += &warning(report);
-    text += &findings(report);
+    text += &findings(report, correlations);
     let tables = [
         ("Table 1. Attribute groups", tables::groups(report)),
         ("Table 2. Mean accuracy", tables::mean_accuracy(report)),
@@ -29,18 +35,45 @@ pub(super) fn page(report: &Report, figures: &[Figure]) -> String {
     for (heading, table) in tables {
         text += &format!("## {heading}\n\n{caption}\n\n{}\n\n", table.trim_end());
     }
-    for section in ["Figure 5. Learned affinity", "Training curves", "Gain over the floor by attribute"] {
-        text += &format!("## {section}\n\n{caption}\n\n");
-        let mut own = figures.iter().filter(|figure| figure.section == section).peekable();
-        if own.peek().is_none() {
-            text += "No run of this report has one.\n\n";
-        }
-        for figure in own {
-            text += &format!("![{}]({})\n\n{}\n\n", figure.alt, figure.file, figure.text);
-        }
+    let mut of_runs = correlations.map_or_else(Vec::new, |all| correlation(report, all));
+    if figures.iter().any(|figure| figure.section == sections::ERRORS) {
+        of_runs.push((sections::ERRORS, String::new()));
     }
-    text += &deviations(report);
-    text += &provenance(report);
+    let own = |heading| (heading, String::new());
+    let first = [own("Figure 5. Learned affinity")].into_iter();
+    let last = [own("Training curves"), own("Gain over the floor by attribute")];
+    for (heading, words) in first.chain(of_runs).chain(last) {
+        text += &section(&caption, heading, &words, figures);
+    }
+    text += &provenance::deviations(report);
+    text + &provenance::provenance(report, profile)
+}
+
+/// The sections about how attributes depend on each other, those that have anything to say.
+fn correlation(report: &Report, all: &Correlations) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    found.extend(sections::affinity(report, all).map(|words| (sections::AFFINITY, words)));
+    found.push((sections::ANSWERS, sections::answers(report, all)));
+    found.push((sections::CONTRADICTIONS, sections::contradictions(report, all)));
+    if all.runs.iter().any(|run| run.masks.is_some()) {
+        found.push((sections::MASKS, String::new()));
+    }
+    found.push((sections::RELIABILITY, sections::reliability(report, all)));
+    found
+}
+
+/// A heading, what is said under it, and its figures.
+fn section(caption: &str, heading: &str, words: &str, figures: &[Figure]) -> String {
+    let mut text = format!("## {heading}\n\n{caption}\n\n");
+    let mut own = figures.iter().filter(|figure| figure.section == heading).peekable();
+    if !words.is_empty() {
+        text += &format!("{}\n\n", words.trim_end());
+    } else if own.peek().is_none() {
+        text += "No run of this report has one.\n\n";
+    }
+    for figure in own {
+        text += &format!("![{}]({})\n\n{}\n\n", figure.alt, figure.file, figure.text);
+    }
     text
 }
 
@@ -59,10 +92,10 @@ fn warning(report: &Report) -> String {
             "**The partition is not the official one**, so that no figure here is a result on the official test split of \
              {}. {}",
             report.data(),
-            sentence(&report.shared().split)
+            provenance::sentence(&report.shared().split)
         ));
     }
-    let ways = distinct_deviations(report).len();
+    let ways = provenance::distinct_deviations(report).len();
     if ways > 0 {
         let ways = if ways == 1 { "one way".to_owned() } else { format!("{ways} ways") };
         lines.push(format!(
@@ -74,7 +107,7 @@ fn warning(report: &Report) -> String {
 }
 
 /// What the runs show, whichever way it falls.
-fn findings(report: &Report) -> String {
+fn findings(report: &Report, correlations: Option<&Correlations>) -> String {
     let mut text = "## Findings\n\n".to_owned();
     let variants = report.variants();
     for variant in &variants {
@@ -89,6 +122,10 @@ fn findings(report: &Report) -> String {
         if let Some(sentence) = heads(variant) {
             text += &format!("- {sentence}\n");
         }
+    }
+    let learned = variants.iter().filter(|v| LEARNED.contains(&v.name) && v.affinity().is_some());
+    for (variant, all) in learned.filter_map(|variant| Some((variant, correlations?))) {
+        text += &format!("- {}\n", sections::verdict(variant, &all.of(variant.name)));
     }
     text += &format!("- {}\n\n", noise(&variants));
     text
@@ -171,125 +208,4 @@ fn noise(variants: &[Variant]) -> String {
          chance.",
         seeds.join(", ")
     )
-}
-
-/// Each deviation once, in the order of the runs, with the runs that have it.
-fn distinct_deviations(report: &Report) -> Vec<(&str, Vec<&RunSummary>)> {
-    let mut found: Vec<(&str, Vec<&RunSummary>)> = Vec::new();
-    for summary in report.runs().iter().map(super::Run::summary) {
-        for deviation in &summary.deviations {
-            match found.iter_mut().find(|(text, _)| text == deviation) {
-                Some((_, runs)) => runs.push(summary),
-                None => found.push((deviation, vec![summary])),
-            }
-        }
-    }
-    found
-}
-
-fn deviations(report: &Report) -> String {
-    let mut text = "## Ways in which this run is not the paper's protocol\n\n".to_owned();
-    let found = distinct_deviations(report);
-    if found.is_empty() {
-        text += "None was recorded by the runs.\n\n";
-        return text;
-    }
-    for (deviation, runs) in found {
-        let which = if runs.len() == report.runs().len() {
-            String::new()
-        } else {
-            let names: Vec<String> = runs.iter().map(|r| format!("{} seed {}", label(&r.variant), r.seed)).collect();
-            format!(" (only {})", names.join(", "))
-        };
-        text += &format!("- {}{which}\n", sentence(deviation));
-    }
-    text + "\n"
-}
-
-/// A remark with a full stop.
-fn sentence(text: &str) -> String {
-    let text = text.trim();
-    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
-}
-
-fn provenance(report: &Report) -> String {
-    let shared = report.shared();
-    let official = if shared.split_official { "the official one" } else { "not the official one" };
-    let mut text = format!(
-        "## Provenance\n\n\
-         This page and its figures are rendered from the files in [results/](results) alone; `gal-bench report --check` \
-         proves it.\n\n\
-         - Data: {}, {} test images; digest of the prepared set's manifest `{}`.\n\
-         - Partition: {official}. {}\n",
-        report.data(),
-        thousands(shared.test_images),
-        shared.data_digest,
-        sentence(&shared.split)
-    );
-    for note in distinct(report, |s| s.data_notes.clone()) {
-        text += &format!("- Note on the data: {}\n", sentence(&note));
-    }
-    let listed = |values: Vec<String>| values.join(", ");
-    text += &format!("- Profile: {}.\n", shared.profile);
-    text += &format!("- Seeds: {}.\n", listed(seeds(report)));
-    text += &format!("- Device: {}.\n", listed(distinct(report, |s| vec![s.device.clone()])));
-    text += &format!("- Processor features used: {}.\n", listed(distinct(report, |s| s.cpu_features.clone())));
-    text +=
-        &format!("- gal-bench {}.\n\n", listed(distinct(report, |s| vec![format!("{} ({})", s.version, s.commit)])));
-    text += &run_table(report);
-    text += "\nWall time is of training and testing; runs that shared one pass of the trunk share its time.\n\n";
-    text += "The commands that make the runs again:\n\n```sh\n";
-    for command in distinct(report, |s| vec![s.command.clone()]) {
-        text += &format!("{command}\n");
-    }
-    text + "```\n"
-}
-
-fn run_table(report: &Report) -> String {
-    let header = [
-        "Run",
-        "Variant",
-        "Seed",
-        "Steps",
-        "Batch",
-        "Input",
-        "Training images",
-        "Sources",
-        "Parameters",
-        "Threads",
-        "Wall time, min",
-    ];
-    let mut table = Table::new(2, header);
-    for s in report.runs().iter().map(super::Run::summary) {
-        table.row([
-            format!("`{}`", s.id),
-            label(&s.variant).to_owned(),
-            s.seed.to_string(),
-            thousands(s.steps),
-            thousands(s.batch),
-            format!("{} px", s.input),
-            thousands(s.train_images),
-            thousands(s.train_sources),
-            thousands(s.parameters),
-            s.threads.to_string(),
-            format!("{:.1}", s.wall_seconds / 60.0),
-        ]);
-    }
-    table.to_string()
-}
-
-fn seeds(report: &Report) -> Vec<String> {
-    let seeds: BTreeSet<u64> = report.runs().iter().map(|run| run.summary().seed).collect();
-    seeds.iter().map(u64::to_string).collect()
-}
-
-/// The different values of something the runs say, in their order.
-fn distinct(report: &Report, values: impl Fn(&RunSummary) -> Vec<String>) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for value in report.runs().iter().flat_map(|run| values(run.summary())) {
-        if !found.contains(&value) {
-            found.push(value);
-        }
-    }
-    found
 }

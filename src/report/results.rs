@@ -240,7 +240,7 @@ fn thinned(points: &[Point], limit: usize) -> Vec<Point> {
     kept
 }
 
-fn write_csv(path: &Path, rows: impl Iterator<Item = impl Serialize>) -> Result<()> {
+pub(super) fn write_csv(path: &Path, rows: impl Iterator<Item = impl Serialize>) -> Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
         writer.serialize(row).map_err(|e| Error::Internal(e.to_string()))?;
@@ -249,7 +249,7 @@ fn write_csv(path: &Path, rows: impl Iterator<Item = impl Serialize>) -> Result<
     files::write(path, &bytes)
 }
 
-fn read_csv<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+pub(super) fn read_csv<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let bytes = files::read(path)?;
     csv::Reader::from_reader(bytes.as_slice())
         .deserialize()

@@ -1,12 +1,43 @@
-//! A small writer of SVG: just the shapes the figures need, on an opaque white ground, so that a figure reads the same
-//! on a light and on a dark page. Coordinates are printed with at most two decimals: the same figure, the same bytes.
+//! A small writer of SVG: just the shapes the figures need, on an opaque ground of their own, which is white or, where
+//! the reader prefers it, dark: a figure reads the same on any page. Coordinates are printed with at most two decimals:
+//! the same figure, the same bytes.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Colour of text and axes.
 pub(crate) const INK: &str = "#1f2328";
 /// Colour of what only guides the eye.
 pub(crate) const FAINT: &str = "#d0d7de";
+/// Colour of the ground.
+const GROUND: &str = "#ffffff";
+
+/// The colours that are others on a dark ground: name, on white, on dark. Those that stand for data keep 3:1 of contrast
+/// to either ground.
+const THEMED: [(char, &str, &str); 5] = [
+    ('i', INK, "#e6edf3"),
+    ('f', FAINT, "#3d444d"),
+    ('g', GROUND, "#0d1117"),
+    ('n', "#4d4d4d", "#b1bac4"),
+    ('b', "#0072b2", "#3d9bd6"),
+];
+
+/// The class by which a themed colour changes as a fill (`f`) or stroke (`s`), as an attribute.
+fn class(colour: &str, use_as: char) -> String {
+    let found = THEMED.iter().find(|(_, light, _)| *light == colour);
+    found.map_or_else(String::new, |(name, ..)| format!(r#" class="{name}{use_as}""#))
+}
+
+/// What makes a figure dark for those who prefer it.
+fn style() -> String {
+    let mut text = format!("<style>@media screen and (prefers-color-scheme:dark){{svg{{fill:{}}}", THEMED[0].2);
+    for (name, _, dark) in THEMED {
+        let _ = write!(text, ".{name}f{{fill:{dark}}}.{name}s{{stroke:{dark}}}");
+    }
+    text + "}</style>\n"
+}
 
 /// Where a text stands relative to its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,22 +58,65 @@ pub(crate) struct Svg {
 impl Svg {
     /// An empty figure; `title` is what a screen reader says of it.
     pub(crate) fn new(width: f64, height: f64, title: &str) -> Self {
-        let mut svg = Self { width, height, body: format!("<title>{}</title>\n", escaped(title)) };
-        svg.rect(0.0, 0.0, width, height, "#ffffff");
+        let mut svg = Self { width, height, body: format!("<title>{}</title>\n{}", escaped(title), style()) };
+        svg.rect(0.0, 0.0, width, height, GROUND);
         svg
     }
 
     pub(crate) fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, fill: &str) {
-        let (x, y, width, height) = (short(x), short(y), short(width), short(height));
-        let _ = writeln!(self.body, r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"/>"#);
+        let (x, y, width, height, class) = (short(x), short(y), short(width), short(height), class(fill, 'f'));
+        let _ =
+            writeln!(self.body, r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"{class}/>"#);
+    }
+
+    /// Squares of one `side` at their upper left corners, by colour; no seam shows between neighbours.
+    pub(crate) fn cells(&mut self, cells: &BTreeMap<String, Vec<(f64, f64)>>, side: f64) {
+        for (fill, places) in cells {
+            let path = squares(places, side);
+            let _ = writeln!(self.body, r#"<path d="{path}" fill="{fill}" shape-rendering="crispEdges"/>"#);
+        }
+    }
+
+    /// Squares that let what lies below shine through, but for a share of `darkness`.
+    pub(crate) fn shade(&mut self, places: &[(f64, f64)], side: f64, darkness: f64) {
+        let (path, darkness) = (squares(places, side), short(darkness));
+        let _ = writeln!(
+            self.body,
+            r##"<path d="{path}" fill="#000000" fill-opacity="{darkness}" shape-rendering="crispEdges"/>"##
+        );
+    }
+
+    /// Keeps a picture of `size` pixels, an encoded file, to show parts of; `id` must be its own among the figures of a
+    /// page.
+    pub(crate) fn picture(&mut self, id: &str, size: (u32, u32), mime: &str, content: &[u8]) {
+        let ((width, height), content) = (size, STANDARD.encode(content));
+        let _ = writeln!(
+            self.body,
+            r#"<defs><image id="{id}" width="{width}" height="{height}" href="data:{mime};base64,{content}"/></defs>"#
+        );
+    }
+
+    /// Shows the square of `side` pixels at `corner` of the picture `id`, as large as it is.
+    pub(crate) fn tile(&mut self, id: &str, corner: (u32, u32), side: u32, at: (f64, f64)) {
+        let (x, y) = (short(at.0), short(at.1));
+        let _ = writeln!(
+            self.body,
+            r##"<svg x="{x}" y="{y}" width="{side}" height="{side}" viewBox="{} {} {side} {side}"><use href="#{id}"/></svg>"##,
+            corner.0, corner.1
+        );
+    }
+
+    pub(crate) fn circle(&mut self, at: (f64, f64), radius: f64, fill: &str) {
+        let (x, y, radius, class) = (short(at.0), short(at.1), short(radius), class(fill, 'f'));
+        let _ = writeln!(self.body, r#"<circle cx="{x}" cy="{y}" r="{radius}" fill="{fill}"{class}/>"#);
     }
 
     pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
         let (x1, y1, x2, y2) = (short(from.0), short(from.1), short(to.0), short(to.1));
-        let width = short(width);
+        let (width, class) = (short(width), class(colour, 's'));
         let _ = writeln!(
             self.body,
-            r#"<path d="M{x1} {y1}L{x2} {y2}" stroke="{colour}" stroke-width="{width}" fill="none"/>"#
+            r#"<path d="M{x1} {y1}L{x2} {y2}" stroke="{colour}" stroke-width="{width}" fill="none"{class}/>"#
         );
     }
 
@@ -50,10 +124,10 @@ impl Svg {
     pub(crate) fn polyline(&mut self, points: &[(f64, f64)], colour: &str, dashes: &str) {
         let points: Vec<String> = points.iter().map(|&(x, y)| format!("{},{}", short(x), short(y))).collect();
         let dashes = if dashes.is_empty() { String::new() } else { format!(r#" stroke-dasharray="{dashes}""#) };
-        let points = points.join(" ");
+        let (points, class) = (points.join(" "), class(colour, 's'));
         let _ = writeln!(
             self.body,
-            r#"<polyline points="{points}" stroke="{colour}" stroke-width="1.6"{dashes} fill="none"/>"#
+            r#"<polyline points="{points}" stroke="{colour}" stroke-width="1.6"{dashes} fill="none"{class}/>"#
         );
     }
 
@@ -94,6 +168,16 @@ impl Svg {
     }
 }
 
+/// The outline of squares at their upper left corners.
+fn squares(places: &[(f64, f64)], side: f64) -> String {
+    let side = short(side);
+    let mut path = String::new();
+    for &(x, y) in places {
+        let _ = write!(path, "M{} {}h{side}v{side}h-{side}z", short(x), short(y));
+    }
+    path
+}
+
 /// A number with at most two decimals and no trailing zeros.
 fn short(value: f64) -> String {
     let text = format!("{value:.2}");
@@ -119,13 +203,26 @@ const VIRIDIS: [[u8; 3]; 9] = [
     [253, 231, 37],
 ];
 
-/// The colour for a share of the scale, clamped to [0, 1].
+/// The colour for a share of the scale, clamped to [0, 1], in 64 steps.
 pub(crate) fn viridis(share: f64) -> String {
-    let place = share.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
-    let lower = (place.floor() as usize).min(VIRIDIS.len() - 2);
+    mixed(&VIRIDIS, (64.0 * share.clamp(0.0, 1.0)).round() / 64.0)
+}
+
+/// Blue over near-white to orange, ends of Cynthia Brewer's scales: told apart without red-green vision.
+const BLUE_ORANGE: [[u8; 3]; 5] = [[33, 102, 172], [146, 197, 222], [247, 247, 247], [253, 184, 99], [179, 88, 6]];
+
+/// The colour for a number from -1 (blue) over 0 (near-white) to 1 (orange), clamped, in 64 steps.
+pub(crate) fn blue_orange(value: f64) -> String {
+    mixed(&BLUE_ORANGE, (32.0 * value.clamp(-1.0, 1.0)).round() / 64.0 + 0.5)
+}
+
+/// The colour at a share, in [0, 1], of evenly spaced ones.
+fn mixed(colours: &[[u8; 3]], share: f64) -> String {
+    let place = share * (colours.len() - 1) as f64;
+    let lower = (place.floor() as usize).min(colours.len() - 2);
     let part = place - lower as f64;
     let mix = |channel: usize| {
-        let (from, to) = (VIRIDIS[lower][channel] as f64, VIRIDIS[lower + 1][channel] as f64);
+        let (from, to) = (colours[lower][channel] as f64, colours[lower + 1][channel] as f64);
         (from + part * (to - from)).round() as u8
     };
     format!("#{:02x}{:02x}{:02x}", mix(0), mix(1), mix(2))
@@ -153,6 +250,21 @@ mod tests {
         assert_eq!(viridis(-1.0), "#440154");
         assert_eq!(viridis(0.5), "#21918c");
         assert_eq!(viridis(2.0), "#fde725");
+    }
+
+    #[test]
+    fn the_diverging_scale_runs_from_blue_over_white_to_orange() {
+        assert_eq!([-2.0, 0.0, 1.0].map(blue_orange), ["#2166ac", "#f7f7f7", "#b35806"]);
+    }
+
+    #[test]
+    fn ink_and_ground_change_places_on_a_dark_page() {
+        let mut svg = Svg::new(10.0, 10.0, "t");
+        svg.line((0.0, 0.0), (1.0, 1.0), INK, 1.0);
+        let text = String::from_utf8(svg.finish()).unwrap();
+        assert!(text.contains("@media screen and (prefers-color-scheme:dark){svg{fill:#e6edf3}"), "{text}");
+        assert!(text.contains(r##"fill="#ffffff" class="gf"/>"##) && text.contains(".gf{fill:#0d1117}"), "{text}");
+        assert!(text.contains(r#"fill="none" class="is"/>"#) && text.contains(".is{stroke:#e6edf3}"), "{text}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("report", &["evaluate", "config"]),
     ("predict", &["train", "model", "store", "dataset"]),
     ("export", &["train", "model"]),
-    ("inspect", &["dataset", "augment", "store", "report"]),
+    ("inspect", &["dataset", "augment", "store", "evaluate", "report"]),
 ];
 const EVERYONE: [&str; 7] = ["attribute", "error", "Error", "files", "progress", "random", "Result"];
 

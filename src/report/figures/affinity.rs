@@ -1,20 +1,30 @@
 //! Figure 5: heat maps of the learned mean affinity, attributes in the order of Table 1's groups.
 
-use super::super::svg::{Anchor, INK, Svg, viridis};
+use super::super::sections;
+use super::super::svg::{Anchor, Svg, viridis};
 use super::super::variants::{Report, Variant};
 use super::Figure;
 use super::grid::{self, LEFT, SIDE, TOP};
 use crate::attribute::{COUNT, NAMES, group_of};
 use crate::evaluate::Affinity;
 
-/// The variants whose affinity is learned; GAL-p's is Table 1 itself.
-const LEARNED: [&str; 2] = ["gal-j", "gal-c"];
+/// The variants whose affinity is learned; the others' is given to them.
+pub(in crate::report) const LEARNED: [&str; 3] = ["gal-j", "gal-c", "scrambled"];
 
 /// One heat map a variant with a learned affinity.
 pub(super) fn figures(report: &Report) -> Vec<Figure> {
+    of_learned(report, |variant, affinity| figure(report, variant, affinity))
+}
+
+/// The same with attributes in `order`.
+pub(super) fn clustered_figures(report: &Report, order: &[usize]) -> Vec<Figure> {
+    of_learned(report, |variant, affinity| clustered(report, variant, affinity, order))
+}
+
+fn of_learned(report: &Report, figure: impl Fn(&Variant, &Affinity) -> Figure) -> Vec<Figure> {
     let variants = report.variants();
     let learned = LEARNED.iter().filter_map(|name| variants.iter().find(|v| v.name == *name));
-    learned.filter_map(|variant| Some(figure(report, variant, &variant.affinity()?))).collect()
+    learned.filter_map(|variant| Some(figure(variant, &variant.affinity()?))).collect()
 }
 
 fn figure(report: &Report, variant: &Variant, affinity: &Affinity) -> Figure {
@@ -86,27 +96,40 @@ fn draw(report: &Report, variant: &Variant, affinity: &Affinity, scale: f64) -> 
     svg.heading((12.0, 24.0), 16.0, &title);
     svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
     // White between groups, as the ground of the map is dark.
-    grid::draw(&mut svg, |i, j| Some(viridis(affinity[i][j] / scale)), ("#ffffff", 1.6));
-    legend(&mut svg, scale);
+    grid::draw(&mut svg, |i, j| Some(viridis(affinity[i][j] / scale)), ("#f7f7f7", 1.6));
+    grid::legend(&mut svg, viridis, &scale_words(scale), "weight");
     svg.finish()
 }
 
-/// The colour scale with its numbers.
-fn legend(svg: &mut Svg, scale: f64) {
-    const STEPS: usize = 64;
-    let (x, width) = (LEFT + SIDE + 18.0, 16.0);
-    let step = SIDE / STEPS as f64;
-    for i in 0..STEPS {
-        let y = TOP + SIDE - (i + 1) as f64 * step;
-        // A hair taller than its step, so that no seam shows.
-        svg.rect(x, y, width, step + 0.5, &viridis((i as f64 + 0.5) / STEPS as f64));
+/// The same map with attributes that go together as neighbours.
+fn clustered(report: &Report, variant: &Variant, affinity: &Affinity, order: &[usize]) -> Figure {
+    let scale = scale_end(affinity);
+    let title = format!("Affinity learned by {}, attributes clustered", variant.label());
+    let mut svg = Svg::new(LEFT + SIDE + 100.0, TOP + SIDE + 16.0, &title);
+    svg.heading((12.0, 24.0), 16.0, &title);
+    svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
+    grid::draw_in(&mut svg, order, |i, j| Some(viridis(affinity[i][j] / scale)));
+    grid::legend(&mut svg, viridis, &scale_words(scale), "weight");
+    Figure {
+        section: sections::AFFINITY,
+        file: format!("affinity-clustered-{}.svg", variant.name),
+        alt: format!(
+            "Heat map of the mean affinity that {} learned, similar attributes beside each other",
+            variant.label()
+        ),
+        text: format!(
+            "{}: the same weights as in Figure 5, in the order of the map of the labels' correlation above. Where the \
+             affinity followed that correlation, it would show the same blocks along the diagonal.",
+            variant.label()
+        ),
+        svg: svg.finish(),
     }
-    for part in 0..=4 {
-        let share = part as f64 / 4.0;
-        let y = TOP + SIDE * (1.0 - share);
-        svg.line((x + width, y), (x + width + 4.0, y), INK, 1.0);
+}
+
+/// The numbers beside the scale: its end stands for all that is larger.
+fn scale_words(scale: f64) -> [String; 5] {
+    std::array::from_fn(|part| {
         let more = if part == 4 { "≥ " } else { "" };
-        svg.text((x + width + 7.0, y + 4.0), Anchor::Start, 10.5, &format!("{more}{:.4}", share * scale));
-    }
-    svg.text((x, TOP - 10.0), Anchor::Start, 10.5, "weight");
+        format!("{more}{:.4}", part as f64 / 4.0 * scale)
+    })
 }

@@ -1,9 +1,10 @@
 //! The frame that maps of 40 x 40 attributes share: names at the left and above, one cell a pair, in the order of Table
-//! 1's groups, which are set apart by lines.
+//! 1's groups, which are set apart by lines, or in another order; and the colour scale at the right.
 
 use super::super::svg::{Anchor, INK, Svg};
 use super::by_group;
 use crate::attribute::{COUNT, GROUPS, NAMES};
+use std::collections::BTreeMap;
 
 /// Side of a cell in pixels.
 pub(crate) const CELL: f64 = 14.0;
@@ -17,17 +18,8 @@ pub(crate) const SIDE: f64 = CELL * COUNT as f64;
 /// Draws the map: `colour` of an attribute's row and another's column, no cell where there is none; `between`, the colour
 /// and width of the lines between groups.
 pub(crate) fn draw(svg: &mut Svg, colour: impl Fn(usize, usize) -> Option<String>, between: (&str, f64)) {
-    let order = by_group();
-    for (row, &(i, _)) in order.iter().enumerate() {
-        let y = TOP + row as f64 * CELL;
-        svg.text((LEFT - 6.0, y + CELL - 3.5), Anchor::End, 10.5, NAMES[i]);
-        svg.text_upwards((LEFT + row as f64 * CELL + CELL - 3.5, TOP - 6.0), Anchor::Start, 10.5, NAMES[i]);
-        for (column, &(j, _)) in order.iter().enumerate() {
-            if let Some(colour) = colour(i, j) {
-                svg.rect(LEFT + column as f64 * CELL, y, CELL, CELL, &colour);
-            }
-        }
-    }
+    let order: Vec<usize> = by_group().into_iter().map(|(i, _)| i).collect();
+    draw_in(svg, &order, colour);
     let mut start = 0.0;
     for group in GROUPS {
         let end = start + group.members.len() as f64 * CELL;
@@ -40,4 +32,39 @@ pub(crate) fn draw(svg: &mut Svg, colour: impl Fn(usize, usize) -> Option<String
         }
         start = end;
     }
+}
+
+/// Draws the map with the attributes in `order`, and nothing between them.
+pub(crate) fn draw_in(svg: &mut Svg, order: &[usize], colour: impl Fn(usize, usize) -> Option<String>) {
+    let mut cells: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+    for (row, &i) in order.iter().enumerate() {
+        let y = TOP + row as f64 * CELL;
+        svg.text((LEFT - 6.0, y + CELL - 3.5), Anchor::End, 10.5, NAMES[i]);
+        svg.text_upwards((LEFT + row as f64 * CELL + CELL - 3.5, TOP - 6.0), Anchor::Start, 10.5, NAMES[i]);
+        for (column, &j) in order.iter().enumerate() {
+            if let Some(colour) = colour(i, j) {
+                cells.entry(colour).or_default().push((LEFT + column as f64 * CELL, y));
+            }
+        }
+    }
+    svg.cells(&cells, CELL);
+}
+
+/// The colour scale at the right of a map: `colour` of a share of the scale's length, and the words beside its quarters,
+/// lowest first.
+pub(crate) fn legend(svg: &mut Svg, colour: impl Fn(f64) -> String, words: &[String; 5], title: &str) {
+    const STEPS: usize = 64;
+    let (x, width) = (LEFT + SIDE + 18.0, 16.0);
+    let step = SIDE / STEPS as f64;
+    for i in 0..STEPS {
+        let y = TOP + SIDE - (i + 1) as f64 * step;
+        // A hair taller than its step, so that no seam shows.
+        svg.rect(x, y, width, step + 0.5, &colour((i as f64 + 0.5) / STEPS as f64));
+    }
+    for (part, words) in words.iter().enumerate() {
+        let y = TOP + SIDE * (1.0 - part as f64 / 4.0);
+        svg.line((x + width, y), (x + width + 4.0, y), INK, 1.0);
+        svg.text((x + width + 7.0, y + 4.0), Anchor::Start, 10.5, words);
+    }
+    svg.text((x, TOP - 10.0), Anchor::Start, 10.5, title);
 }

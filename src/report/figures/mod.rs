@@ -1,10 +1,16 @@
 //! The figures of a report, one file a kind; each is drawn from results alone.
 
-mod affinity;
+pub(super) mod affinity;
 mod curves;
+pub(super) mod faces;
 mod gain;
 pub(crate) mod grid;
+mod masks;
+mod phi;
+mod reliability;
 
+use super::album::Faces;
+use super::correlation::Correlations;
 use super::variants::Report;
 
 /// A drawn figure and the words that go with it.
@@ -23,8 +29,17 @@ pub(super) struct Figure {
 }
 
 /// Every figure that the report's results allow, in the order of the page.
-pub(super) fn all(report: &Report) -> Vec<Figure> {
+pub(super) fn all(report: &Report, correlations: Option<&Correlations>, faces: Option<&Faces>) -> Vec<Figure> {
     let mut figures = affinity::figures(report);
+    if let Some(correlations) = correlations {
+        let order = correlations.order();
+        figures.push(phi::labels(report, correlations, &order));
+        figures.extend(affinity::clustered_figures(report, &order));
+        figures.extend(phi::residuals(report, correlations, &order));
+        figures.extend(masks::figures(report, correlations));
+        figures.extend(reliability::figure(report, correlations));
+    }
+    figures.extend(faces.map_or_else(Vec::new, |album| faces::figures(report, album)));
     figures.extend(curves::figure(report));
     figures.push(gain::figure(report));
     figures

@@ -1,0 +1,82 @@
+//! The faces of evaluated runs: read from the prepared set here, as reports never touch pictures.
+
+use crate::cli::Data;
+use gal_bench::dataset::{Name, Split};
+use gal_bench::progress::Progress;
+use gal_bench::report::{Album, TILE};
+use gal_bench::store::Reader;
+use gal_bench::{Error, Result};
+use image::RgbImage;
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// The variant whose drawn faces a report shows, where it has been trained.
+const SHOWN: &str = "gal-j";
+/// The mean face is that of at most so many test images.
+const MEAN_OF: usize = 500;
+
+/// Shows the faces of the finished `runs` from the prepared set, where it is there and the one they were tested on: drawn
+/// faces, of one run, in the report in `report`; those of people in `figures` beside each run.
+pub(super) fn show(runs: &[PathBuf], data: &Data, report: &Path, progress: &Progress) -> Result<()> {
+    let prepared = data.prepared();
+    let reader = match Reader::open(&prepared) {
+        Ok(reader) => reader,
+        Err(why) => {
+            progress.say(format!("no figures with faces: {why}"));
+            return Ok(());
+        }
+    };
+    let albums = runs.iter().map(|run| Ok((run, Album::of_run(run)?))).collect::<Result<Vec<_>>>()?;
+    let (of_set, others): (Vec<_>, Vec<_>) =
+        albums.into_iter().partition(|(_, album)| album.data_digest() == reader.prepared.manifest_digest);
+    if let Some((run, _)) = others.first() {
+        let (run, shown) = (run.display(), prepared.display());
+        progress.say(format!("no figures with faces of {run}: {shown} holds other data"));
+    }
+    let mean = mean_face(&reader)?;
+    let drawn = data.dataset == Name::Synthetic;
+    let one = of_set.iter().position(|(_, album)| album.variant() == SHOWN).unwrap_or(0);
+    for (_, (run, album)) in of_set.iter().enumerate().filter(|(place, _)| !drawn || *place == one) {
+        let faces = faces(&reader, album.images())?;
+        if drawn {
+            album.write_results(&mean, &faces, report)?;
+        } else {
+            let folder = run.join("figures");
+            album.write_figures(&mean, &faces, &folder)?;
+            progress.say(format!("faces of people in {}: not to be published", folder.display()));
+        }
+    }
+    Ok(())
+}
+
+/// The undistorted faces of the images called `names`.
+fn faces(reader: &Reader, names: &[String]) -> Result<Vec<RgbImage>> {
+    let originals = reader.rows.iter().enumerate().filter(|(_, row)| row.copy == 0);
+    let places: HashMap<&str, usize> = originals.map(|(place, row)| (row.source.as_str(), place)).collect();
+    let face = |name: &String| {
+        let place = places.get(name.as_str()).copied();
+        tile(reader, place.ok_or_else(|| Error::Internal(format!("{name} is not in the prepared set")))?)
+    };
+    names.par_iter().map(face).collect()
+}
+
+/// A face as small as figures show it.
+fn tile(reader: &Reader, row: usize) -> Result<RgbImage> {
+    let pixels = reader.resized(row, TILE as usize)?;
+    RgbImage::from_raw(TILE, TILE, pixels).ok_or_else(|| Error::Internal(format!("row {row} has the wrong size")))
+}
+
+/// The mean of test faces at even distances in the manifest.
+fn mean_face(reader: &Reader) -> Result<RgbImage> {
+    let test: Vec<usize> = (0..reader.rows.len()).filter(|&i| reader.rows[i].split == Split::Test).collect();
+    let chosen: Vec<usize> = test.iter().copied().step_by(test.len().div_ceil(MEAN_OF).max(1)).collect();
+    let tiles = chosen.par_iter().map(|&row| tile(reader, row)).collect::<Result<Vec<RgbImage>>>()?;
+    let mut sums = vec![0_usize; (TILE * TILE * 3) as usize];
+    for tile in &tiles {
+        sums.iter_mut().zip(tile.as_raw()).for_each(|(sum, value)| *sum += usize::from(*value));
+    }
+    let count = tiles.len().max(1);
+    let pixels = sums.iter().map(|sum| ((sum + count / 2) / count) as u8).collect();
+    RgbImage::from_raw(TILE, TILE, pixels).ok_or_else(|| Error::Internal("the mean face has the wrong size".to_owned()))
+}

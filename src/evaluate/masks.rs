@@ -1,0 +1,134 @@
+//! Reads `masks.npy`, where a run's branches looked: the masks in [0, 1] by which each attribute's features are
+//! multiplied (the paper's position-sensitive excitation), as f32 `[1 + n, 40, side, side]`. Entry 0 is the mean over
+//! the test split, the others are the first n test images in the order of the predictions. The form is numpy's own
+//! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
+
+use crate::attribute::COUNT;
+use crate::error::{Error, Result};
+use std::path::Path;
+
+/// The masks of the 40 attributes for one image, or their mean: `[40][side * side]`, row by row.
+pub type Maps = Vec<Vec<f32>>;
+
+/// The masks of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Masks {
+    /// Side of a mask in cells.
+    pub side: usize,
+    /// Means over the test split.
+    pub mean: Maps,
+    /// Those of the first test images.
+    pub images: Vec<Maps>,
+}
+
+/// What mends a bad file.
+const AGAIN: &str = "train the run again to write it anew";
+
+impl Masks {
+    /// Reads the masks of the run in `folder`, where it wrote them.
+    ///
+    /// # Errors
+    /// A file that is not as described above.
+    pub fn of_run(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join("masks.npy");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let wrong = |why: String| Error::file(&path, format!("{why}; {AGAIN}"));
+        let bytes = crate::files::read(&path)?;
+        let (header, data) = split(&bytes).ok_or_else(|| wrong("is not a numpy array of version 1".to_owned()))?;
+        if field(header, "descr") != Some("'<f4'") || field(header, "fortran_order") != Some("False") {
+            return Err(wrong(format!("has the header {}, expected <f4 in C order", header.trim())));
+        }
+        let shape = shape(header).unwrap_or_default();
+        let side = match shape[..] {
+            [entries, COUNT, height, width] if entries > 0 && height == width && width > 0 => width,
+            _ => return Err(wrong(format!("has the shape {shape:?}, expected [1 + images, {COUNT}, side, side]"))),
+        };
+        let area = side * side;
+        let expected = shape.iter().try_fold(4_usize, |bytes, n| bytes.checked_mul(*n));
+        if expected != Some(data.len()) {
+            return Err(wrong(format!("holds {} bytes of data, not what the shape {shape:?} needs", data.len())));
+        }
+        let values: Vec<f32> = data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        if let Some(cell) = values.iter().position(|value| !(0.0..=1.0).contains(value)) {
+            return Err(wrong(format!("value {cell} is {}, expected a number from 0 to 1", values[cell])));
+        }
+        let mut maps = values
+            .chunks_exact(COUNT * area)
+            .map(|entry| entry.chunks_exact(area).map(<[f32]>::to_vec).collect::<Maps>());
+        let mean = maps.next().ok_or_else(|| wrong("is empty".to_owned()))?;
+        Ok(Some(Self { side, mean, images: maps.collect() }))
+    }
+}
+
+/// Header and data of a file of version 1.
+fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let rest = bytes.strip_prefix(b"\x93NUMPY\x01\x00")?;
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    let (header, data) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+    Some((std::str::from_utf8(header).ok()?, data))
+}
+
+/// The text of a value in the header, a Python dictionary.
+fn field<'a>(header: &'a str, name: &str) -> Option<&'a str> {
+    let (_, value) = header.split_once(&format!("'{name}':"))?;
+    let end = if value.trim_start().starts_with('(') { value.find(')')? + 1 } else { value.find([',', '}'])? };
+    Some(value[..end].trim())
+}
+
+fn shape(header: &str) -> Option<Vec<usize>> {
+    let inner = field(header, "shape")?.strip_prefix('(')?.strip_suffix(')')?;
+    inner.split(',').map(str::trim).filter(|n| !n.is_empty()).map(|n| n.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/golden/masks.npy` is numpy's: entry e, attribute a, cell c of 2 x 2 is (100 e + a + c / 10) / 200.
+    const GOLDEN: &[u8] = include_bytes!("../../tests/golden/masks.npy");
+
+    fn read(bytes: &[u8]) -> Result<Option<Masks>> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("masks.npy"), bytes).unwrap();
+        Masks::of_run(folder.path())
+    }
+
+    #[test]
+    fn masks_are_read_as_numpy_wrote_them() {
+        let masks = read(GOLDEN).unwrap().unwrap();
+        assert_eq!((masks.side, masks.mean.len(), masks.images.len()), (2, COUNT, 1));
+        assert!((masks.mean[7][3] - 7.3 / 200.0).abs() < 1e-6);
+        assert!((masks.images[0][39][1] - 139.1 / 200.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_run_without_masks_has_none() {
+        assert_eq!(Masks::of_run(tempfile::tempdir().unwrap().path()).unwrap(), None);
+    }
+
+    #[track_caller]
+    fn refused(bytes: &[u8], why: &str) {
+        let error = read(bytes).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains(why), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused() {
+        refused(&GOLDEN[..GOLDEN.len() - 4], "holds 1276 bytes of data");
+        refused(&GOLDEN[1..], "is not a numpy array of version 1");
+        let mut above = GOLDEN.to_vec();
+        let end = above.len();
+        above[end - 4..].copy_from_slice(&2_f32.to_le_bytes());
+        refused(&above, "value 319 is 2, expected a number from 0 to 1");
+        let header = |from: &str, to: &str| -> Vec<u8> {
+            let text: String = GOLDEN.iter().map(|&byte| byte as char).collect();
+            assert!(text.contains(from));
+            text.replacen(from, to, 1).chars().map(|c| c as u8).collect()
+        };
+        refused(&header("<f4", "<f8"), "expected <f4 in C order");
+        refused(&header("(2, 40, 2, 2)", "(2, 20, 2, 4)"), "has the shape [2, 20, 2, 4]");
+    }
+}

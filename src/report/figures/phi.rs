@@ -1,0 +1,75 @@
+//! Heat maps of phi: of the test labels, and of what answers add to it.
+
+use super::super::correlation::Correlations;
+use super::super::sections;
+use super::super::svg::{Anchor, Svg, blue_orange};
+use super::super::variants::Report;
+use super::Figure;
+use super::grid::{self, LEFT, SIDE, TOP};
+use crate::attribute::COUNT;
+use crate::evaluate::correlation::Cells;
+use crate::evaluate::statistics::mean;
+
+/// The variants whose answers are shown beside the labels: what attention adds shows between them.
+const SHOWN: [&str; 2] = ["baseline", "gal-j"];
+
+/// Phi of the labels with attributes in `order`.
+pub(super) fn labels(report: &Report, all: &Correlations, order: &[usize]) -> Figure {
+    Figure {
+        section: sections::AFFINITY,
+        file: "phi-labels.svg".to_owned(),
+        alt: "Heat map of the correlation (phi) of the test labels, similar attributes beside each other".to_owned(),
+        text: "Phi of the test labels. Attributes are in the order of a hierarchical clustering (average linkage of \
+               1 - |phi|), so that those that go together, or exclude each other, are neighbours."
+            .to_owned(),
+        svg: draw(report, "Correlation (phi) of the test labels", &all.labels, end(&all.labels), order),
+    }
+}
+
+/// Phi of answers less phi of labels, a map a variant, on one scale.
+pub(super) fn residuals(report: &Report, all: &Correlations, order: &[usize]) -> Vec<Figure> {
+    let variants = report.variants();
+    let shown = SHOWN.iter().filter_map(|name| variants.iter().find(|variant| variant.name == *name));
+    let maps: Vec<_> = shown.map(|variant| (variant, residual(all, variant.name))).collect();
+    let scale = maps.iter().map(|(_, cells)| end(cells)).fold(0.0, f64::max);
+    let figure = |(variant, cells): &(&super::super::variants::Variant, Cells)| Figure {
+        section: sections::ANSWERS,
+        file: format!("phi-residual-{}.svg", variant.name),
+        alt: format!("Heat map of the answers' phi less the labels' phi, {}", variant.label()),
+        text: format!(
+            "{}: phi of the answers less phi of the labels{}. Orange: answers go together more than labels do; blue: less; \
+             no colour: an attribute is always answered the same.",
+            variant.label(),
+            if variant.runs.len() > 1 { ", mean over the seeds" } else { "" }
+        ),
+        svg: draw(report, &format!("Phi of answers less phi of labels, {}", variant.label()), cells, scale, order),
+    };
+    maps.iter().map(figure).collect()
+}
+
+/// The mean over seeds of a variant's phi less that of the labels.
+fn residual(all: &Correlations, variant: &str) -> Cells {
+    let found = all.of(variant);
+    let cell = |i: usize, j: usize| {
+        let label = all.labels[i][j]?;
+        let differences = found.iter().map(|run| Some(run.phi[i][j]? - label)).collect::<Option<Vec<f64>>>()?;
+        Some(mean(&differences))
+    };
+    (0..COUNT).map(|i| std::array::from_fn(|j| cell(i, j))).collect()
+}
+
+/// The largest absolute value, where the scale ends.
+fn end(cells: &Cells) -> f64 {
+    let largest = cells.iter().flatten().flatten().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    if largest > 0.0 { largest } else { 1.0 }
+}
+
+fn draw(report: &Report, title: &str, cells: &Cells, scale: f64, order: &[usize]) -> Vec<u8> {
+    let mut svg = Svg::new(LEFT + SIDE + 100.0, TOP + SIDE + 16.0, title);
+    svg.heading((12.0, 24.0), 16.0, title);
+    svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
+    grid::draw_in(&mut svg, order, |i, j| cells[i][j].map(|value| blue_orange(value / scale)));
+    let words = std::array::from_fn(|part| format!("{:+.2}", (part as f64 / 2.0 - 1.0) * scale));
+    grid::legend(&mut svg, |share| blue_orange(2.0 * share - 1.0), &words, "phi");
+    svg.finish()
+}

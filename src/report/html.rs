@@ -1,0 +1,211 @@
+//! `index.html`: the page of README.md as one file that needs nothing else, with its figures in it and tables that can
+//! be sorted. It is rendered from the Markdown text, so that both say the same.
+
+use pulldown_cmark::{Alignment, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+use std::fmt::Write as _;
+
+const STYLE: &str = include_str!("html.css");
+const SCRIPT: &str = include_str!("html.js");
+
+/// The page as HTML; `figure` gives the content of an SVG file that the Markdown shows.
+pub(super) fn page<'a>(markdown: &'a str, figure: impl Fn(&str) -> Option<&'a [u8]>) -> String {
+    let mut writer =
+        Writer { figure, title: String::new(), contents: String::new(), alignments: Vec::new(), column: 0 };
+    let events: Vec<Event> = Parser::new_ext(markdown, Options::ENABLE_TABLES).collect();
+    let mut body = String::new();
+    html::push_html(&mut body, writer.rewritten(&events).into_iter());
+    let (title, contents) = (&writer.title, &writer.contents);
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+         script-src 'unsafe-inline'; img-src data:\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<nav aria-label=\"Sections\">\n{contents}</nav>\n{body}</main>\n\
+         <script>\n{SCRIPT}</script>\n</body>\n</html>\n"
+    )
+}
+
+/// Rewrites what the stock writer would put down otherwise: headings get the anchors that GitHub gives them, images
+/// become their content, tables a foot for rows of means and a frame in which they scroll.
+struct Writer<F> {
+    figure: F,
+    title: String,
+    /// A link a section.
+    contents: String,
+    /// Of the columns of the table at hand.
+    alignments: Vec<Alignment>,
+    /// The cell at hand.
+    column: usize,
+}
+
+impl<'a, F: Fn(&str) -> Option<&'a [u8]>> Writer<F> {
+    fn rewritten(&mut self, events: &[Event<'a>]) -> Vec<Event<'a>> {
+        let mut written = Vec::with_capacity(events.len());
+        let mut place = 0;
+        while place < events.len() {
+            let rest = &events[place..];
+            place += 1;
+            match &rest[0] {
+                Event::Start(Tag::Heading { level, .. }) => written.push(self.heading(*level, rest)),
+                // An image alone in its paragraph is a figure.
+                Event::Start(Tag::Paragraph) if matches!(rest[1], Event::Start(Tag::Image { .. })) => {
+                    let end = position(rest, TagEnd::Paragraph);
+                    written.push(raw(self.figure(&rest[..end])));
+                    place += end;
+                }
+                Event::Start(Tag::Table(alignments)) => {
+                    let end = position(rest, TagEnd::Table);
+                    self.alignments.clone_from(alignments);
+                    self.table(&rest[1..end], &mut written);
+                    place += end;
+                }
+                other => written.push(other.clone()),
+            }
+        }
+        written
+    }
+
+    fn heading(&mut self, level: HeadingLevel, events: &[Event<'a>]) -> Event<'a> {
+        let words = words(&events[..position(events, TagEnd::Heading(level))]);
+        let id = anchor(&words);
+        if level == HeadingLevel::H1 {
+            self.title = escaped(&words);
+        } else {
+            let _ = writeln!(self.contents, "<a href=\"#{id}\">{}</a>", escaped(&words));
+        }
+        Event::Start(Tag::Heading { level, id: Some(id.into()), classes: Vec::new(), attrs: Vec::new() })
+    }
+
+    /// The content of an image, where it is known, its words otherwise.
+    fn figure(&self, events: &[Event<'a>]) -> String {
+        let alt = escaped(&words(events)).replace('"', "&quot;");
+        let file = events.iter().find_map(|event| match event {
+            Event::Start(Tag::Image { dest_url, .. }) => Some(dest_url.as_ref()),
+            _ => None,
+        });
+        let file = file.unwrap_or_default();
+        let content = (self.figure)(file)
+            .map_or_else(|| format!("<p>{alt}</p>\n"), |svg| String::from_utf8_lossy(svg).into_owned());
+        format!("<figure role=\"group\" aria-label=\"{alt}\">\n{content}</figure>\n")
+    }
+
+    fn table(&mut self, events: &[Event<'a>], written: &mut Vec<Event<'a>>) {
+        let (mut head, mut foot) = (true, false);
+        written.push(raw("<div class=\"table\" tabindex=\"0\">\n<table>\n".to_owned()));
+        for (place, event) in events.iter().enumerate() {
+            let html = match event {
+                Event::Start(Tag::TableHead) => self.row("<thead>\n<tr>"),
+                Event::End(TagEnd::TableHead) => {
+                    head = false;
+                    "</tr>\n</thead>\n<tbody>\n".to_owned()
+                }
+                Event::Start(Tag::TableRow) => {
+                    // Where the name of a row is in bold begin the rows of means, which are not sorted.
+                    let begins = !foot && matches!(events.get(place + 2), Some(Event::Start(Tag::Strong)));
+                    foot |= begins;
+                    self.row(if begins { "</tbody>\n<tfoot>\n<tr>" } else { "<tr>" })
+                }
+                Event::End(TagEnd::TableRow) => "</tr>\n".to_owned(),
+                Event::Start(Tag::TableCell) => self.cell(head),
+                Event::End(TagEnd::TableCell) => (if head || self.column == 1 { "</th>" } else { "</td>" }).to_owned(),
+                other => {
+                    written.push(other.clone());
+                    continue;
+                }
+            };
+            written.push(raw(html));
+        }
+        let end = if foot { "</tfoot>" } else { "</tbody>" };
+        written.push(raw(format!("{end}\n</table>\n</div>\n")));
+    }
+
+    fn row(&mut self, html: &str) -> String {
+        self.column = 0;
+        html.to_owned()
+    }
+
+    fn cell(&mut self, head: bool) -> String {
+        let number = self.alignments.get(self.column) == Some(&Alignment::Right);
+        self.column += 1;
+        let class = if number { " class=\"n\"" } else { "" };
+        match (head, self.column) {
+            (true, _) => format!("<th scope=\"col\"{class}>"),
+            (false, 1) => format!("<th scope=\"row\"{class}>"),
+            _ => format!("<td{class}>"),
+        }
+    }
+}
+
+fn raw<'a>(html: String) -> Event<'a> {
+    Event::Html(CowStr::from(html))
+}
+
+/// Where `end` is among `events`, or their end.
+fn position(events: &[Event], end: TagEnd) -> usize {
+    events.iter().position(|event| *event == Event::End(end)).unwrap_or(events.len())
+}
+
+/// The text of some events.
+fn words(events: &[Event]) -> String {
+    let text = events.iter().filter_map(|event| match event {
+        Event::Text(text) | Event::Code(text) => Some(text.as_ref()),
+        _ => None,
+    });
+    text.collect()
+}
+
+/// The anchor that GitHub gives a heading.
+fn anchor(words: &str) -> String {
+    let kept = words
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .collect::<String>();
+    kept.replace(' ', "-")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    const MARKDOWN: &str = "# A report\n\n> See [below](#ways--means).\n\n## Ways & means\n\n\
+                            | Name | Value |\n|---|---:|\n| `a` | 1.0 |\n| b<c | 2.0 |\n| **Mean** | **1.5** |\n\n\
+                            ![A \"map\"](map.svg)\n\n![gone](gone.svg)\n";
+
+    fn page() -> String {
+        super::page(MARKDOWN, |file| (file == "map.svg").then_some(b"<svg><title>map</title></svg>\n"))
+    }
+
+    #[test]
+    fn headings_have_githubs_anchors_and_a_place_in_the_contents() {
+        let page = page();
+        assert!(page.contains("<title>A report</title>"));
+        assert!(page.contains("<h2 id=\"ways--means\">Ways &amp; means</h2>"), "{page}");
+        assert!(page.contains("<nav aria-label=\"Sections\">\n<a href=\"#ways--means\">Ways &amp; means</a>\n</nav>"));
+    }
+
+    #[test]
+    fn tables_have_a_head_a_body_and_their_means_in_the_foot() {
+        let page = page();
+        let table = page.split_once("<table>").unwrap().1.split_once("</table>").unwrap().0;
+        assert_eq!(
+            table.trim(),
+            "<thead>\n<tr><th scope=\"col\">Name</th><th scope=\"col\" class=\"n\">Value</th></tr>\n</thead>\n<tbody>\n\
+             <tr><th scope=\"row\"><code>a</code></th><td class=\"n\">1.0</td></tr>\n\
+             <tr><th scope=\"row\">b&lt;c</th><td class=\"n\">2.0</td></tr>\n</tbody>\n<tfoot>\n\
+             <tr><th scope=\"row\"><strong>Mean</strong></th><td class=\"n\"><strong>1.5</strong></td></tr>\n</tfoot>"
+        );
+    }
+
+    #[test]
+    fn figures_are_in_the_page_and_nothing_is_loaded() {
+        let page = page();
+        assert!(page.contains(
+            "<figure role=\"group\" aria-label=\"A &quot;map&quot;\">\n<svg><title>map</title></svg>\n</figure>"
+        ));
+        assert!(page.contains("<p>gone</p>"));
+        assert!(!page.contains("src=") && !page.contains("<link") && !page.contains("@import"));
+    }
+}

@@ -1,0 +1,117 @@
+"""Opens every index.html below the given folders in headless Chromium and checks it against the README.md beside it.
+
+    check_report.py CHROMIUM SCREENSHOTS FOLDER...
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+# Text of every table: head, sortable rows and foot, as lists of cells.
+TABLES = """() => [...document.querySelectorAll("table")].map((table) => {
+  const rows = (part) => part ? [...part.rows].map((row) => [...row.cells].map((cell) => cell.textContent.trim())) : [];
+  return { head: rows(table.tHead)[0], body: rows(table.tBodies[0]), foot: rows(table.tFoot) };
+})"""
+
+
+def markdown_tables(text):
+    """Tables of a Markdown text as lists of rows, head first."""
+    tables, rows = [], []
+    for line in [*text.splitlines(), ""]:
+        if line.startswith("|"):
+            cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+            rows.append([re.sub(r"\\\||`|\*\*", lambda m: "|" if m[0] == "\\|" else "", cell) for cell in cells])
+        elif rows:
+            tables.append([rows[0], *rows[2:]])
+            rows = []
+    return tables
+
+
+def number(cell):
+    found = re.match(r"[+-]?[\d,]*\.?\d+", cell)
+    return float(found[0].replace(",", "")) if found else None
+
+
+def check(page, path, name, screenshots, width):
+    complaints, requests = [], []
+    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_load_state("networkidle")
+
+    # The same content as the Markdown.
+    markdown = path.with_name("README.md").read_text()
+    tables = page.evaluate(TABLES)
+    expected = markdown_tables(markdown)
+    assert len(tables) == len(expected) > 3, f"{len(tables)} tables, README.md has {len(expected)}"
+    for table, rows in zip(tables, expected):
+        assert [table["head"], *table["body"], *table["foot"]] == rows, rows[0]
+    figures = re.findall(r"^!\[.*\]\((.+)\)$", markdown, re.MULTILINE)
+    assert page.locator("figure > svg").count() == len(figures) > 0
+    anchors = re.findall(r"\]\(#(.+?)\)", markdown)
+    for anchor in anchors:
+        assert page.locator(f"[id='{anchor}']").count() == 1, anchor
+
+    # Every column of the longest table, by mouse and then by keyboard.
+    place = max(range(len(tables)), key=lambda i: len(tables[i]["body"]))
+    table = page.locator("table").nth(place)
+    for column, heading in enumerate(tables[place]["head"]):
+        button = table.locator("thead button").nth(column)
+        for direction in ("ascending", "descending"):
+            if direction == "ascending":
+                button.click()
+            else:
+                button.focus()
+                page.keyboard.press("Enter")
+            assert table.locator("thead th").nth(column).get_attribute("aria-sort") == direction, heading
+            assert table.locator("thead th[aria-sort]").count() == 1
+            now = page.evaluate(TABLES)[place]
+            assert sorted(now["body"]) == sorted(tables[place]["body"]), "sorting keeps the rows"
+            assert now["foot"] == tables[place]["foot"], "the foot stays"
+            cells = [row[column] for row in now["body"] if row[column] not in ("", "-")]
+            numbers = [number(cell) for cell in cells]
+            keys = [cell.lower() for cell in cells] if None in numbers or column == 0 else numbers
+            if column == 0:
+                assert cells[0].lower() in (min(keys), max(keys)), heading
+            else:
+                assert keys == sorted(keys, reverse=direction == "descending"), (heading, cells)
+    assert tables[place]["body"] != page.evaluate(TABLES)[place]["body"], "something was sorted"
+
+    # Nothing wider than the page, apart from what scrolls by itself.
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.screenshot(path=screenshots / f"{name}-{scheme}-{width}.png", full_page=True)
+    # On paper in light colours, whatever the screen, and no table wider than the sheet.
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 700, "height": 990})
+    page.screenshot(path=screenshots / f"{name}-print-{width}.png")
+    assert page.locator("nav").is_hidden()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.querySelector('figure .gf')).fill") == "rgb(255, 255, 255)"
+    wide = "[...document.querySelectorAll('table')].filter((t) => t.offsetWidth > t.parentElement.clientWidth).length"
+    assert page.evaluate(wide) == 0, "tables are cut off on paper"
+
+    assert complaints == [], complaints
+    assert requests == [path.as_uri()], requests
+
+
+def main(chromium, screenshots, *folders):
+    pages = sorted(page for folder in folders for page in Path(folder).resolve().rglob("index.html"))
+    if not pages:
+        sys.exit(f"no index.html below {', '.join(folders)}: run `gal-bench report` first")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for place, path in enumerate(pages):
+            for width in (1280, 400):
+                page = browser.new_page(viewport={"width": width, "height": 900})
+                check(page, path, f"{place}-{path.parent.name}", Path(screenshots), width)
+                page.close()
+            print(f"{path}: opened, sorted, nothing loaded")
+        browser.close()
+
+
+main(*sys.argv[1:])

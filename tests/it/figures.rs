@@ -1,0 +1,259 @@
+//! What a report says of correlation, and its figures: masks, faces, the page as HTML. On the invented runs of
+//! [`super::report`].
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use super::report::{Fixture, collected, fixtures, readme, workplace};
+use gal_bench::attribute::{COUNT, NAMES, index};
+use gal_bench::config::{Profile, RunConfig};
+use gal_bench::report::{self, Album, TILE};
+use image::RgbImage;
+use std::path::{Path, PathBuf};
+
+/// The section of a page below a heading.
+fn section<'a>(page: &'a str, heading: &str) -> Option<&'a str> {
+    page.split("\n## ").find(|section| section.lines().next() == Some(heading))
+}
+
+/// A column of a CSV file.
+fn column(path: &Path, name: &str) -> Vec<String> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let place = reader.headers().unwrap().iter().position(|header| header == name).unwrap();
+    reader.records().map(|record| record.unwrap()[place].to_owned()).collect()
+}
+
+/// Masks of a mean and of `images` images, 3 x 3, as numpy would write them.
+fn write_masks(run: &Path, images: usize, value: f32) {
+    let shape = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, 40, 3, 3), }}", 1 + images);
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((shape.len() as u16).to_le_bytes());
+    bytes.extend(shape.as_bytes());
+    let cells = (1 + images) * COUNT * 9;
+    bytes.extend((0..cells).flat_map(|cell| (value + (cell % 97) as f32 / 400.0).to_le_bytes()));
+    std::fs::write(run.join("masks.npy"), bytes).unwrap();
+}
+
+#[test]
+fn a_run_with_an_affinity_has_its_diagonal_and_a_p_value_and_baseline_has_neither() {
+    let (_place, folder) = collected(&fixtures());
+    let path = folder.join("results/correlation.csv");
+    assert_eq!(column(&path, "variant"), ["baseline", "baseline", "gal-c", "gal-j", "gal-j", "gal-p"]);
+    let cells = |name: &str| column(&path, name).iter().map(|cell| cell.parse().ok()).collect::<Vec<Option<f64>>>();
+    let (diagonals, ps) = (cells("diagonal"), cells("p_strength"));
+    assert_eq!((diagonals[0], ps[1]), (None, None));
+    for (diagonal, p) in diagonals[2..].iter().zip(&ps[2..]) {
+        // The invented affinity: 12 and a bit of about 12 + 39 / 2 + 2.5 a neighbour on the attribute itself.
+        assert!((0.25..0.35).contains(&diagonal.unwrap()), "{diagonal:?}");
+        assert!((0.0001..=1.0).contains(&p.unwrap()), "{p:?}");
+    }
+}
+
+/// Counted here, from the table itself.
+#[test]
+fn contradictions_of_answers_are_those_of_the_judged_head() {
+    let run = Fixture::new("gal-j", 1);
+    let (_place, folder) = collected(std::slice::from_ref(&run));
+    let table = run.predictions();
+    let answers: Vec<f32> = table.column("probability_cln").unwrap().f32().unwrap().iter().flatten().collect();
+    let yes = |image: usize, name: &str| answers[image * COUNT + index(name).unwrap()] > 0.5;
+    let expected = (0..60).filter(|&image| yes(image, "No_Beard") && yes(image, "Goatee")).count();
+    let path = folder.join("results/contradictions.csv");
+    let place = column(&path, "contradiction").iter().position(|words| words == "no beard with a goatee").unwrap();
+    assert_eq!(column(&path, "gal-j-seed1")[place], expected.to_string());
+    assert_eq!(column(&path, "images")[place], "60");
+}
+
+#[test]
+fn reliability_counts_every_answer_of_every_run_once() {
+    let (_place, folder) = collected(&fixtures());
+    let counts = column(&folder.join("results/reliability.csv"), "count");
+    assert_eq!(counts.len(), 6 * 15);
+    assert_eq!(counts.iter().map(|count| count.parse::<usize>().unwrap()).sum::<usize>(), 6 * 60 * COUNT);
+}
+
+/// The synthetic fixture's truth is the copula's, and only synthetic faces have one.
+#[test]
+fn the_truth_is_named_for_synthetic_faces_only() {
+    let heading = "The affinity beside the labels' correlation";
+    let page = readme(&fixtures());
+    assert!(section(&page, heading).unwrap().contains("| ρ with the truth |"));
+    let mut runs = fixtures();
+    for run in &mut runs {
+        "lfwa".clone_into(&mut run.summary.dataset);
+    }
+    let page = readme(&runs);
+    let section = section(&page, heading).unwrap();
+    assert!(!section.contains("ruth"), "{section}");
+    assert!(section.contains("ρ with phi"));
+}
+
+#[test]
+fn a_report_from_before_these_results_has_none_of_their_sections() {
+    let (_place, folder) = collected(&fixtures());
+    for file in ["correlation.csv", "phi.csv", "contradictions.csv", "reliability.csv"] {
+        std::fs::remove_file(folder.join("results").join(file)).unwrap();
+    }
+    let rendered = report::render(&folder).unwrap();
+    let page = String::from_utf8(rendered[0].1.clone()).unwrap();
+    for heading in
+        ["The affinity beside the labels' correlation", "Correlation of the answers", "Contradictions", "Reliability"]
+    {
+        assert_eq!(section(&page, heading), None);
+    }
+    assert!(section(&page, "Figure 5. Learned affinity").is_some());
+    assert!(!rendered.iter().any(|(path, _)| path.to_string_lossy().starts_with("phi-")));
+}
+
+#[test]
+fn a_damaged_table_of_pairs_is_named() {
+    let (_place, folder) = collected(&fixtures());
+    let path = folder.join("results/phi.csv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.lines().take(780).collect::<Vec<_>>().join("\n")).unwrap();
+    let error = report::render(&folder).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(
+        error.to_string().ends_with("phi.csv: holds 779 pairs, expected 780: run `gal-bench evaluate` again"),
+        "{error}"
+    );
+}
+
+#[test]
+fn masks_that_variants_share_are_drawn_once() {
+    let place = workplace();
+    let runs: Vec<PathBuf> = ["baseline", "gal-j", "gal-p"]
+        .into_iter()
+        .map(|variant| {
+            let run = Fixture::new(variant, 1).write(place.path());
+            write_masks(&run, 2, if variant == "baseline" { 0.5 } else { 0.25 });
+            run
+        })
+        .collect();
+    let folder = place.path().join("report");
+    report::collect(&runs, &folder).unwrap();
+    let rendered = report::render(&folder).unwrap();
+    let masks: Vec<&str> =
+        rendered.iter().filter_map(|(path, _)| path.to_str()).filter(|path| path.starts_with("masks-")).collect();
+    assert_eq!(masks, ["masks-baseline.svg", "masks-gal-j.svg"]);
+    let page = String::from_utf8(rendered[0].1.clone()).unwrap();
+    let section = section(&page, "Where the branches look").unwrap();
+    assert!(section.contains("GAL-j (those of GAL-p are the same)"), "{section}");
+    assert_eq!(column(&folder.join("results/masks-baseline-seed1.csv"), "cell8")[0], "0.52000");
+}
+
+/// Faces of one colour each, as [`Album`] wants them.
+fn faces(album: &Album) -> (RgbImage, Vec<RgbImage>) {
+    let plain = |grey: u8| RgbImage::from_pixel(TILE, TILE, image::Rgb([grey; 3]));
+    (plain(128), (0..album.images().len()).map(|i| plain(i as u8)).collect())
+}
+
+#[test]
+fn drawn_faces_are_shown_in_the_report_with_their_errors() {
+    let place = workplace();
+    let run = Fixture::new("gal-j", 1);
+    let run_folder = run.write(place.path());
+    write_masks(&run_folder, 7, 0.5);
+    let folder = place.path().join("report");
+    report::collect(std::slice::from_ref(&run_folder), &folder).unwrap();
+    let album = Album::of_run(&run_folder).unwrap();
+    let (mean, faces) = faces(&album);
+    album.write_results(&mean, &faces, &folder).unwrap();
+
+    let rendered = report::render(&folder).unwrap();
+    let named = |name: &str| rendered.iter().find(|(path, _)| path.to_str() == Some(name)).map(|(_, content)| content);
+    let errors = String::from_utf8(named("most-confident-errors.svg").unwrap().clone()).unwrap();
+    assert!(errors.contains("href=\"data:image/jpeg;base64,"));
+    assert!(named("masks-over-faces.svg").is_some());
+    let page = String::from_utf8(named("README.md").unwrap().clone()).unwrap();
+    assert!(section(&page, "Most confident errors").unwrap().contains("](most-confident-errors.svg)"));
+
+    // The errors are wrong answers, and no wrong answer to their attribute is further from one half.
+    let path = folder.join("results/mistakes.csv");
+    let table = run.predictions();
+    let labels: Vec<bool> = table.column("label").unwrap().bool().unwrap().iter().flatten().collect();
+    let answers: Vec<f32> = table.column("probability_cln").unwrap().f32().unwrap().iter().flatten().collect();
+    let sure = |row: usize| (answers[row] - 0.5).abs();
+    let surest = (0..60).map(|image| image * COUNT).filter(|&row| labels[row] != (answers[row] > 0.5));
+    let surest = surest.max_by(|&a, &b| sure(a).total_cmp(&sure(b))).unwrap();
+    assert_eq!(column(&path, "attribute")[0], NAMES[0]);
+    assert_eq!(column(&path, "image")[0], format!("{:06}.png", surest / COUNT));
+    assert_eq!(column(&path, "probability")[0], answers[surest].to_string());
+
+    // Collected again without the pictures, the report shows none.
+    report::collect(&[run_folder], &folder).unwrap();
+    assert!(
+        !report::render(&folder).unwrap().iter().any(|(path, _)| path.to_str() == Some("most-confident-errors.svg"))
+    );
+}
+
+#[test]
+fn faces_of_people_go_beside_the_run_and_never_into_a_report() {
+    let place = workplace();
+    let mut run = Fixture::new("gal-j", 1);
+    "lfwa".clone_into(&mut run.summary.dataset);
+    let run = run.write(place.path());
+    write_masks(&run, 5, 0.5);
+    let report = place.path().join("report");
+    report::collect(std::slice::from_ref(&run), &report).unwrap();
+    let album = Album::of_run(&run).unwrap();
+    let (mean, faces) = faces(&album);
+    assert_eq!(album.write_results(&mean, &faces, &report).unwrap_err().exit_code(), 1);
+    assert!(!report.join("results/faces.jpg").exists());
+
+    let figures = run.join("figures");
+    album.write_figures(&mean, &faces, &figures).unwrap();
+    let mut names: Vec<String> =
+        std::fs::read_dir(&figures).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["masks-over-faces.svg", "mistakes.csv", "most-confident-errors.svg"]);
+    let page = String::from_utf8(report::render(&report).unwrap().swap_remove(0).1).unwrap();
+    assert!(!page.contains("confident"), "{page}");
+}
+
+#[test]
+fn the_configuration_is_printed_and_must_be_one() {
+    let place = workplace();
+    let write = |variant: &str, steps_between_lines: usize| {
+        let run = Fixture::new(variant, 1).write(place.path());
+        let mut profile = Profile::load("quick").unwrap();
+        profile.log_every = steps_between_lines;
+        let config = RunConfig {
+            dataset: "synthetic".to_owned(),
+            data_digest: String::new(),
+            variant: variant.to_owned(),
+            seed: 1,
+            profile,
+        };
+        std::fs::write(run.join("config.toml"), toml::to_string(&config).unwrap()).unwrap();
+        run
+    };
+    let folder = place.path().join("report");
+    report::collect(&[write("baseline", 20), write("gal-j", 20)], &folder).unwrap();
+    let page = String::from_utf8(report::render(&folder).unwrap().swap_remove(0).1).unwrap();
+    let provenance = section(&page, "Provenance").unwrap();
+    assert!(
+        provenance.contains("```toml\nname = \"quick\"\n") && provenance.contains("log_every = 20"),
+        "{provenance}"
+    );
+    let saved = folder.join("results/profile.toml");
+    assert_eq!(Profile::load(saved.to_str().unwrap()).unwrap(), Profile::load("quick").unwrap());
+
+    let error = report::collect(&[write("baseline", 20), write("gal-j", 30)], &folder).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("their profiles are both called quick, but differ"), "{error}");
+}
+
+#[test]
+fn the_html_page_holds_every_figure_and_loads_nothing() {
+    let (_place, folder) = collected(&fixtures());
+    let rendered = report::render(&folder).unwrap();
+    let html = std::str::from_utf8(&rendered[1].1).unwrap();
+    for (path, content) in &rendered[2..] {
+        assert!(html.contains(std::str::from_utf8(content).unwrap()), "{}", path.display());
+    }
+    for loading in ["<link", "<iframe", "@import", "url(", "src=\"http", "fetch("] {
+        assert!(!html.contains(loading), "{loading}");
+    }
+    let markdown = std::str::from_utf8(&rendered[0].1).unwrap();
+    assert_eq!(html.matches("<h2 ").count(), markdown.matches("\n## ").count());
+}
