@@ -1,10 +1,13 @@
 //! `gal-bench evaluate`.
 
 use crate::cli::{Evaluate, Selection};
-use gal_bench::evaluate::{Evaluation, table};
+use gal_bench::evaluate::{Evaluation, Statistics, line, table};
 use gal_bench::{Error, Result, report};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+
+/// The most runs that are shown with a table each: the paper's variants with one seed.
+const TABLES: usize = 4;
 
 /// What an evaluation leaves behind.
 #[derive(Debug, Serialize)]
@@ -12,12 +15,17 @@ pub(super) struct Evaluated {
     /// The report folder whose results were written.
     pub(super) report: PathBuf,
     pub(super) evaluations: Vec<Evaluation>,
+    /// Intervals of means and tests of differences.
+    pub(super) statistics: Statistics,
 }
 
 impl Evaluated {
-    /// The tables for a terminal.
+    /// For a terminal: a table a run, or a line where they are many, then what tests of their differences show.
     pub(super) fn text(&self) -> String {
-        self.evaluations.iter().map(table).collect::<Vec<_>>().join("\n")
+        let show = if self.evaluations.len() > TABLES { line } else { table };
+        let tables = self.evaluations.iter().map(show);
+        let found = report::findings(&self.statistics).into_iter().map(|sentence| sentence + "\n");
+        tables.chain(found).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -45,7 +53,6 @@ pub(super) fn evaluate(dataset: &str, selection: &Selection, reports: &Path) -> 
         )));
     }
     let report = reports.join(format!("{dataset}-{}", profile.name));
-    let evaluations = finished.iter().map(|folder| Evaluation::of_run(folder)).collect::<Result<_>>()?;
-    report::collect(&finished, &report)?;
-    Ok(Evaluated { report, evaluations })
+    let (evaluations, statistics) = report::collect(&finished, &report)?;
+    Ok(Evaluated { report, evaluations, statistics })
 }

@@ -1,37 +1,56 @@
-//! Results become a page: [`collect`] gathers finished runs into the small files of `results/`, [`render`] makes
-//! README.md and its figures from those files alone, a pure function of them, so that a checked-in report can be
-//! proved to say what its results say.
+//! Results become a page: [`collect`] gathers finished runs, and tests of their differences, into the small files of
+//! `results/`, [`render`] makes README.md and its figures from those files alone, a pure function of them, so that a
+//! checked-in report can be proved to say what its results say. A [`Contest`] of any runs has a page of its own.
 
+mod comparisons;
+mod contest;
 mod figures;
 pub(crate) mod markdown;
 mod page;
 pub mod published;
 mod results;
+mod sentences;
 pub(crate) mod svg;
 mod tables;
+mod tested;
 mod variants;
 
+pub use contest::Contest;
 pub(crate) use figures::grid;
 pub use results::Run;
+pub use sentences::findings;
 
 use crate::error::{Error, Result};
+use crate::evaluate::{Answers, Contestant, Evaluation, Statistics};
 use crate::files;
 use std::path::{Path, PathBuf};
 use variants::Report;
 
-/// Gathers the finished runs in `runs` (their folders) into `folder`/results, from which [`render`] works.
+/// Gathers the finished runs in `runs` (their folders) into `folder`/results, from which [`render`] works; what they are
+/// worth, by variant and seed, and what tests of their differences show.
 ///
 /// # Errors
 /// Runs that are not finished or not whole; runs that cannot share a report because their data, profile or test
 /// images differ; two runs of one variant with one seed.
-pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<()> {
+pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<(Vec<Evaluation>, Statistics)> {
     if runs.is_empty() {
         return Err(Error::Request("a report needs at least one finished run".to_owned()));
     }
-    let mut collected = runs.iter().map(|path| Run::of_folder(path)).collect::<Result<Vec<Run>>>()?;
-    variants::sort(&mut collected);
-    refuse_unlike(&collected)?;
-    results::write(&collected, folder)
+    let mut collected = runs.iter().map(|path| Run::of_folder(path)).collect::<Result<Vec<(Run, Answers)>>>()?;
+    collected.sort_by_key(|(run, _)| variants::place(run.summary()));
+    let (runs, answers): (Vec<Run>, Vec<Answers>) = collected.into_iter().unzip();
+    refuse_unlike(&runs, &answers)?;
+    let contestants: Vec<Contestant> = runs.iter().zip(&answers).map(contestant).collect();
+    let mut names: Vec<&str> = contestants.iter().map(|contestant| contestant.name).collect();
+    names.dedup();
+    let statistics = Statistics::new(&contestants, &variants::pairs(&names))?;
+    results::write(&runs, folder)?;
+    tested::write(&statistics, folder)?;
+    Ok((runs.into_iter().map(|run| run.evaluation).collect(), statistics))
+}
+
+fn contestant<'a>((run, answers): (&'a Run, &'a Answers)) -> Contestant<'a> {
+    Contestant { name: &run.summary().variant, seed: Some(run.summary().seed), answers }
 }
 
 /// Renders the report in `folder` from its `results` alone: (path below `folder`, content) of each file, the same
@@ -40,7 +59,10 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<()> {
 /// # Errors
 /// Results that are missing or not as [`collect`] writes them.
 pub fn render(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-    let report = Report::new(results::read(folder)?);
+    if let Some(contest) = Contest::read(folder)? {
+        return Ok(vec![(PathBuf::from("README.md"), contest.page().into_bytes())]);
+    }
+    let report = Report::new(results::read(folder)?, tested::read(folder)?);
     let figures = figures::all(&report);
     let page = page::page(&report, &figures);
     let mut files = vec![(PathBuf::from("README.md"), page.into_bytes())];
@@ -89,7 +111,7 @@ fn stale(folder: &Path, rendered: &[(PathBuf, Vec<u8>)]) -> Result<Vec<PathBuf>>
 }
 
 /// What all runs of one report must have in common, since one caption and one floor speak for all of them.
-fn refuse_unlike(runs: &[Run]) -> Result<()> {
+fn refuse_unlike(runs: &[Run], answers: &[Answers]) -> Result<()> {
     let Some((first, others)) = runs.split_first() else { return Ok(()) };
     let a = first.summary();
     for b in others.iter().map(Run::summary) {
@@ -107,6 +129,14 @@ fn refuse_unlike(runs: &[Run]) -> Result<()> {
                 a.id, b.id
             )));
         }
+    }
+    if let Some(other) = (1..runs.len()).find(|&other| !answers[other].same_test(&answers[0])) {
+        return Err(Error::Request(format!(
+            "runs {} and {} cannot share a report: they were not tested on the same images with the same labels in the \
+             same order; make a report of each",
+            a.id,
+            runs[other].summary().id
+        )));
     }
     // Sorted by variant and seed, so that twins are neighbours.
     let mut neighbours = runs.windows(2).map(|pair| (pair[0].summary(), pair[1].summary()));

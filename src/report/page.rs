@@ -8,8 +8,8 @@
 
 use super::figures::Figure;
 use super::markdown::Table;
-use super::tables;
 use super::variants::{Report, Variant, label, points, tally, thousands};
+use super::{comparisons, tables};
 use crate::config::RunSummary;
 use crate::evaluate::{Head, HeadResult};
 use std::collections::BTreeSet;
@@ -29,6 +29,7 @@ pub(super) fn page(report: &Report, figures: &[Figure]) -> String {
     for (heading, table) in tables {
         text += &format!("## {heading}\n\n{caption}\n\n{}\n\n", table.trim_end());
     }
+    text += &comparisons::sections(report);
     for section in ["Figure 5. Learned affinity", "Training curves", "Gain over the floor by attribute"] {
         text += &format!("## {section}\n\n{caption}\n\n");
         let mut own = figures.iter().filter(|figure| figure.section == section).peekable();
@@ -82,7 +83,7 @@ fn findings(report: &Report) -> String {
     }
     if let Some(baseline) = variants.iter().find(|v| v.name == "baseline") {
         for variant in variants.iter().filter(|v| v.name != "baseline") {
-            text += &format!("- {}\n", against_baseline(variant, baseline));
+            text += &format!("- {}\n", against_baseline(report, variant, baseline));
         }
     }
     for variant in &variants {
@@ -118,7 +119,7 @@ fn against_floor(variant: &Variant) -> String {
 }
 
 /// A difference of shares in words: "1.20 points above".
-fn apart(difference: f64, more: &str, less: &str, same: &str) -> String {
+pub(super) fn apart(difference: f64, more: &str, less: &str, same: &str) -> String {
     match points(difference) {
         zero if zero == "0.00" => same.to_owned(),
         text if text.starts_with('-') => format!("{} points {less}", &text[1..]),
@@ -126,7 +127,7 @@ fn apart(difference: f64, more: &str, less: &str, same: &str) -> String {
     }
 }
 
-fn against_baseline(variant: &Variant, baseline: &Variant) -> String {
+fn against_baseline(report: &Report, variant: &Variant, baseline: &Variant) -> String {
     let (own, base) = (variant.accuracies(), baseline.accuracies());
     let count = tally(own.iter().zip(&base).map(|(a, b)| a.mean - b.mean));
     let difference = variant.accuracy().mean - baseline.accuracy().mean;
@@ -134,6 +135,9 @@ fn against_baseline(variant: &Variant, baseline: &Variant) -> String {
     let paper = paper.map_or_else(String::new, |(a, b)| {
         format!(" The paper's difference, on CelebA by its own protocol, is {}.", points((a - b) / 100.0))
     });
+    if let Some(tested) = comparisons::against_baseline(report, variant.name) {
+        return format!("**{} against Baseline**. {tested}{paper}", variant.label());
+    }
     format!(
         "**{} against Baseline**: {} Baseline in mean accuracy; better for {} attributes, worse for {}, equal for \
          {}.{paper}",

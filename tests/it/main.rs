@@ -4,6 +4,7 @@
 
 mod augment;
 mod bad_input;
+mod compare;
 mod dataset;
 mod golden;
 mod house;
@@ -11,5 +12,6 @@ mod inspect;
 mod prepare;
 mod report;
 mod run_all;
+mod statistics;
 mod synthetic;
 mod train;
