@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Train(Train),
     /// Turn the predictions of trained variants into accuracies, and gather what a report needs
     Evaluate(Evaluate),
+    /// Compare any runs, also with predictions of another tool: accuracies, intervals and tests of their differences
+    Compare(Compare),
     /// Render reports from their results files
     Report(Report),
     /// Prepare, train, evaluate and report; what is done already is not done again
@@ -273,6 +275,29 @@ pub(crate) struct Evaluate {
     /// Folder of the reports; results go to DIR/DATASET-PROFILE/results
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(crate) reports: PathBuf,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Predictions of another tool: a column of file names, then one of probabilities for each of the 40 attributes, under
+its name; a row an image, in any order. The labels are those of the run.
+
+Examples:
+  gal-bench compare runs/lfwa-quick-baseline-seed0 runs/lfwa-quick-gal-j-seed0
+  gal-bench compare runs/lfwa-quick-gal-j-seed0 theirs.csv --output reports/lfwa-theirs"
+)]
+pub(crate) struct Compare {
+    /// The folder of the run that the others are compared with
+    #[arg(value_name = "RUN")]
+    pub(crate) reference: PathBuf,
+    /// Folders of other runs, or files of predictions: Parquet, or CSV where the name ends so
+    #[arg(required = true, value_name = "RUN|FILE")]
+    pub(crate) others: Vec<PathBuf>,
+    /// Write the comparison as Markdown, with its results, to this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) voice: Voice,
 }

@@ -2,11 +2,14 @@
 
 use super::faces;
 use crate::cli::{Data, Evaluate, Selection};
-use gal_bench::evaluate::{Evaluation, table};
+use gal_bench::evaluate::{Evaluation, Statistics, line, table};
 use gal_bench::progress::Progress;
 use gal_bench::{Error, Result, report};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+
+/// The most runs that are shown with a table each: the paper's variants with one seed.
+const TABLES: usize = 4;
 
 /// What an evaluation leaves behind.
 #[derive(Debug, Serialize)]
@@ -14,12 +17,17 @@ pub(super) struct Evaluated {
     /// The report folder whose results were written.
     pub(super) report: PathBuf,
     pub(super) evaluations: Vec<Evaluation>,
+    /// Intervals of means and tests of differences.
+    pub(super) statistics: Statistics,
 }
 
 impl Evaluated {
-    /// The tables for a terminal.
+    /// For a terminal: a table a run, or a line where they are many, then what tests of their differences show.
     pub(super) fn text(&self) -> String {
-        self.evaluations.iter().map(table).collect::<Vec<_>>().join("\n")
+        let show = if self.evaluations.len() > TABLES { line } else { table };
+        let tables = self.evaluations.iter().map(show);
+        let found = report::findings(&self.statistics).into_iter().map(|sentence| sentence + "\n");
+        tables.chain(found).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -49,8 +57,7 @@ pub(super) fn evaluate(data: &Data, selection: &Selection, reports: &Path, progr
         )));
     }
     let report = reports.join(format!("{dataset}-{}", profile.name));
-    let evaluations = finished.iter().map(|folder| Evaluation::of_run(folder)).collect::<Result<_>>()?;
-    report::collect(&finished, &report)?;
+    let (evaluations, statistics) = report::collect(&finished, &report)?;
     faces::show(&finished, data, &report, progress)?;
-    Ok(Evaluated { report, evaluations })
+    Ok(Evaluated { report, evaluations, statistics })
 }

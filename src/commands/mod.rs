@@ -1,6 +1,7 @@
 //! One file a subcommand: wiring that reads as a story, no logic.
 
 mod augment;
+mod compare;
 mod evaluate;
 mod export;
 mod faces;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Augment(options) => augment::run(options),
         Command::Train(options) => train::run(options),
         Command::Evaluate(options) => evaluate::run(options),
+        Command::Compare(options) => compare::run(options),
         Command::Report(options) => report::run(options),
         Command::RunAll(options) => run_all::run(options),
         Command::Predict(options) => predict::run(options),

@@ -1,17 +1,26 @@
 //! Predictions become metrics: per attribute and head the accuracy, its interval, and what always answering the most
-//! frequent training label would have reached, the floor without which no accuracy can be judged.
+//! frequent training label would have reached, the floor without which no accuracy can be judged; and tests of whether
+//! one network is better than another.
 
+pub mod answers;
+pub mod bootstrap;
 pub mod clustering;
+pub mod comparison;
 pub mod correlation;
 pub mod curves;
+pub mod foreign;
 pub mod labels;
 pub mod masks;
 pub mod mistakes;
 mod overview;
 pub mod predictions;
 pub mod reliability;
+pub mod scores;
+pub mod significance;
 pub mod statistics;
 
+pub use answers::Answers;
+pub use comparison::{Comparison, Contestant, Statistics, Verdict};
 pub use curves::{Affinity, Point};
 pub use overview::overview;
 pub use predictions::Predictions;
@@ -19,6 +28,8 @@ pub use predictions::Predictions;
 use crate::attribute::{COUNT, NAMES};
 use crate::config::RunSummary;
 use crate::error::{Error, Result};
+use rayon::prelude::*;
+use scores::Scores;
 use serde::{Deserialize, Serialize};
 use statistics::{Confusion, Interval, mean, wilson};
 use std::fmt::Write as _;
@@ -62,6 +73,8 @@ pub struct AttributeResult {
     /// The majority-class floor: accuracy on the same images of always answering the most frequent training label
     /// ("no" where both are equally frequent).
     pub floor: f64,
+    /// What accuracy does not say; missing in results of a time before these were kept.
+    pub scores: Scores,
 }
 
 impl AttributeResult {
@@ -71,8 +84,8 @@ impl AttributeResult {
     }
 
     /// Counts the answers to one attribute; `majority` is the most frequent training label.
-    fn new(attribute: &str, answers: impl Iterator<Item = (bool, f32)>, majority: bool) -> Self {
-        let counts = Confusion::count(answers);
+    fn new(attribute: &str, answers: &[(bool, f32)], majority: bool) -> Self {
+        let counts = Confusion::count(answers.iter().copied());
         let n = counts.total();
         let floor = if majority { counts.positives() } else { counts.negatives() };
         Self {
@@ -83,6 +96,7 @@ impl AttributeResult {
             interval: wilson(counts.correct(), n),
             balanced_accuracy: counts.balanced_accuracy(),
             floor: floor as f64 / n as f64,
+            scores: Scores::new(answers),
         }
     }
 }
@@ -115,6 +129,22 @@ impl HeadResult {
     fn mean_of(&self, value: impl Fn(&AttributeResult) -> f64) -> f64 {
         mean(&self.attributes.iter().map(value).collect::<Vec<f64>>())
     }
+
+    /// Mean of a score over the attributes that have it, if any has.
+    pub fn mean_score(&self, score: impl Fn(&Scores) -> Option<f64>) -> Option<f64> {
+        let values: Vec<f64> = self.attributes.iter().filter_map(|a| score(&a.scores)).collect();
+        (!values.is_empty()).then(|| mean(&values))
+    }
+
+    /// Scores the probabilities of one head (`[images * 40]`) against `labels`; `majority` is each attribute's most
+    /// frequent training label.
+    pub fn new(head: Head, labels: &[bool], probabilities: &[f32], majority: &[bool; COUNT]) -> Self {
+        let of_attribute = |i: usize| {
+            let answers = labels.iter().copied().zip(probabilities.iter().copied()).skip(i).step_by(COUNT);
+            AttributeResult::new(NAMES[i], &answers.collect::<Vec<_>>(), majority[i])
+        };
+        Self { head, attributes: (0..COUNT).into_par_iter().map(of_attribute).collect() }
+    }
 }
 
 /// What a finished run's predictions are worth.
@@ -132,20 +162,23 @@ impl Evaluation {
     /// # Errors
     /// A run that is missing or not finished; files that contradict their format or one another.
     pub fn of_run(folder: &Path) -> Result<Self> {
-        let run = read_summary(folder)?;
-        let path = folder.join("predictions.parquet");
-        let predictions = Predictions::read(&path)?;
-        if predictions.images.len() != run.test_images {
-            let (found, expected) = (predictions.images.len(), run.test_images);
-            let message =
-                format!("holds {found} images, but summary.json says {expected} test images; train the run again");
-            return Err(Error::file(path, message));
-        }
-        let heads = heads(&run, &predictions);
+        Ok(Self::with_answers(folder)?.0)
+    }
+
+    /// As [`Evaluation::of_run`], with the answers for tests of differences.
+    pub fn with_answers(folder: &Path) -> Result<(Self, Answers)> {
+        let (run, predictions) = read_run(folder)?;
+        let majority = majority(&run);
+        let columns = [(Head::Fln, &predictions.fln), (Head::Cln, &predictions.cln)];
+        let present = columns.into_iter().filter_map(|(head, column)| Some((head, column.as_ref()?)));
+        let heads: Vec<HeadResult> = present
+            .map(|(head, probabilities)| HeadResult::new(head, &predictions.labels, probabilities, &majority))
+            .collect();
         if heads.is_empty() {
+            let path = folder.join(PREDICTIONS);
             return Err(Error::file(path, "holds no probability of either head; train the run again"));
         }
-        Ok(Self { run, heads })
+        Ok((Self { run, heads }, Answers::new(predictions)))
     }
 
     /// The head by which the variant is judged: the CLN's where there is one, else the FLN's.
@@ -181,18 +214,26 @@ fn read_summary(folder: &Path) -> Result<RunSummary> {
     Ok(run)
 }
 
-fn heads(run: &RunSummary, predictions: &Predictions) -> Vec<HeadResult> {
-    let columns = [(Head::Fln, &predictions.fln), (Head::Cln, &predictions.cln)];
-    let present = columns.into_iter().filter_map(|(head, column)| column.as_ref().map(|c| (head, c)));
-    present
-        .map(|(head, probabilities)| {
-            let of_attribute = |i: usize| {
-                let answers = predictions.labels.iter().copied().zip(probabilities.iter().copied());
-                AttributeResult::new(NAMES[i], answers.skip(i).step_by(COUNT), run.train_positive_rate[i] > 0.5)
-            };
-            HeadResult { head, attributes: (0..COUNT).map(of_attribute).collect() }
-        })
-        .collect()
+/// The name of a run's predictions in its folder.
+const PREDICTIONS: &str = "predictions.parquet";
+
+/// Reads a finished run's summary and its predictions.
+pub fn read_run(folder: &Path) -> Result<(RunSummary, Predictions)> {
+    let run = read_summary(folder)?;
+    let path = folder.join(PREDICTIONS);
+    let predictions = Predictions::read(&path)?;
+    if predictions.images.len() != run.test_images {
+        let (found, expected) = (predictions.images.len(), run.test_images);
+        let message =
+            format!("holds {found} images, but summary.json says {expected} test images; train the run again");
+        return Err(Error::file(path, message));
+    }
+    Ok((run, predictions))
+}
+
+/// Each attribute's most frequent training label; "no" where both are equally frequent.
+pub fn majority(run: &RunSummary) -> [bool; COUNT] {
+    std::array::from_fn(|i| run.train_positive_rate[i] > 0.5)
 }
 
 /// Reads a run's training curve.
@@ -204,6 +245,20 @@ pub fn read_curve(folder: &Path) -> Result<Vec<Point>> {
 pub fn read_affinity(folder: &Path) -> Result<Option<Affinity>> {
     let path = folder.join("affinity.csv");
     if path.exists() { curves::read_affinity(&path).map(Some) } else { Ok(None) }
+}
+
+/// The evaluation as one line for a terminal.
+pub fn line(evaluation: &Evaluation) -> String {
+    let (run, judged) = (&evaluation.run, evaluation.judged());
+    let (accuracy, floor) = (judged.mean_accuracy(), judged.mean_floor());
+    format!(
+        "{}: mean accuracy {:.2} % ({} head), {:+.2} over the floor of {:.2} %",
+        run.id,
+        100.0 * accuracy,
+        judged.head.label(),
+        100.0 * (accuracy - floor),
+        100.0 * floor
+    )
 }
 
 /// The evaluation as plain text for a terminal: a line an attribute, in percent.

@@ -4,10 +4,10 @@
 use crate::attribute::{self, COUNT};
 use crate::error::{Error, Result};
 use polars::prelude::*;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// The columns that are read; others are left alone.
+/// The columns that are read, besides `identity` where it is there; others are left alone.
 const COLUMNS: [&str; 5] = ["image", "attribute", "label", "probability_fln", "probability_cln"];
 
 /// Labels and predicted probabilities, `[image][attribute]` row-major with 40 attributes an image.
@@ -15,6 +15,8 @@ const COLUMNS: [&str; 5] = ["image", "attribute", "label", "probability_fln", "p
 pub struct Predictions {
     /// The images' names, each once.
     pub images: Vec<String>,
+    /// Whose face each image shows, where the file says so of any.
+    pub identities: Option<Vec<Option<String>>>,
     /// What is true.
     pub labels: Vec<bool>,
     /// Probability of the positive label by the FLN head, where the run has one.
@@ -39,9 +41,48 @@ impl Predictions {
         let label = label.bool().map_err(|_| source.mistyped("label", "Boolean"))?;
         Ok(Self {
             images,
+            identities: source.identities()?,
             labels: source.filled("label", label.iter())?,
             fln: source.probabilities("probability_fln")?,
             cln: source.probabilities("probability_cln")?,
+        })
+    }
+}
+
+impl Predictions {
+    /// The same predictions with the images in the order of those of `reference`.
+    ///
+    /// # Errors
+    /// A sentence on the first image that is not in both, or whose labels differ.
+    pub fn in_order_of(&self, reference: &Self) -> std::result::Result<Self, String> {
+        let place: HashMap<&str, usize> = self.images.iter().map(String::as_str).zip(0..).collect();
+        let known: HashSet<&String> = reference.images.iter().collect();
+        if let Some(extra) = self.images.iter().find(|image| !known.contains(image)) {
+            return Err(format!("tests image `{extra}`, which the run that it is compared with does not"));
+        }
+        let find = |image: &String| {
+            let found = place.get(image.as_str()).copied();
+            found.ok_or_else(|| format!("does not test image `{image}`, which the run that it is compared with does"))
+        };
+        let order: Vec<usize> = reference.images.iter().map(find).collect::<std::result::Result<_, String>>()?;
+        let rows = |i: usize| i * COUNT..(i + 1) * COUNT;
+        let labels: Vec<bool> = order.iter().flat_map(|&i| self.labels[rows(i)].iter().copied()).collect();
+        if let Some(row) = (0..labels.len()).find(|&row| labels[row] != reference.labels[row]) {
+            let (image, attribute) = (&reference.images[row / COUNT], attribute::NAMES[row % COUNT]);
+            return Err(format!(
+                "image `{image}` has another label for `{attribute}` than in the run that it is compared with: the two \
+                 were made from different annotations"
+            ));
+        }
+        let head = |values: &Option<Vec<f32>>| {
+            values.as_ref().map(|values| order.iter().flat_map(|&i| values[rows(i)].iter().copied()).collect())
+        };
+        Ok(Self {
+            images: reference.images.clone(),
+            identities: self.identities.as_ref().map(|names| order.iter().map(|&i| names[i].clone()).collect()),
+            fln: head(&self.fln),
+            cln: head(&self.cln),
+            labels,
         })
     }
 }
@@ -110,6 +151,20 @@ impl Source<'_> {
             return Err(self.row(twice * COUNT, format_args!("image `{}` comes a second time", images[twice])));
         }
         Ok(images)
+    }
+
+    /// Whose face each image shows; nothing where no image has a name, or the file is of a time before this column.
+    fn identities(&self) -> Result<Option<Vec<Option<String>>>> {
+        let Ok(column) = self.table.column("identity") else { return Ok(None) };
+        if column.null_count() == column.len() {
+            return Ok(None);
+        }
+        let identity: Vec<Option<&str>> =
+            column.str().map_err(|_| self.mistyped("identity", "String"))?.iter().collect();
+        if let Some(row) = (0..identity.len()).find(|row| identity[*row] != identity[row - row % COUNT]) {
+            return Err(self.row(row, "`identity` is not that of the image's first row"));
+        }
+        Ok(Some(identity.into_iter().step_by(COUNT).map(|who| who.map(str::to_owned)).collect()))
     }
 
     /// A head's probabilities; a column of nothing but nulls is a head that the run does not have.

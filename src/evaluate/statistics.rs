@@ -1,5 +1,5 @@
 //! The statistics of a report, each a function of plain numbers: counts of right and wrong answers, Wilson's interval
-//! (Wilson 1927), balanced accuracy, mean and sample standard deviation.
+//! (Wilson 1927), balanced accuracy, F1, mean and sample standard deviation.
 
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,12 @@ impl Confusion {
         let present: Vec<f64> =
             recalls.iter().filter(|(_, of)| *of > 0).map(|&(right, of)| right as f64 / of as f64).collect();
         mean(&present)
+    }
+
+    /// Harmonic mean of precision and recall of the positive label; missing where it is neither present nor answered.
+    pub fn f1(self) -> Option<f64> {
+        let either = 2 * self.true_positive + self.false_positive + self.false_negative;
+        (either > 0).then(|| (2 * self.true_positive) as f64 / either as f64)
     }
 }
 

@@ -1,8 +1,11 @@
-//! Results become a page: [`collect`] gathers finished runs into the small files of `results/`, [`render`] makes
-//! README.md, its figures and index.html from those files alone, a pure function of them, so that a checked-in report
-//! can be proved to say what its results say.
+//! Results become a page: [`collect`] gathers finished runs, and tests of their differences, into the small files of
+//! `results/`, [`render`] makes README.md, its figures and index.html from those files alone, a pure function of them,
+//! so that a checked-in report can be proved to say what its results say. A [`Contest`] of any runs has a page of its
+//! own.
 
 mod album;
+mod comparisons;
+mod contest;
 mod correlation;
 mod figures;
 mod html;
@@ -12,36 +15,53 @@ mod provenance;
 pub mod published;
 mod results;
 mod sections;
+mod sentences;
 pub(crate) mod svg;
 mod tables;
+mod tested;
 mod variants;
 
 pub use album::{Album, TILE};
+pub use contest::Contest;
 pub(crate) use figures::grid;
 pub use results::Run;
+pub use sentences::findings;
 
 use crate::error::{Error, Result};
+use crate::evaluate::{Answers, Contestant, Evaluation, Statistics};
 use crate::files;
 use std::path::{Path, PathBuf};
 use variants::Report;
 
-/// Gathers the finished runs in `runs` (their folders) into `folder`/results, from which [`render`] works.
+/// Gathers the finished runs in `runs` (their folders) into `folder`/results, from which [`render`] works; what they are
+/// worth, by variant and seed, and what tests of their differences show.
 ///
 /// # Errors
 /// Runs that are not finished or not whole; runs that cannot share a report because their data, profile or test
 /// images differ; two runs of one variant with one seed.
-pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<()> {
+pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<(Vec<Evaluation>, Statistics)> {
     if runs.is_empty() {
         return Err(Error::Request("a report needs at least one finished run".to_owned()));
     }
-    let mut collected = runs.iter().map(|path| Run::of_folder(path)).collect::<Result<Vec<Run>>>()?;
-    variants::sort(&mut collected);
-    refuse_unlike(&collected)?;
+    let mut collected = runs.iter().map(|path| Run::of_folder(path)).collect::<Result<Vec<(Run, Answers)>>>()?;
+    collected.sort_by_key(|(run, _)| variants::place(run.summary()));
+    let (collected, answers): (Vec<Run>, Vec<Answers>) = collected.into_iter().unzip();
+    refuse_unlike(&collected, &answers)?;
     let profile = provenance::shared_profile(runs)?;
+    let contestants: Vec<Contestant> = collected.iter().zip(&answers).map(contestant).collect();
+    let mut names: Vec<&str> = contestants.iter().map(|contestant| contestant.name).collect();
+    names.dedup();
+    let statistics = Statistics::new(&contestants, &variants::pairs(&names))?;
     results::write(&collected, folder)?;
+    tested::write(&statistics, folder)?;
     provenance::write_profile(profile.as_deref(), folder)?;
     album::remove(folder)?;
-    correlation::write(&collected, runs, folder)
+    correlation::write(&collected, runs, folder)?;
+    Ok((collected.into_iter().map(|run| run.evaluation).collect(), statistics))
+}
+
+fn contestant<'a>((run, answers): (&'a Run, &'a Answers)) -> Contestant<'a> {
+    Contestant { name: &run.summary().variant, seed: Some(run.summary().seed), answers }
 }
 
 /// Renders the report in `folder` from its `results` alone: (path below `folder`, content) of each file, the same
@@ -50,17 +70,25 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<()> {
 /// # Errors
 /// Results that are missing or not as [`collect`] writes them.
 pub fn render(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-    let report = Report::new(results::read(folder)?);
+    if let Some(contest) = Contest::read(folder)? {
+        let page = contest.page();
+        let html = html::page(&page, |_| None);
+        return Ok(pages(page, html));
+    }
+    let report = Report::new(results::read(folder)?, tested::read(folder)?);
     let correlations = correlation::read(folder)?;
     let faces = album::read(folder)?;
     let profile = provenance::read_profile(folder)?;
     let figures = figures::all(&report, correlations.as_ref(), faces.as_ref());
     let page = page::page(&report, correlations.as_ref(), profile.as_deref(), &figures);
     let html = html::page(&page, |file| figures.iter().find(|figure| figure.file == file).map(|f| f.svg.as_slice()));
-    let mut files =
-        vec![(PathBuf::from("README.md"), page.into_bytes()), (PathBuf::from("index.html"), html.into_bytes())];
+    let mut files = pages(page, html);
     files.extend(figures.into_iter().map(|figure| (PathBuf::from(figure.file), figure.svg)));
     Ok(files)
+}
+
+fn pages(page: String, html: String) -> Vec<(PathBuf, Vec<u8>)> {
+    vec![(PathBuf::from("README.md"), page.into_bytes()), (PathBuf::from("index.html"), html.into_bytes())]
 }
 
 /// Renders the report in `folder` and writes it there; figures that it no longer has go. Returns what was written.
@@ -104,7 +132,7 @@ fn stale(folder: &Path, rendered: &[(PathBuf, Vec<u8>)]) -> Result<Vec<PathBuf>>
 }
 
 /// What all runs of one report must have in common, since one caption and one floor speak for all of them.
-fn refuse_unlike(runs: &[Run]) -> Result<()> {
+fn refuse_unlike(runs: &[Run], answers: &[Answers]) -> Result<()> {
     let Some((first, others)) = runs.split_first() else { return Ok(()) };
     let a = first.summary();
     for b in others.iter().map(Run::summary) {
@@ -122,6 +150,14 @@ fn refuse_unlike(runs: &[Run]) -> Result<()> {
                 a.id, b.id
             )));
         }
+    }
+    if let Some(other) = (1..runs.len()).find(|&other| !answers[other].same_test(&answers[0])) {
+        return Err(Error::Request(format!(
+            "runs {} and {} cannot share a report: they were not tested on the same images with the same labels in the \
+             same order; make a report of each",
+            a.id,
+            runs[other].summary().id
+        )));
     }
     // Sorted by variant and seed, so that twins are neighbours.
     let mut neighbours = runs.windows(2).map(|pair| (pair[0].summary(), pair[1].summary()));

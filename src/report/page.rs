@@ -6,6 +6,7 @@
     reason = "a page is text put together once: `write!` would add a result to ignore"
 )]
 
+use super::comparisons;
 use super::correlation::Correlations;
 use super::figures::Figure;
 use super::figures::affinity::LEARNED;
@@ -35,6 +36,7 @@ pub(super) fn page(
     for (heading, table) in tables {
         text += &format!("## {heading}\n\n{caption}\n\n{}\n\n", table.trim_end());
     }
+    text += &comparisons::sections(report);
     let mut of_runs = correlations.map_or_else(Vec::new, |all| correlation(report, all));
     if figures.iter().any(|figure| figure.section == sections::ERRORS) {
         of_runs.push((sections::ERRORS, String::new()));
@@ -115,7 +117,7 @@ fn findings(report: &Report, correlations: Option<&Correlations>) -> String {
     }
     if let Some(baseline) = variants.iter().find(|v| v.name == "baseline") {
         for variant in variants.iter().filter(|v| v.name != "baseline") {
-            text += &format!("- {}\n", against_baseline(variant, baseline));
+            text += &format!("- {}\n", against_baseline(report, variant, baseline));
         }
     }
     for variant in &variants {
@@ -155,7 +157,7 @@ fn against_floor(variant: &Variant) -> String {
 }
 
 /// A difference of shares in words: "1.20 points above".
-fn apart(difference: f64, more: &str, less: &str, same: &str) -> String {
+pub(super) fn apart(difference: f64, more: &str, less: &str, same: &str) -> String {
     match points(difference) {
         zero if zero == "0.00" => same.to_owned(),
         text if text.starts_with('-') => format!("{} points {less}", &text[1..]),
@@ -163,7 +165,7 @@ fn apart(difference: f64, more: &str, less: &str, same: &str) -> String {
     }
 }
 
-fn against_baseline(variant: &Variant, baseline: &Variant) -> String {
+fn against_baseline(report: &Report, variant: &Variant, baseline: &Variant) -> String {
     let (own, base) = (variant.accuracies(), baseline.accuracies());
     let count = tally(own.iter().zip(&base).map(|(a, b)| a.mean - b.mean));
     let difference = variant.accuracy().mean - baseline.accuracy().mean;
@@ -171,6 +173,9 @@ fn against_baseline(variant: &Variant, baseline: &Variant) -> String {
     let paper = paper.map_or_else(String::new, |(a, b)| {
         format!(" The paper's difference, on CelebA by its own protocol, is {}.", points((a - b) / 100.0))
     });
+    if let Some(tested) = comparisons::against_baseline(report, variant.name) {
+        return format!("**{} against Baseline**. {tested}{paper}", variant.label());
+    }
     format!(
         "**{} against Baseline**: {} Baseline in mean accuracy; better for {} attributes, worse for {}, equal for \
          {}.{paper}",

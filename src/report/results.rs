@@ -1,12 +1,13 @@
 //! `results/`: the small files a report is rendered from, and nothing else is. Each number is in one place only:
 //! `results.json` holds the runs' summaries, `accuracy.csv` a row for every run, head and attribute, `curves.csv` the
-//! training curves, `affinity-VARIANT-seedN.csv` each mean affinity.
+//! training curves, `affinity-VARIANT-seedN.csv` each mean affinity; [`super::tested`] adds intervals and tests.
 
 use crate::attribute::{COUNT, NAMES};
 use crate::config::RunSummary;
 use crate::error::{Error, Result};
+use crate::evaluate::scores::Scores;
 use crate::evaluate::statistics::{Interval, mean};
-use crate::evaluate::{self, Affinity, AttributeResult, Evaluation, Head, HeadResult, Point, curves};
+use crate::evaluate::{self, Affinity, Answers, AttributeResult, Evaluation, Head, HeadResult, Point, curves};
 use crate::files;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -29,13 +30,15 @@ pub struct Run {
 }
 
 impl Run {
-    /// Reads a finished run's folder.
-    pub fn of_folder(folder: &Path) -> Result<Self> {
-        Ok(Self {
-            evaluation: Evaluation::of_run(folder)?,
+    /// Reads a finished run's folder, and its answers for tests of differences.
+    pub fn of_folder(folder: &Path) -> Result<(Self, Answers)> {
+        let (evaluation, answers) = Evaluation::with_answers(folder)?;
+        let run = Self {
+            evaluation,
             curve: thinned(&evaluate::read_curve(folder)?, CURVE_POINTS),
             affinity: evaluate::read_affinity(folder)?,
-        })
+        };
+        Ok((run, answers))
     }
 
     /// The run's own record.
@@ -71,6 +74,14 @@ struct AccuracyRow {
     balanced_accuracy: f64,
     interval_low: f64,
     interval_high: f64,
+    #[serde(default)]
+    f1: Option<f64>,
+    #[serde(default)]
+    average_precision: Option<f64>,
+    #[serde(default)]
+    auroc: Option<f64>,
+    #[serde(default)]
+    calibration_error: Option<f64>,
 }
 
 /// A row of `curves.csv`.
@@ -151,6 +162,10 @@ fn accuracy_rows(run: &Run) -> impl Iterator<Item = AccuracyRow> {
             balanced_accuracy: a.balanced_accuracy,
             interval_low: a.interval.low,
             interval_high: a.interval.high,
+            f1: a.scores.f1,
+            average_precision: a.scores.average_precision,
+            auroc: a.scores.auroc,
+            calibration_error: a.scores.calibration_error,
         })
     })
 }
@@ -194,6 +209,12 @@ fn attribute_result(row: &AccuracyRow) -> AttributeResult {
         interval: Interval { low: row.interval_low, high: row.interval_high },
         balanced_accuracy: row.balanced_accuracy,
         floor: row.floor,
+        scores: Scores {
+            f1: row.f1,
+            average_precision: row.average_precision,
+            auroc: row.auroc,
+            calibration_error: row.calibration_error,
+        },
     }
 }
 

@@ -39,20 +39,30 @@ pub(super) fn groups(report: &Report) -> String {
     let variants = report.variants();
     let mut header = vec!["Group".to_owned(), "Attributes".to_owned(), "Floor".to_owned()];
     header.extend(variants.iter().map(|v| v.label().to_owned()));
+    header.extend(variants.iter().map(gain_header));
     let mut table = Table::new(2, header);
     let floors = report.floors();
     for group in GROUPS {
         let members: Vec<usize> = group.members.iter().filter_map(|name| attribute::index(name)).collect();
         let floor = mean(&members.iter().map(|&i| floors[i]).collect::<Vec<f64>>());
         let mut cells = vec![group.name.to_owned(), group.members.join(", "), percent(Some(100.0 * floor))];
-        cells.extend(variants.iter().map(|variant| {
-            let of_group =
-                |head: &HeadResult| mean(&members.iter().map(|&i| head.attributes[i].accuracy).collect::<Vec<f64>>());
-            variant.judged_spread(of_group).percent()
-        }));
+        let of_group =
+            |head: &HeadResult| mean(&members.iter().map(|&i| head.attributes[i].accuracy).collect::<Vec<f64>>());
+        let accuracies: Vec<Spread> = variants.iter().map(|variant| variant.judged_spread(of_group)).collect();
+        cells.extend(accuracies.iter().map(|accuracy| accuracy.percent()));
+        cells.extend(accuracies.iter().map(|accuracy| points(accuracy.mean - floor)));
         table.row(cells);
     }
-    format!("Mean accuracy in % over the attributes of each group, by the head a variant is judged by.\n\n{table}")
+    format!(
+        "Mean accuracy in % over the attributes of each group{}, by the head a variant is judged by, and the gain over the \
+         floor in points.\n\n{table}",
+        seeds_note(report)
+    )
+}
+
+/// The heading of a variant's gains.
+fn gain_header(variant: &Variant) -> String {
+    format!("Gain, {}", variant.label())
 }
 
 /// Table 2: mean accuracy of the variants, and the paper's own beside it under its own heading.
@@ -181,9 +191,10 @@ pub(super) fn lfwa(report: &Report) -> String {
     let verdict = if report.on() == Some(On::Lfwa) { beside_the_paper(report, On::Lfwa) + "\n\n" } else { own };
     format!(
         "{verdict}{table}\nThe mean is recomputed from the 40 attributes where they were published. Floor of the \
-         published rows: {}.\n\n{}",
+         published rows: {}.\n\n{}{}",
         lfwa_floor.source,
-        sources(&methods)
+        sources(&methods),
+        averages(&methods)
     )
 }
 
@@ -214,10 +225,12 @@ pub(super) fn by_attribute(report: &Report) -> String {
     }
     table.row(cells);
     if same_data {
-        let mut cells = vec!["Average as printed".to_owned()];
-        cells.extend(vec![String::new(); blanks]);
-        cells.extend(columns.printed());
-        table.row(cells);
+        for (label, own) in columns.footer() {
+            let mut cells = vec![label.to_owned()];
+            cells.extend(vec![String::new(); blanks]);
+            cells.extend(own);
+            table.row(cells);
+        }
     }
     let mut text = format!(
         "Accuracy in %{}, by the head a variant is judged by. Wilson's 95 % interval of every cell is in \
@@ -248,6 +261,7 @@ impl<'a> OwnColumns<'a> {
     fn header(&self) -> Vec<String> {
         let mut header = vec!["Attribute".to_owned(), "Floor".to_owned()];
         header.extend(self.variants.iter().map(|v| v.label().to_owned()));
+        header.extend(self.variants.iter().map(gain_header));
         if self.compared().is_some() {
             header.push("GAL-j - Baseline".to_owned());
         }
@@ -262,7 +276,9 @@ impl<'a> OwnColumns<'a> {
 
     fn row(&self, floor: f64, figure: impl Fn(&HeadResult) -> f64) -> Vec<String> {
         let mut cells = vec![percent(Some(100.0 * floor))];
-        cells.extend(self.variants.iter().map(|v| v.judged_spread(&figure).percent()));
+        let spreads: Vec<Spread> = self.variants.iter().map(|v| v.judged_spread(&figure)).collect();
+        cells.extend(spreads.iter().map(|spread| spread.percent()));
+        cells.extend(spreads.iter().map(|spread| points(spread.mean - floor)));
         if let Some((baseline, gal_j)) = self.compared() {
             cells.push(points(gal_j.judged_spread(&figure).mean - baseline.judged_spread(&figure).mean));
         }
@@ -324,10 +340,17 @@ impl PublishedColumns {
         cells
     }
 
-    fn printed(&self) -> Vec<String> {
-        let mut cells = vec![String::new()];
-        cells.extend(self.methods.iter().map(|m| m.printed.map_or_else(|| "-".to_owned(), |v| v.to_string())));
-        cells
+    /// The rows below the mean: the average that the source prints, and the mean's gain over the floor.
+    fn footer(&self) -> [(&'static str, Vec<String>); 2] {
+        let row = |cell: &dyn Fn(&Method) -> Option<String>| {
+            let cells = self.methods.iter().map(|method| cell(method).unwrap_or_else(|| "-".to_owned()));
+            std::iter::once(String::new()).chain(cells).collect()
+        };
+        let gain = |m: &Method| m.recomputed().map(|mean| points((mean - self.floor.mean()) / 100.0));
+        [
+            ("Average as printed", row(&|m| m.printed.map(|v| v.to_string()))),
+            ("Gain of the mean over the floor", row(&gain)),
+        ]
     }
 
     /// The columns as a table of their own.
@@ -338,12 +361,15 @@ impl PublishedColumns {
             table.row(labelled(&format!("`{name}`"), self.cells(i)));
         }
         table.row(labelled("**Mean of 40**", self.recomputed()));
-        table.row(labelled("Average as printed", self.printed()));
+        for (label, cells) in self.footer() {
+            table.row(labelled(label, cells));
+        }
         table
     }
 
     fn notes(&self) -> String {
         let mut notes = sources(&self.methods);
+        notes += &averages(&self.methods);
         for method in &self.methods {
             for i in (0..COUNT).filter(|&i| not_credible(method, i)) {
                 notes += &format!(
@@ -369,6 +395,21 @@ fn not_credible(method: &Method, i: usize) -> bool {
 
 fn methods(on: On, names: &[&str]) -> Vec<Method> {
     names.iter().filter_map(|name| published::method(on, name)).collect()
+}
+
+/// Whether the averages that the sources print are those of their columns.
+fn averages(methods: &[Method]) -> String {
+    let (mut agree, mut differ) = (Vec::new(), Vec::new());
+    for method in methods {
+        let (Some(printed), Some(mean)) = (method.printed, method.recomputed()) else { continue };
+        let text = format!("{} ({printed}, recomputed {mean:.4})", method.name);
+        if method.average_agrees() { agree.push(text) } else { differ.push(text) }
+    }
+    let line = |words: &str, named: Vec<String>| {
+        if named.is_empty() { String::new() } else { format!("- {words}: {}.\n", named.join(", ")) }
+    };
+    line("The printed average is that of the column, to its last digit", agree)
+        + &line("The printed average is not that of the column", differ)
 }
 
 /// A line a method: where its figures were read and how far they can be trusted.

@@ -6,21 +6,39 @@ use super::results::Run;
 use crate::attribute::COUNT;
 use crate::config::RunSummary;
 use crate::evaluate::statistics::{mean, sample_deviation};
-use crate::evaluate::{Affinity, Head, HeadResult};
+use crate::evaluate::{Affinity, Head, HeadResult, Statistics};
 
-/// The paper's variants in its order: name in files, name in print.
-const KNOWN: [(&str, &str); 4] = [("baseline", "Baseline"), ("gal-c", "GAL-c"), ("gal-j", "GAL-j"), ("gal-p", "GAL-p")];
+/// The paper's variants in its order, then the controls: name in files, name in print.
+const KNOWN: [(&str, &str); 8] = [
+    ("baseline", "Baseline"),
+    ("gal-c", "GAL-c"),
+    ("gal-j", "GAL-j"),
+    ("gal-p", "GAL-p"),
+    ("identity", "Identity"),
+    ("uniform", "Uniform"),
+    ("shuffled", "Shuffled"),
+    ("scrambled", "Scrambled"),
+];
 
-/// The paper's order, any other variant after it by name; seeds in order.
-pub(super) fn sort(runs: &mut [Run]) {
-    runs.sort_by(|a, b| {
-        let key = |run: &Run| {
-            let summary = run.summary();
-            let rank = KNOWN.iter().position(|(name, _)| *name == summary.variant).unwrap_or(KNOWN.len());
-            (rank, summary.variant.clone(), summary.seed)
-        };
-        key(a).cmp(&key(b))
-    });
+/// The variants that the paper does not have: GAL-j with another affinity or node layout.
+const CONTROLS: [&str; 4] = ["identity", "uniform", "shuffled", "scrambled"];
+
+/// The place of a run in a report: the paper's order, any other variant after it by name; seeds in order.
+pub(super) fn place(summary: &RunSummary) -> (usize, String, u64) {
+    let rank = KNOWN.iter().position(|(name, _)| *name == summary.variant).unwrap_or(KNOWN.len());
+    (rank, summary.variant.clone(), summary.seed)
+}
+
+/// The comparisons of a report, as (variant, reference): every variant with Baseline, and those with another affinity
+/// than GAL-j's learned one with GAL-j.
+pub(super) fn pairs<'a>(variants: &[&'a str]) -> Vec<(&'a str, &'a str)> {
+    let find = |name: &str| variants.iter().find(|variant| **variant == name).copied();
+    let with = |reference: &str, wanted: fn(&str) -> bool| {
+        let own = find(reference).into_iter();
+        own.flat_map(move |reference| variants.iter().filter(move |v| wanted(v)).map(move |v| (*v, reference)))
+    };
+    let of_baseline = with("baseline", |variant| variant != "baseline");
+    of_baseline.chain(with("gal-j", |variant| variant == "gal-p" || CONTROLS.contains(&variant))).collect()
 }
 
 /// A variant's name in print.
@@ -36,7 +54,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    fn of(values: &[f64]) -> Self {
+    pub(super) fn of(values: &[f64]) -> Self {
         Self { mean: mean(values), deviation: sample_deviation(values) }
     }
 
@@ -118,13 +136,15 @@ pub(super) fn tally(differences: impl Iterator<Item = f64>) -> Tally {
 /// Everything a report is made from.
 pub(super) struct Report {
     runs: Vec<Run>,
+    /// Intervals and tests; results of a time before they were kept have none.
+    pub(super) statistics: Option<Statistics>,
 }
 
 impl Report {
     /// `runs` are one at least.
-    pub(super) fn new(mut runs: Vec<Run>) -> Self {
-        sort(&mut runs);
-        Self { runs }
+    pub(super) fn new(mut runs: Vec<Run>, statistics: Option<Statistics>) -> Self {
+        runs.sort_by_key(|run| place(run.summary()));
+        Self { runs, statistics }
     }
 
     pub(super) fn runs(&self) -> &[Run] {
@@ -141,7 +161,15 @@ impl Report {
         self.runs[0].evaluation.judged().attributes.iter().map(|a| a.floor).collect()
     }
 
+    /// The paper's variants, and any that is not known as a control.
     pub(super) fn variants(&self) -> Vec<Variant<'_>> {
+        let mut all = self.with_controls();
+        all.retain(|variant| !CONTROLS.contains(&variant.name));
+        all
+    }
+
+    /// Every variant, the controls last.
+    pub(super) fn with_controls(&self) -> Vec<Variant<'_>> {
         let chunks = self.runs.chunk_by(|a, b| a.summary().variant == b.summary().variant);
         chunks.map(|runs| Variant { name: &runs[0].summary().variant, runs: runs.iter().collect() }).collect()
     }
@@ -220,6 +248,15 @@ mod tests {
     #[test]
     fn a_difference_has_a_sign_unless_it_rounds_to_zero() {
         assert_eq!([0.0070, -0.0123, 0.0, -0.000_01].map(points), ["+0.70", "-1.23", "0.00", "0.00"]);
+    }
+
+    #[test]
+    fn every_variant_is_compared_with_baseline_and_other_affinities_with_the_learned_one() {
+        let found = pairs(&["baseline", "gal-c", "gal-j", "gal-p", "uniform"]);
+        let of_baseline = ["gal-c", "gal-j", "gal-p", "uniform"].map(|v| (v, "baseline"));
+        assert_eq!(found[..4], of_baseline);
+        assert_eq!(found[4..], [("gal-p", "gal-j"), ("uniform", "gal-j")]);
+        assert_eq!(pairs(&["gal-c", "gal-j"]), []);
     }
 
     #[test]

@@ -181,6 +181,8 @@ pub(super) fn keep_lines(path: &Path, step: usize) -> Result<()> {
 #[derive(Debug, Default)]
 pub(super) struct Scores {
     pub(super) images: Vec<String>,
+    /// Whose face each shows, where that is known.
+    pub(super) identities: Vec<Option<String>>,
     /// `[images * 40]`.
     pub(super) labels: Vec<bool>,
     pub(super) fln: Vec<f32>,
@@ -193,6 +195,8 @@ impl Scores {
         let images: StringChunked =
             self.images.iter().flat_map(|image| [image.as_str(); COUNT]).collect_ca("image".into());
         let attributes: StringChunked = self.images.iter().flat_map(|_| NAMES).collect_ca("attribute".into());
+        let identities: StringChunked =
+            self.identities.iter().flat_map(|identity| [identity.as_deref(); COUNT]).collect_ca("identity".into());
         let cln = match &self.cln {
             Some(values) => Float32Chunked::from_slice("probability_cln".into(), values),
             None => Float32Chunked::full_null("probability_cln".into(), self.labels.len()),
@@ -203,6 +207,7 @@ impl Scores {
             BooleanChunked::from_slice("label".into(), &self.labels).into_column(),
             Float32Chunked::from_slice("probability_fln".into(), &self.fln).into_column(),
             cln.into_column(),
+            identities.into_column(),
         ];
         let mut frame = DataFrame::new(self.labels.len(), columns)?;
         let mut bytes = Vec::new();

@@ -447,6 +447,7 @@ impl<'a> Trainer<'a> {
             .iter()
             .map(|run| Scores {
                 images: rows.clone().map(|row| row.source.clone()).collect(),
+                identities: rows.clone().map(|row| row.identity.clone()).collect(),
                 labels: rows.clone().flat_map(|row| row.labels).collect(),
                 fln: Vec::new(),
                 cln: run.variant.affinity.map(|_| Vec::new()),

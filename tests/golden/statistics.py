@@ -1,18 +1,23 @@
-"""Writes tests/golden/statistics.json: expected values for the unit tests of src/evaluate/statistics.rs.
+"""Writes tests/golden/statistics.json: expected values for the unit tests of src/evaluate.
 
     python -m venv venv && venv/bin/pip install numpy scipy scikit-learn statsmodels
     venv/bin/python tests/golden/statistics.py
 
-Wilson intervals come from statsmodels, checked against scipy; balanced accuracy from scikit-learn; means and sample
-standard deviations from numpy.
+Wilson intervals come from statsmodels, checked against scipy; balanced accuracy, F1, average precision, the area under
+the ROC curve and the bins of the calibration error from scikit-learn; means and sample standard deviations from numpy;
+McNemar's exact test from statsmodels, checked against scipy; Holm's correction from statsmodels; percentiles from numpy;
+bootstrap intervals from scipy.
 """
 
 import json
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import binomtest
-from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from scipy.stats import binomtest, bootstrap
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import accuracy_score, average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score
+from statsmodels.stats.contingency_tables import mcnemar as mcnemar_test
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 wilson = []
@@ -43,5 +48,86 @@ for values in [[0.5, 0.75], [0.8123, 0.8177, 0.8099], [0.9] * 4, list(generator.
     spread.append({"values": [float(v) for v in values], "mean": float(np.mean(values)),
                    "deviation": float(np.std(values, ddof=1))})
 
-golden = {"wilson": wilson, "balanced": balanced, "spread": spread}
-Path(__file__).with_suffix(".json").write_text(json.dumps(golden, indent=1) + "\n")
+# Scores that go beyond one threshold; None where the labels leave a score undefined (scikit-learn warns and gives 0).
+scores = []
+for n, rate, steps in [(30, 0.5, 0), (400, 0.05, 0), (500, 0.3, 20), (200, 0.9, 4), (60, 0.5, 1), (25, 0.0, 0), (25, 1.0, 0)]:
+    labels = generator.random(n) < rate
+    probabilities = 1 / (1 + np.exp(-(1.5 * labels - 1 + generator.normal(size=n))))
+    if steps:  # many ties
+        probabilities = np.round(probabilities * steps) / steps
+    probabilities = probabilities.astype(np.float32)
+    if rate == 0.0:
+        probabilities *= np.float32(0.5)  # F1 has nothing to count
+    wide = probabilities.astype(np.float64)
+    shares, means = calibration_curve(labels, wide, n_bins=15, strategy="uniform") if 0 < labels.sum() < n else (None, None)
+    if shares is None:  # calibration_curve wants both labels
+        shares, means = np.array([]), np.array([])
+        for k in range(15):
+            inside = np.digitize(wide, np.linspace(0, 1, 16)[1:-1]) == k
+            if inside.any():
+                shares, means = np.append(shares, labels[inside].mean()), np.append(means, wide[inside].mean())
+    # calibration_curve leaves out empty bins and their sizes: counted here by the same edges.
+    sizes = np.bincount(np.searchsorted(np.linspace(0, 1, 16)[1:-1], wide), minlength=15)
+    sizes = sizes[sizes > 0]
+    both = 0 < labels.sum() < n
+    scores.append({
+        "labels": labels.tolist(),
+        "probabilities": [float(p) for p in probabilities],
+        "f1": float(f1_score(labels, probabilities > 0.5)) if (labels | (probabilities > 0.5)).any() else None,
+        "average_precision": float(average_precision_score(labels, probabilities)) if labels.any() else None,
+        "auroc": float(roc_auc_score(labels, probabilities)) if both else None,
+        "calibration_error": float((sizes * np.abs(shares - means)).sum() / n),
+    })
+
+mcnemar = []
+for a, b in [(0, 0), (1, 0), (0, 6), (5, 5), (6, 5), (3, 17), (40, 70), (512, 640), (700, 400), (9_000, 9_300), (0, 1_500)]:
+    p = mcnemar_test([[0, a], [b, 0]], exact=True).pvalue
+    assert a + b == 0 or abs(p - binomtest(a, a + b).pvalue) <= 1e-9 * p
+    mcnemar.append([a, b, float(p) if a + b else 1.0])
+
+holm = []
+for p in [[0.01, 0.04, 0.03, 0.005], [0.2], [0.5, 0.5, 0.9], list(generator.random(40) ** 6)]:
+    holm.append({"p": [float(v) for v in p], "corrected": [float(v) for v in multipletests(p, method="holm")[1]]})
+
+percentiles = []
+for n in [2, 3, 40, 41, 2000]:
+    values = generator.normal(size=n)
+    low, high = np.percentile(values, [2.5, 97.5])
+    percentiles.append({"values": values.tolist(), "low": float(low), "high": float(high)})
+
+# 150 people with one to six images each, answered alike: a person is easy or hard. `a` and `b` are right answers of 40.
+people, a, b = [], [], []
+for person in range(150):
+    ease = 34 + 3 * generator.normal()
+    for _ in range(generator.integers(1, 7)):
+        people.append(person)
+        a.append(int(np.clip(round(ease + generator.normal()), 0, 40)))
+        b.append(int(np.clip(round(ease - 0.3 + generator.normal()), 0, 40)))
+people, a, b = np.array(people), np.array(a), np.array(b)
+images, sums_a, sums_b = (np.bincount(people, weights=w) for w in (np.ones(len(people)), a, b))
+
+
+def interval(statistic, *samples):
+    """scipy's percentile interval; memory is kept low by batches."""
+    found = bootstrap(samples, statistic, n_resamples=100_000, batch=1_000, paired=len(samples) > 1, vectorized=True,
+                      confidence_level=0.95, method="percentile", rng=np.random.default_rng(7)).confidence_interval
+    return {"low": float(found.low), "high": float(found.high)}
+
+
+def share(sums, images, axis):
+    return sums.sum(axis) / (40 * images.sum(axis))
+
+
+over_people = {
+    "people": people.tolist(), "a": a.tolist(), "b": b.tolist(),
+    "mean_by_person": interval(share, sums_a, images),
+    "mean_by_image": interval(lambda a, axis: a.mean(axis) / 40, a),
+    "difference_by_person": interval(lambda a, b, n, axis: share(a, n, axis) - share(b, n, axis), sums_a, sums_b, images),
+}
+
+golden = {"wilson": wilson, "balanced": balanced, "spread": spread, "scores": scores, "mcnemar": mcnemar, "holm": holm,
+          "percentiles": percentiles, "bootstrap": over_people}
+# A line a case.
+parts = [f'"{name}": ' + (json.dumps(cases) if isinstance(cases, dict) else "[\n" + ",\n".join(map(json.dumps, cases)) + "\n]")
+         for name, cases in golden.items()]
+Path(__file__).with_suffix(".json").write_text("{\n" + ",\n".join(parts) + "\n}\n")

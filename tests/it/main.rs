@@ -4,6 +4,7 @@
 
 mod augment;
 mod bad_input;
+mod compare;
 mod dataset;
 mod figures;
 mod golden;
@@ -13,6 +14,7 @@ mod predict;
 mod prepare;
 mod report;
 mod run_all;
+mod statistics;
 mod synthetic;
 mod train;
 mod watch;

@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Fixture {
     pub(crate) summary: RunSummary,
     /// Chance that an answer is right.
-    skill: f64,
+    pub(crate) skill: f64,
+    /// Images of each person, where the predictions say whose faces they show.
+    pub(crate) of_person: Option<usize>,
 }
 
 impl Fixture {
@@ -50,7 +52,7 @@ impl Fixture {
             train_positive_rate: (0..COUNT).map(|i| if i == 0 { 0.5 } else { i as f64 / 44.0 }).collect(),
             deviations: vec!["Synthetic faces instead of photographs".to_owned(), "66 px input, not 227".to_owned()],
         };
-        Self { summary, skill: 0.85 }
+        Self { summary, skill: 0.85, of_person: None }
     }
 
     fn has_cln(&self) -> bool {
@@ -89,12 +91,15 @@ impl Fixture {
             if self.has_cln() { head().into_iter().map(Some).collect() } else { vec![None; rows] };
         let image: Vec<String> = (0..rows).map(|row| format!("{:06}.png", row / COUNT)).collect();
         let attribute: Vec<&str> = (0..rows).map(|row| NAMES[row % COUNT]).collect();
+        let identity: Vec<Option<String>> =
+            (0..rows).map(|row| self.of_person.map(|images| (row / COUNT / images).to_string())).collect();
         df!(
             "image" => image,
             "attribute" => attribute,
             "label" => labels,
             "probability_fln" => fln,
             "probability_cln" => cln,
+            "identity" => identity,
         )
         .unwrap()
     }
@@ -141,7 +146,7 @@ fn affinity(seed: u64) -> String {
     text
 }
 
-fn write_parquet(folder: &Path, mut table: DataFrame) {
+pub(crate) fn write_parquet(folder: &Path, mut table: DataFrame) {
     let file = std::fs::File::create(folder.join("predictions.parquet")).unwrap();
     ParquetWriter::new(file).finish(&mut table).unwrap();
 }
@@ -236,7 +241,7 @@ fn a_missing_run_folder_is_named() {
 #[test]
 fn a_missing_column_is_named() {
     let found = complaint(|folder, table| write_parquet(folder, table.drop("label").unwrap()));
-    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: has no column `label`: found image, attribute, probability_fln, probability_cln, expected image, attribute, label, probability_fln, probability_cln; train the run again to write it anew");
+    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: has no column `label`: found image, attribute, probability_fln, probability_cln, identity, expected image, attribute, label, probability_fln, probability_cln; train the run again to write it anew");
 }
 
 #[test]
@@ -447,11 +452,14 @@ fn a_smaller_report_leaves_nothing_of_the_larger_one() {
     let expected = [
         "README.md",
         "accuracy.csv",
+        "bootstrap.json",
+        "comparisons.csv",
         "contradictions.csv",
         "correlation.csv",
         "curves.csv",
         "gain-over-floor.svg",
         "index.html",
+        "means.csv",
         "phi-labels.svg",
         "phi-residual-baseline.svg",
         "phi.csv",

@@ -1,0 +1,142 @@
+//! What accuracy at one threshold does not say: how well probabilities rank images (area under the ROC curve, average
+//! precision) and how far they can be taken at their word (expected calibration error).
+
+use super::statistics::Confusion;
+use serde::{Deserialize, Serialize};
+
+/// Bins of the calibration error, each 1/15 wide (Guo et al. 2017, arXiv 1706.04599).
+pub const BINS: usize = 15;
+
+/// Scores of one head's probabilities for one attribute, as scikit-learn defines them; each is missing where the labels
+/// leave it undefined.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Harmonic mean of precision and recall of the positive label; missing where it is neither present nor answered.
+    pub f1: Option<f64>,
+    /// Mean precision over the recall that each probability as a threshold gives; missing without a positive.
+    pub average_precision: Option<f64>,
+    /// Chance that a positive image has a higher probability than a negative one, ties counting half; missing where
+    /// one label is.
+    pub auroc: Option<f64>,
+    /// [`calibration_error`].
+    pub calibration_error: Option<f64>,
+}
+
+impl Scores {
+    /// Scores pairs of (label, probability of the positive label).
+    pub fn new(answers: &[(bool, f32)]) -> Self {
+        let ties = ties(answers);
+        Self {
+            f1: Confusion::count(answers.iter().copied()).f1(),
+            average_precision: average_precision(&ties),
+            auroc: auroc(&ties),
+            calibration_error: calibration_error(answers),
+        }
+    }
+}
+
+/// Images of one probability: how many of each label.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tie {
+    positives: u64,
+    negatives: u64,
+}
+
+/// The images by falling probability, those of equal probability together.
+fn ties(answers: &[(bool, f32)]) -> Vec<Tie> {
+    let mut sorted: Vec<(bool, f32)> = answers.to_vec();
+    sorted.sort_unstable_by(|a, b| b.1.total_cmp(&a.1));
+    // Compared by value, so that 0 and -0 are one probability.
+    let equal = sorted.chunk_by(|a, b| a.1 >= b.1 && b.1 >= a.1);
+    equal
+        .map(|tied| {
+            let positives = tied.iter().filter(|(label, _)| *label).count() as u64;
+            Tie { positives, negatives: tied.len() as u64 - positives }
+        })
+        .collect()
+}
+
+fn auroc(ties: &[Tie]) -> Option<f64> {
+    let negatives: u64 = ties.iter().map(|tie| tie.negatives).sum();
+    let positives: u64 = ties.iter().map(|tie| tie.positives).sum();
+    let (mut below, mut halves) = (negatives, 0);
+    for tie in ties {
+        below -= tie.negatives;
+        halves += tie.positives * (2 * below + tie.negatives);
+    }
+    (positives > 0 && negatives > 0).then(|| halves as f64 / (2 * positives * negatives) as f64)
+}
+
+fn average_precision(ties: &[Tie]) -> Option<f64> {
+    let positives: u64 = ties.iter().map(|tie| tie.positives).sum();
+    let (mut right, mut answered, mut sum) = (0, 0, 0.0);
+    for tie in ties {
+        right += tie.positives;
+        answered += tie.positives + tie.negatives;
+        sum += tie.positives as f64 * right as f64 / answered as f64;
+    }
+    (positives > 0).then(|| sum / positives as f64)
+}
+
+/// Expected calibration error of the probability of the positive label: images go into [`BINS`] bins of equal width by
+/// that probability; the error is the mean over the images of their bin's distance between mean probability and share
+/// of positives. (On the probability of the predicted class instead, a rare attribute's errors would be hidden among
+/// its many sure negatives.) Missing without an image.
+pub fn calibration_error(answers: &[(bool, f32)]) -> Option<f64> {
+    let mut bins = [(0.0, 0.0); BINS];
+    for &(label, probability) in answers {
+        let probability = f64::from(probability);
+        let (sum, positives) = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
+        *sum += probability;
+        *positives += f64::from(u8::from(label));
+    }
+    let distance: f64 = bins.iter().map(|(sum, positives): &(f64, f64)| (sum - positives).abs()).sum();
+    (!answers.is_empty()).then(|| distance / answers.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Expected values: `tests/golden/statistics.py` (scikit-learn, numpy).
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Golden {
+        scores: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        labels: Vec<bool>,
+        probabilities: Vec<f32>,
+        #[serde(flatten)]
+        expected: Scores,
+    }
+
+    #[test]
+    fn scores_are_those_of_scikit_learn() {
+        let golden: Golden = serde_json::from_str(include_str!("../../tests/golden/statistics.json")).unwrap();
+        assert_eq!(golden.scores.len(), 7);
+        for case in golden.scores {
+            let answers: Vec<(bool, f32)> = case.labels.into_iter().zip(case.probabilities).collect();
+            let found = Scores::new(&answers);
+            let pairs = [
+                (found.f1, case.expected.f1),
+                (found.average_precision, case.expected.average_precision),
+                (found.auroc, case.expected.auroc),
+                (found.calibration_error, case.expected.calibration_error),
+            ];
+            for (found, expected) in pairs {
+                match (found, expected) {
+                    (Some(found), Some(expected)) => assert!((found - expected).abs() < 1e-9, "{found}, {expected}"),
+                    (found, expected) => assert_eq!(found, expected),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_probability_of_one_is_in_the_last_bin() {
+        assert_eq!(calibration_error(&[(true, 1.0), (false, 0.0)]), Some(0.0));
+    }
+}

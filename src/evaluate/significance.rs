@@ -1,0 +1,128 @@
+//! Whether a difference between two classifiers may be chance: McNemar's exact test (McNemar 1947), Holm's correction
+//! for many tests (Holm 1979), and what a bootstrap's resamples say (Efron and Tibshirani 1993, percentile method).
+
+use super::statistics::Interval;
+
+/// A p-value up to this shows a difference.
+pub const LEVEL: f64 = 0.05;
+
+/// McNemar's exact test, two-sided: the chance of a split at least as uneven as `only_a` images that only one
+/// classifier answers rightly to `only_b` that only the other does, were either as likely. 1 where they never differ.
+pub fn mcnemar(only_a: usize, only_b: usize) -> f64 {
+    /// A power of two that leaves room for products and sums above it.
+    const SHIFT: i32 = 512;
+    let (least, n) = (only_a.min(only_b), only_a + only_b);
+    // The sum of C(n, i) for i up to `least`, as sum * 2^shift: for 19,962 images it is beyond any f64.
+    let (mut term, mut sum, mut shift) = (1.0_f64, 1.0_f64, 0);
+    for i in 1..=least {
+        term *= (n - i + 1) as f64 / i as f64;
+        sum += term;
+        if sum > libm::ldexp(1.0, SHIFT) {
+            (term, sum) = (libm::ldexp(term, -SHIFT), libm::ldexp(sum, -SHIFT));
+            shift += SHIFT;
+        }
+    }
+    libm::ldexp(sum, shift + 1 - n as i32).min(1.0)
+}
+
+/// Holm's correction: each p-value as it is to be held against the level that the whole family shall keep.
+pub fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
+    let mut corrected = vec![0.0; p.len()];
+    let mut largest = 0.0_f64;
+    for (rank, &i) in order.iter().enumerate() {
+        largest = largest.max(p[i] * (p.len() - rank) as f64).min(1.0);
+        corrected[i] = largest;
+    }
+    corrected
+}
+
+/// The middle 95 % of `values`, between neighbours linearly interpolated as numpy does; they are put in order.
+pub fn middle_95(values: &mut [f64]) -> Interval {
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        let place = share * (values.len() - 1) as f64;
+        let below = place as usize;
+        let above = (below + 1).min(values.len() - 1);
+        values[below] + (values[above] - values[below]) * (place - below as f64)
+    };
+    Interval { low: at(0.025), high: at(0.975) }
+}
+
+/// Two-sided p-value of a resampled difference: twice the smaller share of resamples on either side of zero, those at
+/// zero on both. One resample more is counted against a difference, so that no number of resamples gives 0 (Davison and
+/// Hinkley 1997, section 4.2).
+pub fn resampled_p(differences: &[f64]) -> f64 {
+    let below = differences.iter().filter(|d| **d <= 0.0).count();
+    let above = differences.iter().filter(|d| **d >= 0.0).count();
+    (2.0 * (below.min(above) + 1) as f64 / (differences.len() + 1) as f64).min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Expected values: `tests/golden/statistics.py` (statsmodels, scipy, numpy).
+
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    struct Golden {
+        mcnemar: Vec<(usize, usize, f64)>,
+        holm: Vec<Family>,
+        percentiles: Vec<Percentiles>,
+    }
+
+    #[derive(Deserialize)]
+    struct Family {
+        p: Vec<f64>,
+        corrected: Vec<f64>,
+    }
+
+    #[derive(Deserialize)]
+    struct Percentiles {
+        values: Vec<f64>,
+        low: f64,
+        high: f64,
+    }
+
+    fn golden() -> Golden {
+        serde_json::from_str(include_str!("../../tests/golden/statistics.json")).unwrap()
+    }
+
+    #[test]
+    fn mcnemars_exact_test_is_that_of_statsmodels_and_scipy() {
+        for (only_a, only_b, expected) in golden().mcnemar {
+            let found = mcnemar(only_a, only_b);
+            assert!((found - expected).abs() <= 1e-10 * expected, "{only_a}, {only_b}: {found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn holms_correction_is_that_of_statsmodels() {
+        for family in golden().holm {
+            for (found, expected) in holm(&family.p).into_iter().zip(family.corrected) {
+                assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn percentiles_are_those_of_numpy() {
+        for mut case in golden().percentiles {
+            let found = middle_95(&mut case.values);
+            assert!((found.low - case.low).abs() < 1e-12 && (found.high - case.high).abs() < 1e-12, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn classifiers_that_never_differ_are_not_shown_to() {
+        assert!(mcnemar(0, 0) >= 1.0);
+        assert!(resampled_p(&[0.0; 100]) >= 1.0);
+    }
+
+    #[test]
+    fn a_difference_in_every_resample_has_the_smallest_p_that_their_number_allows() {
+        assert!((resampled_p(&[0.01; 1999]) - 0.001).abs() < 1e-15);
+    }
+}

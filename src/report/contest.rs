@@ -1,0 +1,383 @@
+//! Any runs, and predictions of other tools, against the first of them: the same tables and tests as in a report, kept
+//! in one file of results, `results/contest.json`, from which the page is rendered.
+
+#![allow(
+    clippy::format_push_string,
+    reason = "a page is text put together once: `write!` would add a result to ignore"
+)]
+
+use super::comparisons::{differing, how_tested, table};
+use super::markdown::{Table, bold};
+use super::sentences::{self, findings, p_cell};
+use super::variants::{points, thousands};
+use crate::attribute::{COUNT, NAMES};
+use crate::config::RunSummary;
+use crate::error::{Error, Result};
+use crate::evaluate::{self, Answers, Comparison, Contestant, Head, HeadResult, Predictions, Statistics, foreign};
+use crate::files;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The form of `contest.json`, for readers of another version.
+const FORMAT: u32 = 1;
+
+/// Who was compared, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Contest {
+    format: u32,
+    /// The reference first.
+    pub entries: Vec<Entry>,
+    /// Of every other entry against the reference.
+    pub statistics: Statistics,
+}
+
+/// A run, or predictions of another tool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The run's name or the file's, or all of the path where two have the same.
+    pub name: String,
+    /// As it was given.
+    pub path: String,
+    /// The record of a run; nothing for another tool.
+    pub run: Option<RunSummary>,
+    /// Scores by the head it is judged by; the floor is that of the reference's training labels.
+    pub result: HeadResult,
+}
+
+/// An entry with its answers.
+struct Read {
+    entry: Entry,
+    answers: Answers,
+}
+
+impl Contest {
+    /// Compares the run in the first of `paths` with the others: run folders, or files of predictions.
+    ///
+    /// # Errors
+    /// Fewer than two; a first that is no run; runs that are not finished; images or labels that are not those of the
+    /// first.
+    pub fn new(paths: &[PathBuf]) -> Result<Self> {
+        let [first, others @ ..] = paths else {
+            return Err(Error::Request("a comparison needs a run folder to compare with".to_owned()));
+        };
+        if others.is_empty() {
+            return Err(Error::Request(format!("{} alone cannot be compared: name another run", first.display())));
+        }
+        if first.is_file() {
+            return Err(Error::Request(format!(
+                "{} is a file: the first must be the folder of a run, which knows the labels",
+                first.display()
+            )));
+        }
+        if let Some(twice) = (1..paths.len()).find(|&i| paths[..i].contains(&paths[i])) {
+            return Err(Error::Request(format!("{} is given twice", paths[twice].display())));
+        }
+        let (run, predictions) = evaluate::read_run(first)?;
+        let reference = Reference { majority: evaluate::majority(&run), predictions };
+        let mut read = vec![reference.score(first, Some(run), reference.predictions.clone())?];
+        for path in others {
+            read.push(reference.read(path)?);
+        }
+        // An older reference may not say whose faces its images show while another run does.
+        let identities = read.iter().find_map(|one| one.answers.identities.clone());
+        read[0].answers.identities = identities;
+        unique_names(&mut read);
+        let contestants: Vec<Contestant> =
+            read.iter().map(|one| Contestant { name: &one.entry.name, seed: None, answers: &one.answers }).collect();
+        let pairs: Vec<(&str, &str)> = contestants[1..].iter().map(|c| (c.name, contestants[0].name)).collect();
+        let statistics = Statistics::new(&contestants, &pairs)?;
+        Ok(Self { format: FORMAT, entries: read.into_iter().map(|one| one.entry).collect(), statistics })
+    }
+
+    /// Reads what [`Contest::write`] wrote below `folder`; nothing where it wrote nothing.
+    pub fn read(folder: &Path) -> Result<Option<Self>> {
+        let path = file(folder);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let contest: Self = serde_json::from_slice(&files::read(&path)?)
+            .map_err(|e| Error::file(&path, format!("is not as `gal-bench compare` writes it: {e}")))?;
+        let whole = |entry: &Entry| entry.result.attributes.len() == COUNT;
+        if contest.format != FORMAT || contest.entries.len() < 2 || !contest.entries.iter().all(whole) {
+            return Err(Error::file(path, "is not of this version's form: run `gal-bench compare` again"));
+        }
+        Ok(Some(contest))
+    }
+
+    /// Writes results and page below `folder`; what was written.
+    ///
+    /// # Errors
+    /// A folder that holds a report of another kind.
+    pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        if folder.join("results/results.json").exists() {
+            return Err(Error::Request(format!(
+                "{} holds a report already: give --output another folder",
+                folder.display()
+            )));
+        }
+        files::create_folder(&folder.join("results"))?;
+        let mut json = serde_json::to_vec_pretty(self).map_err(|e| Error::Internal(e.to_string()))?;
+        json.push(b'\n');
+        files::write(&file(folder), &json)?;
+        super::write(folder)
+    }
+
+    fn reference(&self) -> &Entry {
+        &self.entries[0]
+    }
+
+    fn comparison(&self, entry: &Entry) -> Option<&Comparison> {
+        self.statistics.comparison(&entry.name, &self.reference().name)
+    }
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("results/contest.json")
+}
+
+/// The run that all others are compared with.
+struct Reference {
+    majority: [bool; COUNT],
+    predictions: Predictions,
+}
+
+impl Reference {
+    /// A run's predictions, or another tool's, in the reference's order.
+    fn read(&self, path: &Path) -> Result<Read> {
+        if path.is_file() {
+            let probabilities = foreign::read(path, &self.predictions.images)?;
+            let predictions = Predictions { fln: Some(probabilities), cln: None, ..self.predictions.clone() };
+            return self.score(path, None, predictions);
+        }
+        let (run, predictions) = evaluate::read_run(path)?;
+        let predictions = predictions.in_order_of(&self.predictions).map_err(|message| Error::file(path, message))?;
+        self.score(path, Some(run), predictions)
+    }
+
+    fn score(&self, path: &Path, run: Option<RunSummary>, predictions: Predictions) -> Result<Read> {
+        let of_file = || path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let name = run.as_ref().map_or_else(of_file, |run| run.id.clone());
+        let head = if predictions.cln.is_some() { Head::Cln } else { Head::Fln };
+        let Some(probabilities) = predictions.cln.as_ref().or(predictions.fln.as_ref()) else {
+            return Err(Error::file(path, "holds no probability of either head; train the run again"));
+        };
+        let result = HeadResult::new(head, &predictions.labels, probabilities, &self.majority);
+        let entry = Entry { name, path: path.display().to_string(), run, result };
+        Ok(Read { entry, answers: Answers::new(predictions) })
+    }
+}
+
+/// Where two have one name, all of that name take their paths.
+fn unique_names(read: &mut [Read]) {
+    let names: Vec<String> = read.iter().map(|one| one.entry.name.clone()).collect();
+    for one in read {
+        if names.iter().filter(|name| **name == one.entry.name).count() > 1 {
+            one.entry.name.clone_from(&one.entry.path);
+        }
+    }
+}
+
+/// A letter a contestant, for narrow columns.
+fn letter(place: usize) -> String {
+    let letters = ('A'..='Z').map(String::from);
+    letters.into_iter().nth(place).unwrap_or_else(|| (place + 1).to_string())
+}
+
+fn share(value: f64) -> String {
+    format!("{:.2}", 100.0 * value)
+}
+
+impl Contest {
+    /// For a terminal: a line an attribute, accuracies in percent, differences in points with Holm's p-value.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for (place, entry) in self.entries.iter().enumerate() {
+            let role = if place == 0 { " (reference)" } else { "" };
+            let _ = writeln!(text, "{}{role}: {}, {}", letter(place), entry.name, entry.describe());
+        }
+        let _ = write!(text, "\n{:<22}{:>8}", "accuracy in %", "floor");
+        for place in 0..self.entries.len() {
+            let _ = write!(text, "{:>8}", letter(place));
+            if place > 0 {
+                let _ = write!(text, "{:>8}{:>9}", format!("{}-A", letter(place)), "p");
+            }
+        }
+        text.push('\n');
+        for (i, name) in NAMES.iter().enumerate() {
+            let _ = write!(text, "{name:<22}{:>8}", share(self.reference().result.attributes[i].floor));
+            for entry in &self.entries {
+                let _ = write!(text, "{:>8}", share(entry.result.attributes[i].accuracy));
+                if let Some(test) = self.comparison(entry).and_then(|c| c.attributes.get(i)) {
+                    let _ = write!(text, "{:>8}{:>9}", points(test.difference), p_cell(test.p_holm));
+                }
+            }
+            text.push('\n');
+        }
+        let _ = write!(text, "{:<22}{:>8}", "mean", share(self.reference().result.mean_floor()));
+        for entry in &self.entries {
+            let _ = write!(text, "{:>8}", share(entry.result.mean_accuracy()));
+            if let Some(comparison) = self.comparison(entry) {
+                let _ = write!(text, "{:>8}{:>9}", points(comparison.mean.difference), p_cell(comparison.mean.p));
+            }
+        }
+        text.push_str("\n\n");
+        text + &findings(&self.statistics).join("\n")
+    }
+
+    /// README.md.
+    pub(super) fn page(&self) -> String {
+        let reference = self.reference();
+        let mut text = format!("# gal-bench comparison with {}\n\n", reference.name);
+        text += &self.warning();
+        text += "## Findings\n\n";
+        for sentence in findings(&self.statistics) {
+            text += &format!("- {sentence}\n");
+        }
+        text += &format!("\n## Who is compared\n\n{}\n", self.who());
+        text += &format!("## Mean accuracy\n\n{}\n", self.means());
+        let rows: Vec<&Comparison> = self.statistics.comparisons.iter().collect();
+        text += &format!("## Differences\n\n{}\n\n{}\n", how_tested(false), table(&rows));
+        let named: String = rows.iter().map(|comparison| differing(comparison)).collect();
+        text += &if named.is_empty() { named } else { format!("{named}\n") };
+        text += &format!("## Accuracy by attribute\n\n{}\n", self.by_attribute());
+        let paths: Vec<&str> = self.entries.iter().map(|entry| entry.path.as_str()).collect();
+        text + &format!(
+            "## Provenance\n\nThis page is rendered from [results/contest.json](results/contest.json) alone; `gal-bench \
+             report --check` proves it. The command that makes it again:\n\n```sh\ngal-bench compare {}\n```\n",
+            paths.join(" ")
+        )
+    }
+
+    /// In what the entries differ besides what they are to be compared for.
+    fn warning(&self) -> String {
+        let of_reference = self.reference().run.as_ref();
+        let mut lines: Vec<String> = Vec::new();
+        for entry in &self.entries[1..] {
+            let (Some(a), Some(b)) = (of_reference, entry.run.as_ref()) else {
+                lines.push(format!("How the predictions of `{}` came about is not known to gal-bench.", entry.name));
+                continue;
+            };
+            let aspects = [
+                ("data digest", a.data_digest.clone(), b.data_digest.clone()),
+                ("profile", a.profile.clone(), b.profile.clone()),
+                ("seed", a.seed.to_string(), b.seed.to_string()),
+                ("steps", a.steps.to_string(), b.steps.to_string()),
+                ("input side", a.input.to_string(), b.input.to_string()),
+                ("training images", a.train_images.to_string(), b.train_images.to_string()),
+            ];
+            let different: Vec<&str> = aspects.iter().filter(|(_, a, b)| a != b).map(|(what, ..)| *what).collect();
+            if !different.is_empty() {
+                lines.push(format!("`{}` differs from the reference in {}.", entry.name, different.join(", ")));
+            }
+        }
+        if lines.is_empty() { String::new() } else { format!("> {}\n\n", lines.join("\n>\n> ")) }
+    }
+
+    fn who(&self) -> Table {
+        let header =
+            ["", "Name", "Given as", "Variant", "Data", "Profile", "Seed", "Steps", "Input", "Training images"];
+        let mut table = Table::new(6, header);
+        for (place, entry) in self.entries.iter().enumerate() {
+            let mut cells = vec![letter(place), entry.name.clone(), format!("`{}`", entry.path)];
+            if let Some(run) = &entry.run {
+                cells.extend([
+                    run.variant.clone(),
+                    run.dataset.clone(),
+                    run.profile.clone(),
+                    run.seed.to_string(),
+                    thousands(run.steps),
+                    format!("{} px", run.input),
+                    thousands(run.train_images),
+                ]);
+            } else {
+                cells.push("another tool".to_owned());
+                cells.resize(header.len(), "-".to_owned());
+            }
+            table.row(cells);
+        }
+        table
+    }
+
+    fn means(&self) -> String {
+        let header = [
+            "",
+            "Name",
+            "Mean accuracy",
+            "95 % interval",
+            "Floor",
+            "Gain over floor",
+            "Balanced accuracy",
+            "F1",
+            "Average precision",
+            "AUROC",
+            "Calibration error",
+        ];
+        let mut table = Table::new(2, header);
+        let floor = self.reference().result.mean_floor();
+        for (place, entry) in self.entries.iter().enumerate() {
+            let result = &entry.result;
+            let interval = self.statistics.mean(&entry.name, result.head).map(|mean| sentences::percent(mean.interval));
+            let score = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), share);
+            table.row([
+                letter(place),
+                entry.name.clone(),
+                bold(share(result.mean_accuracy())),
+                interval.unwrap_or_default(),
+                share(floor),
+                points(result.mean_accuracy() - floor),
+                share(result.mean_balanced_accuracy()),
+                score(result.mean_score(|s| s.f1)),
+                score(result.mean_score(|s| s.average_precision)),
+                score(result.mean_score(|s| s.auroc)),
+                score(result.mean_score(|s| s.calibration_error)),
+            ]);
+        }
+        let images = self.reference().result.attributes[0].n;
+        format!(
+            "In %, means over the 40 attributes of {} test images. The interval is the middle 95 % of {}.\n\n{table}",
+            thousands(images),
+            sentences::drawn(&self.statistics.drawn)
+        )
+    }
+
+    fn by_attribute(&self) -> String {
+        let mut header = vec!["Attribute".to_owned(), "Floor".to_owned()];
+        for place in 0..self.entries.len() {
+            header.extend([letter(place), "95 % interval".to_owned(), "Gain".to_owned()]);
+            if place > 0 {
+                header.extend([format!("{} - A", letter(place)), "p (Holm)".to_owned()]);
+            }
+        }
+        let mut table = Table::new(1, header);
+        for (i, name) in NAMES.iter().enumerate() {
+            let mut cells = vec![format!("`{name}`"), share(self.reference().result.attributes[i].floor)];
+            for entry in &self.entries {
+                let a = &entry.result.attributes[i];
+                cells.extend([share(a.accuracy), sentences::percent(a.interval), points(a.gain())]);
+                if let Some(test) = self.comparison(entry).and_then(|c| c.attributes.get(i)) {
+                    cells.extend([points(test.difference), p_cell(test.p_holm)]);
+                }
+            }
+            table.row(cells);
+        }
+        format!("Accuracy in % with Wilson's 95 % interval.\n\n{table}")
+    }
+}
+
+impl Entry {
+    /// What it is, for a terminal.
+    fn describe(&self) -> String {
+        match &self.run {
+            Some(run) => format!(
+                "{} on {}, profile {}, seed {}, {} head",
+                run.variant,
+                run.dataset,
+                run.profile,
+                run.seed,
+                self.result.head.label()
+            ),
+            None => format!("predictions in {}", self.path),
+        }
+    }
+}

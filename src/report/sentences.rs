@@ -1,0 +1,90 @@
+//! What tests of differences show, in plain sentences, for a terminal and for a page.
+
+use super::page::apart;
+use super::variants::{label, points, thousands};
+use crate::evaluate::bootstrap::{Drawn, Unit};
+use crate::evaluate::statistics::Interval;
+use crate::evaluate::{Comparison, Statistics, Verdict};
+
+/// One sentence on each pair: of all its seeds together where there are several.
+pub fn findings(statistics: &Statistics) -> Vec<String> {
+    broadest(statistics).map(sentence).collect()
+}
+
+/// The comparisons that say most, one a pair.
+pub(super) fn broadest(statistics: &Statistics) -> impl Iterator<Item = &Comparison> {
+    let most = |c: &&Comparison| statistics.comparison(&c.name, &c.reference).is_some_and(|most| most == *c);
+    statistics.comparisons.iter().filter(most)
+}
+
+/// What a comparison shows of attributes and of the mean.
+pub(super) fn sentence(comparison: &Comparison) -> String {
+    let mean = &comparison.mean;
+    let (name, reference) = (label(&comparison.name), label(&comparison.reference));
+    let (lead, averaged) = match comparison.seeds.len() {
+        0 | 1 => (format!("{name} is"), ""),
+        count => (format!("With every one of {count} seeds, {name} is"), ", averaged over the seeds,"),
+    };
+    let over_seeds = mean.deviation.map_or_else(String::new, |deviation| {
+        format!("; sample standard deviation over the seeds {:.2} points", 100.0 * deviation)
+    });
+    let shown = match mean.verdict() {
+        Verdict::Better | Verdict::Worse => "a difference is shown",
+        Verdict::Open if !mean.every_seed && comparison.seeds.len() > 1 => {
+            "the sign is not the same with every seed, so no difference is shown"
+        }
+        Verdict::Open => "no difference is shown",
+    };
+    let features = if comparison.same_features {
+        " Both have the same feature learning net: the difference is that of the correlation net alone."
+    } else {
+        ""
+    };
+    format!(
+        "{lead} better than {reference} on {} attributes, worse on {}, no difference shown on {} (exact McNemar test, \
+         Holm's correction, 5 %). Its mean accuracy{averaged} is {} that of {reference} (95 % interval of the difference \
+         {}, {}{over_seeds}): {shown}.{features}",
+        comparison.count(Verdict::Better),
+        comparison.count(Verdict::Worse),
+        comparison.count(Verdict::Open),
+        apart(mean.difference, "above", "below", "level with"),
+        signed(mean.interval),
+        p_value(mean.p),
+    )
+}
+
+/// How intervals of means were drawn.
+pub(super) fn drawn(drawn: &Drawn) -> String {
+    let units = thousands(drawn.units);
+    let (what, why) = match drawn.unit {
+        Unit::Identity => (
+            format!("{units} people of the test images, each with all images of theirs"),
+            "images of one person are answered alike",
+        ),
+        Unit::Image => (
+            format!("{units} test images, as the runs do not say whose faces they show"),
+            "where a person has several, these intervals are too narrow",
+        ),
+    };
+    format!("{} draws, with replacement, of the {what}: {why}", thousands(drawn.resamples))
+}
+
+/// `p = 0.012`.
+pub(super) fn p_value(p: f64) -> String {
+    if p < 0.0005 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
+}
+
+/// A p-value in a cell.
+pub(super) fn p_cell(p: f64) -> String {
+    if p < 0.0005 { "< 0.001".to_owned() } else { format!("{p:.3}") }
+}
+
+/// An interval of differences, in percentage points.
+pub(super) fn signed(interval: Interval) -> String {
+    format!("{} to {}", points(interval.low), points(interval.high))
+}
+
+/// An interval of shares, in percent.
+pub(super) fn percent(interval: Interval) -> String {
+    format!("{:.2} to {:.2}", 100.0 * interval.low, 100.0 * interval.high)
+}

@@ -1,0 +1,215 @@
+//! The results files of intervals and tests: `means.csv`, a row for each mean accuracy; `comparisons.csv`, for each
+//! comparison a row for the mean and one for every attribute; `bootstrap.json`, how the test images were drawn.
+
+use super::results::{read_csv, write_csv};
+use crate::attribute::{COUNT, NAMES};
+use crate::error::{Error, Result};
+use crate::evaluate::bootstrap::Drawn;
+use crate::evaluate::comparison::{AttributeTest, MeanAccuracy, MeanDifference};
+use crate::evaluate::statistics::Interval;
+use crate::evaluate::{Comparison, Head, Statistics};
+use crate::files;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What stands for an attribute's name in the row about the mean.
+const MEAN: &str = "mean";
+
+/// A row of `means.csv`.
+#[derive(Serialize, Deserialize)]
+struct MeanRow {
+    variant: String,
+    /// With spaces between them.
+    seeds: String,
+    head: Head,
+    accuracy: f64,
+    interval_low: f64,
+    interval_high: f64,
+}
+
+/// A row of `comparisons.csv`: of the mean, which has an interval, or of an attribute, which has counts.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    variant: String,
+    reference: String,
+    seeds: String,
+    same_features: bool,
+    attribute: String,
+    difference: f64,
+    interval_low: Option<f64>,
+    interval_high: Option<f64>,
+    deviation_over_seeds: Option<f64>,
+    same_sign_with_every_seed: Option<bool>,
+    only_variant_right: Option<usize>,
+    only_reference_right: Option<usize>,
+    p: f64,
+    p_holm: Option<f64>,
+}
+
+/// Writes to the `results` folder below `folder`.
+pub(super) fn write(statistics: &Statistics, folder: &Path) -> Result<()> {
+    let results = folder.join("results");
+    write_csv(&results.join("means.csv"), statistics.means.iter().map(mean_row))?;
+    write_csv(&results.join("comparisons.csv"), statistics.comparisons.iter().flat_map(rows))?;
+    let mut json = serde_json::to_vec_pretty(&statistics.drawn).map_err(|e| Error::Internal(e.to_string()))?;
+    json.push(b'\n');
+    files::write(&results.join("bootstrap.json"), &json)
+}
+
+/// Reads from the `results` folder below `folder`; nothing where they are of a time before these files.
+pub(super) fn read(folder: &Path) -> Result<Option<Statistics>> {
+    let results = folder.join("results");
+    let path = results.join("bootstrap.json");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let drawn: Drawn = serde_json::from_slice(&files::read(&path)?)
+        .map_err(|e| Error::file(&path, format!("does not say how test images were drawn: {e}")))?;
+    let path = results.join("means.csv");
+    let means: Vec<MeanRow> = read_csv(&path)?;
+    let means = means.into_iter().map(|row| mean(&path, row)).collect::<Result<_>>()?;
+    let path = results.join("comparisons.csv");
+    let rows: Vec<Row> = read_csv(&path)?;
+    let comparisons = rows.chunks(1 + COUNT).map(|rows| comparison(&path, rows)).collect::<Result<_>>()?;
+    Ok(Some(Statistics { drawn, means, comparisons }))
+}
+
+fn listed(seeds: &[u64]) -> String {
+    seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn seeds(path: &Path, listed: &str) -> Result<Vec<u64>> {
+    let wrong = |e| Error::file(path, format!("`{listed}` is no list of seeds: {e}; collect the runs again"));
+    listed.split_whitespace().map(|seed| seed.parse().map_err(wrong)).collect()
+}
+
+fn mean_row(mean: &MeanAccuracy) -> MeanRow {
+    MeanRow {
+        variant: mean.name.clone(),
+        seeds: listed(&mean.seeds),
+        head: mean.head,
+        accuracy: mean.accuracy,
+        interval_low: mean.interval.low,
+        interval_high: mean.interval.high,
+    }
+}
+
+fn mean(path: &Path, row: MeanRow) -> Result<MeanAccuracy> {
+    Ok(MeanAccuracy {
+        seeds: seeds(path, &row.seeds)?,
+        name: row.variant,
+        head: row.head,
+        accuracy: row.accuracy,
+        interval: Interval { low: row.interval_low, high: row.interval_high },
+    })
+}
+
+fn rows(comparison: &Comparison) -> Vec<Row> {
+    let mean = &comparison.mean;
+    let of_mean = Row {
+        variant: comparison.name.clone(),
+        reference: comparison.reference.clone(),
+        seeds: listed(&comparison.seeds),
+        same_features: comparison.same_features,
+        attribute: MEAN.to_owned(),
+        difference: mean.difference,
+        interval_low: Some(mean.interval.low),
+        interval_high: Some(mean.interval.high),
+        deviation_over_seeds: mean.deviation,
+        same_sign_with_every_seed: Some(mean.every_seed),
+        only_variant_right: None,
+        only_reference_right: None,
+        p: mean.p,
+        p_holm: None,
+    };
+    let of_attribute = |test: &AttributeTest| Row {
+        variant: comparison.name.clone(),
+        reference: comparison.reference.clone(),
+        seeds: listed(&comparison.seeds),
+        same_features: comparison.same_features,
+        attribute: test.attribute.clone(),
+        difference: test.difference,
+        interval_low: None,
+        interval_high: None,
+        deviation_over_seeds: None,
+        same_sign_with_every_seed: None,
+        only_variant_right: Some(test.gained),
+        only_reference_right: Some(test.lost),
+        p: test.p,
+        p_holm: Some(test.p_holm),
+    };
+    std::iter::once(of_mean).chain(comparison.attributes.iter().map(of_attribute)).collect()
+}
+
+/// A comparison from its 41 rows.
+fn comparison(path: &Path, rows: &[Row]) -> Result<Comparison> {
+    let read = || {
+        let (first, others) = rows.split_first()?;
+        let key = |row: &Row| (row.variant.clone(), row.reference.clone(), row.seeds.clone());
+        let names = others.iter().map(|row| row.attribute.as_str());
+        if first.attribute != MEAN || !names.eq(NAMES) || others.iter().any(|row| key(row) != key(first)) {
+            return None;
+        }
+        let mean = MeanDifference {
+            difference: first.difference,
+            interval: Interval { low: first.interval_low?, high: first.interval_high? },
+            p: first.p,
+            deviation: first.deviation_over_seeds,
+            every_seed: first.same_sign_with_every_seed?,
+        };
+        let test = |row: &Row| {
+            Some(AttributeTest {
+                attribute: row.attribute.clone(),
+                gained: row.only_variant_right?,
+                lost: row.only_reference_right?,
+                difference: row.difference,
+                p: row.p,
+                p_holm: row.p_holm?,
+            })
+        };
+        Some((first, mean, others.iter().map(test).collect::<Option<Vec<_>>>()?))
+    };
+    let Some((first, mean, attributes)) = read() else {
+        let (variant, reference) = rows.first().map_or(("", ""), |row| (&row.variant, &row.reference));
+        let message = format!(
+            "the rows of {variant} against {reference} are not one of the mean and one for each of the {COUNT} attributes \
+             in CelebA's order: collect the runs again"
+        );
+        return Err(Error::file(path, message));
+    };
+    Ok(Comparison {
+        name: first.variant.clone(),
+        reference: first.reference.clone(),
+        seeds: seeds(path, &first.seeds)?,
+        same_features: first.same_features,
+        mean,
+        attributes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::{Answers, Contestant};
+
+    #[test]
+    fn what_was_written_reads_back_the_same() {
+        let answers = |right: u64| Answers {
+            images: (0..30).map(|i| i.to_string()).collect(),
+            identities: None,
+            labels: vec![0; 30],
+            right: vec![(Head::Fln, (0..30).map(|i| right.rotate_left(i) & ((1 << COUNT) - 1)).collect())],
+        };
+        let (a, b) = (answers(0x1234_5678_9ABC), answers(0xFEDC_BA98_7654));
+        let contestants: Vec<Contestant> = [("baseline", &a), ("gal-j", &b)]
+            .into_iter()
+            .flat_map(|(name, answers)| [3, 5].map(|seed| Contestant { name, seed: Some(seed), answers }))
+            .collect();
+        let statistics = Statistics::new(&contestants, &[("gal-j", "baseline")]).unwrap();
+        assert_eq!((statistics.means.len(), statistics.comparisons.len()), (6, 3));
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir(place.path().join("results")).unwrap();
+        write(&statistics, place.path()).unwrap();
+        assert_eq!(read(place.path()).unwrap(), Some(statistics));
+    }
+}
