@@ -9,7 +9,8 @@ use polars::prelude::*;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Reads the probabilities in `path` for `images`: `[images * 40]`, attributes in the order of [`NAMES`].
+/// Reads the probabilities in `path` for `images`: `[images * 40]`, attributes in the order of [`NAMES`], rounded to f32
+/// as a run's own are.
 ///
 /// Names are matched whole or, where a name is not among `images`, by what follows its last slash.
 ///

@@ -43,6 +43,10 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<(Vec<Evaluation>, Stat
     if runs.is_empty() {
         return Err(Error::Request("a report needs at least one finished run".to_owned()));
     }
+    if Contest::read(folder)?.is_some() {
+        let shown = folder.display();
+        return Err(Error::Request(format!("{shown} holds a comparison: give --reports another folder, or remove it")));
+    }
     let mut collected = runs.iter().map(|path| Run::of_folder(path)).collect::<Result<Vec<(Run, Answers)>>>()?;
     collected.sort_by_key(|(run, _)| variants::place(run.summary()));
     let (collected, answers): (Vec<Run>, Vec<Answers>) = collected.into_iter().unzip();

@@ -1,10 +1,12 @@
 //! Intervals and tests of a report, from run folders to the page.
 
 use crate::report::Fixture;
+use assert_cmd::cargo::cargo_bin;
 use gal_bench::evaluate::bootstrap::Unit;
 use gal_bench::evaluate::{Statistics, Verdict};
 use gal_bench::report;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn with_skill(variant: &str, seed: u64, skill: f64) -> Fixture {
     Fixture { skill, ..Fixture::new(variant, seed) }
@@ -158,4 +160,36 @@ fn runs_tested_on_other_images_cannot_share_a_report() {
     let error = report::collect(&folders, &place.path().join("report")).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("not tested on the same images with the same labels"), "{error}");
+}
+
+#[test]
+fn evaluate_gathers_every_finished_run_of_the_seeds_asked_for() {
+    let place = tempfile::tempdir().unwrap();
+    for run in three_seeds().iter().filter(|run| run.summary.id != "synthetic-quick-gal-j-seed2") {
+        run.write(&place.path().join("runs"));
+    }
+    let evaluate = |arguments: &[&str]| {
+        let mut command = Command::new(cargo_bin!("gal-bench"));
+        let output = command.current_dir(place.path()).arg("evaluate").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = evaluate(&["--controls", "--seed", "2,0,1,7"]);
+    let lines = text.lines().filter(|line| line.contains(": mean accuracy ")).count();
+    assert_eq!(lines, 5, "{text}");
+    assert!(text.contains("With every one of 2 seeds, GAL-j is better than Baseline on"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&evaluate(&["--seed", "1", "--json"])).unwrap();
+    assert_eq!(json["statistics"]["comparisons"].as_array().unwrap().len(), 1);
+    assert_eq!(json["statistics"]["comparisons"][0]["seeds"], serde_json::json!([1]));
+}
+
+#[test]
+fn a_report_does_not_replace_a_comparison() {
+    let place = tempfile::tempdir().unwrap();
+    let runs = [Fixture::new("baseline", 0), Fixture::new("gal-j", 0)].map(|run| run.write(place.path()));
+    let folder = place.path().join("report");
+    report::Contest::new(&runs).unwrap().write(&folder).unwrap();
+    let error = report::collect(&runs, &folder).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().ends_with("holds a comparison: give --reports another folder, or remove it"), "{error}");
 }
