@@ -13,7 +13,7 @@ pub(super) fn run(options: &Report) -> Result<()> {
         for folder in &folders {
             if let Some(file) = report::differences(folder)?.first() {
                 return Err(Error::file(
-                    folder.join(file),
+                    file,
                     "is not what the results render to: run `gal-bench report` and look at the difference",
                 ));
             }
