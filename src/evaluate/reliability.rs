@@ -23,10 +23,11 @@ impl Bin {
     }
 }
 
-/// Puts answers into bins by the probability of the positive label, the last bin with its upper bound.
-pub fn bins(labels: &[bool], probabilities: &[f32]) -> [Bin; BINS] {
+/// Puts pairs of (label, probability of the positive label) into bins by that probability, the last bin with its upper
+/// bound.
+pub fn bins(answers: impl IntoIterator<Item = (bool, f32)>) -> [Bin; BINS] {
     let mut bins = [Bin::default(); BINS];
-    for (&label, &probability) in labels.iter().zip(probabilities) {
+    for (label, probability) in answers {
         let probability = f64::from(probability);
         let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
         bin.count += 1;
@@ -56,7 +57,7 @@ mod tests {
         let labels: Vec<bool> = golden["residual"]["labels"].as_str().unwrap().bytes().map(|b| b == b'1').collect();
         let probabilities: Vec<f32> = serde_json::from_value(golden["residual"]["probabilities"].clone()).unwrap();
         let expected = &golden["reliability"];
-        for (i, bin) in bins(&labels, &probabilities).iter().enumerate() {
+        for (i, bin) in bins(labels.into_iter().zip(probabilities)).iter().enumerate() {
             assert_eq!(bin.count as u64, expected["count"][i].as_u64().unwrap());
             assert_eq!(bin.positives as u64, expected["positives"][i].as_u64().unwrap());
             assert!((bin.probability - expected["probability"][i].as_f64().unwrap()).abs() < 1e-9);
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_probability_of_one_is_in_the_last_bin() {
-        assert_eq!(bins(&[true], &[1.0])[BINS - 1], Bin { count: 1, positives: 1, probability: 1.0 });
+        assert_eq!(bins([(true, 1.0)])[BINS - 1], Bin { count: 1, positives: 1, probability: 1.0 });
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! What accuracy at one threshold does not say: how well probabilities rank images (area under the ROC curve, average
 //! precision) and how far they can be taken at their word (expected calibration error).
 
+use super::reliability;
 use super::statistics::Confusion;
 use serde::{Deserialize, Serialize};
-
-/// Bins of the calibration error, each 1/15 wide (Guo et al. 2017, arXiv 1706.04599).
-pub const BINS: usize = 15;
 
 /// Scores of one head's probabilities for one attribute, as scikit-learn defines them; each is missing where the labels
 /// leave it undefined.
@@ -78,20 +76,11 @@ fn average_precision(ties: &[Tie]) -> Option<f64> {
     (positives > 0).then(|| sum / positives as f64)
 }
 
-/// Expected calibration error of the probability of the positive label: images go into [`BINS`] bins of equal width by
-/// that probability; the error is the mean over the images of their bin's distance between mean probability and share
-/// of positives. (On the probability of the predicted class instead, a rare attribute's errors would be hidden among
-/// its many sure negatives.) Missing without an image.
+/// Expected calibration error of the probability of the positive label, in [`reliability::BINS`] bins by that
+/// probability. (On the probability of the predicted class instead, a rare attribute's errors would be hidden among its
+/// many sure negatives.) Missing without an image.
 pub fn calibration_error(answers: &[(bool, f32)]) -> Option<f64> {
-    let mut bins = [(0.0, 0.0); BINS];
-    for &(label, probability) in answers {
-        let probability = f64::from(probability);
-        let (sum, positives) = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
-        *sum += probability;
-        *positives += f64::from(u8::from(label));
-    }
-    let distance: f64 = bins.iter().map(|(sum, positives): &(f64, f64)| (sum - positives).abs()).sum();
-    (!answers.is_empty()).then(|| distance / answers.len() as f64)
+    reliability::calibration_error(&reliability::bins(answers.iter().copied()))
 }
 
 #[cfg(test)]

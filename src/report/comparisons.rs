@@ -10,7 +10,8 @@ use super::markdown::Table;
 use super::sentences::{self, broadest, p_cell};
 use super::variants::{Report, Spread, Variant, label, points};
 use crate::attribute::NAMES;
-use crate::evaluate::scores::{BINS, Scores};
+use crate::evaluate::reliability::BINS;
+use crate::evaluate::scores::Scores;
 use crate::evaluate::statistics::mean;
 use crate::evaluate::{Comparison, Head, HeadResult, Statistics, Verdict};
 

@@ -133,7 +133,8 @@ pub(super) fn write(runs: &[Run], folders: &[PathBuf], folder: &Path) -> Result<
             row: row(run, &phi_labels, &phi_answers)?,
             phi: phi_answers,
             contradictions: answers.contradictions.to_vec(),
-            reliability: bins(&predictions.labels, judged.unwrap_or_default()).to_vec(),
+            reliability: bins(predictions.labels.iter().copied().zip(judged.unwrap_or_default().iter().copied()))
+                .to_vec(),
             masks: Masks::of_run(path)?.map(|masks| masks.mean),
         });
     }
