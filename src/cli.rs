@@ -378,7 +378,7 @@ pub(crate) struct Predict {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) sort: Order,
     /// Print CSV, a row a picture and attribute with the probabilities of both heads
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "quiet"])]
     pub(crate) csv: bool,
     /// With --json: add the logits behind the probabilities, and the mean affinity over the pictures
     #[arg(long, requires = "json")]

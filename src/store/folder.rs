@@ -46,7 +46,15 @@ impl Inputs {
 /// Held while a run writes to a folder. The system lets go of it when the process ends, however it ends; the file
 /// stays, for a lock on a removed file would hold nobody off.
 #[derive(Debug)]
-pub(super) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough while a process that this one is just starting holds a copy of it. Should the
+        // system refuse, closing is what is left.
+        let _ = self.0.unlock();
+    }
+}
 
 /// What a run finds in its folder.
 pub(super) enum State {

@@ -328,4 +328,22 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn waiting_for_a_slow_loader_is_measured() {
+        let slow = Duration::from_millis(20);
+        let mut waited = Vec::new();
+        let make = |step: usize| {
+            std::thread::sleep(slow);
+            Ok(step)
+        };
+        ahead(3..6, make, |step, made, waiting| {
+            assert_eq!(step, made);
+            waited.push(waiting);
+            Ok(())
+        })
+        .unwrap();
+        // Timers may be coarse; what matters is that it is of this order.
+        assert!(waited.len() == 3 && waited.iter().sum::<Duration>() > slow, "{waited:?}");
+    }
 }

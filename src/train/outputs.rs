@@ -268,3 +268,26 @@ pub(super) fn write_affinity(path: &Path, affinity: &[f32]) -> Result<()> {
     }
     files::write(path, &writer.into_inner().map_err(|e| Error::Internal(e.to_string()))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_news_names_waiting_from_a_twentieth_on() {
+        let line = TrainingLine {
+            step: 20,
+            epoch: 0.5,
+            lr: 0.1,
+            loss_fln: Some(12.34),
+            loss_cln: Some(13.0),
+            training_accuracy_fln: Some(0.8),
+            training_accuracy_cln: Some(0.816),
+            images_per_second: 250.4,
+            waiting: 0.049,
+        };
+        assert_eq!(line.news(), "loss 12.340, accuracy 81.6 %, 250 images/s");
+        let waiting = TrainingLine { waiting: 0.31, ..line };
+        assert_eq!(waiting.news(), "loss 12.340, accuracy 81.6 %, 250 images/s, 31 % of it waiting for images");
+    }
+}
