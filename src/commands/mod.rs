@@ -9,6 +9,7 @@ mod prepare;
 mod profile;
 mod report;
 mod run_all;
+mod run_cell;
 mod stats;
 mod train;
 
@@ -32,6 +33,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Evaluate(options) => evaluate::run(options),
         Command::Report(options) => report::run(options),
         Command::RunAll(options) => run_all::run(options),
+        Command::RunCell(options) => run_cell::run(options),
         Command::Predict(options) => predict::run(options),
         Command::Export(options) => export::run(options),
         Command::Profile(options) => profile::run(options),

@@ -29,7 +29,9 @@ pub(super) fn write(inspection: &Inspection, folder: &Path) -> Result<()> {
     });
     let mut sizes: BTreeMap<(Split, u32, u32), usize> = BTreeMap::new();
     for (row, size) in rows.iter().zip(&pictures.sizes) {
-        size.iter().for_each(|(width, height)| *sizes.entry((row.split, *width, *height)).or_default() += 1);
+        if let Some((width, height)) = size {
+            *sizes.entry((row.split, *width, *height)).or_default() += 1;
+        }
     }
     let sizes = sizes.iter().map(|((split, width, height), images)| {
         [split.label().to_owned(), width.to_string(), height.to_string(), images.to_string()]
