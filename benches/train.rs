@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// How long each side works in a round.
-const SECONDS: f64 = 8.0;
-const ROUNDS: usize = 5;
+const SECONDS: f64 = 5.0;
+const ROUNDS: usize = 3;
 /// glibc gives large buffers back to the system after each step unless told otherwise.
 const ALLOCATOR: [(&str, &str); 3] = [
     ("MALLOC_MMAP_THRESHOLD_", "4294967296"),

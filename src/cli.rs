@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Prepare, train, evaluate and report; what is done already is not done again
     RunAll(RunAll),
+    /// Prepare and train one of the independent cells that `run-all --plan` prints, for a scheduler
+    RunCell(RunCell),
     /// Say what a trained network sees in pictures: the probabilities of the 40 attributes
     Predict(Predict),
     /// Write a trained network for PyTorch: its weights, and a Python module that loads them
@@ -325,8 +327,39 @@ pub(crate) struct Report {
 #[command(after_help = "Examples:
   gal-bench run-all
   gal-bench run-all --dataset lfwa --root /data/lfwa --profile quick
-  gal-bench run-all --dataset celeba --profile paper --device cuda:0")]
+  gal-bench run-all --dataset celeba --profile paper --device cuda:0
+  gal-bench run-all --dataset celeba --profile paper --seed 0,1,2 --plan")]
 pub(crate) struct RunAll {
+    #[command(flatten)]
+    pub(crate) job: Job,
+    /// Print the independent cells of the job, a line each (number, data set, variants, seed, steps, what is done), for
+    /// `gal-bench run-cell`, and do nothing
+    #[arg(long)]
+    pub(crate) plan: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sbatch --array=0-5 --wrap 'gal-bench run-cell $SLURM_ARRAY_TASK_ID --dataset celeba --profile paper --seed 0,1,2'
+  seq 0 5 | parallel -j 2 gal-bench run-cell {} --dataset celeba --profile paper --seed 0,1,2
+      Cells in any order, at the same time, on machines that share a folder
+  gal-bench evaluate --dataset celeba --profile paper --seed 0,1,2 && gal-bench report
+      Then the report, the same as run-all's
+
+The options are those of run-all. Whichever cell comes first prepares the data set, under a lock that ends with its
+process; the others wait. --force trains the cell anew, and never prepares anew. On a shared folder whose locks do not
+reach every machine (NFS mounted with nolock or local_lock), run gal-bench prepare first.")]
+pub(crate) struct RunCell {
+    /// The cell's number, as `gal-bench run-all --plan` with the same options prints it
+    #[arg(value_name = "K")]
+    pub(crate) cell: usize,
+    #[command(flatten)]
+    pub(crate) job: Job,
+}
+
+/// A whole job: data, variants, seeds, and where everything goes.
+#[derive(Debug, Args)]
+pub(crate) struct Job {
     #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
-use std::io::Write;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
 use std::path::Path;
 
 /// Writes `content` to `path`, so that a reader, or a run after a crash, finds either all of it or the file before.
@@ -62,6 +63,56 @@ fn readable(file: &std::fs::File) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn readable(_: &std::fs::File) -> std::io::Result<()> {
     Ok(())
+}
+
+/// Held while a process works on something that another one must not touch. The system lets go of it when the process
+/// ends, however it ends, on one machine and on a shared folder whose locks reach all machines; the file stays, for a
+/// lock on a removed file would hold nobody off.
+#[derive(Debug)]
+pub struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough while a process that this one is just starting holds a copy of it. Should the
+        // system refuse, closing is what is left.
+        let _ = self.0.unlock();
+    }
+}
+
+impl Lock {
+    /// Takes the lock that the file at `path` is; or says which process holds it.
+    pub fn take(path: &Path) -> Result<std::result::Result<Self, String>> {
+        let mut file = Self::open(path)?;
+        match file.try_lock() {
+            Ok(()) => Self::held(file, path).map(Ok),
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Who holds it is a courtesy: without it the answer is still right.
+                let _ = file.read_to_string(&mut holder);
+                Ok(Err(holder.trim().to_owned()))
+            }
+            Err(TryLockError::Error(e)) => Err(Error::io("lock", path)(e)),
+        }
+    }
+
+    /// As [`Lock::take`], when whoever holds it has let go.
+    pub fn wait(path: &Path) -> Result<Self> {
+        let file = Self::open(path)?;
+        file.lock().map_err(Error::io("lock", path))?;
+        Self::held(file, path)
+    }
+
+    fn open(path: &Path) -> Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).open(path).map_err(Error::io("write", path))
+    }
+
+    /// Notes who holds it.
+    fn held(mut file: File, path: &Path) -> Result<Self> {
+        let write = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        write.map_err(Error::io("write", path))?;
+        Ok(Self(file))
+    }
 }
 
 /// The whole of a file.

@@ -10,6 +10,7 @@ mod prepare;
 mod profile;
 mod report;
 mod run_all;
+mod run_cell;
 mod stats;
 mod train;
 
@@ -34,6 +35,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Compare(options) => compare::run(options),
         Command::Report(options) => report::run(options),
         Command::RunAll(options) => run_all::run(options),
+        Command::RunCell(options) => run_cell::run(options),
         Command::Predict(options) => predict::run(options),
         Command::Export(options) => export::run(options),
         Command::Profile(options) => profile::run(options),

@@ -1,34 +1,110 @@
-//! `gal-bench run-all`: the three stages in one; what is done already is not done again.
+//! `gal-bench run-all`: the three stages in one; what is done already is not done again. With `--plan`, the independent
+//! cells that the job falls into.
 
 use super::{evaluate, prepare, train};
-use crate::cli::RunAll;
+use crate::cli::{Job, RunAll};
 use gal_bench::evaluate::overview;
+use gal_bench::model::Variant;
+use gal_bench::progress::Progress;
+use gal_bench::train::{Cell, cells};
 use gal_bench::{Result, report, store};
+use serde::Serialize;
 
 pub(super) fn run(options: &RunAll) -> Result<()> {
-    super::use_threads(options.compute.work.threads)?;
-    let progress = options.voice.progress();
-    let (dataset, selection) = (options.data.dataset, &options.selection);
-    let profile = selection.profile()?;
-    let folder = options.data.prepared();
+    let RunAll { job, plan } = options;
+    super::use_threads(job.compute.work.threads)?;
+    if *plan {
+        return print_plan(job);
+    }
+    let progress = job.voice.progress();
+    let selection = &job.selection;
 
     progress.say("1/3 prepare");
-    let store = store::Options {
-        expand: profile.prepare.get(dataset.label()).and_then(|prepare| prepare.expand),
-        force: options.compute.work.force,
-        ..store::Options::default()
-    };
-    prepare::prepare(dataset, &options.source, &folder, &store, &progress)?;
+    let store = store::Options { force: job.compute.work.force, ..store::Options::default() };
+    prepare_set(job, store, &progress)?;
 
     progress.say("2/3 train");
-    let command = train::command("run-all", dataset.label(), selection);
-    train::train_on(&folder, selection, &options.compute, &command, &progress)?;
+    let runs = (&*selection.variants(), &*selection.seeds());
+    train::train_on(&job.data.prepared(), selection, runs, &job.compute, &command(job), &progress)?;
 
     progress.say("3/3 report");
-    let evaluated = evaluate::evaluate(&options.data, selection, &options.reports, &progress)?;
+    let evaluated = evaluate::evaluate(&job.data, selection, &job.reports, &progress)?;
     report::write(&evaluated.report)?;
-    options.voice.result(&evaluated, || {
+    job.voice.result(&evaluated, || {
         let (text, page) = (evaluated.text(), evaluated.report.join("README.md"));
         format!("{text}\n{}\n\nreport: {}", overview(&evaluated.evaluations), page.display())
     })
+}
+
+/// The job's prepared set, as its profile asks for it; `options` say how to go about it.
+pub(super) fn prepare_set(job: &Job, options: store::Options, progress: &Progress) -> Result<()> {
+    let profile = job.selection.profile()?;
+    let expand = profile.prepare.get(job.data.dataset.label()).and_then(|prepare| prepare.expand);
+    let store = store::Options { expand, ..options };
+    prepare::prepare(job.data.dataset, &job.source, &job.data.prepared(), &store, progress).map(drop)
+}
+
+/// The command that makes the job's runs again, however they were made.
+pub(super) fn command(job: &Job) -> String {
+    train::command("run-all", job.data.dataset.label(), &job.selection)
+}
+
+/// The job's cells, in the order of their numbers.
+pub(super) fn cells_of(job: &Job) -> Result<Vec<Cell>> {
+    let profile = job.selection.profile()?;
+    Ok(cells(&job.selection.variants(), &job.selection.seeds(), &profile))
+}
+
+/// A line of the plan.
+#[derive(Debug, Serialize)]
+struct Planned {
+    cell: usize,
+    dataset: &'static str,
+    profile: String,
+    variants: Vec<&'static str>,
+    seed: u64,
+    /// Optimizer steps of each trunk.
+    steps: usize,
+    /// The variants that are trained already.
+    done: Vec<&'static str>,
+    /// Whether a run that is not finished has left a state to go on from.
+    begun: bool,
+}
+
+impl Planned {
+    fn line(&self) -> String {
+        let done = match (self.done.len(), self.begun) {
+            (n, _) if n == self.variants.len() => "done".to_owned(),
+            (0, false) => "open".to_owned(),
+            (0, true) => "begun".to_owned(),
+            (_, begun) => format!("done: {}{}", self.done.join(","), if begun { "; begun" } else { "" }),
+        };
+        let Self { cell, dataset, variants, seed, steps, .. } = self;
+        format!("{cell}\t{dataset}\t{}\tseed {seed}\t{steps} steps\t{done}", variants.join(","))
+    }
+}
+
+fn print_plan(job: &Job) -> Result<()> {
+    let (dataset, selection) = (job.data.dataset, &job.selection);
+    let profile = selection.profile()?;
+    let steps = profile.training(dataset)?.steps;
+    let planned: Vec<Planned> = cells_of(job)?
+        .iter()
+        .enumerate()
+        .map(|(number, cell)| {
+            let folder = |variant: &Variant| selection.folder(dataset.label(), &profile, variant, cell.seed);
+            let is_done = |variant: &&Variant| folder(variant).join("summary.json").exists();
+            Planned {
+                cell: number,
+                dataset: dataset.label(),
+                profile: profile.name.clone(),
+                variants: cell.variants.iter().map(|variant| variant.name).collect(),
+                seed: cell.seed,
+                steps,
+                done: cell.variants.iter().filter(is_done).map(|variant| variant.name).collect(),
+                begun: cell.variants.iter().any(|variant| folder(variant).join("resume.safetensors").exists()),
+            }
+        })
+        .collect();
+    job.voice.result(&planned, || planned.iter().map(Planned::line).collect::<Vec<_>>().join("\n"))
 }

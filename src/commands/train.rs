@@ -3,6 +3,7 @@
 use crate::cli::{Compute, Selection, Train};
 use gal_bench::Result;
 use gal_bench::evaluate::{Evaluation, overview};
+use gal_bench::model::Variant;
 use gal_bench::progress::Progress;
 use gal_bench::store::Reader;
 use gal_bench::train::{Outcome, Request, select_device, train};
@@ -12,7 +13,9 @@ pub(super) fn run(options: &Train) -> Result<()> {
     super::use_threads(options.compute.work.threads)?;
     let prepared = options.data.prepared();
     let command = command("train", options.data.dataset.label(), &options.selection);
-    let outcomes = train_on(&prepared, &options.selection, &options.compute, &command, &options.voice.progress())?;
+    let selection = &options.selection;
+    let runs = (&*selection.variants(), &*selection.seeds());
+    let outcomes = train_on(&prepared, selection, runs, &options.compute, &command, &options.voice.progress())?;
     let evaluations = outcomes.iter().map(|outcome| Evaluation::of_run(&outcome.folder)).collect::<Result<Vec<_>>>()?;
     options.voice.result(&outcomes, || {
         let folders = outcomes.iter().map(|outcome| outcome.folder.display().to_string()).collect::<Vec<_>>();
@@ -20,10 +23,11 @@ pub(super) fn run(options: &Train) -> Result<()> {
     })
 }
 
-/// Trains the selected variants on a prepared set.
+/// Trains variants with seeds, all of a selection or some of it, on a prepared set.
 pub(super) fn train_on(
     prepared: &Path,
     selection: &Selection,
+    (variants, seeds): (&[Variant], &[u64]),
     compute: &Compute,
     command: &str,
     progress: &Progress,
@@ -34,8 +38,8 @@ pub(super) fn train_on(
     let request = Request {
         data: &data,
         profile: &profile,
-        variants: &selection.variants(),
-        seeds: &selection.seeds(),
+        variants,
+        seeds,
         runs: &selection.runs,
         device: (&device, &device_name),
         force: compute.work.force,

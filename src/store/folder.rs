@@ -2,13 +2,12 @@
 
 use super::format::{ARRAY, IMAGES, PROGRESS, UNFINISHED, is_shard};
 use super::items::Item;
-use super::prepared::Prepared;
+use super::prepared::{Options, Prepared};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, Lock};
+use crate::progress::Progress;
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
 use std::path::Path;
 
 pub(super) const PREPARED: &str = "prepared.json";
@@ -43,19 +42,6 @@ impl Inputs {
     }
 }
 
-/// Held while a run writes to a folder. The system lets go of it when the process ends, however it ends; the file
-/// stays, for a lock on a removed file would hold nobody off.
-#[derive(Debug)]
-pub(super) struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing the file is not enough while a process that this one is just starting holds a copy of it. Should the
-        // system refuse, closing is what is left.
-        let _ = self.0.unlock();
-    }
-}
-
 /// What a run finds in its folder.
 pub(super) enum State {
     /// Everything asked for.
@@ -65,11 +51,11 @@ pub(super) enum State {
 }
 
 /// Makes `folder` ours, and finds out what is left to do for `inputs`.
-pub(super) fn claim(folder: &Path, inputs: &Inputs, force: bool) -> Result<(Lock, State)> {
+pub(super) fn claim(folder: &Path, inputs: &Inputs, options: &Options, progress: &Progress) -> Result<(Lock, State)> {
     files::create_folder(folder)?;
     refuse_foreign(folder)?;
-    let lock = lock(folder)?;
-    if force {
+    let lock = lock(folder, options, progress)?;
+    if options.force {
         clear(folder)?;
     }
     let refuse = || {
@@ -145,11 +131,14 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     files::write(path, (text + "\n").as_bytes())
 }
 
+/// Another process may be filling the folder at this moment: what it makes, it makes after the inputs' file, so that is
+/// looked for after the names.
 fn refuse_foreign(folder: &Path) -> Result<()> {
-    if [INPUTS, PREPARED].iter().any(|name| folder.join(name).exists()) {
+    let names = names(folder)?;
+    if [INPUTS, PREPARED].iter().any(|ours| names.iter().any(|name| name == ours) || folder.join(ours).exists()) {
         return Ok(());
     }
-    for name in names(folder)? {
+    for name in names {
         if name != LOCK && !is_left_over(&name) {
             return Err(Error::Request(format!(
                 "{} holds files that are not of a prepared set ({}): give an empty or a new folder",
@@ -166,29 +155,21 @@ fn is_left_over(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".partial-")
 }
 
-fn lock(folder: &Path) -> Result<Lock> {
+/// The folder for this process alone; where another one prepares it, when that one has ended, or an error.
+fn lock(folder: &Path, options: &Options, progress: &Progress) -> Result<Lock> {
     let path = folder.join(LOCK);
-    let mut options = OpenOptions::new();
-    let mut file =
-        options.read(true).write(true).create(true).truncate(false).open(&path).map_err(Error::io("write", &path))?;
-    match file.try_lock() {
-        Ok(()) => {
-            let write = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-            write.map_err(Error::io("write", &path))?;
-            Ok(Lock(file))
-        }
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // Who holds it is a courtesy: without it the sentence is still right.
-            let _ = file.read_to_string(&mut holder);
-            Err(Error::Request(format!(
-                "{} is being prepared by another run (process {}): wait for it, or give another folder",
-                folder.display(),
-                holder.trim()
-            )))
-        }
-        Err(TryLockError::Error(e)) => Err(Error::io("lock", &path)(e)),
+    let holder = match Lock::take(&path)? {
+        Ok(lock) => return Ok(lock),
+        Err(holder) => holder,
+    };
+    if options.wait {
+        progress.say(format!("waiting for process {holder}, which prepares {}", folder.display()));
+        return Lock::wait(&path);
     }
+    Err(Error::Request(format!(
+        "{} is being prepared by another run (process {holder}): wait for it, or give another folder",
+        folder.display()
+    )))
 }
 
 /// Removes what a preparation makes, and nothing else; what says that the folder is ours goes last.

@@ -33,6 +33,8 @@ pub struct Options {
     pub quality: u8,
     /// Throw away what an earlier preparation left in the folder.
     pub force: bool,
+    /// Wait for another process that prepares the folder, where it would be an error otherwise.
+    pub wait: bool,
 }
 
 impl Default for Options {
@@ -47,6 +49,7 @@ impl Default for Options {
             pipeline: Pipeline::default(),
             quality: 95,
             force: false,
+            wait: false,
         }
     }
 }

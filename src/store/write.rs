@@ -27,7 +27,7 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
     fingerprint(&dataset.images, &mut items, progress)?;
     let inputs = Inputs::new(digest(dataset, options, &items)?, &items);
     // Held until everything is written.
-    let (_lock, state) = folder::claim(folder, &inputs, options.force)?;
+    let (_lock, state) = folder::claim(folder, &inputs, options, progress)?;
     let changed = match state {
         State::Finished(prepared) => {
             progress.say(format!("{} is already prepared.", folder.display()));

@@ -17,7 +17,7 @@ mod trainer;
 pub use batches::{Batch, Batches, Faces, Preload};
 pub use checkpoint::Checkpoint;
 pub use device::select as select_device;
-pub use plan::{Plan, plans};
+pub use plan::{Cell, Plan, cells, plans};
 pub use session::{Losses, Outputs, Session};
 pub use trained::Trained;
 pub use trainer::{Outcome, Request, train};

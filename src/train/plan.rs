@@ -2,7 +2,7 @@
 //! learning nets are trained alike ride on one trunk run, with results identical to separate runs.
 
 use crate::config::Profile;
-use crate::model::{Fln, Variant};
+use crate::model::{Fln, VARIANTS, Variant};
 
 /// One trunk run and the variants that come out of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,10 +30,32 @@ pub fn plans(variants: &[Variant], profile: &Profile) -> Vec<Plan> {
     plans
 }
 
+/// A piece of a job that needs no other piece: it may run before, after or beside any of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// Variants that share a trunk, and those that start from its weights.
+    pub variants: Vec<Variant>,
+    /// The seed of all of them.
+    pub seed: u64,
+}
+
+/// The pieces of training `variants` with `seeds`, seed by seed.
+pub fn cells(variants: &[Variant], seeds: &[u64], profile: &Profile) -> Vec<Cell> {
+    let mut groups: Vec<Vec<Variant>> = Vec::new();
+    for plan in plans(variants, profile) {
+        let has_baseline = |group: &&mut Vec<Variant>| group.iter().any(|variant| variant.name == VARIANTS[0].name);
+        match groups.iter_mut().find(has_baseline) {
+            Some(group) if plan.fln == Fln::FrozenBaseline => group.extend(plan.variants),
+            _ => groups.push(plan.variants),
+        }
+    }
+    let all = seeds.iter().flat_map(|seed| groups.iter().map(|group| Cell { variants: group.clone(), seed: *seed }));
+    all.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::VARIANTS;
 
     fn names(profile: &str) -> Vec<Vec<&'static str>> {
         let profile = Profile::load(profile).unwrap();
@@ -50,5 +72,27 @@ mod tests {
     fn one_weight_decay_needs_one() {
         let joint = vec!["baseline", "gal-j", "gal-p", "identity", "uniform", "shuffled", "scrambled"];
         assert_eq!(names("quick"), [joint, vec!["gal-c"]]);
+    }
+
+    fn cells_of(profile: &str, variants: &[&str]) -> Vec<(Vec<&'static str>, u64)> {
+        let profile = Profile::load(profile).unwrap();
+        let variants: Vec<Variant> = variants.iter().map(|name| Variant::named(name).unwrap()).collect();
+        let named = |cell: &Cell| (cell.variants.iter().map(|v| v.name).collect(), cell.seed);
+        cells(&variants, &[3, 8], &profile).iter().map(named).collect()
+    }
+
+    #[test]
+    fn gal_c_runs_in_the_cell_of_its_baseline() {
+        let four = ["baseline", "gal-c", "gal-j", "gal-p"];
+        let (first, second) = (vec!["baseline", "gal-c"], vec!["gal-j", "gal-p"]);
+        let expected = [(first.clone(), 3), (second.clone(), 3), (first, 8), (second, 8)];
+        assert_eq!(cells_of("paper", &four), expected);
+        let one = vec!["baseline", "gal-j", "gal-p", "gal-c"];
+        assert_eq!(cells_of("quick", &four), [(one.clone(), 3), (one, 8)]);
+    }
+
+    #[test]
+    fn gal_c_without_baseline_is_a_cell_of_its_own() {
+        assert_eq!(cells_of("quick", &["gal-c"]), [(vec!["gal-c"], 3), (vec!["gal-c"], 8)]);
     }
 }

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// The labels and the partition of a CelebA: of each image the attributes it has, and its split's code.
-fn annotate(root: &Path, images: &[(&[&str], u8)]) {
+pub(crate) fn annotate(root: &Path, images: &[(&[&str], u8)]) {
     let mut labels = format!("{}\n{}\n", images.len(), attribute::NAMES.join(" "));
     let mut partition = String::new();
     for (number, (set, split)) in (1..).zip(images) {
@@ -89,7 +89,7 @@ fn stats_leave_a_folder_of_other_files_alone_and_force_clears_tables_of_pictures
     assert_ne!(std::fs::read(out.join("rates.csv")).unwrap(), b"mine");
 }
 
-fn jpeg(image: &RgbImage, quality: u8) -> Vec<u8> {
+pub(crate) fn jpeg(image: &RgbImage, quality: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     let (width, height) = (image.width() as u16, image.height() as u16);
     Encoder::new(&mut bytes, quality).encode(image.as_raw(), width, height, ColorType::Rgb).unwrap();

@@ -4,6 +4,7 @@
 
 mod augment;
 mod bad_input;
+mod cells;
 mod compare;
 mod dataset;
 mod figures;
