@@ -110,6 +110,9 @@ pub(crate) struct Compute {
     /// auto (the first CUDA device if there is one), cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
+    /// TF32 matrix products on a CUDA device: faster, with factors rounded to ten bits of mantissa; reports say so
+    #[arg(long)]
+    pub(crate) tf32: bool,
     #[command(flatten)]
     pub(crate) work: Work,
 }

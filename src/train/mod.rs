@@ -11,7 +11,7 @@ mod trainer;
 
 pub use batches::{Batch, Batches, Faces, Preload};
 pub use checkpoint::Checkpoint;
-pub use device::select as select_device;
+pub use device::{DeviceFacts, check_batch, facts as device_facts, select as select_device};
 pub use plan::{Plan, plans};
 pub use session::{Losses, Session};
 pub use trainer::{Outcome, Request, train};

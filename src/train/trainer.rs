@@ -3,6 +3,7 @@
 
 use super::batches::{Batches, Faces, Preload};
 use super::checkpoint::Checkpoint;
+use super::device::check_batch;
 use super::outputs::{Means, Scores, TrainingLine, ValidationLine, append_line, keep_lines, write_affinity};
 use super::plan::{Plan, plans};
 use super::session::Session;
@@ -199,6 +200,7 @@ impl<'a> Trainer<'a> {
         let runs: Vec<Run> = plan.variants.iter().map(|variant| run(request, dataset, *variant)).collect();
         let (device, _) = request.device;
         let profile = request.profile;
+        check_batch(device, &profile.network, training.batch)?;
         let mut session =
             Session::new(&profile.network, plan, &profile.optimizer, request.seed, NetworkPath::Fast, device)?;
         if plan.fln == Fln::FrozenBaseline {
