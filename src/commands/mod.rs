@@ -1,6 +1,7 @@
 //! One file a subcommand: wiring that reads as a story, no logic.
 
 mod augment;
+mod doctor;
 mod evaluate;
 mod prepare;
 mod profile;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Evaluate(options) => evaluate::run(options),
         Command::Report(options) => report::run(options),
         Command::RunAll(options) => run_all::run(options),
+        Command::Doctor(options) => doctor::run(options),
         Command::Profile(options) => profile::run(options),
     }
 }

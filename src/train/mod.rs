@@ -14,4 +14,4 @@ pub use checkpoint::Checkpoint;
 pub use device::{DeviceFacts, check_batch, facts as device_facts, select as select_device};
 pub use plan::{Plan, plans};
 pub use session::{Losses, Session};
-pub use trainer::{Outcome, Request, train};
+pub use trainer::{Outcome, Request, cpu_features, train};

@@ -455,7 +455,7 @@ fn baseline(request: &Request, dataset: dataset::Name) -> Result<BTreeMap<String
 }
 
 /// The processor's vector extensions that decide which loops run.
-fn cpu_features() -> Vec<String> {
+pub fn cpu_features() -> Vec<String> {
     #[cfg(target_arch = "x86_64")]
     let found = [
         ("avx2", std::arch::is_x86_feature_detected!("avx2")),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Each module and those of ours that it may use, besides what everyone may.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("dataset", &[]),
     ("augment", &[]),
     ("store", &["dataset", "augment"]),
@@ -13,6 +13,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("train", &["dataset", "store", "model", "nn", "config"]),
     ("evaluate", &["config"]),
     ("report", &["evaluate", "config"]),
+    ("doctor", &["nn", "model", "train", "config"]),
     ("inspect", &["dataset", "augment", "store", "report"]),
 ];
 const EVERYONE: [&str; 7] = ["attribute", "error", "Error", "files", "progress", "random", "Result"];

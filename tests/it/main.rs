@@ -5,6 +5,7 @@
 mod augment;
 mod bad_input;
 mod dataset;
+mod doctor;
 mod golden;
 mod house;
 mod inspect;
