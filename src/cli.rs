@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Predict(Predict),
     /// Write a trained network for PyTorch: its weights, and a Python module that loads them
     Export(Export),
+    /// Check that a device computes what it should, and how fast: what to run first on a machine with a GPU
+    Doctor(Doctor),
     /// Print an embedded profile as TOML, to start one of your own from
     Profile(Profile),
 }
@@ -121,6 +123,9 @@ pub(crate) struct Compute {
     /// auto (the first CUDA device if there is one), cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
+    /// TF32 matrix products on a CUDA device: faster, with factors rounded to ten bits of mantissa; reports say so
+    #[arg(long)]
+    pub(crate) tf32: bool,
     #[command(flatten)]
     pub(crate) work: Work,
 }
@@ -371,6 +376,35 @@ pub(crate) struct Job {
     pub(crate) reports: PathBuf,
     #[command(flatten)]
     pub(crate) compute: Compute,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gal-bench doctor --device cuda:0
+  gal-bench doctor --device cuda:0 --tf32 --profile paper
+
+Without a CUDA device, the operations that one would run are checked on the CPU.")]
+pub(crate) struct Doctor {
+    /// auto (the first CUDA device if there is one), cpu, or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
+    /// Check TF32 matrix products, with tolerances that fit them
+    #[arg(long)]
+    pub(crate) tf32: bool,
+    /// An embedded profile (paper, authors-code, quick) or the path of a .toml file
+    #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
+    pub(crate) profile: String,
+    /// The file that a bug report needs
+    #[arg(long, default_value = "doctor.json", value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Factor of all tolerances
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    pub(crate) tolerance: f64,
+    /// Threads of the CPU [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
     #[command(flatten)]
     pub(crate) voice: Voice,
 }

@@ -41,13 +41,31 @@ pub enum Error {
     },
     /// A tensor operation failed: a fault of this program, or of the device.
     #[error("tensor operation failed: {}", sentence(.0))]
-    Candle(#[from] candle_core::Error),
+    Candle(candle_core::Error),
+    /// Results that should agree do not.
+    #[error("{0}")]
+    Disagreement(String),
     /// A table operation failed: a fault of this program.
     #[error("table operation failed: {0}")]
     Polars(#[from] polars::error::PolarsError),
     /// Anything else that should not have happened.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+impl From<candle_core::Error> for Error {
+    /// A device without enough memory is for the user to mend, everything else is a fault.
+    fn from(error: candle_core::Error) -> Self {
+        let text = sentence(&error);
+        // The driver's and cuBLAS's names for it; candle wraps both in a type of its own.
+        if ["CUDA_ERROR_OUT_OF_MEMORY", "ALLOC_FAILED"].iter().any(|name| text.contains(name)) {
+            return Self::Request(format!(
+                "the device has too little free memory ({text}): use a smaller batch (in the profile's [training] \
+                 section), stop other programs on it, or use --device cpu"
+            ));
+        }
+        Self::Candle(error)
+    }
 }
 
 /// A candle error without the stack trace that it carries where `RUST_BACKTRACE` is set.
@@ -76,7 +94,35 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Request(_) | Self::File { .. } | Self::Line { .. } | Self::Io { .. } => 2,
-            Self::Candle(_) | Self::Polars(_) | Self::Internal(_) => 1,
+            Self::Candle(_) | Self::Polars(_) | Self::Disagreement(_) | Self::Internal(_) => 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_without_memory_is_for_the_user_to_mend() {
+        // As cudarc words them.
+        for text in ["DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")", "CUBLAS_STATUS_ALLOC_FAILED"] {
+            let error = Error::from(candle_core::Error::Cuda(text.into()).bt());
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("smaller batch"), "{error}");
+            assert_eq!(error.to_string().lines().count(), 1);
+        }
+        assert_eq!(Error::from(candle_core::Error::Cuda("CUDA_ERROR_LAUNCH_FAILED".into())).exit_code(), 1);
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    fn the_drivers_own_error_is_recognized() {
+        use candle_core::cuda_backend::{
+            CudaError,
+            cudarc::driver::{DriverError, sys::CUresult},
+        };
+        let error = CudaError::from(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY));
+        assert_eq!(Error::from(candle_core::Error::from(error)).exit_code(), 2);
     }
 }

@@ -3,13 +3,14 @@
 //!
 //! Data goes one way: [`dataset`] reads annotations, [`augment`] plans distortions, [`store`] keeps a prepared set
 //! on disk, [`train`] fits the [`model`] made of [`nn`] operations, [`evaluate`] turns predictions into statistics,
-//! [`report`] into Markdown and figures. [`inspect`] looks at a data set beforehand; [`predict`] and [`export`] use a
-//! trained network afterwards.
+//! [`report`] into Markdown and figures. [`inspect`] looks at a data set beforehand, [`doctor`] at a device; [`predict`]
+//! and [`export`] use a trained network afterwards.
 
 pub mod attribute;
 pub mod augment;
 pub mod config;
 pub mod dataset;
+pub mod doctor;
 pub mod error;
 pub mod evaluate;
 pub mod export;

@@ -2,6 +2,7 @@
 
 mod augment;
 mod compare;
+mod doctor;
 mod evaluate;
 mod export;
 mod faces;
@@ -38,6 +39,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::RunCell(options) => run_cell::run(options),
         Command::Predict(options) => predict::run(options),
         Command::Export(options) => export::run(options),
+        Command::Doctor(options) => doctor::run(options),
         Command::Profile(options) => profile::run(options),
     }
 }

@@ -32,8 +32,9 @@ pub(super) fn train_on(
     command: &str,
     progress: &Progress,
 ) -> Result<Vec<Outcome>> {
-    let (device, device_name) = select_device(&compute.device)?;
-    let profile = selection.profile()?;
+    let mut profile = selection.profile()?;
+    profile.compute.tf32 |= compute.tf32;
+    let (device, device_name) = select_device(&compute.device, profile.compute.tf32, progress)?;
     let data = Reader::open(prepared)?;
     let request = Request {
         data: &data,

@@ -28,6 +28,9 @@ pub struct Profile {
     pub images: ImagePolicy,
     /// The optimizer, but for its schedule.
     pub optimizer: Optimizer,
+    /// How numbers are computed with.
+    #[serde(default, skip_serializing_if = "Compute::is_default")]
+    pub compute: Compute,
     /// Steps between two lines of `metrics.jsonl`.
     pub log_every: usize,
     /// Steps between two passes over the validation split, where the data set has one.
@@ -50,6 +53,21 @@ pub struct ImagePolicy {
     pub crop: Crop,
     /// Whether every second training image is mirrored, at random.
     pub flip: bool,
+}
+
+/// How numbers are computed with: in single precision, unless told otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compute {
+    /// Whether matrix products on a CUDA device round their factors to ten bits of mantissa.
+    #[serde(default)]
+    pub tf32: bool,
+}
+
+impl Compute {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Where a training input is cut out.
@@ -261,6 +279,8 @@ impl Profile {
                 .map_or("0.0005 for Baseline and 0.001 for the others".to_owned(), |d| format!("{d} for all variants"))
         };
         compare("Weight decay", decay(self), decay(&paper));
+        let precision = |profile: &Self| if profile.compute.tf32 { "TF32" } else { "single" }.to_owned();
+        compare("The precision of matrix products", precision(self), precision(&paper));
         let training = self.training(dataset)?;
         if let Some(theirs) = paper.training.get(dataset.label()).filter(|_| dataset != dataset::Name::Synthetic) {
             compare("The batch size", training.batch.to_string(), theirs.batch.to_string());

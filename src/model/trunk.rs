@@ -25,6 +25,23 @@ const HIDDEN: usize = 16;
 const LAYERS: [(usize, usize, usize, bool); 5] =
     [(11, 0, 1, true), (5, 2, 2, true), (3, 1, 1, false), (3, 1, 2, false), (3, 1, 2, true)];
 
+impl Architecture {
+    /// The most values that one operation of candle's reads or writes for one image: the input, what a convolution
+    /// unfolds for a group, or a map that it gives.
+    pub fn elements(&self) -> usize {
+        let (mut side, mut inputs) = (self.input, 3);
+        let mut most = inputs * side * side;
+        for (layer, ((kernel, padding, groups, pool), outputs)) in LAYERS.into_iter().zip(self.widths).enumerate() {
+            let stride = if layer == 0 { self.stride } else { 1 };
+            side = (side + 2 * padding - kernel) / stride + 1;
+            most = most.max(side * side * (inputs / groups * kernel * kernel).max(outputs));
+            side = if pool { (side - 3) / 2 + 1 } else { side };
+            inputs = outputs;
+        }
+        most.max(COUNT * self.branch.max(HIDDEN) * side * side)
+    }
+}
+
 /// The feature learning net.
 #[derive(Debug)]
 pub struct Trunk {

@@ -6,6 +6,7 @@
 //! from candle's own operations, for every other device and as the twin that tests compare with.
 
 use super::convolution::{self, Edge, Geometry};
+use super::portable::{Fixed, convolve, max_pool};
 use super::rows::{self, Channel};
 use super::{Moments, Statistics, batch_norm, tensors};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -73,12 +74,8 @@ impl ConvBlock {
     /// The same from candle's own operations, on any device.
     pub fn plain(&self, x: &Tensor, p: &ConvParameters, statistics: &Statistics) -> Result<(Tensor, Option<Moments>)> {
         let channels = p.bias.dim(0)?;
-        let z = x
-            .transpose(0, 1)?
-            .contiguous()?
-            .conv2d(&p.weight, self.padding, self.stride, 1, self.groups)?
-            .transpose(0, 1)?
-            .contiguous()?;
+        let fixed = Fixed { padding: self.padding, stride: self.stride, groups: self.groups };
+        let z = convolve(&x.transpose(0, 1)?.contiguous()?, &p.weight, fixed)?.transpose(0, 1)?.contiguous()?;
         let shape = z.dims().to_vec();
         let z = z.reshape((channels, ()))?.broadcast_add(&p.bias.unsqueeze(1)?)?;
         let (y, moments) = batch_norm(&z, &p.gamma, &p.beta, statistics, self.eps)?;
@@ -101,20 +98,6 @@ impl ConvBlock {
         }
         Ok(g)
     }
-}
-
-/// 3x3 max-pooling with stride 2 and no padding, one axis after the other, from candle operations with a right
-/// gradient (candle's own `max_pool2d` has none for windows that overlap). `[a, b, h, w]` to `[a, b, h', w']`.
-pub fn max_pool(x: &Tensor) -> Result<Tensor> {
-    fn along(x: &Tensor, axis: usize) -> Result<Tensor> {
-        let count = (x.dim(axis)? - 3) / 2 + 1;
-        let tap = |offset: usize| -> Result<Tensor> {
-            let picks: Vec<u32> = (0..count).map(|i| (2 * i + offset) as u32).collect();
-            x.index_select(&Tensor::new(picks, x.device())?, axis)
-        };
-        tap(0)?.maximum(&tap(1)?)?.maximum(&tap(2)?)
-    }
-    along(&along(x, 2)?.contiguous()?, 3)
 }
 
 /// What the way back needs.

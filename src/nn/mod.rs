@@ -16,14 +16,16 @@ mod matrix;
 mod norm;
 mod optimizer;
 mod parameters;
+mod portable;
 mod rows;
 mod scratch;
 mod tensors;
 
 pub use attention::{Edges, graph_attention, graph_attention_plain};
-pub use block::{ConvBlock, ConvParameters, max_pool};
+pub use block::{ConvBlock, ConvParameters};
 pub use branch::{BranchBlock, BranchMoments, BranchOutput, BranchParameters, BranchStatistics};
 pub use linear::{batched_linear, batched_linear_plain};
 pub use norm::{Moments, Statistics, batch_norm, standardize};
 pub use optimizer::{Group, Momentum};
 pub use parameters::Parameters;
+pub use portable::max_pool;

@@ -1,18 +1,49 @@
-//! The device that a run computes on.
+//! The device that a run computes on, what it says of itself, and what it can take.
 
 use crate::error::{Error, Result};
+use crate::model::Architecture;
+use crate::progress::Progress;
 use candle_core::Device;
+use serde::Serialize;
 
-/// `auto`, `cpu` or `cuda:N`: the device and what to call it in records. `auto` is the first CUDA device where this
-/// build and this machine have one, and the CPU otherwise.
-pub fn select(name: &str) -> Result<(Device, String)> {
-    match name {
-        "cpu" => Ok((Device::Cpu, "cpu".to_owned())),
-        "auto" => Ok(cuda(0).unwrap_or((Device::Cpu, "cpu".to_owned()))),
+/// `auto`, `cpu` or `cuda:N`: the device and what to call it in records, such as `cuda:0 (NVIDIA H100)`. `auto` is the
+/// first CUDA device where this build and this machine have one, and the CPU otherwise; a CUDA build says why.
+///
+/// `tf32` lets the matrix products of a CUDA device round their factors to ten bits of mantissa; the CPU has no such
+/// mode.
+pub fn select(name: &str, tf32: bool, progress: &Progress) -> Result<(Device, String)> {
+    let (device, name) = match name {
+        "cpu" => (Device::Cpu, "cpu".to_owned()),
+        "auto" => cuda(0).unwrap_or_else(|error| {
+            if cfg!(feature = "cuda") {
+                progress.say(format!("computing on the CPU: {error}"));
+            }
+            (Device::Cpu, "cpu".to_owned())
+        }),
         _ => match name.strip_prefix("cuda:").map(str::parse) {
-            Some(Ok(ordinal)) => cuda(ordinal),
-            _ => Err(Error::Request(format!("device {name} is not known: use auto, cpu, or cuda:N such as cuda:0"))),
+            Some(Ok(ordinal)) => cuda(ordinal)?,
+            _ => {
+                return Err(Error::Request(format!(
+                    "device {name} is not known: use auto, cpu, or cuda:N such as cuda:0"
+                )));
+            }
         },
+    };
+    match (tf32, device.is_cuda()) {
+        (true, false) => Err(Error::Request(
+            "TF32 (--tf32, or tf32 of the profile) is a mode of CUDA devices, not of the CPU".into(),
+        )),
+        (false, true) if cfg!(feature = "cudnn") && std::env::var("NVIDIA_TF32_OVERRIDE").as_deref() != Ok("0") => {
+            Err(Error::Request(
+                "this build convolves with cuDNN, which uses TF32 of its own accord: ask for it with --tf32, or set \
+                 NVIDIA_TF32_OVERRIDE=0 in the environment"
+                    .into(),
+            ))
+        }
+        _ => {
+            candle_core::cuda::set_gemm_reduced_precision_f32(tf32);
+            Ok((device, if tf32 { format!("{name}, TF32") } else { name }))
+        }
     }
 }
 
@@ -23,10 +54,109 @@ fn cuda(ordinal: usize) -> Result<(Device, String)> {
              --features cuda`, or use --device cpu"
         )));
     }
+    let there = count();
+    if there.is_some_and(|there| (1..=ordinal).contains(&there)) {
+        let last = there.unwrap_or_default() - 1;
+        return Err(Error::Request(format!(
+            "there is no device cuda:{ordinal} on this machine: the last one is cuda:{last}"
+        )));
+    }
     match Device::new_cuda(ordinal) {
-        Ok(device) => Ok((device, format!("cuda:{ordinal}"))),
+        Ok(device) => {
+            let model = facts(&device).map(|facts| format!(" ({})", facts.model)).unwrap_or_default();
+            Ok((device, format!("cuda:{ordinal}{model}")))
+        }
         Err(error) => Err(Error::Request(format!(
-            "device cuda:{ordinal} cannot be used ({error}): check `nvidia-smi`, or use --device cpu"
+            "device cuda:{ordinal} cannot be used ({}): see whether `nvidia-smi` lists it and whether its driver is of \
+             branch 580 or newer, or use --device cpu",
+            error.to_string().lines().next().unwrap_or_default()
         ))),
+    }
+}
+
+/// What a CUDA device says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeviceFacts {
+    /// Such as `NVIDIA H100`.
+    pub model: String,
+    /// Major and minor number.
+    pub compute_capability: (i32, i32),
+    /// Memory in bytes that no program holds at present.
+    pub free_bytes: usize,
+    /// All of its memory in bytes.
+    pub total_bytes: usize,
+}
+
+/// The facts of a CUDA device; none of the CPU.
+#[cfg(feature = "cuda")]
+pub fn facts(device: &Device) -> Option<DeviceFacts> {
+    let stream = device.as_cuda_device().ok()?.cuda_stream();
+    let context = stream.context();
+    let (free_bytes, total_bytes) = context.mem_get_info().ok()?;
+    Some(DeviceFacts {
+        model: context.name().ok()?,
+        compute_capability: context.compute_capability().ok()?,
+        free_bytes,
+        total_bytes,
+    })
+}
+
+/// The facts of a CUDA device: this build has none.
+#[cfg(not(feature = "cuda"))]
+pub fn facts(_: &Device) -> Option<DeviceFacts> {
+    None
+}
+
+/// How many CUDA devices there are, where a driver can say.
+#[cfg(feature = "cuda")]
+fn count() -> Option<usize> {
+    let count = candle_core::cuda_backend::cudarc::driver::CudaContext::device_count().ok()?;
+    usize::try_from(count).ok()
+}
+
+#[cfg(not(feature = "cuda"))]
+fn count() -> Option<usize> {
+    None
+}
+
+/// Refuses batches of which a CUDA device would compute a part only: launches there are counted in 32 bits, and candle
+/// cuts larger counts off without a word.
+pub fn check_batch(device: &Device, architecture: &Architecture, batch: usize) -> Result<()> {
+    if !device.is_cuda() {
+        return Ok(());
+    }
+    bounded(architecture, batch)
+}
+
+fn bounded(architecture: &Architecture, batch: usize) -> Result<()> {
+    let most = u32::MAX as usize / architecture.elements().max(1);
+    if batch <= most {
+        return Ok(());
+    }
+    Err(Error::Request(format!(
+        "a batch of {batch} is too large for a CUDA device: with this network it takes at most {most} images (the batch \
+         in the profile's [training] section)"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_beyond_32_bits_of_elements_is_refused_with_the_largest_one() {
+        // conv1 unfolds 3 * 11 * 11 values for each of 55 * 55 places; 2^32 / (363 * 3025) = 3911.3.
+        assert!(bounded(&Architecture::PAPER, 3911).is_ok());
+        let error = bounded(&Architecture::PAPER, 3912).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("at most 3911 images"), "{error}");
+        assert!(check_batch(&Device::Cpu, &Architecture::PAPER, 3912).is_ok());
+    }
+
+    #[test]
+    fn tf32_on_the_cpu_is_refused() {
+        let error = select("cpu", true, &Progress::new(true)).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("TF32"), "{error}");
     }
 }

@@ -16,8 +16,8 @@ mod trainer;
 
 pub use batches::{Batch, Batches, Faces, Preload};
 pub use checkpoint::Checkpoint;
-pub use device::select as select_device;
+pub use device::{DeviceFacts, check_batch, facts as device_facts, select as select_device};
 pub use plan::{Cell, Plan, cells, plans};
 pub use session::{Losses, Outputs, Session};
 pub use trained::Trained;
-pub use trainer::{Outcome, Request, train};
+pub use trainer::{Outcome, Request, cpu_features, train};

@@ -3,6 +3,7 @@
 
 use super::batches::{Batches, Faces, Preload, ahead, targets};
 use super::checkpoint::Checkpoint;
+use super::device::check_batch;
 use super::divergence;
 use super::events::{self, Value, heat_map};
 use super::features::{Features, pictures};
@@ -218,6 +219,7 @@ impl<'a> Trainer<'a> {
         let runs: Vec<Run> = plan.variants.iter().map(|variant| Run::new(request, dataset, *variant, seed)).collect();
         let (device, _) = request.device;
         let profile = request.profile;
+        check_batch(device, &profile.network, training.batch)?;
         let mut session = Session::new(&profile.network, plan, &profile.optimizer, seed, NetworkPath::Fast, device)?;
         if plan.fln == Fln::FrozenBaseline {
             session.load_trunk(&baseline(request, dataset, seed)?)?;
@@ -544,7 +546,7 @@ fn share(part: Duration, whole: Duration) -> f64 {
 }
 
 /// The processor's vector extensions that decide which loops run.
-fn cpu_features() -> Vec<String> {
+pub fn cpu_features() -> Vec<String> {
     #[cfg(target_arch = "x86_64")]
     let found = [
         ("avx2", std::arch::is_x86_feature_detected!("avx2")),

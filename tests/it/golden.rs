@@ -234,3 +234,201 @@ fn convolution_blocks_of_odd_shapes_agree_with_pytorch() {
         }
     }
 }
+
+/// Tensors of `tests/golden/ops.safetensors`.
+fn operations() -> Fixture {
+    let path = format!("{}/tests/golden/ops.safetensors", env!("CARGO_MANIFEST_DIR"));
+    Fixture(candle_core::safetensors::load(path, &Device::Cpu).unwrap().into_iter().collect())
+}
+
+#[test]
+fn max_pools_of_odd_shapes_agree_with_pytorch() {
+    let fixture = operations();
+    for case in ["side13", "side8", "side3"] {
+        let get = |name: &str| fixture.get(&format!("ops/max_pool/{case}/{name}"));
+        let x = Var::from_tensor(get("input")).unwrap();
+        let y = gal_bench::nn::max_pool(x.as_tensor()).unwrap();
+        assert_close(&format!("{case} output"), &y, get("output"), 0.0, 0.0);
+        let gradients = (&y * get("output_grad")).unwrap().sum_all().unwrap().backward().unwrap();
+        assert_close(&format!("{case} gradient"), gradients.get(&x).unwrap(), get("grad/input"), 1e-6, 0.0);
+    }
+}
+
+#[test]
+fn branches_of_odd_shapes_agree_with_pytorch() {
+    use gal_bench::nn::{BranchBlock, BranchParameters, BranchStatistics};
+    let fixture = operations();
+    for (case, plain) in ["branch", "branch_odd", "branch_single"].into_iter().flat_map(|c| [(c, false), (c, true)]) {
+        let get = |name: &str| fixture.get(&format!("ops/{case}/{name}"));
+        let var = |name: &str| Var::from_tensor(get(name)).unwrap();
+        let x = Var::from_tensor(&get("input").transpose(0, 1).unwrap().contiguous().unwrap()).unwrap();
+        let names = [
+            "conv.weight",
+            "bn.weight",
+            "bn.bias",
+            "pse.conv1.weight",
+            "pse.bn.weight",
+            "pse.bn.bias",
+            "pse.conv2.weight",
+            "pse.conv2.bias",
+            "conv.bias",
+            "pse.conv1.bias",
+        ];
+        let variables = names.map(var);
+        let [weight, gamma, beta, mask_weight, mask_gamma, mask_beta, mask_out_weight, mask_out_bias, bias, mask_bias] =
+            variables.each_ref().map(|variable| variable.as_tensor().clone());
+        let p = BranchParameters {
+            weight,
+            bias,
+            gamma,
+            beta,
+            mask_weight,
+            mask_bias,
+            mask_gamma,
+            mask_beta,
+            mask_out_weight,
+            mask_out_bias,
+        };
+        let block = BranchBlock { eps: 1e-3, gated: true };
+        let run = if plain { BranchBlock::plain } else { BranchBlock::forward };
+        let out = run(&block, x.as_tensor(), &p, &BranchStatistics::Batch).unwrap();
+        let close = |name: &str, found: &Tensor, floor: f64| {
+            assert_close(&format!("{case} {name}, plain {plain}"), found, get(name), 1e-4, floor);
+        };
+        // Theirs have the picture first, ours the attribute.
+        let swap = |t: &Tensor, axes: &[usize]| t.permute(axes).unwrap().contiguous().unwrap();
+        let (a, c, batch) = out.pooled.dims3().unwrap();
+        let side = get("input").dim(3).unwrap();
+        close("pooled", &swap(&out.pooled, &[2, 0, 1]), 0.0);
+        close("mask", &swap(&out.mask.reshape((a, batch, side, side)).unwrap(), &[1, 0, 2, 3]), 0.0);
+        let gated = out.gated.unwrap().reshape((a, c, batch, side, side)).unwrap();
+        close("gated", &swap(&gated, &[2, 0, 1, 3, 4]), 0.0);
+        let moments = out.moments.unwrap();
+        for (name, found) in [
+            ("bn.mean", &moments.features.mean),
+            ("bn.var", &moments.features.variance),
+            ("pse.bn.mean", &moments.mask.mean),
+            ("pse.bn.var", &moments.mask.variance),
+        ] {
+            close(name, found, 1e-6);
+        }
+        let dy = swap(get("pooled_grad"), &[1, 2, 0]);
+        let gradients = (&out.pooled * dy).unwrap().sum_all().unwrap().backward().unwrap();
+        // Some gradients are nearly zero: rounding is measured against the largest.
+        let norms = names[..8].iter().map(|name| get(&format!("grad/{name}"))).map(|g| difference(g, g).1);
+        let floor = 1e-6 * norms.fold(0.0, f64::max);
+        close("grad/input", &swap(gradients.get(&x).unwrap(), &[1, 0, 2, 3]), floor);
+        for (name, variable) in names[..8].iter().zip(&variables) {
+            close(&format!("grad/{name}"), gradients.get(variable).unwrap(), floor);
+        }
+    }
+}
+
+/// `hash(name, i)` of `tests/golden/README.md`.
+fn hash(name: &str, index: u64) -> u64 {
+    let start = name
+        .bytes()
+        .fold(0xCBF2_9CE4_8422_2325_u64, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3));
+    let z = start.wrapping_add(index).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// A parameter or running statistic of the paper-size fixture, by the formulas of `tests/golden/README.md`.
+fn formula(name: &str, shape: &[usize]) -> Tensor {
+    let fan_in = match name {
+        "branch.pse.conv1.weight" => 1,
+        _ if name.starts_with("conv") => shape[1..].iter().product(),
+        _ => shape[shape.len() - 1],
+    } as f64;
+    let value = |u: f32| match name {
+        _ if name.ends_with("bn.weight") => 1.0 + 0.1 * u,
+        "cln.node.weight" => (0.3 / fan_in).sqrt() as f32 * u,
+        _ if gal_bench::model::decays(name) => (3.0 / fan_in).sqrt() as f32 * u,
+        _ if name.ends_with("bn.bias") && name != "data_bn.bias" => 0.1 * u + if u < 0.0 { -2.0 } else { 2.0 },
+        "data_bn.running_mean" => 128.0 + 10.0 * u,
+        "data_bn.running_var" => 5000.0 + 500.0 * u,
+        _ if name.ends_with("running_var") => 1.0 + 0.5 * u,
+        _ => 0.1 * u,
+    };
+    let unit = |i: u64| (hash(name, i) >> 40) as f32 / 8_388_608.0 - 1.0;
+    let count = shape.iter().product::<usize>() as u64;
+    Tensor::from_vec((0..count).map(|i| value(unit(i))).collect::<Vec<_>>(), shape, &Device::Cpu).unwrap()
+}
+
+/// The places of a tensor that the paper-size fixture holds.
+fn sample(tensor: &Tensor) -> Tensor {
+    let flat = tensor.flatten_all().unwrap();
+    let n = flat.elem_count() as u64;
+    if n <= 256 {
+        return flat;
+    }
+    let places: Vec<u32> = (0..256).map(|j| (j * n / 256 + hash("sample", j) % (n / 256)) as u32).collect();
+    flat.index_select(&Tensor::new(places, &Device::Cpu).unwrap(), 0).unwrap()
+}
+
+#[test]
+fn the_paper_size_network_agrees_with_pytorch_on_both_paths() {
+    let fixture = Fixture::read("paper");
+    let architecture = Architecture { decay: fixture.scalar("paper/decay"), ..Architecture::PAPER };
+    let pixels: Vec<f32> = (0..2 * 3 * 227 * 227).map(|i| (hash("pictures/78", i) >> 56) as f32).collect();
+    let pixels = Tensor::from_vec(pixels, (2, 3, 227, 227), &Device::Cpu).unwrap();
+    let first = pixels.flatten_all().unwrap().narrow(0, 0, 16).unwrap();
+    assert_close("pixels", &first, &fixture.get("paper/formula/pixels").to_dtype(DType::F32).unwrap(), 0.0, 0.0);
+    let pixels = pixels.transpose(0, 1).unwrap().contiguous().unwrap();
+    let targets = one_hot(fixture.get("paper/labels"));
+    for (path, pass) in [Path::Fast, Path::Plain].into_iter().flat_map(|p| [(p, Pass::Train), (p, Pass::Evaluate)]) {
+        let (of_trunk, of_cln) = (Parameters::new(0), Parameters::new(0));
+        let trunk = Trunk::new(&architecture, path, &of_trunk, &Device::Cpu).unwrap();
+        let cln = CorrelationNet::new(&architecture, (Affinity::Learned, NodeLayout::Own), path, &of_cln, &Device::Cpu)
+            .unwrap();
+        let values = |name: &String, like: &Var| {
+            let value = formula(name, like.dims());
+            let start = value.flatten_all().unwrap().narrow(0, 0, value.elem_count().min(4)).unwrap();
+            assert_close(name, &start, fixture.get(&format!("paper/formula/{name}")), 1e-7, 0.0);
+            (name.clone(), value)
+        };
+        let all = |map: &BTreeMap<String, Var>| map.iter().map(|(n, v)| values(n, v)).collect::<BTreeMap<_, _>>();
+        of_trunk.load(&all(&of_trunk.all())).unwrap();
+        of_cln.load(&all(&of_cln.all())).unwrap();
+        trunk.load_running(&all(trunk.running())).unwrap();
+        let case = if pass == Pass::Train { "paper/train2" } else { "paper/eval2" };
+        let out = trunk.forward(&pixels, pass, true).unwrap();
+        let refined = cln.forward(out.gated.as_ref().unwrap()).unwrap();
+        let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
+        let close = |name: &str, found: &Tensor, floor: f64| {
+            assert_close(
+                &format!("{case}/{name}, {path:?}"),
+                found,
+                fixture.get(&format!("{case}/{name}")),
+                1e-4,
+                floor,
+            );
+        };
+        close("fln", &logits(&out.logits), 0.0);
+        close("cln", &logits(&refined.logits), 0.0);
+        close("loss_fln", &fln, 0.0);
+        close("loss_cln", &cln, 0.0);
+        close("affinity", &refined.affinity, 0.0);
+        if pass == Pass::Evaluate {
+            continue;
+        }
+        for (name, running) in trunk.running() {
+            close(&format!("running/{name}"), &sample(running), 1e-5);
+        }
+        let gradients = (fln + cln).unwrap().backward().unwrap();
+        let variables: BTreeMap<String, Var> = of_trunk.all().into_iter().chain(of_cln.all()).collect();
+        let largest = variables.keys().map(|n| fixture.scalar(&format!("{case}/grad_norm/{n}"))).fold(0.0, f64::max);
+        for (name, variable) in &variables {
+            let gradient = gradients.get(variable).unwrap();
+            close(&format!("grad/{name}"), &sample(gradient), 1e-6 * largest);
+            let (norm, expected) =
+                (difference(gradient, gradient).1, fixture.scalar(&format!("{case}/grad_norm/{name}")));
+            assert!(
+                (norm - expected).abs() <= 1e-4 * expected + 1e-6 * largest,
+                "{name}: norm {norm}, PyTorch {expected}"
+            );
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Each module and those of ours that it may use, besides what everyone may.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("dataset", &[]),
     ("augment", &[]),
     ("store", &["dataset", "augment"]),
@@ -13,6 +13,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("train", &["dataset", "store", "model", "nn", "config"]),
     ("evaluate", &["config"]),
     ("report", &["evaluate", "config"]),
+    ("doctor", &["nn", "model", "train", "config"]),
     ("predict", &["train", "model", "store", "dataset"]),
     ("export", &["train", "model"]),
     ("inspect", &["dataset", "augment", "store", "evaluate", "report"]),

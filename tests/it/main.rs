@@ -7,6 +7,7 @@ mod bad_input;
 mod cells;
 mod compare;
 mod dataset;
+mod doctor;
 mod figures;
 mod golden;
 mod house;

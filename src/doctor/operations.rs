@@ -1,0 +1,244 @@
+//! Each operation of [`crate::nn`] at odd sizes: grouped, with a stride that leaves rows over, one image, small maps.
+
+use super::{Check, Named, Side, Tolerances, compare, numbers};
+use crate::error::Result;
+use crate::model::{Path, loss};
+use crate::nn::{
+    BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, Edges, Group, Moments, Momentum,
+    Statistics, batched_linear, batched_linear_plain, graph_attention, graph_attention_plain, standardize,
+};
+use candle_core::{Tensor, Var};
+
+/// Name, batch, channels in and out, side, kernel, stride, padding, groups, pool.
+type Row = (&'static str, usize, usize, usize, usize, usize, usize, usize, usize, bool);
+const CONVOLUTIONS: [Row; 6] = [
+    ("convolution 11x11, stride 4 with rows left over, pool", 5, 3, 7, 42, 11, 4, 0, 1, true),
+    ("convolution 11x11, stride 2, one image, pool", 1, 3, 12, 38, 11, 2, 0, 1, true),
+    ("convolution 5x5 in two groups, pool", 4, 6, 10, 13, 5, 1, 2, 2, true),
+    ("convolution 3x3", 4, 16, 24, 13, 3, 1, 1, 1, false),
+    ("convolution 3x3 in two groups, 6x6 map, pool", 4, 24, 16, 6, 3, 1, 1, 2, true),
+    ("convolution 3x3 in two groups, 3x3 map, one image", 1, 6, 4, 3, 3, 1, 1, 2, false),
+];
+
+/// Results and gradients.
+type Both = (Named, Named);
+
+pub(super) fn examine(reference: Side, examined: Side, tolerances: Tolerances, note: &mut impl FnMut(Check)) {
+    let mut both = |name: &str, run: &dyn Fn(Side) -> Result<Both>| {
+        let (expected, found) = (run(reference), run(examined));
+        let split = |result: Result<Both>| match result {
+            Ok((forward, backward)) => (Ok(forward), Ok(backward)),
+            Err(error) => {
+                let text = error.to_string();
+                (Err(error), Err(crate::Error::Internal(text)))
+            }
+        };
+        let ((expected, expected_back), (found, found_back)) = (split(expected), split(found));
+        note(compare(&format!("{name}: forward"), tolerances.forward, expected, found));
+        note(compare(&format!("{name}: backward"), tolerances.backward, expected_back, found_back));
+    };
+    for row in CONVOLUTIONS {
+        both(row.0, &|side| convolution(row, side));
+    }
+    both("branches", &branches);
+    both("batched linear", &linear);
+    both("graph attention, learned", &|side| attention(side, false));
+    both("graph attention, fixed", &|side| attention(side, true));
+    both("loss", &cross_entropy);
+    for (name, run) in [("standardization", pixels as fn(Side) -> Result<Named>), ("momentum", momentum)] {
+        note(compare(name, tolerances.forward, run(reference), run(examined)));
+    }
+    let running = |side| convolution_with_running_statistics(CONVOLUTIONS[4], side);
+    note(compare("convolution with running statistics", tolerances.forward, running(reference), running(examined)));
+}
+
+fn variable(name: &str, shape: &[usize], range: (f32, f32), side: Side) -> Result<Var> {
+    Ok(Var::from_tensor(&numbers(name, shape, range, side.device)?)?)
+}
+
+/// Gradients of `variables` for a gradient of `y` made of random numbers.
+fn gradients(y: &Tensor, variables: &[(&str, &Var)], side: Side) -> Result<Named> {
+    let store = (y * numbers("gradient", y.dims(), (0.0, 1.0), side.device)?)?.sum_all()?.backward()?;
+    let of = |(name, variable): &(&str, &Var)| {
+        let none = || crate::Error::Internal(format!("{name} has no gradient"));
+        Ok((format!("gradient of {name}"), store.get(variable).ok_or_else(none)?.clone()))
+    };
+    variables.iter().map(of).collect()
+}
+
+struct Convolution {
+    block: ConvBlock,
+    x: Var,
+    weight: Var,
+    gamma: Var,
+    beta: Var,
+    parameters: ConvParameters,
+}
+
+fn set_up(
+    (name, batch, inputs, outputs, size, kernel, stride, padding, groups, pool): Row,
+    side: Side,
+) -> Result<Convolution> {
+    let of = |part: &str, shape: &[usize], range| variable(&format!("{name} {part}"), shape, range, side);
+    let fan_in = inputs / groups * kernel * kernel;
+    let x = of("x", &[inputs, batch, size, size], (0.3, 1.7))?;
+    let weight = of("weight", &[outputs, inputs / groups, kernel, kernel], (0.0, (3.0 / fan_in as f32).sqrt()))?;
+    let (gamma, beta) = (of("gamma", &[outputs], (1.0, 0.3))?, of("beta", &[outputs], (0.0, 0.5))?);
+    let bias = of("bias", &[outputs], (0.0, 0.1))?;
+    let [w, b, g, s] = [&weight, &bias, &gamma, &beta].map(|variable| variable.as_tensor().clone());
+    let parameters = ConvParameters { weight: w, bias: b, gamma: g, beta: s };
+    let block = ConvBlock { groups, stride, padding, pool, eps: 1e-3 };
+    Ok(Convolution { block, x, weight, gamma, beta, parameters })
+}
+
+fn convolution(row: Row, side: Side) -> Result<Both> {
+    let c = set_up(row, side)?;
+    let run = if side.path == Path::Fast { ConvBlock::forward } else { ConvBlock::plain };
+    let (y, moments) = run(&c.block, c.x.as_tensor(), &c.parameters, &Statistics::Batch)?;
+    let moments = moments.ok_or_else(|| crate::Error::Internal("no moments".to_owned()))?;
+    let variables = [("the input", &c.x), ("the weights", &c.weight), ("gamma", &c.gamma), ("beta", &c.beta)];
+    let back = gradients(&y, &variables, side)?;
+    Ok((vec![("output".into(), y), ("mean".into(), moments.mean), ("variance".into(), moments.variance)], back))
+}
+
+fn convolution_with_running_statistics(row: Row, side: Side) -> Result<Named> {
+    let c = set_up(row, side)?;
+    let run = if side.path == Path::Fast { ConvBlock::forward } else { ConvBlock::plain };
+    let of = |name: &str, range| numbers(name, &[row.3], range, side.device);
+    let statistics =
+        Statistics::Running(Moments { mean: of("mean", (0.0, 0.2))?, variance: of("variance", (1.0, 0.5))? });
+    let p = &c.parameters;
+    let frozen = ConvParameters {
+        weight: p.weight.detach(),
+        bias: p.bias.detach(),
+        gamma: p.gamma.detach(),
+        beta: p.beta.detach(),
+    };
+    Ok(vec![("output".into(), run(&c.block, &c.x.as_detached_tensor(), &frozen, &statistics)?.0)])
+}
+
+fn branches(side: Side) -> Result<Both> {
+    let (a, c, i, hidden) = (5, 7, 12, 16);
+    let of = |name: &str, shape: &[usize], range| variable(&format!("branches {name}"), shape, range, side);
+    let x = of("x", &[i, 3, 6, 6], (0.0, 1.7))?;
+    let weight = of("weight", &[a, c, i], (0.0, 0.5))?;
+    let (gamma, beta) = (of("gamma", &[a, c], (1.0, 0.3))?, of("beta", &[a, c], (0.0, 0.5))?);
+    let mask_weight = of("mask weight", &[a, hidden], (0.0, 1.7))?;
+    let mask_gamma = of("mask gamma", &[a, hidden], (1.0, 0.3))?;
+    let mask_beta = of("mask beta", &[a, hidden], (0.0, 0.5))?;
+    let out_weight = of("mask output weight", &[a, hidden], (0.0, 0.4))?;
+    let out_bias = of("mask output bias", &[a], (0.0, 0.1))?;
+    let p = BranchParameters {
+        weight: weight.as_tensor().clone(),
+        bias: numbers("branches bias", &[a, c], (0.0, 0.1), side.device)?,
+        gamma: gamma.as_tensor().clone(),
+        beta: beta.as_tensor().clone(),
+        mask_weight: mask_weight.as_tensor().clone(),
+        mask_bias: numbers("branches mask bias", &[a, hidden], (0.0, 0.1), side.device)?,
+        mask_gamma: mask_gamma.as_tensor().clone(),
+        mask_beta: mask_beta.as_tensor().clone(),
+        mask_out_weight: out_weight.as_tensor().clone(),
+        mask_out_bias: out_bias.as_tensor().clone(),
+    };
+    let block = BranchBlock { eps: 1e-3, gated: true };
+    let run = if side.path == Path::Fast { BranchBlock::forward } else { BranchBlock::plain };
+    let out = run(&block, x.as_tensor(), &p, &BranchStatistics::Batch)?;
+    let variables = [
+        ("the input", &x),
+        ("the weights", &weight),
+        ("gamma", &gamma),
+        ("beta", &beta),
+        ("the mask's weights", &mask_weight),
+        ("the mask's gamma", &mask_gamma),
+        ("the mask's beta", &mask_beta),
+        ("the mask's output weights", &out_weight),
+        ("the mask's output bias", &out_bias),
+    ];
+    let back = gradients(&out.pooled, &variables, side)?;
+    let mut forward: Named = vec![("pooled".into(), out.pooled), ("mask".into(), out.mask)];
+    forward.extend(out.gated.map(|gated| ("gated".into(), gated)));
+    Ok((forward, back))
+}
+
+fn linear(side: Side) -> Result<Both> {
+    let (w, x) =
+        (variable("linear w", &[5, 3, 17], (0.0, 1.0), side)?, variable("linear x", &[5, 17, 9], (0.0, 1.0), side)?);
+    let bias = variable("linear bias", &[5, 3], (0.0, 1.0), side)?;
+    let run = if side.path == Path::Fast { batched_linear } else { batched_linear_plain };
+    let y = run(w.as_tensor(), x.as_tensor(), Some(bias.as_tensor()))?;
+    let back = gradients(&y, &[("w", &w), ("x", &x), ("the bias", &bias)], side)?;
+    Ok((vec![("output".into(), y)], back))
+}
+
+fn attention(side: Side, fixed: bool) -> Result<Both> {
+    let v = variable("attention", &[3, 11, 14], (0.0, 0.5), side)?;
+    let u = variable("attention's values", &[3, 11, 14], (0.0, 0.5), side)?;
+    let edges =
+        if fixed { Edges::Fixed(numbers("edges", &[11, 11], (0.1, 0.1), side.device)?) } else { Edges::Learned };
+    let run = if side.path == Path::Fast { graph_attention } else { graph_attention_plain };
+    let (refined, weights) = run(v.as_tensor(), u.as_tensor(), &edges)?;
+    let nodes = [("the values", &u), ("the nodes", &v)];
+    // Fixed edges do not look at the nodes.
+    let back = gradients(&refined, &nodes[..if fixed { 1 } else { 2 }], side)?;
+    Ok((vec![("refined".into(), refined), ("weights".into(), weights)], back))
+}
+
+fn cross_entropy(side: Side) -> Result<Both> {
+    let logits = variable("logits", &[40, 2, 5], (0.0, 3.0), side)?;
+    let yes = numbers("labels", &[40, 5], (0.0, 1.0), side.device)?.ge(0.0)?.to_dtype(candle_core::DType::F32)?;
+    let targets = Tensor::stack(&[&(1.0 - &yes)?, &yes], 1)?;
+    let value = loss(logits.as_tensor(), &targets)?;
+    let back = gradients(&value, &[("the logits", &logits)], side)?;
+    Ok((vec![("loss".into(), value)], back))
+}
+
+fn pixels(side: Side) -> Result<Named> {
+    let x = numbers("pixels", &[3, 4, 21, 21], (127.0, 127.0), side.device)?;
+    Ok(vec![("standardized".into(), standardize(&x, &Statistics::Batch, 1e-3)?.0)])
+}
+
+/// Three steps with weight decay.
+fn momentum(side: Side) -> Result<Named> {
+    let w = variable("momentum", &[50, 70], (0.0, 1.0), side)?;
+    let group = Group { variables: vec![("w".to_owned(), w.clone())], rate: 2.0, decay: 0.01 };
+    let mut optimizer = Momentum::new(vec![group], 0.9)?;
+    for _ in 0..3 {
+        let gradients = w.as_tensor().sqr()?.sum_all()?.backward()?;
+        optimizer.step(&gradients, 0.1)?;
+    }
+    Ok(vec![("w".into(), w.as_detached_tensor())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn every_operation_agrees_on_the_cpus_two_paths() {
+        let side = |path| Side { device: &Device::Cpu, path };
+        let mut count = 0;
+        examine(side(Path::Fast), side(Path::Plain), Tolerances::new(false, 1.0), &mut |check: Check| {
+            assert!(check.agrees, "{}", check.line());
+            count += 1;
+        });
+        assert_eq!(count, 2 * (CONVOLUTIONS.len() + 5) + 3);
+    }
+
+    #[test]
+    fn a_wrong_operation_is_found() {
+        let side = Side { device: &Device::Cpu, path: Path::Plain };
+        let right = CONVOLUTIONS[3];
+        // The same numbers with another epsilon under batch norm's root.
+        let (expected, found) = (convolution(right, side).unwrap(), {
+            let mut c = set_up(right, side).unwrap();
+            c.block.eps = 0.1;
+            let (y, _) = c.block.plain(c.x.as_tensor(), &c.parameters, &Statistics::Batch).unwrap();
+            let variables = [("the input", &c.x), ("the weights", &c.weight), ("gamma", &c.gamma), ("beta", &c.beta)];
+            (vec![("output".to_owned(), y.clone())], gradients(&y, &variables, side).unwrap())
+        });
+        let output = expected.0.into_iter().take(1).collect();
+        assert!(!compare("forward", 1e-4, Ok(output), Ok(found.0)).agrees);
+        assert!(!compare("backward", 2e-3, Ok(expected.1), Ok(found.1)).agrees);
+    }
+}

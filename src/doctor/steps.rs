@@ -1,0 +1,96 @@
+//! Training steps of every variant on both sides, and how fast the device trains.
+
+use super::{Check, Named, Side, Tolerances, compare, numbers};
+use crate::attribute::COUNT;
+use crate::config::Profile;
+use crate::error::Result;
+use crate::model::{Fln, Path, VARIANTS};
+use crate::train::{Losses, Plan, Session, check_batch, plans};
+use candle_core::{DType, Device, Tensor};
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// Images a step where results are compared.
+const BATCH: usize = 8;
+/// Small, so that ten steps stay comparable.
+const RATE: f64 = 1e-3;
+/// Steps that are timed.
+const TIMED: usize = 3;
+
+pub(super) fn examine(
+    profile: &Profile,
+    reference: Side,
+    examined: Side,
+    tolerances: Tolerances,
+    note: &mut impl FnMut(Check),
+) {
+    for plan in plans(&VARIANTS, profile) {
+        let names: Vec<&str> = plan.variants.iter().map(|variant| variant.title).collect();
+        let names = names.join(", ");
+        for (steps, tolerance) in [(1, tolerances.backward), (10, tolerances.ten_steps)] {
+            let name = format!("{names}: {steps} training step{}", if steps == 1 { "" } else { "s" });
+            let side = |side| after(profile, &plan, side, steps);
+            note(compare(&name, tolerance, side(reference), side(examined)));
+        }
+    }
+}
+
+fn batch(profile: &Profile, size: usize, step: usize, device: &Device) -> Result<(Tensor, Tensor)> {
+    let side = profile.network.input;
+    let pixels = numbers(&format!("pixels {step}"), &[3, size, side, side], (127.5, 127.5), device)?;
+    let yes = numbers(&format!("labels {step}"), &[COUNT, size], (0.0, 1.0), device)?.ge(0.0)?.to_dtype(DType::F32)?;
+    Ok((pixels, Tensor::stack(&[&(1.0 - &yes)?, &yes], 1)?.contiguous()?))
+}
+
+fn session(profile: &Profile, plan: &Plan, side: Side) -> Result<Session> {
+    let mut session = Session::new(&profile.network, plan, &profile.optimizer, 0, side.path, side.device)?;
+    if plan.fln == Fln::FrozenBaseline {
+        // Any trunk will do; a fresh one has running statistics that fit no picture.
+        let baseline = Plan { fln: Fln::Trained, weight_decay: plan.weight_decay, variants: vec![VARIANTS[0]] };
+        let reference = Side { device: &Device::Cpu, path: Path::Fast };
+        let mut trained = self::session(profile, &baseline, reference)?;
+        for step in 0..3 {
+            let (pixels, targets) = batch(profile, BATCH, step, reference.device)?;
+            step_on(&mut trained, &pixels, &targets)?;
+        }
+        let on_device = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_device(side.device)?));
+        let network = trained.network(&VARIANTS[0]).into_iter().map(on_device).collect::<Result<BTreeMap<_, _>>>()?;
+        session.load_trunk(&network)?;
+    }
+    Ok(session)
+}
+
+fn step_on(session: &mut Session, pixels: &Tensor, targets: &Tensor) -> Result<Losses> {
+    session.step(&session.features(pixels)?, targets, RATE)
+}
+
+/// The losses of each step, and the state and the probabilities after the last.
+fn after(profile: &Profile, plan: &Plan, side: Side, steps: usize) -> Result<Named> {
+    let mut session = session(profile, plan, side)?;
+    let mut losses = Vec::new();
+    for step in 0..steps {
+        let (pixels, targets) = batch(profile, BATCH, step, side.device)?;
+        let found = step_on(&mut session, &pixels, &targets)?;
+        losses.extend(found.fln.iter().chain(found.cln.values()).map(|loss| *loss as f32));
+    }
+    // Batch norm cancels the biases before it: their gradients are rounding.
+    let tells = |name: &str| name.ends_with(".weight") || name.starts_with("running/");
+    let mut results: Named = session.state().into_iter().filter(|(name, _)| tells(name)).collect();
+    results.push(("losses".to_owned(), Tensor::new(losses, &Device::Cpu)?));
+    Ok(results)
+}
+
+/// Images a second in training, the first step apart.
+pub(super) fn speed(profile: &Profile, device: &Device, size: usize) -> Result<f64> {
+    check_batch(device, &profile.network, size)?;
+    let plan = plans(&VARIANTS, profile).swap_remove(0);
+    let mut session = session(profile, &plan, Side { device, path: Path::Fast })?;
+    let (pixels, targets) = batch(profile, size, 0, device)?;
+    step_on(&mut session, &pixels, &targets)?;
+    let started = Instant::now();
+    for _ in 0..TIMED {
+        // Reading the losses waits for the device.
+        step_on(&mut session, &pixels, &targets)?;
+    }
+    Ok((TIMED * size) as f64 / started.elapsed().as_secs_f64())
+}

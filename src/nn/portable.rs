@@ -1,0 +1,126 @@
+//! Convolution and max-pooling from candle's own operations, on any device, with gradients that candle does not have in
+//! this form: its convolution goes back to the input through a kernel of plain loops, hands the weight gradient's
+//! operand over in an order that cuDNN's path does not take, and computes gradients that nobody asked for; its
+//! overlapping max-pool has none.
+
+use super::tensors;
+use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
+use std::sync::Mutex;
+
+/// Grouped convolution of `x` `[batch, in, h, w]` with `w` `[out, in / groups, k, k]`: `[batch, out, h', w']`.
+pub(super) fn convolve(x: &Tensor, w: &Tensor, fixed: Fixed) -> Result<Tensor> {
+    let Fixed { padding, stride, groups } = fixed;
+    let y = x.detach().conv2d(&w.detach(), padding, stride, 1, groups)?.contiguous()?;
+    if !x.track_op() && !w.track_op() {
+        return Ok(y);
+    }
+    x.apply_op2(w, Convolution { fixed, result: Mutex::new(Some(y)) })
+}
+
+/// 3x3 max-pooling with stride 2 and no padding, one axis after the other: `[a, b, h, w]` to `[a, b, h', w']`.
+pub fn max_pool(x: &Tensor) -> Result<Tensor> {
+    fn along(x: &Tensor, axis: usize) -> Result<Tensor> {
+        let count = (x.dim(axis)? - 3) / 2 + 1;
+        // Pairs from an even place on are the first two of three inputs, pairs from the next place on the last two.
+        let pairs = |first: usize| -> Result<Tensor> {
+            let mut shape = x.dims().to_vec();
+            shape.splice(axis..=axis, [count, 2]);
+            x.narrow(axis, first, 2 * count)?.contiguous()?.reshape(shape)
+        };
+        let tap = |pairs: &Tensor, place: usize| pairs.narrow(axis + 1, place, 1)?.squeeze(axis + 1)?.contiguous();
+        let (front, back) = (pairs(0)?, pairs(1)?);
+        tap(&front, 0)?.maximum(&tap(&front, 1)?)?.maximum(&tap(&back, 1)?)
+    }
+    along(&along(x, 2)?, 3)
+}
+
+/// What does not change about a convolution.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fixed {
+    pub(super) padding: usize,
+    pub(super) stride: usize,
+    pub(super) groups: usize,
+}
+
+/// Puts a result that candle has computed already under gradients of our own.
+struct Convolution {
+    fixed: Fixed,
+    result: Mutex<Option<Tensor>>,
+}
+
+impl Convolution {
+    fn take(&self) -> Result<Tensor> {
+        tensors::lock(&self.result)?.take().ok_or_else(|| candle_core::Error::Msg("a convolution runs once".to_owned()))
+    }
+
+    /// Of one group: as the convolution of its input with the gradient, steps and dilation exchanged.
+    fn weight_gradient(&self, x: &Tensor, w: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let (outputs, inputs) = (w.dim(0)? / self.fixed.groups, w.dim(1)?);
+        let of_group = |group: usize| -> Result<Tensor> {
+            let x = x.narrow(1, group * inputs, inputs)?.transpose(0, 1)?;
+            let dy = dy.narrow(1, group * outputs, outputs)?.transpose(0, 1)?.contiguous()?;
+            let dw = x.conv2d(&dy, self.fixed.padding, 1, self.fixed.stride, 1)?;
+            // Rows and columns that the stride leaves over answer to no weight.
+            dw.narrow(2, 0, w.dim(2)?)?.narrow(3, 0, w.dim(3)?)?.transpose(0, 1)
+        };
+        Tensor::cat(&(0..self.fixed.groups).map(of_group).collect::<Result<Vec<_>>>()?, 0)?.contiguous()
+    }
+
+    fn input_gradient(&self, x: &Tensor, w: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let Fixed { padding, stride, groups } = self.fixed;
+        let (outputs, inputs, k, _) = w.dims4()?;
+        let outputs = outputs / groups;
+        if stride == 1 && padding < k {
+            let reversed: Vec<u32> = (0..(k * k) as u32).rev().collect();
+            let flipped = w
+                .reshape((groups, outputs, inputs, k * k))?
+                .transpose(1, 2)?
+                .contiguous()?
+                .index_select(&Tensor::new(reversed, w.device())?, 3)?
+                .reshape((groups * inputs, outputs, k, k))?;
+            return dy.conv2d(&flipped, k - 1 - padding, 1, 1, groups)?.contiguous();
+        }
+        // No layer of the network comes here: the one with a stride is the first, whose input has no gradient.
+        let over =
+            |axis: usize| Ok::<_, candle_core::Error>(x.dim(axis)? + 2 * padding - k - (dy.dim(axis)? - 1) * stride);
+        if over(2)? != over(3)? {
+            bail!("the input gradient of a convolution with stride {stride} is for square maps, found {:?}", x.shape())
+        }
+        let of_group = |group: usize| {
+            let dy = dy.narrow(1, group * outputs, outputs)?.contiguous()?;
+            let w = w.narrow(0, group * outputs, outputs)?.contiguous()?;
+            dy.conv_transpose2d(&w, padding, over(2)?, stride, 1)
+        };
+        Tensor::cat(&(0..groups).map(of_group).collect::<Result<Vec<_>>>()?, 1)?.contiguous()
+    }
+}
+
+impl CustomOp2 for Convolution {
+    fn name(&self) -> &'static str {
+        "convolution"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        let y = self.take()?;
+        match &*y.storage_and_layout().0 {
+            Storage::Cpu(storage) => Ok((storage.clone(), y.shape().clone())),
+            _ => bail!("a convolution's result left its device"),
+        }
+    }
+
+    fn cuda_fwd(&self, _: &CudaStorage, _: &Layout, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+        use candle_core::backend::BackendStorage;
+        let y = self.take()?;
+        match &*y.storage_and_layout().0 {
+            Storage::Cuda(storage) => Ok((storage.try_clone(y.layout())?, y.shape().clone())),
+            _ => bail!("a convolution's result left its device"),
+        }
+    }
+
+    fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let dy = dy.contiguous()?;
+        let dx = x.track_op().then(|| self.input_gradient(&x.detach(), &w.detach(), &dy)).transpose()?;
+        let dw = w.track_op().then(|| self.weight_gradient(&x.detach(), &w.detach(), &dy)).transpose()?;
+        Ok((dx, dw))
+    }
+}
