@@ -10,6 +10,7 @@ mod report;
 mod run_all;
 mod stats;
 mod train;
+mod weights;
 
 use crate::cli::{Command, Selection, Source, Trained, Voice};
 use gal_bench::augment::Pipeline;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::RunAll(options) => run_all::run(options),
         Command::Predict(options) => predict::run(options),
         Command::Export(options) => export::run(options),
+        Command::Weights(command) => weights::run(command),
         Command::Profile(options) => profile::run(options),
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn train_on(
     progress: &Progress,
 ) -> Result<Vec<Outcome>> {
     let (device, device_name) = select_device(&compute.device)?;
-    let profile = selection.profile()?;
+    let profile = selection.profile()?.with_weights(compute.weights.as_deref())?;
     let data = Reader::open(prepared)?;
     let request = Request {
         data: &data,

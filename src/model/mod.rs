@@ -9,11 +9,13 @@ mod correlation;
 mod running;
 mod trunk;
 mod variant;
+mod weights;
 
 pub use backbone::BackboneName;
 pub use correlation::{CorrelationNet, CorrelationOutput};
 pub use trunk::{Trunk, TrunkOutput};
 pub use variant::{Affinity, Fln, NodeLayout, VARIANTS, Variant};
+pub use weights::{Imported, Match, Start, import};
 
 use candle_core::{D, Result, Tensor};
 use candle_nn::Init;

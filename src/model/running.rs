@@ -24,8 +24,7 @@ impl Running {
 
     /// Begins the statistics of a batch norm: mean 0, variance 1.
     pub(super) fn track(&mut self, name: &str, channels: usize, device: &Device) -> Result<()> {
-        let (zeros, ones) =
-            (Tensor::zeros(channels, DType::F32, device)?, Tensor::ones(channels, DType::F32, device)?);
+        let (zeros, ones) = (Tensor::zeros(channels, DType::F32, device)?, Tensor::ones(channels, DType::F32, device)?);
         self.statistics.insert(format!("{name}.running_mean"), Var::from_tensor(&zeros)?);
         self.statistics.insert(format!("{name}.running_var"), Var::from_tensor(&ones)?);
         Ok(())

@@ -1,7 +1,7 @@
 //! A convolution by itself: for what [`ConvBlock`](super::ConvBlock) does not cover, where something else than batch
 //! norm and ReLU follows.
 
-use super::convolution::{self, Geometry};
+use super::convolution::{self, Edge, Geometry};
 use super::tensors;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
@@ -53,17 +53,12 @@ impl CustomOp2 for Op {
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let g = self.geometry(x_layout.dims(), weight_layout.dims())?;
-        let y = convolution::forward(&g, tensors::slice(x, x_layout)?, tensors::slice(weight, weight_layout)?);
+        let y =
+            convolution::forward(&g, tensors::slice(x, x_layout)?, tensors::slice(weight, weight_layout)?, Edge::Same);
         Ok((CpuStorage::F32(y), (g.outputs, g.batch, g.out_height(), g.out_width()).into()))
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(&self, x: &Tensor, weight: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let g = self.geometry(x.dims(), weight.dims())?;
         let of_weight = |dy: &[f32]| tensors::with(x, |x| convolution::weight_gradient(&g, x, dy));
         let of_input = |dy: &[f32]| tensors::with(weight, |weight| convolution::input_gradient(&g, weight, dy));

@@ -15,3 +15,4 @@ mod run_all;
 mod synthetic;
 mod train;
 mod watch;
+mod weights;

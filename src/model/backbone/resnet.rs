@@ -52,8 +52,7 @@ impl Design for ResNet {
 
     fn build(&self, architecture: &Architecture, builder: &mut Builder) -> Result<Box<dyn Backbone>> {
         let Architecture { stride, widths, eps, .. } = *architecture;
-        let block =
-            |kernel: usize, stride| ConvBlock { groups: 1, stride, padding: kernel / 2, pool: false, eps };
+        let block = |kernel: usize, stride| ConvBlock { groups: 1, stride, padding: kernel / 2, pool: false, eps };
         let stem = (block(7, stride), builder.unbiased("conv1", [widths[0], 3, 7, 7])?);
         let mut inputs = widths[0];
         let mut blocks = Vec::new();
