@@ -3,6 +3,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use gal_bench::dataset::Name;
+use gal_bench::model::BackboneName;
 use gal_bench::model::VARIANTS;
 use gal_bench::predict::Order;
 use gal_bench::store::Format;
@@ -57,6 +58,9 @@ pub(crate) enum Command {
     Export(Export),
     /// Check that a device computes what it should, and how fast: what to run first on a machine with a GPU
     Doctor(Doctor),
+    /// Bring weights of other frameworks into a form that a backbone starts from
+    #[command(subcommand)]
+    Weights(Weights),
     /// Print an embedded profile as TOML, to start one of your own from
     Profile(Profile),
 }
@@ -126,6 +130,9 @@ pub(crate) struct Compute {
     /// TF32 matrix products on a CUDA device: faster, with factors rounded to ten bits of mantissa; reports say so
     #[arg(long)]
     pub(crate) tf32: bool,
+    /// Start the backbone from this file of `gal-bench weights import` [default: the profile's, or random weights]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) work: Work,
 }
@@ -473,6 +480,28 @@ pub(crate) struct Export {
     /// Replace what is there
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) voice: Voice,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Weights {
+    /// Import a .caffemodel (AlexNet-cvgj), or torchvision's .pth or .safetensors (AlexNet, ResNet-18, ResNet-50)
+    Import(WeightsImport),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  gal-bench weights import alexnet_cvgj.caffemodel --output alexnet-cvgj.safetensors")]
+pub(crate) struct WeightsImport {
+    /// The other framework's file
+    pub(crate) file: PathBuf,
+    /// Insist on weights of this backbone [default: what the file holds]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) backbone: Option<BackboneName>,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) voice: Voice,
 }

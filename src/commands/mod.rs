@@ -14,6 +14,7 @@ mod run_all;
 mod run_cell;
 mod stats;
 mod train;
+mod weights;
 
 use crate::cli::{Command, Selection, Source, Trained, Voice};
 use gal_bench::augment::Pipeline;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Predict(options) => predict::run(options),
         Command::Export(options) => export::run(options),
         Command::Doctor(options) => doctor::run(options),
+        Command::Weights(command) => weights::run(command),
         Command::Profile(options) => profile::run(options),
     }
 }

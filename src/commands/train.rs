@@ -32,7 +32,7 @@ pub(super) fn train_on(
     command: &str,
     progress: &Progress,
 ) -> Result<Vec<Outcome>> {
-    let mut profile = selection.profile()?;
+    let mut profile = selection.profile()?.with_weights(compute.weights.as_deref())?;
     profile.compute.tf32 |= compute.tf32;
     let (device, device_name) = select_device(&compute.device, profile.compute.tf32, progress)?;
     let data = Reader::open(prepared)?;

@@ -4,7 +4,7 @@
 mod profile;
 mod summary;
 
-pub use profile::{Compute, Crop, ImagePolicy, Optimizer, Prepare, Profile, Schedule, Training};
+pub use profile::{Compute, Crop, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Schedule, Training};
 pub use summary::RunSummary;
 
 use crate::error::{Error, Result};

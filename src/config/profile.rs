@@ -2,10 +2,10 @@
 
 use crate::dataset;
 use crate::error::{Error, Result};
-use crate::model::Architecture;
+use crate::model::{Architecture, BackboneName, Start};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The embedded profiles by name.
 const EMBEDDED: [(&str, &str); 3] = [
@@ -24,6 +24,9 @@ pub struct Profile {
     pub description: String,
     /// The network's sizes.
     pub network: Architecture,
+    /// What the backbone starts from; without it, random weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_weights: Option<InitialWeights>,
     /// From a stored image to the network's input.
     pub images: ImagePolicy,
     /// The optimizer, but for its schedule.
@@ -41,6 +44,38 @@ pub struct Profile {
     pub training: BTreeMap<String, Training>,
     /// How `run-all` prepares each data set.
     pub prepare: BTreeMap<String, Prepare>,
+}
+
+/// A file of `gal-bench weights import`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InitialWeights {
+    /// Where it lies; records leave it out.
+    #[serde(default, skip_serializing)]
+    pub file: PathBuf,
+    /// Its blake3; one that a profile names is insisted on.
+    #[serde(default)]
+    pub digest: String,
+    /// What it was imported from.
+    #[serde(default)]
+    pub origin: String,
+}
+
+impl PartialEq for InitialWeights {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl InitialWeights {
+    /// The weights of the file.
+    pub fn open(&self) -> Result<Start> {
+        let start = Start::read(&self.file)?;
+        if !self.digest.is_empty() && self.digest != start.digest {
+            return Err(Error::file(&self.file, format!("has the digest {}, expected {}", start.digest, self.digest)));
+        }
+        Ok(start)
+    }
 }
 
 /// From a stored image to the network's input.
@@ -237,6 +272,19 @@ impl Profile {
         Ok(())
     }
 
+    /// Takes `file`, or the profile's own file, for initial weights, and notes what is in it.
+    pub fn with_weights(mut self, file: Option<&Path>) -> Result<Self> {
+        if let Some(file) = file {
+            self.initial_weights = Some(InitialWeights { file: file.to_path_buf(), ..InitialWeights::default() });
+        }
+        if let Some(weights) = &mut self.initial_weights {
+            let start = weights.open()?;
+            start.origin().clone_into(&mut weights.origin);
+            weights.digest = start.digest;
+        }
+        Ok(self)
+    }
+
     /// Batch, steps and rates for a data set.
     pub fn training(&self, dataset: dataset::Name) -> Result<&Training> {
         self.training.get(dataset.label()).ok_or_else(|| {
@@ -259,8 +307,15 @@ impl Profile {
         };
         let (ours, theirs) = (&self.network, &paper.network);
         compare("The side of the network's input", pixels(ours.input), pixels(theirs.input));
-        compare("The first convolution's stride", ours.stride.to_string(), theirs.stride.to_string());
-        compare("The width of the five convolutions", join(&ours.widths), join(&theirs.widths));
+        let backbone = |network: &Architecture| match network.backbone {
+            BackboneName::AlexnetCvgj => network.backbone.to_string(),
+            other => format!("{other} (first stride {}, widths {})", network.stride, join(&network.widths)),
+        };
+        compare("The backbone", backbone(ours), backbone(theirs));
+        if ours.backbone == theirs.backbone {
+            compare("The first convolution's stride", ours.stride.to_string(), theirs.stride.to_string());
+            compare("The width of the five convolutions", join(&ours.widths), join(&theirs.widths));
+        }
         compare("The width of a branch", ours.branch.to_string(), theirs.branch.to_string());
         compare("The width of a node", ours.node.to_string(), theirs.node.to_string());
         compare("The decay of batch norm's running averages", ours.decay.to_string(), theirs.decay.to_string());
@@ -292,9 +347,16 @@ impl Profile {
                     .to_owned(),
             );
         }
-        found.push(
-            "Training starts from random weights; the paper's from AlexNet weights trained on ImageNet.".to_owned(),
-        );
+        found.push(match &self.initial_weights {
+            None => {
+                "Training starts from random weights; the paper's from AlexNet weights trained on ImageNet.".to_owned()
+            }
+            Some(weights) => format!(
+                "The backbone starts from weights imported from {}; the paper's from AlexNet-cvgj trained on ImageNet, \
+                 and whether these are the same is not known.",
+                weights.origin
+            ),
+        });
         Ok(found)
     }
 }

@@ -4,7 +4,7 @@
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::NodeLayout;
+use crate::model::{BackboneName, NodeLayout};
 use crate::train::Trained;
 use candle_core::{Device, Tensor};
 use serde::Serialize;
@@ -93,6 +93,13 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
 fn about<'a>(trained: &'a Trained, affinity: Option<&'a str>) -> Result<About<'a>> {
     let profile = &trained.config.profile;
     let network = &profile.network;
+    if network.backbone != BackboneName::AlexnetCvgj {
+        return Err(Error::Request(format!(
+            "a network with the backbone {} cannot be exported: only {} can",
+            network.backbone,
+            BackboneName::AlexnetCvgj
+        )));
+    }
     let side = network.map().map_err(Error::Internal)?;
     Ok(About {
         run: trained.config.id(),

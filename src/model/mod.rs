@@ -4,13 +4,18 @@
 //! Parameters carry the names and shapes listed at [`Trunk`] and [`CorrelationNet`]; running statistics of batch norm
 //! are kept apart, as they are not trained.
 
+mod backbone;
 mod correlation;
+mod running;
 mod trunk;
 mod variant;
+mod weights;
 
+pub use backbone::BackboneName;
 pub use correlation::{CorrelationNet, CorrelationOutput};
 pub use trunk::{Trunk, TrunkOutput};
 pub use variant::{Affinity, Fln, NodeLayout, VARIANTS, Variant};
+pub use weights::{Imported, Match, Start, import};
 
 use candle_core::{D, Result, Tensor};
 use candle_nn::Init;
@@ -18,13 +23,16 @@ use serde::{Deserialize, Serialize};
 
 /// The sizes of a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written")]
 pub struct Architecture {
+    /// The network in front of the branches.
+    pub backbone: BackboneName,
     /// Side of the square input in pixels.
     pub input: usize,
-    /// Step of the first convolution.
+    /// Step of the first convolution; a profile may leave it out for the backbone's own.
     pub stride: usize,
-    /// Channels of the five convolutions; the second, fourth and fifth work in two groups.
+    /// Channels of an AlexNet's five convolutions, or of a `ResNet`'s first convolution and its four stages; a profile
+    /// may leave them out for the backbone's own.
     pub widths: [usize; 5],
     /// Channels of each branch.
     pub branch: usize,
@@ -36,9 +44,34 @@ pub struct Architecture {
     pub decay: f64,
 }
 
+/// An [`Architecture`] as a profile may write it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    backbone: BackboneName,
+    input: usize,
+    stride: Option<usize>,
+    widths: Option<[usize; 5]>,
+    branch: usize,
+    node: usize,
+    eps: f64,
+    decay: f64,
+}
+
+impl From<Written> for Architecture {
+    fn from(written: Written) -> Self {
+        let Written { backbone, input, stride, widths, branch, node, eps, decay } = written;
+        let (own_stride, own_widths) = backbone.published();
+        let (stride, widths) = (stride.unwrap_or(own_stride), widths.unwrap_or(own_widths));
+        Self { backbone, input, stride, widths, branch, node, eps, decay }
+    }
+}
+
 impl Architecture {
     /// The network as published.
     pub const PAPER: Self = Self {
+        backbone: BackboneName::AlexnetCvgj,
         input: 227,
         stride: 4,
         widths: [96, 256, 384, 384, 256],
@@ -50,15 +83,10 @@ impl Architecture {
 
     /// Side of the backbone's last map, or why there is none.
     pub fn map(&self) -> std::result::Result<usize, String> {
-        let pool = |side: usize| (side >= 3).then(|| (side - 3) / 2 + 1);
-        let side = (self.input >= 11 && self.stride > 0).then(|| (self.input - 11) / self.stride + 1);
-        let odd = [self.widths[0], self.widths[1], self.widths[2], self.widths[3], self.widths[4]];
-        if odd.iter().any(|width| *width == 0 || width % 2 == 1) || self.branch == 0 || self.node == 0 {
-            return Err("the widths of the five convolutions must be even, and no width 0".to_owned());
+        if self.branch == 0 || self.node == 0 {
+            return Err("no width may be 0".to_owned());
         }
-        side.and_then(pool).and_then(pool).and_then(pool).ok_or_else(|| {
-            format!("an input of {} pixels is too small for five convolutions and three pools", self.input)
-        })
+        self.backbone.design().side(self)
     }
 }
 

@@ -5,7 +5,8 @@ use super::plan::Plan;
 use crate::config::Optimizer;
 use crate::error::{Error, Result};
 use crate::model::{
-    Architecture, CorrelationNet, CorrelationOutput, Fln, Pass, Path, Trunk, Variant, decays, loss, probabilities,
+    Architecture, CorrelationNet, CorrelationOutput, Fln, Pass, Path, Start, Trunk, Variant, decays, loss,
+    probabilities,
 };
 use crate::nn::{Group, Momentum, Parameters};
 use candle_core::{Device, Tensor};
@@ -95,6 +96,11 @@ impl Session {
             heads.push(Head { variant: *variant, net, parameters, optimizer });
         }
         Ok(Self { trunk, parameters, optimizer, heads, outputs: None })
+    }
+
+    /// Gives the backbone its initial weights.
+    pub fn start_from(&self, start: &Start, architecture: &Architecture) -> Result<()> {
+        start.apply(architecture, &self.parameters, &self.trunk)
     }
 
     /// Whether the trunk keeps its weights.

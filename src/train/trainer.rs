@@ -223,6 +223,8 @@ impl<'a> Trainer<'a> {
         let mut session = Session::new(&profile.network, plan, &profile.optimizer, seed, NetworkPath::Fast, device)?;
         if plan.fln == Fln::FrozenBaseline {
             session.load_trunk(&baseline(request, dataset, seed)?)?;
+        } else if let Some(weights) = &profile.initial_weights {
+            session.start_from(&weights.open()?, &profile.network)?;
         }
         for run in &runs {
             run.create(request.force)?;

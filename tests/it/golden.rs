@@ -6,8 +6,16 @@ use gal_bench::model::{Affinity, Architecture, CorrelationNet, NodeLayout, Pass,
 use gal_bench::nn::{ConvBlock, ConvParameters, Group, Momentum, Parameters, Statistics};
 use std::collections::BTreeMap;
 
-const SMALL: Architecture =
-    Architecture { input: 67, stride: 2, widths: [12, 16, 24, 24, 16], branch: 8, node: 10, eps: 1e-3, decay: 0.999 };
+const SMALL: Architecture = Architecture {
+    input: 67,
+    stride: 2,
+    widths: [12, 16, 24, 24, 16],
+    branch: 8,
+    node: 10,
+    eps: 1e-3,
+    decay: 0.999,
+    ..Architecture::PAPER
+};
 
 struct Fixture(BTreeMap<String, Tensor>);
 

@@ -20,3 +20,4 @@ mod statistics;
 mod synthetic;
 mod train;
 mod watch;
+mod weights;

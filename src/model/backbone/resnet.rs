@@ -1,0 +1,156 @@
+//! Residual networks as torchvision has them (He et al. 2016; those of 50 layers with the stride in the 3x3
+//! convolution), without their last average pool and classifier.
+//!
+//! Parameters: `conv1.weight`, then `layerL.B.convI.weight` `[out, in, k, k]` for each block, and `layerL.B.down.weight`
+//! where the shortcut changes shape; no biases; `bn.weight` and `bn.bias` `[out]` below each of these names.
+
+use super::{Backbone, Builder, Design, Scope, reduced, unfolded};
+use crate::model::Architecture;
+use crate::nn::{ConvBlock, ConvParameters, max_pool};
+use candle_core::{Result, Tensor};
+
+/// A residual network; widths are those of the first convolution and of the four stages.
+#[derive(Debug)]
+pub(super) struct ResNet {
+    /// Blocks of the four stages.
+    blocks: [usize; 4],
+    /// Output channels of a block over its width: 1 for two 3x3 convolutions, 4 for a bottleneck.
+    expansion: usize,
+}
+
+pub(super) const RESNET18: ResNet = ResNet { blocks: [2, 2, 2, 2], expansion: 1 };
+pub(super) const RESNET50: ResNet = ResNet { blocks: [3, 4, 6, 3], expansion: 4 };
+
+impl ResNet {
+    /// Kernel and stride of the convolutions of a block.
+    fn convolutions(&self, stride: usize) -> Vec<(usize, usize)> {
+        if self.expansion == 1 { vec![(3, stride), (3, 1)] } else { vec![(1, 1), (3, stride), (1, 1)] }
+    }
+}
+
+impl Design for ResNet {
+    fn published(&self) -> (usize, [usize; 5]) {
+        (2, [64, 64, 128, 256, 512])
+    }
+
+    fn channels(&self, architecture: &Architecture) -> usize {
+        self.expansion * architecture.widths[4]
+    }
+
+    fn side(&self, architecture: &Architecture) -> std::result::Result<usize, String> {
+        if architecture.widths.contains(&0) {
+            return Err("no width may be 0".to_owned());
+        }
+        let halve = |side: usize| reduced(side, 3, 2, 1);
+        let stem = reduced(architecture.input, 7, architecture.stride, 3).filter(|_| architecture.input > 0);
+        stem.and_then(halve)
+            .and_then(halve)
+            .and_then(halve)
+            .and_then(halve)
+            .ok_or_else(|| "the input and the first convolution's stride must be at least 1".to_owned())
+    }
+
+    fn elements(&self, architecture: &Architecture) -> usize {
+        let side = reduced(architecture.input, 7, architecture.stride, 3).unwrap_or_default();
+        let mut most = unfolded(side, 3, 7, architecture.widths[0]);
+        let (mut side, mut inputs) = (reduced(side, 3, 2, 1).unwrap_or_default(), architecture.widths[0]);
+        for (stage, width) in architecture.widths.into_iter().skip(1).enumerate() {
+            let outputs = self.expansion * width;
+            let reads = if self.expansion == 1 { inputs.max(width) } else { width };
+            // The first convolution of a bottleneck and the shortcut see the map that the stage then halves.
+            most = most.max(unfolded(side, inputs, 1, width));
+            side = if stage > 0 { reduced(side, 3, 2, 1).unwrap_or_default() } else { side };
+            most = most.max(unfolded(side, reads, 3, outputs));
+            inputs = outputs;
+        }
+        most
+    }
+
+    fn build(&self, architecture: &Architecture, builder: &mut Builder) -> Result<Box<dyn Backbone>> {
+        let Architecture { stride, widths, eps, .. } = *architecture;
+        let block = |kernel: usize, stride| ConvBlock { groups: 1, stride, padding: kernel / 2, pool: false, eps };
+        let stem = (block(7, stride), builder.unbiased("conv1", [widths[0], 3, 7, 7])?);
+        let mut inputs = widths[0];
+        let mut blocks = Vec::new();
+        for (stage, (count, width)) in self.blocks.into_iter().zip(widths.into_iter().skip(1)).enumerate() {
+            for index in 0..count {
+                let name = format!("layer{}.{index}", stage + 1);
+                let stride = if stage > 0 && index == 0 { 2 } else { 1 };
+                let outputs = self.expansion * width;
+                let convolutions = self.convolutions(stride);
+                let mut rectified = Vec::new();
+                let mut last = None;
+                let mut channels = inputs;
+                for (place, (kernel, step)) in convolutions.iter().copied().enumerate() {
+                    let name = format!("{name}.conv{}", place + 1);
+                    let ends = place + 1 == convolutions.len();
+                    let to = if ends { outputs } else { width };
+                    let p = builder.unbiased(&name, [to, channels, kernel, kernel])?;
+                    let norm = format!("{name}.bn");
+                    if ends {
+                        last = Some((norm, p));
+                    } else {
+                        rectified.push((norm, block(kernel, step), p));
+                    }
+                    channels = to;
+                }
+                let changes = stride != 1 || inputs != outputs;
+                let down = changes
+                    .then(|| builder.unbiased(&format!("{name}.down"), [outputs, inputs, 1, 1]))
+                    .transpose()?
+                    .map(|p| (format!("{name}.down.bn"), stride, p));
+                let last = last.ok_or_else(|| candle_core::Error::Msg("a block without convolutions".to_owned()))?;
+                blocks.push(Residual { rectified, last, down });
+                inputs = outputs;
+            }
+        }
+        Ok(Box::new(Net { stem, blocks }))
+    }
+}
+
+/// One block: convolutions on the way, and what is added to their result.
+#[derive(Debug)]
+struct Residual {
+    /// Those with a ReLU after their batch norm.
+    rectified: Vec<(String, ConvBlock, ConvParameters)>,
+    /// The one before the addition.
+    last: (String, ConvParameters),
+    /// Of the shortcut, with its stride, where it changes shape.
+    down: Option<(String, usize, ConvParameters)>,
+}
+
+impl Residual {
+    fn forward(&self, x: &Tensor, scope: &Scope) -> Result<Tensor> {
+        let mut y = x.clone();
+        for (norm, block, p) in &self.rectified {
+            y = scope.block(block, &y, &scope.own_all(p), norm)?;
+        }
+        let (norm, p) = &self.last;
+        let y = scope.linear(&y, p, norm, 1)?;
+        let shortcut = match &self.down {
+            Some((norm, stride, p)) => scope.linear(x, p, norm, *stride)?,
+            None => x.clone(),
+        };
+        (y + shortcut)?.relu()
+    }
+}
+
+#[derive(Debug)]
+struct Net {
+    stem: (ConvBlock, ConvParameters),
+    blocks: Vec<Residual>,
+}
+
+impl Backbone for Net {
+    fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), scope: &Scope) -> Result<Tensor> {
+        let x = scope.with_data_norm(x, data)?;
+        let (block, p) = &self.stem;
+        let x = scope.block(block, &x, &scope.own_all(p), "conv1.bn")?;
+        // After a ReLU a border of zeros never wins over a value, as one of minus infinity would not.
+        let mut x = max_pool(&x.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?)?;
+        for block in &self.blocks {
+            x = block.forward(&x, scope)?;
+        }
+        Ok(x)
+    }
+}

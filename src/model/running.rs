@@ -1,0 +1,62 @@
+//! The running statistics of every batch norm of a network, by name.
+
+use super::Pass;
+use crate::nn::{Moments, Statistics};
+use candle_core::{DType, Device, Result, Tensor, Var, bail};
+use std::collections::BTreeMap;
+
+/// `NAME.running_mean` and `NAME.running_var`, `[channels]`, of each batch norm.
+#[derive(Debug)]
+pub(super) struct Running {
+    statistics: BTreeMap<String, Var>,
+    /// Share of the old value in an update.
+    decay: f64,
+}
+
+impl Running {
+    pub(super) fn new(decay: f64) -> Self {
+        Self { statistics: BTreeMap::new(), decay }
+    }
+
+    pub(super) fn all(&self) -> &BTreeMap<String, Var> {
+        &self.statistics
+    }
+
+    /// Begins the statistics of a batch norm: mean 0, variance 1.
+    pub(super) fn track(&mut self, name: &str, channels: usize, device: &Device) -> Result<()> {
+        let (zeros, ones) = (Tensor::zeros(channels, DType::F32, device)?, Tensor::ones(channels, DType::F32, device)?);
+        self.statistics.insert(format!("{name}.running_mean"), Var::from_tensor(&zeros)?);
+        self.statistics.insert(format!("{name}.running_var"), Var::from_tensor(&ones)?);
+        Ok(())
+    }
+
+    /// Sets all of them.
+    pub(super) fn load(&self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+        for (name, variable) in &self.statistics {
+            let Some(tensor) = tensors.get(name) else { bail!("running statistic {name} is missing") };
+            variable.set(&tensor.flatten_all()?.to_device(variable.device())?)?;
+        }
+        Ok(())
+    }
+
+    /// What batch norm `name` normalizes with.
+    pub(super) fn of(&self, name: &str, pass: Pass) -> Statistics {
+        match pass {
+            Pass::Train => Statistics::Batch,
+            Pass::Evaluate => Statistics::Running(Moments {
+                mean: self.statistics[&format!("{name}.running_mean")].as_detached_tensor(),
+                variance: self.statistics[&format!("{name}.running_var")].as_detached_tensor(),
+            }),
+        }
+    }
+
+    /// Moves the running averages of `name` towards the batch's moments.
+    pub(super) fn record(&self, name: &str, moments: Option<&Moments>) -> Result<()> {
+        let Some(moments) = moments else { return Ok(()) };
+        for (kind, batch) in [("running_mean", &moments.mean), ("running_var", &moments.variance)] {
+            let running = &self.statistics[&format!("{name}.{kind}")];
+            running.set(&((running.as_detached_tensor() * self.decay)? + (batch.detach() * (1.0 - self.decay))?)?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! Which array of a file is which parameter of ours.
+
+use super::{Array, Source, arrays};
+use crate::error::{Error, Result};
+use crate::model::backbone::Builder;
+use crate::model::running::Running;
+use crate::model::{Architecture, BackboneName};
+use crate::nn::Parameters;
+use candle_core::{Device, Tensor};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What torchvision's networks are fed: pixels in [0, 1], less this mean and over this deviation, by channel.
+const IMAGENET: [(f64, f64); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
+/// Added under batch norm's root, in Caffe and in PyTorch alike.
+pub(super) const EPS: f64 = 1e-5;
+
+/// One array that found its place.
+#[derive(Debug, Clone, Serialize)]
+pub struct Match {
+    /// Its name in the file.
+    pub source: String,
+    /// Its shape there.
+    pub source_shape: Vec<usize>,
+    /// Our name.
+    pub name: String,
+    /// Our shape.
+    pub shape: Vec<usize>,
+    /// What was done to it.
+    pub how: &'static str,
+}
+
+/// A file's weights under our names.
+#[derive(Debug)]
+pub struct Imported {
+    /// What they are of.
+    pub backbone: BackboneName,
+    /// Parameters and running statistics.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// What came from where.
+    pub matched: Vec<Match>,
+    /// Arrays of the file that a backbone has no place for, such as its classifier.
+    pub left_out: Vec<String>,
+    /// Our parameters and statistics that the file says nothing about.
+    pub initial: Vec<String>,
+}
+
+/// Reads another framework's weights; `backbone` asks for one, or else the file decides.
+pub fn import(path: &Path, backbone: Option<BackboneName>) -> Result<Imported> {
+    let (source, mut arrays) = arrays(path)?;
+    let found = detect(source, &arrays).ok_or_else(|| {
+        Error::file(
+            path,
+            "holds no network that is known: expected AlexNet-cvgj, or torchvision's AlexNet, ResNet-18 or ResNet-50",
+        )
+    })?;
+    if let Some(asked) = backbone.filter(|asked| *asked != found) {
+        return Err(Error::file(path, format!("holds weights of {found}, not of {asked}")));
+    }
+    let mut imported = Imported {
+        backbone: found,
+        tensors: BTreeMap::new(),
+        matched: Vec::new(),
+        left_out: Vec::new(),
+        initial: Vec::new(),
+    };
+    let mut used = BTreeSet::new();
+    let widths = widths(source, found, &arrays)
+        .ok_or_else(|| Error::file(path, format!("lacks one of the convolutions of {found}: the file is not whole")))?;
+    for (name, shape) in shapes(found, widths)? {
+        if source == Source::Torch && name.starts_with("data_bn.running") {
+            let values = IMAGENET.map(
+                |(mean, deviation)| {
+                    if name.ends_with("mean") { 255.0 * mean } else { (255.0 * deviation).powi(2) }
+                },
+            );
+            imported.tensors.insert(name, Tensor::new(&values.map(|v| v as f32), &Device::Cpu)?);
+            continue;
+        }
+        let Some(place) = candidates(source, found, &name).into_iter().find(|c| arrays.contains_key(c)) else {
+            if required(source, &name) {
+                return Err(Error::file(path, format!("has nothing for {name} of {found}: the file is not whole")));
+            }
+            imported.initial.push(name);
+            continue;
+        };
+        let array = arrays.get(&place).cloned().unwrap_or(Array { shape: Vec::new(), values: Vec::new() });
+        if array.shape != shape {
+            let message = format!("{place} is {:?}, {name} of {found} is {shape:?}", array.shape);
+            return Err(Error::file(path, message));
+        }
+        let (values, how) = turned(path, source, &name, &place, &array, &arrays)?;
+        imported.tensors.insert(name.clone(), Tensor::from_vec(values, shape.as_slice(), &Device::Cpu)?);
+        imported.matched.push(Match { source: place.clone(), source_shape: array.shape, name, shape, how });
+        used.insert(place);
+    }
+    arrays.retain(|name, _| !used.contains(name));
+    let known = |name: &str| {
+        ["fc", "classifier"].iter().any(|prefix| name.starts_with(prefix))
+            || name.ends_with("num_batches_tracked")
+            || name.ends_with("bn[2]")
+    };
+    if let Some(stray) = arrays.keys().find(|name| source == Source::Torch && !known(name)) {
+        return Err(Error::file(path, format!("holds {stray}, which {found} does not have: it is of another network")));
+    }
+    imported.left_out = arrays.iter().map(|(name, array)| format!("{name} {:?}", array.shape)).collect();
+    Ok(imported)
+}
+
+fn detect(source: Source, arrays: &BTreeMap<String, Array>) -> Option<BackboneName> {
+    let has = |name: &str| arrays.contains_key(name);
+    match source {
+        Source::Caffe => has("conv1[0]").then_some(BackboneName::AlexnetCvgj),
+        Source::Torch if has("features.0.weight") => Some(BackboneName::Alexnet),
+        Source::Torch if has("layer1.0.conv3.weight") => Some(BackboneName::Resnet50),
+        Source::Torch => has("layer1.0.conv1.weight").then_some(BackboneName::Resnet18),
+    }
+}
+
+/// The widths of the file's network: narrower ones than the published are welcome.
+fn widths(source: Source, backbone: BackboneName, arrays: &BTreeMap<String, Array>) -> Option<[usize; 5]> {
+    let mut widths = [0; 5];
+    for (place, width) in widths.iter_mut().enumerate() {
+        let layer = match backbone {
+            BackboneName::AlexnetCvgj | BackboneName::Alexnet => format!("conv{}.weight", place + 1),
+            _ if place == 0 => "conv1.weight".to_owned(),
+            _ => format!("layer{place}.0.conv1.weight"),
+        };
+        let names = candidates(source, backbone, &layer);
+        *width = *names.iter().find_map(|name| arrays.get(name))?.shape.first()?;
+    }
+    Some(widths)
+}
+
+/// Parameters and running statistics of a backbone of these widths, `data_bn` among them.
+fn shapes(name: BackboneName, widths: [usize; 5]) -> Result<BTreeMap<String, Vec<usize>>> {
+    let (stride, _) = name.published();
+    let architecture = Architecture { backbone: name, stride, widths, ..Architecture::PAPER };
+    let (parameters, mut running) = (Parameters::new(0), Running::new(0.0));
+    let mut builder = Builder::new(parameters.builder(&Device::Cpu), &mut running, &Device::Cpu);
+    builder.norm("data_bn", 3)?;
+    name.design().build(&architecture, &mut builder)?;
+    let all = parameters.all().into_iter().chain(running.all().clone());
+    Ok(all.map(|(name, variable)| (name, variable.dims().to_vec())).collect())
+}
+
+/// The names that a file may have for `name`.
+fn candidates(source: Source, backbone: BackboneName, name: &str) -> Vec<String> {
+    let Some((layer, kind)) = name.rsplit_once('.') else { return Vec::new() };
+    match (source, backbone) {
+        (Source::Caffe, _) => caffe_candidates(layer, kind),
+        (Source::Torch, BackboneName::Alexnet) => {
+            let place = ["conv1", "conv2", "conv3", "conv4", "conv5"].iter().position(|conv| *conv == layer);
+            place.map(|place| format!("features.{}.{kind}", [0, 3, 6, 8, 10][place])).into_iter().collect()
+        }
+        (Source::Torch, _) => {
+            let layer = match layer.strip_suffix(".bn") {
+                None => layer.replace(".down", ".downsample.0"),
+                Some(conv) if conv.strip_suffix(".down").is_some() => conv.replace(".down", ".downsample.1"),
+                Some(conv) => conv.replace("conv", "bn"),
+            };
+            vec![format!("{layer}.{kind}")]
+        }
+    }
+}
+
+fn caffe_candidates(layer: &str, kind: &str) -> Vec<String> {
+    let index = usize::from(["bias", "running_var"].contains(&kind));
+    let layer_of = |stem: &str, what: &str| vec![format!("{stem}/{what}[{index}]"), format!("{stem}_{what}[{index}]")];
+    let stem = if layer == "data_bn" { Some("data") } else { layer.strip_suffix(".bn") };
+    match stem {
+        None => vec![format!("{layer}[{index}]")],
+        Some(stem) if kind.starts_with("running") => layer_of(stem, "bn"),
+        Some(stem) => layer_of(stem, "scale"),
+    }
+}
+
+/// Whether weights without `name` are of no use.
+fn required(source: Source, name: &str) -> bool {
+    match source {
+        // A network without batch norm is welcome; its convolutions then start alone.
+        Source::Caffe => !name.contains("bn."),
+        Source::Torch => !name.starts_with("data_bn."),
+    }
+}
+
+/// The values as ours: channels from BGR to RGB, Caffe's summed statistics over their factor.
+fn turned(
+    path: &Path,
+    source: Source,
+    name: &str,
+    place: &str,
+    array: &Array,
+    arrays: &BTreeMap<String, Array>,
+) -> Result<(Vec<f32>, &'static str)> {
+    let mut values = array.values.clone();
+    if source == Source::Torch {
+        return Ok((values, "as it is"));
+    }
+    let statistic = name.contains(".running_");
+    if statistic {
+        let factor = place.rsplit_once('[').and_then(|(layer, _)| arrays.get(&format!("{layer}[2]")));
+        let factor = factor.and_then(|factor| factor.values.first()).copied().filter(|f| f.is_finite() && *f > 0.0);
+        let factor = factor.ok_or_else(|| {
+            Error::file(path, format!("{place} has no moving-average factor above 0 beside it: it was never trained"))
+        })?;
+        for value in &mut values {
+            *value /= factor;
+        }
+    }
+    let bgr = name == "conv1.weight" || name.starts_with("data_bn.");
+    if bgr {
+        // `[out, 3, k, k]` or `[3]`: what belongs to one output, cut into three.
+        let area = array.shape.iter().skip(2).product::<usize>();
+        for pixel in values.chunks_exact_mut(3 * area) {
+            let (blue, rest) = pixel.split_at_mut(area);
+            blue.swap_with_slice(&mut rest[area..]);
+        }
+    }
+    Ok((
+        values,
+        match (statistic, bgr) {
+            (true, true) => "divided by its factor, BGR to RGB",
+            (true, false) => "divided by its factor",
+            (false, true) => "BGR to RGB",
+            (false, false) => "as it is",
+        },
+    ))
+}

@@ -1,0 +1,59 @@
+//! Protocol Buffers' wire format, as far as reading needs it: <https://protobuf.dev/programming-guides/encoding>.
+
+/// One field of a message.
+pub(super) enum Value<'a> {
+    /// Wire type 0.
+    Number(u64),
+    /// Wire type 2: text, bytes, a message, or packed numbers.
+    Bytes(&'a [u8]),
+    /// Wire type 5.
+    Four([u8; 4]),
+    /// Wire type 1.
+    Eight,
+}
+
+/// The fields of a message, by number, in their order.
+pub(super) fn fields(mut message: &[u8]) -> Result<Vec<(u64, Value<'_>)>, String> {
+    let mut found = Vec::new();
+    while !message.is_empty() {
+        let key = number(&mut message)?;
+        let value = match key & 7 {
+            0 => Value::Number(number(&mut message)?),
+            1 => {
+                chunk::<8>(&mut message)?;
+                Value::Eight
+            }
+            2 => {
+                let length = usize::try_from(number(&mut message)?).map_err(|_| CUT.to_owned())?;
+                let (bytes, rest) = message.split_at_checked(length).ok_or(CUT)?;
+                message = rest;
+                Value::Bytes(bytes)
+            }
+            5 => Value::Four(*chunk(&mut message)?),
+            other => return Err(format!("a field has the wire type {other}, which this format does not use")),
+        };
+        found.push((key >> 3, value));
+    }
+    Ok(found)
+}
+
+const CUT: &str = "it ends in the middle of a field";
+
+fn chunk<'a, const N: usize>(message: &mut &'a [u8]) -> Result<&'a [u8; N], String> {
+    let (first, rest) = message.split_first_chunk::<N>().ok_or(CUT)?;
+    *message = rest;
+    Ok(first)
+}
+
+/// A base-128 number, at most ten bytes.
+pub(super) fn number(message: &mut &[u8]) -> Result<u64, String> {
+    let mut value = 0;
+    for shift in (0..70).step_by(7) {
+        let [byte] = *chunk::<1>(message)?;
+        value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+        if byte < 0x80 {
+            return Ok(value);
+        }
+    }
+    Err("a number has more than ten bytes".to_owned())
+}

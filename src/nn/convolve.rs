@@ -1,0 +1,69 @@
+//! A convolution by itself: for what [`ConvBlock`](super::ConvBlock) does not cover, where something else than batch
+//! norm and ReLU follows.
+
+use super::convolution::{self, Edge, Geometry};
+use super::tensors;
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+
+/// Convolution without bias and groups: `x` `[in, batch, h, w]` and `weight` `[out, in, k, k]` to
+/// `[out, batch, h', w']`, with `padding` zeros around the input and steps of `stride`.
+pub fn convolve(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return convolve_plain(x, weight, stride, padding);
+    }
+    x.contiguous()?.apply_op2(&weight.contiguous()?, Op { stride, padding })
+}
+
+/// The same from candle's own operations, on any device.
+pub fn convolve_plain(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
+    let x = x.transpose(0, 1)?.contiguous()?;
+    x.conv2d(weight, padding, stride, 1, 1)?.transpose(0, 1)?.contiguous()
+}
+
+#[derive(Debug)]
+struct Op {
+    stride: usize,
+    padding: usize,
+}
+
+impl Op {
+    fn geometry(&self, x: &[usize], weight: &[usize]) -> Result<Geometry> {
+        let (&[inputs, batch, height, width], &[outputs, per_group, kernel, kernel_width]) = (x, weight) else {
+            bail!("a convolution takes an input [c, b, h, w] and weights [o, i, k, k], found {x:?} and {weight:?}")
+        };
+        let fits = height.min(width) + 2 * self.padding >= kernel;
+        if per_group != inputs || kernel != kernel_width || !fits || self.padding >= kernel {
+            bail!("weights {weight:?} do not fit an input of {x:?} with {} zeros around", self.padding)
+        }
+        let (stride, padding) = (self.stride, self.padding);
+        Ok(Geometry { inputs, outputs, groups: 1, kernel, stride, padding, batch, height, width })
+    }
+}
+
+impl CustomOp2 for Op {
+    fn name(&self) -> &'static str {
+        "convolve"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let g = self.geometry(x_layout.dims(), weight_layout.dims())?;
+        let y =
+            convolution::forward(&g, tensors::slice(x, x_layout)?, tensors::slice(weight, weight_layout)?, Edge::Same);
+        Ok((CpuStorage::F32(y), (g.outputs, g.batch, g.out_height(), g.out_width()).into()))
+    }
+
+    fn bwd(&self, x: &Tensor, weight: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let g = self.geometry(x.dims(), weight.dims())?;
+        let of_weight = |dy: &[f32]| tensors::with(x, |x| convolution::weight_gradient(&g, x, dy));
+        let of_input = |dy: &[f32]| tensors::with(weight, |weight| convolution::input_gradient(&g, weight, dy));
+        let dx = if x.track_op() { Some(tensors::shaped(tensors::with(dy, of_input)??, x)?) } else { None };
+        let dw = if weight.track_op() { Some(tensors::shaped(tensors::with(dy, of_weight)??, weight)?) } else { None };
+        Ok((dx, dw))
+    }
+}
