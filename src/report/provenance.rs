@@ -124,8 +124,8 @@ pub(super) fn provenance(report: &Report, profile: Option<&str>) -> String {
     text += &format!("- Seeds: {}.\n", listed(seeds(report)));
     text += &format!("- Device: {}.\n", listed(distinct(report, |s| vec![s.device.clone()])));
     text += &format!("- Processor features used: {}.\n", listed(distinct(report, |s| s.cpu_features.clone())));
-    text +=
-        &format!("- gal-bench {}.\n\n", listed(distinct(report, |s| vec![format!("{} ({})", s.version, s.commit)])));
+    let versions = listed(distinct(report, |s| vec![format!("{} ({})", s.version, s.commit)]));
+    text += &format!("- gal-bench {versions}; its libraries are those of `Cargo.lock` at that commit.\n\n");
     text += &run_table(report);
     text += "\nWall time is of training and testing; runs that shared one pass of the trunk share its time.\n\n";
     text += "The commands that make the runs again:\n\n```sh\n";
