@@ -40,11 +40,13 @@ pub(super) fn sentence(comparison: &Comparison) -> String {
     } else {
         ""
     };
+    let better = comparison.count(Verdict::Better);
     format!(
-        "{lead} better than {reference} on {} attributes, worse on {}, no difference shown on {} (exact McNemar test, \
+        "{lead} better than {reference} on {} attribute{}, worse on {}, no difference shown on {} (exact McNemar test, \
          Holm's correction, 5 %). Its mean accuracy{averaged} is {} that of {reference} (95 % interval of the difference \
          {}, {}{over_seeds}): {shown}.{features}",
-        comparison.count(Verdict::Better),
+        better,
+        if better == 1 { "" } else { "s" },
         comparison.count(Verdict::Worse),
         comparison.count(Verdict::Open),
         apart(mean.difference, "above", "below", "level with"),
