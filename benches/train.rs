@@ -5,14 +5,15 @@
 //!     python3 -m venv peers && peers/bin/pip install -r benches/peers/requirements.txt
 //!     GAL_BENCH_PYTHON=peers/bin/python cargo bench --profile release --bench train
 //!
-//! It also prints what the four variants cost together beside one Baseline, and, layer by layer, which share of the
+//! It also prints what the four variants cost together beside one Baseline (but for the one pass in which a frozen
+//! backbone sees every picture), and, layer by layer, which share of the
 //! machine's own measured matrix product our convolutions reach.
 
 mod peers;
 
 use candle_core::{Device, Tensor, Var};
-use gal_bench::config::Profile;
-use gal_bench::model::{Architecture, Path, VARIANTS, Variant};
+use gal_bench::config::{Crop, Profile};
+use gal_bench::model::{Architecture, Fln, Path, VARIANTS, Variant};
 use gal_bench::nn::{ConvBlock, ConvParameters, Statistics};
 use gal_bench::train::{Plan, Session, plans};
 use peers::Result;
@@ -161,9 +162,11 @@ fn peak_mib() -> Result<f64> {
 #[allow(clippy::print_stdout, reason = "the figures are the result")]
 fn variants(profile: &Profile, batch: usize) -> Result<()> {
     let paper: Vec<Variant> = VARIANTS.into_iter().filter(|variant| !variant.control).collect();
+    // As the trainer does it: crops at random places show a frozen backbone ever new pictures.
+    let known = |plan: &Plan| plan.fln == Fln::FrozenBaseline && profile.images.crop == Crop::Centre;
     let step = |plan: &Plan| -> Result<f64> {
         let mut work = Work::new(profile, plan, batch)?;
-        if work.session.frozen() {
+        if known(plan) {
             let features = work.session.features(&work.pixels)?;
             return Ok(median(&times(|| Ok(work.session.step(&features, &work.targets, 1e-3).map(drop)?))?));
         }
@@ -175,7 +178,7 @@ fn variants(profile: &Profile, batch: usize) -> Result<()> {
     for plan in plans(&paper, profile) {
         let names: Vec<&str> = plan.variants.iter().map(|variant| variant.title).collect();
         let seconds = step(&plan)?;
-        let on = if plan.fln == gal_bench::model::Fln::FrozenBaseline { " on known features" } else { "" };
+        let on = if known(&plan) { " on known features" } else { "" };
         println!("  {}{on}: {:.0} ms", names.join(", "), 1000.0 * seconds);
         sum += seconds;
     }
