@@ -74,8 +74,7 @@ impl ConvBlock {
     /// The same from candle's own operations, on any device.
     pub fn plain(&self, x: &Tensor, p: &ConvParameters, statistics: &Statistics) -> Result<(Tensor, Option<Moments>)> {
         let channels = p.bias.dim(0)?;
-        let fixed = Fixed { padding: self.padding, stride: self.stride, groups: self.groups };
-        let z = convolve(&x.transpose(0, 1)?.contiguous()?, &p.weight, fixed)?.transpose(0, 1)?.contiguous()?;
+        let z = convolve(x, &p.weight, self.fixed())?;
         let shape = z.dims().to_vec();
         let z = z.reshape((channels, ()))?.broadcast_add(&p.bias.unsqueeze(1)?)?;
         let (y, moments) = batch_norm(&z, &p.gamma, &p.beta, statistics, self.eps)?;
@@ -83,16 +82,12 @@ impl ConvBlock {
         Ok((if self.pool { max_pool(&y)? } else { y }, moments))
     }
 
+    fn fixed(&self) -> Fixed {
+        Fixed { padding: self.padding, stride: self.stride, groups: self.groups }
+    }
+
     fn geometry(&self, x: &[usize], w: &[usize]) -> Result<Geometry> {
-        let (&[inputs, batch, height, width], &[outputs, per_group, kernel, kernel_width]) = (x, w) else {
-            bail!("a block takes an input [c, b, h, w] and weights [o, i, k, k], found {x:?} and {w:?}")
-        };
-        let fits = height + 2 * self.padding >= kernel && width + 2 * self.padding >= kernel;
-        if per_group * self.groups != inputs || outputs % self.groups != 0 || kernel != kernel_width || !fits {
-            bail!("weights {w:?} in {} groups do not fit an input of {x:?}", self.groups)
-        }
-        let (groups, stride, padding) = (self.groups, self.stride, self.padding);
-        let g = Geometry { inputs, outputs, groups, kernel, stride, padding, batch, height, width };
+        let g = Geometry::new(x, w, self.fixed())?;
         if self.pool && (g.out_height() < 3 || g.out_width() < 3) {
             bail!("a map of {}x{} is too small for a 3x3 pool", g.out_height(), g.out_width())
         }

@@ -3,7 +3,9 @@
 //! multiplied by the weights. In this order a group is an offset, and the products write straight into the result.
 
 use super::matrix::{self, View, Window};
+use super::portable::Fixed;
 use super::{rows, scratch};
+use candle_core::{Result, bail};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
@@ -31,6 +33,18 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
+    /// Of an input `[c, b, h, w]` and weights `[o, c / groups, k, k]`, which must fit each other.
+    pub(super) fn new(x: &[usize], w: &[usize], Fixed { padding, stride, groups }: Fixed) -> Result<Self> {
+        let (&[inputs, batch, height, width], &[outputs, per_group, kernel, kernel_width]) = (x, w) else {
+            bail!("a convolution takes an input [c, b, h, w] and weights [o, i, k, k], found {x:?} and {w:?}")
+        };
+        let fits = height.min(width) + 2 * padding >= kernel;
+        if per_group * groups != inputs || outputs % groups != 0 || kernel != kernel_width || !fits {
+            bail!("weights {w:?} in {groups} groups do not fit an input of {x:?} with {padding} zeros around")
+        }
+        Ok(Self { inputs, outputs, groups, kernel, stride, padding, batch, height, width })
+    }
+
     pub(super) fn out_height(&self) -> usize {
         (self.height + 2 * self.padding - self.kernel) / self.stride + 1
     }

@@ -2,6 +2,7 @@
 //! norm and ReLU follows.
 
 use super::convolution::{self, Edge, Geometry};
+use super::portable::{self, Fixed};
 use super::tensors;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
@@ -11,32 +12,24 @@ pub fn convolve(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> R
     if !x.device().is_cpu() {
         return convolve_plain(x, weight, stride, padding);
     }
-    x.contiguous()?.apply_op2(&weight.contiguous()?, Op { stride, padding })
+    x.contiguous()?.apply_op2(&weight.contiguous()?, Op(Fixed { padding, stride, groups: 1 }))
 }
 
 /// The same from candle's own operations, on any device.
 pub fn convolve_plain(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
-    let x = x.transpose(0, 1)?.contiguous()?;
-    x.conv2d(weight, padding, stride, 1, 1)?.transpose(0, 1)?.contiguous()
+    portable::convolve(x, weight, Fixed { padding, stride, groups: 1 })
 }
 
 #[derive(Debug)]
-struct Op {
-    stride: usize,
-    padding: usize,
-}
+struct Op(Fixed);
 
 impl Op {
     fn geometry(&self, x: &[usize], weight: &[usize]) -> Result<Geometry> {
-        let (&[inputs, batch, height, width], &[outputs, per_group, kernel, kernel_width]) = (x, weight) else {
-            bail!("a convolution takes an input [c, b, h, w] and weights [o, i, k, k], found {x:?} and {weight:?}")
-        };
-        let fits = height.min(width) + 2 * self.padding >= kernel;
-        if per_group != inputs || kernel != kernel_width || !fits || self.padding >= kernel {
-            bail!("weights {weight:?} do not fit an input of {x:?} with {} zeros around", self.padding)
+        let g = Geometry::new(x, weight, self.0)?;
+        if g.padding >= g.kernel {
+            bail!("weights {weight:?} do not fit an input of {x:?} with {} zeros around", g.padding)
         }
-        let (stride, padding) = (self.stride, self.padding);
-        Ok(Geometry { inputs, outputs, groups: 1, kernel, stride, padding, batch, height, width })
+        Ok(g)
     }
 }
 

@@ -7,8 +7,13 @@ use super::tensors;
 use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 use std::sync::Mutex;
 
-/// Grouped convolution of `x` `[batch, in, h, w]` with `w` `[out, in / groups, k, k]`: `[batch, out, h', w']`.
+/// Grouped convolution of `x` `[in, batch, h, w]` with `w` `[out, in / groups, k, k]`: `[out, batch, h', w']`.
 pub(super) fn convolve(x: &Tensor, w: &Tensor, fixed: Fixed) -> Result<Tensor> {
+    image_major(&x.transpose(0, 1)?.contiguous()?, w, fixed)?.transpose(0, 1)?.contiguous()
+}
+
+/// The same in candle's order, `[batch, in, h, w]` to `[batch, out, h', w']`.
+fn image_major(x: &Tensor, w: &Tensor, fixed: Fixed) -> Result<Tensor> {
     let Fixed { padding, stride, groups } = fixed;
     let y = x.detach().conv2d(&w.detach(), padding, stride, 1, groups)?.contiguous()?;
     if !x.track_op() && !w.track_op() {

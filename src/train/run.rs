@@ -17,8 +17,6 @@ use std::path::PathBuf;
 pub(super) const RESUME: &str = "resume.safetensors";
 /// The network of the best validation accuracy so far.
 pub(super) const BEST: &str = "best.safetensors";
-/// The network at the end.
-pub(super) const LAST: &str = CHECKPOINT;
 /// The training curve.
 pub(super) const METRICS: &str = "metrics.jsonl";
 
@@ -100,5 +98,5 @@ pub(super) fn baseline(request: &Request, dataset: dataset::Name, seed: u64) -> 
             baseline.folder.display()
         )));
     }
-    Ok(Checkpoint::<About>::read(&baseline.file(LAST), request.device.0)?.tensors)
+    Ok(Checkpoint::<About>::read(&baseline.file(CHECKPOINT), request.device.0)?.tensors)
 }

@@ -5,7 +5,7 @@ use super::plan::Plan;
 use crate::config::Optimizer;
 use crate::error::{Error, Result};
 use crate::model::{
-    Architecture, CorrelationNet, CorrelationOutput, Fln, Pass, Path, Start, Trunk, Variant, decays, loss,
+    Architecture, CorrelationNet, CorrelationOutput, Fln, Pass, Path, Start, Trunk, TrunkOutput, Variant, decays, loss,
     probabilities,
 };
 use crate::nn::{Group, Momentum, Parameters};
@@ -123,15 +123,10 @@ impl Session {
     pub fn step(&mut self, features: &Tensor, targets: &Tensor, rate: f64) -> Result<Losses> {
         let out = self.trunk.branches(features, self.pass(), !self.heads.is_empty())?;
         let fln = self.optimizer.is_some().then(|| loss(&out.logits, targets)).transpose()?;
-        let mut cln = Vec::new();
-        let mut outputs = Outputs { fln: out.logits.detach(), cln: BTreeMap::new(), mask: out.mask.detach() };
-        for head in &self.heads {
-            let gated = out.gated.as_ref().ok_or_else(|| Error::Internal("no gated features".to_owned()))?;
-            let refined = head.net.forward(gated)?;
-            cln.push(loss(&refined.logits, targets)?);
-            outputs.cln.insert(head.variant.name, detached(&refined));
-        }
-        self.outputs = Some(outputs);
+        let refined = self.refine(&out)?;
+        let cln =
+            refined.iter().map(|refined| loss(&refined.logits, targets)).collect::<candle_core::Result<Vec<_>>>()?;
+        self.outputs = Some(self.said(&out, &refined));
         // The correlation nets' input carries no gradient, so the sum has the gradients of its terms.
         let total = fln
             .iter()
@@ -157,12 +152,22 @@ impl Session {
     /// What the networks say about a batch, with running batch-norm statistics.
     pub fn forward(&self, pixels: &Tensor) -> Result<Outputs> {
         let out = self.trunk.forward(pixels, Pass::Evaluate, !self.heads.is_empty())?;
-        let mut outputs = Outputs { fln: out.logits.detach(), cln: BTreeMap::new(), mask: out.mask.detach() };
-        for head in &self.heads {
+        Ok(self.said(&out, &self.refine(&out)?))
+    }
+
+    /// What each correlation net makes of the trunk's features.
+    fn refine(&self, out: &TrunkOutput) -> Result<Vec<CorrelationOutput>> {
+        let refine = |head: &Head| {
             let gated = out.gated.as_ref().ok_or_else(|| Error::Internal("no gated features".to_owned()))?;
-            outputs.cln.insert(head.variant.name, detached(&head.net.forward(gated)?));
-        }
-        Ok(outputs)
+            Ok(head.net.forward(gated)?)
+        };
+        self.heads.iter().map(refine).collect()
+    }
+
+    /// What all networks said, without gradients.
+    fn said(&self, out: &TrunkOutput, refined: &[CorrelationOutput]) -> Outputs {
+        let cln = self.heads.iter().zip(refined).map(|(head, refined)| (head.variant.name, detached(refined)));
+        Outputs { fln: out.logits.detach(), cln: cln.collect(), mask: out.mask.detach() }
     }
 
     /// Probabilities for a batch, with running batch-norm statistics.

@@ -11,8 +11,9 @@ use super::outputs::{
     Accuracy, Masks, Means, NOTABLE, Scores, TrainingLine, ValidationLine, append_line, keep_lines, write_affinity,
 };
 use super::plan::{Plan, plans};
-use super::run::{BEST, LAST, METRICS, RESUME, Run, baseline};
+use super::run::{BEST, METRICS, RESUME, Run, baseline};
 use super::session::Session;
+use super::trained::CHECKPOINT;
 use crate::attribute::COUNT;
 use crate::config::{Profile, RunConfig, RunSummary};
 use crate::dataset::{self, Split};
@@ -491,7 +492,7 @@ impl<'a> Trainer<'a> {
                 events::append(&run.events(), self.steps, &[("affinity/test", picture)])?;
             }
             masks.write(&run.file("masks.npy"))?;
-            run.write_network(LAST, self.session.network(&run.variant))?;
+            run.write_network(CHECKPOINT, self.session.network(&run.variant))?;
             let summary = self.summary(run, wall_seconds)?;
             let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::Internal(e.to_string()))?;
             files::write(&run.file("summary.json"), text.as_bytes())?;
