@@ -4,7 +4,7 @@
 
 use super::matrix::{self, View, Window};
 use super::portable::Fixed;
-use super::{rows, scratch};
+use super::{rows, scratch, winograd};
 use candle_core::{Result, bail};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -16,7 +16,7 @@ const WEIGHT_TILE: usize = 3 << 18;
 /// Columns a tile holds at least, so that products are not too thin.
 const COLUMNS: usize = 256;
 /// Partial weight gradients, added up in a fixed order.
-const PARTS: usize = 4;
+pub(super) const PARTS: usize = 4;
 
 /// Everything about a convolution but its numbers. All maps and kernels are `height x width` and `kernel x kernel`.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +98,7 @@ impl Geometry {
 
 /// Copies a short run by moves of fixed width, the last one overlapping: a call of `memcpy` costs more than the run.
 #[inline]
-fn copy_run(to: &mut [f32], from: &[f32]) {
+pub(super) fn copy_run(to: &mut [f32], from: &[f32]) {
     fn wide<const N: usize>(to: &mut [f32], from: &[f32]) -> bool {
         let (Some(last_to), Some(last_from)) = (to.last_chunk_mut::<N>(), from.last_chunk::<N>()) else {
             return false;
@@ -202,6 +202,9 @@ pub(super) enum Edge {
 /// `x * w` for `x` `[inputs, batch, height, width]` and `w` `[outputs, inputs / groups, kernel, kernel]`:
 /// `[outputs, batch, out_height, out_width]`.
 pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], edge: Edge) -> Vec<f32> {
+    if winograd::covers(g) {
+        return winograd::forward(g, x, w);
+    }
     let (width, taps, plane) = (g.out_width(), g.taps(), g.out_plane());
     let outputs = g.outputs / g.groups;
     let mut tile = g.tile_rows(TILE);
@@ -246,7 +249,7 @@ pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], edge: Edge) -> Vec<f32
 pub(super) fn input_gradient(g: &Geometry, w: &[f32], dy: &[f32]) -> Vec<f32> {
     // A small kernel: as a convolution of dy with the flipped, transposed weights. A larger one would unfold dy's many
     // channels kernel^2 times, where folding the product back costs less.
-    if g.stride == 1 && g.kernel <= 3 {
+    if g.stride == 1 && (g.kernel <= 3 || winograd::covers(g)) {
         let flipped = Geometry {
             inputs: g.outputs,
             outputs: g.inputs,
@@ -298,6 +301,9 @@ fn flip(g: &Geometry, w: &[f32]) -> Vec<f32> {
 
 /// Gradient with respect to the weights, in their shape.
 pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
+    if winograd::covers(g) {
+        return winograd::weight_gradient(g, x, dy);
+    }
     let (width, taps, plane) = (g.out_width(), g.taps(), g.out_plane());
     let outputs = g.outputs / g.groups;
     let size = outputs * taps;
@@ -323,10 +329,16 @@ pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
             });
         }
     });
-    let (total, others) = parts.split_at_mut(g.groups * size);
-    for other in others.chunks_exact(g.groups * size) {
-        total.par_chunks_mut(1 << 14).zip(other.par_chunks(1 << 14)).for_each(|(a, b)| rows::add_scaled(a, b, 1.0));
-    }
-    parts.truncate(g.groups * size);
+    sum_parts(&mut parts, g.groups * size);
     parts
+}
+
+/// Adds the others of several sums of one `size` to the first, in their order, and leaves that.
+pub(super) fn sum_parts(parts: &mut Vec<f32>, size: usize) {
+    const PIECE: usize = 1 << 14;
+    let (total, others) = parts.split_at_mut(size);
+    for other in others.chunks_exact(size) {
+        total.par_chunks_mut(PIECE).zip(other.par_chunks(PIECE)).for_each(|(a, b)| rows::add_scaled(a, b, 1.0));
+    }
+    parts.truncate(size);
 }

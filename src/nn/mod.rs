@@ -21,6 +21,7 @@ mod portable;
 mod rows;
 mod scratch;
 mod tensors;
+mod winograd;
 
 pub use attention::{Edges, graph_attention, graph_attention_plain};
 pub use block::{ConvBlock, ConvParameters};
@@ -31,3 +32,4 @@ pub use norm::{Moments, Statistics, batch_norm, standardize};
 pub use optimizer::{Group, Momentum};
 pub use parameters::Parameters;
 pub use portable::max_pool;
+pub use scratch::keep_memory;

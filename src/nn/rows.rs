@@ -59,6 +59,21 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     partial.iter().sum::<f32>() + rest
 }
 
+/// The values at even places, and those at odd ones.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn halve(values: &[f32], even: &mut [f32], odd: &mut [f32]) {
+    let (pairs, last) = values.as_chunks::<2>();
+    let (even, rest) = even.split_at_mut(pairs.len());
+    let odd = &mut odd[..pairs.len()];
+    for place in 0..pairs.len() {
+        even[place] = pairs[place][0];
+        odd[place] = pairs[place][1];
+    }
+    if let [last] = last {
+        rest[0] = *last;
+    }
+}
+
 /// `y = max(x * scale + shift, 0)`: batch norm and ReLU of one channel.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub(super) fn scale_relu(x: &[f32], y: &mut [f32], scale: f32, shift: f32) {

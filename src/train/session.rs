@@ -8,7 +8,7 @@ use crate::model::{
     Architecture, CorrelationNet, CorrelationOutput, Fln, Pass, Path, Start, Trunk, TrunkOutput, Variant, decays, loss,
     probabilities,
 };
-use crate::nn::{Group, Momentum, Parameters};
+use crate::nn::{Group, Momentum, Parameters, keep_memory};
 use candle_core::{Device, Tensor};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,6 +77,7 @@ impl Session {
         path: Path,
         device: &Device,
     ) -> Result<Self> {
+        keep_memory();
         let parameters = Parameters::new(seed);
         let trunk = Trunk::new(architecture, path, &parameters, device)?;
         let optimizer = match plan.fln {

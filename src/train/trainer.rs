@@ -529,7 +529,7 @@ impl<'a> Trainer<'a> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: env!("GAL_BENCH_COMMIT").to_owned(),
             command: request.command.to_owned(),
-            wall_seconds: (wall_seconds * 10.0).round() / 10.0,
+            wall_seconds: (wall_seconds * 1000.0).round() / 1000.0,
             steps: self.steps,
             batch: self.batch,
             input: request.profile.network.input,
