@@ -134,7 +134,27 @@ pub(crate) struct Compute {
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) together: Together,
+    #[command(flatten)]
     pub(crate) work: Work,
+}
+
+/// Training by several processes.
+#[derive(Debug, Args)]
+pub(crate) struct Together {
+    /// Train together with other processes, each started with its own --rank and --device, which share out every batch
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) ranks: u32,
+    /// Which of them this process is, from 0; rank 0 validates, writes and tests
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    pub(crate) rank: u32,
+    /// Where rank 0 listens for the others, on a network that you trust
+    #[arg(long, default_value = "127.0.0.1:29400", value_name = "HOST:PORT")]
+    pub(crate) meet: String,
+    /// Seconds after which a rank that does not come, or from which nothing comes, is given up; validation and test are
+    /// rank 0's, and must be done in this time
+    #[arg(long, default_value_t = 1800, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) patience: u64,
 }
 
 /// Which runs.
@@ -263,7 +283,11 @@ pub(crate) struct Augment {
   gal-bench train
   gal-bench train --dataset lfwa --variant baseline --variant gal-j --seed 1
   gal-bench train --dataset lfwa --controls --seed 0,1,2
-  gal-bench train --dataset celeba --profile paper --device cuda:0")]
+  gal-bench train --dataset celeba --profile paper --device cuda:0
+  for k in 0 1; do gal-bench train --ranks 2 --rank $k --device cuda:$k & done; wait
+      Two GPUs, half of every batch each
+  srun sh -c 'gal-bench train --ranks $SLURM_NTASKS --rank $SLURM_PROCID --device cuda:$SLURM_LOCALID --meet node1:29400'
+      As many as the job has tasks, rank 0 on node1")]
 pub(crate) struct Train {
     #[command(flatten)]
     pub(crate) data: Data,

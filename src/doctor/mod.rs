@@ -166,10 +166,14 @@ pub fn examine(
         } else {
             "candle's operations on the CPU with our own loops on the CPU: no CUDA device took part"
         },
-        features: [("cuda", cfg!(feature = "cuda")), ("cudnn", cfg!(feature = "cudnn"))]
-            .into_iter()
-            .filter_map(|(name, on)| on.then_some(name))
-            .collect(),
+        features: [
+            ("cuda", cfg!(feature = "cuda")),
+            ("cudnn", cfg!(feature = "cudnn")),
+            ("nccl", cfg!(feature = "nccl")),
+        ]
+        .into_iter()
+        .filter_map(|(name, on)| on.then_some(name))
+        .collect(),
         version: env!("CARGO_PKG_VERSION"),
         commit: env!("GAL_BENCH_COMMIT"),
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),

@@ -52,7 +52,7 @@ impl Workplace {
         Self::with(TINY)
     }
 
-    fn with(profile: &str) -> Self {
+    pub(crate) fn with(profile: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("tiny.toml"), profile).unwrap();
         let faces = synthetic::Options { train: 30, val: 6, test: 10, seed: 1 };
@@ -76,26 +76,27 @@ impl Workplace {
             seeds: &[5],
             runs: &self.path(runs),
             device: (&Device::Cpu, "cpu"),
+            meeting: None,
             force: false,
             command: "test",
         };
         train(&request, &Progress::new(true))
     }
 
-    fn train(&self, runs: &str, variants: &[Variant]) -> Vec<Outcome> {
+    pub(crate) fn train(&self, runs: &str, variants: &[Variant]) -> Vec<Outcome> {
         self.try_train(runs, variants).unwrap()
     }
 }
 
 /// The bytes of everything that a run computes.
-fn result(runs: &Path, variant: &str) -> Vec<Vec<u8>> {
+pub(crate) fn result(runs: &Path, variant: &str) -> Vec<Vec<u8>> {
     let folder = runs.join(format!("synthetic-tiny-{variant}-seed5"));
     ["checkpoint.safetensors", "best.safetensors", "predictions.parquet", "masks.npy"]
         .map(|name| std::fs::read(folder.join(name)).unwrap())
         .into()
 }
 
-fn named(name: &str) -> Variant {
+pub(crate) fn named(name: &str) -> Variant {
     Variant::named(name).unwrap()
 }
 
