@@ -130,6 +130,10 @@ pub(crate) struct Compute {
     /// TF32 matrix products on a CUDA device: faster, with factors rounded to ten bits of mantissa; reports say so
     #[arg(long)]
     pub(crate) tf32: bool,
+    /// bf16 matrix products and convolutions on a CUDA device: faster still, with factors rounded to seven bits of
+    /// mantissa; everything else stays in single precision, and reports say so
+    #[arg(long)]
+    pub(crate) bf16: bool,
     /// Start the backbone from this file of `gal-bench weights import` [default: the profile's, or random weights]
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
@@ -415,6 +419,7 @@ pub(crate) struct Job {
 #[command(after_help = "Examples:
   gal-bench doctor --device cuda:0
   gal-bench doctor --device cuda:0 --tf32 --profile paper
+  gal-bench doctor --device cuda:0 --bf16
 
 Without a CUDA device, the operations that one would run are checked on the CPU.")]
 pub(crate) struct Doctor {
@@ -424,6 +429,9 @@ pub(crate) struct Doctor {
     /// Check TF32 matrix products, with tolerances that fit them
     #[arg(long)]
     pub(crate) tf32: bool,
+    /// Check bf16 matrix products and convolutions, with tolerances that fit them
+    #[arg(long)]
+    pub(crate) bf16: bool,
     /// An embedded profile (paper, authors-code, quick) or the path of a .toml file
     #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
     pub(crate) profile: String,

@@ -37,7 +37,8 @@ pub(super) fn train_on(
 ) -> Result<Vec<Outcome>> {
     let mut profile = selection.profile()?.with_weights(compute.weights.as_deref())?;
     profile.compute.tf32 |= compute.tf32;
-    let (device, device_name) = select_device(&compute.device, profile.compute.tf32, progress)?;
+    profile.compute.bf16 |= compute.bf16;
+    let (device, device_name) = select_device(&compute.device, profile.compute, progress)?;
     let data = Reader::open(prepared)?;
     let meeting = compute.together.meeting();
     let request = Request {

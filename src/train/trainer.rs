@@ -19,7 +19,7 @@ use crate::attribute::COUNT;
 use crate::config::{Profile, RunConfig, RunSummary};
 use crate::dataset::{self, Split};
 use crate::error::{Error, Result};
-use crate::model::{Fln, Path as NetworkPath, VARIANTS, Variant};
+use crate::model::{Fln, VARIANTS, Variant};
 use crate::progress::{Bar, Progress};
 use crate::{files, store};
 use candle_core::{Device, Tensor};
@@ -293,7 +293,8 @@ impl<'a> Trainer<'a> {
         let (device, _) = request.device;
         let profile = request.profile;
         check_batch(device, &profile.network, own.len())?;
-        let mut session = Session::new(&profile.network, plan, &profile.optimizer, seed, NetworkPath::Fast, device)?;
+        let mut session =
+            Session::new(&profile.network, plan, &profile.optimizer, seed, profile.compute.path(), device)?;
         // The other ranks are given the state that rank 0 begins with.
         if ranks.leads() {
             if plan.fln == Fln::FrozenBaseline {

@@ -179,6 +179,30 @@ fn ten_kills_of_gal_c_on_features_computed_once_end_in_the_bytes_of_none() {
 }
 
 #[test]
+fn a_run_in_bf16_learns_as_one_in_single_precision_and_says_so() {
+    let single = Workplace::new();
+    // The command line refuses bf16 on the CPU, which computes there what a CUDA device would.
+    let rounded = Workplace::with(&format!("{TINY}[compute]\nbf16 = true\n"));
+    let losses = |place: &Workplace| {
+        place.train("runs", &[named("baseline"), named("gal-c")]);
+        ["baseline", "gal-c"].map(|variant| {
+            let folder = place.path(&format!("runs/synthetic-tiny-{variant}-seed5"));
+            let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+            let mut lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            let last = lines.rfind(|line| line.get("lr").is_some()).unwrap();
+            last["loss_fln"].as_f64().or(last["loss_cln"].as_f64()).unwrap()
+        })
+    };
+    for (single, rounded) in losses(&single).into_iter().zip(losses(&rounded)) {
+        let apart = (single - rounded).abs() / single;
+        assert!(apart > 0.0 && apart < 0.02, "{rounded} for {single}");
+    }
+    let folder = rounded.path("runs/synthetic-tiny-gal-c-seed5");
+    let summary = std::fs::read_to_string(folder.join("summary.json")).unwrap();
+    assert!(summary.contains("The precision of matrix products is bf16"), "{summary}");
+}
+
+#[test]
 fn a_finished_run_is_left_alone() {
     let place = Workplace::new();
     assert!(!place.train("runs", &[named("baseline")])[0].reused);

@@ -52,7 +52,6 @@ impl Link {
     }
 
     /// An error if the peer has stopped or is gone, without waiting for it.
-    #[cfg_attr(not(any(test, feature = "nccl")), allow(dead_code, reason = "TCP tells when it is used"))]
     pub(super) fn check(&self) -> Result<()> {
         let mut kind = [0];
         let seen = self.stream.set_nonblocking(true).and_then(|()| self.stream.peek(&mut kind));
@@ -66,7 +65,7 @@ impl Link {
         }
     }
 
-    pub(super) fn lost(&self, error: &io::Error) -> Error {
+    fn lost(&self, error: &io::Error) -> Error {
         let reason = match error.kind() {
             ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => {
                 "its process ended".to_owned()
@@ -130,17 +129,11 @@ mod tests {
         assert!(here.check().is_ok());
         assert_eq!(here.receive().unwrap(), b"abc");
         there.stop("no room on the disk");
-        for error in [here.check().unwrap_err(), {
-            drop(there);
-            here.check().unwrap_err()
-        }] {
-            assert_eq!(error.exit_code(), 2);
-            let text = error.to_string();
-            assert!(
-                text == "rank 1 stopped: no room on the disk" || text.contains("lost (its process ended)"),
-                "{text}"
-            );
-        }
+        let stopped = here.check().unwrap_err();
+        assert_eq!((stopped.to_string(), stopped.exit_code()), ("rank 1 stopped: no room on the disk".to_owned(), 2));
+        drop(there);
+        let lost = here.check().unwrap_err();
+        assert!(lost.to_string().contains("rank 1 was lost (its process ended)"), "{lost}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// How long a caller has to say who it is: rank 0 hears others in the meantime no more.
+/// How long a caller has to say who it is: rank 0 hears nobody else in the meantime.
 const INTRODUCTION: Duration = Duration::from_secs(10);
 /// The most bytes of a greeting.
 const GREETING: u64 = 1 << 20;

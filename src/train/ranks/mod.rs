@@ -64,7 +64,7 @@ impl Ranks {
         self.rank == 0
     }
 
-    /// What `make` makes on rank 0, on every rank.
+    /// What `make` makes on rank 0, on every rank; the others do not call it.
     pub(super) fn handed_out(&self, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
         if !self.leads() {
             return self.links[0].receive();
