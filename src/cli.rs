@@ -130,11 +130,35 @@ pub(crate) struct Compute {
     /// TF32 matrix products on a CUDA device: faster, with factors rounded to ten bits of mantissa; reports say so
     #[arg(long)]
     pub(crate) tf32: bool,
+    /// bf16 matrix products and convolutions on a CUDA device: faster still, with factors rounded to seven bits of
+    /// mantissa; everything else stays in single precision, and reports say so
+    #[arg(long)]
+    pub(crate) bf16: bool,
     /// Start the backbone from this file of `gal-bench weights import` [default: the profile's, or random weights]
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) together: Together,
+    #[command(flatten)]
     pub(crate) work: Work,
+}
+
+/// Training by several processes.
+#[derive(Debug, Args)]
+pub(crate) struct Together {
+    /// Train together with other processes, each started with its own --rank and --device, which share out every batch
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) ranks: u32,
+    /// Which of them this process is, from 0; rank 0 validates, writes and tests
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    pub(crate) rank: u32,
+    /// Where rank 0 listens for the others, on a network that you trust
+    #[arg(long, default_value = "127.0.0.1:29400", value_name = "HOST:PORT")]
+    pub(crate) meet: String,
+    /// Seconds after which a rank that does not come, or from which nothing comes, is given up; validation and test are
+    /// rank 0's, and must be done in this time
+    #[arg(long, default_value_t = 1800, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) patience: u64,
 }
 
 /// Which runs.
@@ -263,7 +287,11 @@ pub(crate) struct Augment {
   gal-bench train
   gal-bench train --dataset lfwa --variant baseline --variant gal-j --seed 1
   gal-bench train --dataset lfwa --controls --seed 0,1,2
-  gal-bench train --dataset celeba --profile paper --device cuda:0")]
+  gal-bench train --dataset celeba --profile paper --device cuda:0
+  for k in 0 1; do gal-bench train --ranks 2 --rank $k --device cuda:$k & done; wait
+      Two GPUs, half of every batch each
+  srun sh -c 'gal-bench train --ranks $SLURM_NTASKS --rank $SLURM_PROCID --device cuda:$SLURM_LOCALID --meet node1:29400'
+      As many as the job has tasks, rank 0 on node1")]
 pub(crate) struct Train {
     #[command(flatten)]
     pub(crate) data: Data,
@@ -391,6 +419,7 @@ pub(crate) struct Job {
 #[command(after_help = "Examples:
   gal-bench doctor --device cuda:0
   gal-bench doctor --device cuda:0 --tf32 --profile paper
+  gal-bench doctor --device cuda:0 --bf16
 
 Without a CUDA device, the operations that one would run are checked on the CPU.")]
 pub(crate) struct Doctor {
@@ -400,6 +429,9 @@ pub(crate) struct Doctor {
     /// Check TF32 matrix products, with tolerances that fit them
     #[arg(long)]
     pub(crate) tf32: bool,
+    /// Check bf16 matrix products and convolutions, with tolerances that fit them
+    #[arg(long)]
+    pub(crate) bf16: bool,
     /// An embedded profile (paper, authors-code, quick) or the path of a .toml file
     #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
     pub(crate) profile: String,

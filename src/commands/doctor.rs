@@ -11,12 +11,13 @@ pub(super) fn run(options: &Doctor) -> Result<()> {
     let progress = options.voice.progress();
     let mut profile = Profile::load(&options.profile)?;
     profile.compute.tf32 |= options.tf32;
+    profile.compute.bf16 |= options.bf16;
     if options.tolerance.is_nan() || options.tolerance <= 0.0 {
         return Err(Error::Request(format!("--tolerance {}: use a number above 0", options.tolerance)));
     }
-    let tf32 = profile.compute.tf32;
-    let (device, name) = select_device(&options.device, tf32, &progress)?;
-    let diagnosis = examine(&profile, (&device, &name), Tolerances::new(tf32, options.tolerance), |check| {
+    let (device, name) = select_device(&options.device, profile.compute, &progress)?;
+    let tolerances = Tolerances::new(profile.compute, options.tolerance);
+    let diagnosis = examine(&profile, (&device, &name), tolerances, |check| {
         progress.say(check.line());
     });
     let text = serde_json::to_string_pretty(&diagnosis).map_err(|e| Error::Internal(e.to_string()))?;

@@ -16,15 +16,17 @@ mod stats;
 mod train;
 mod weights;
 
-use crate::cli::{Command, Selection, Source, Trained, Voice};
+use crate::cli::{Command, Selection, Source, Together, Trained, Voice};
 use gal_bench::augment::Pipeline;
 use gal_bench::config::{self, Profile};
 use gal_bench::dataset::{self, Dataset, Name, celeba, lfwa, synthetic};
 use gal_bench::model::{VARIANTS, Variant};
 use gal_bench::progress::Progress;
+use gal_bench::train::Meeting;
 use gal_bench::{Error, Result, files};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Carries out one command.
 pub(crate) fn run(command: &Command) -> Result<()> {
@@ -88,6 +90,18 @@ impl Selection {
     /// The folder of a variant's run.
     fn folder(&self, dataset: &str, profile: &Profile, variant: &Variant, seed: u64) -> PathBuf {
         self.runs.join(config::run_id(dataset, &profile.name, variant.name, seed))
+    }
+}
+
+impl Together {
+    /// Where the other ranks are met, if there are any.
+    fn meeting(&self) -> Option<Meeting> {
+        (self.ranks > 1 || self.rank > 0).then(|| Meeting {
+            rank: self.rank as usize,
+            ranks: self.ranks as usize,
+            address: self.meet.clone(),
+            patience: Duration::from_secs(self.patience),
+        })
     }
 }
 

@@ -1,13 +1,14 @@
 //! `gal-bench predict`.
 
 use crate::cli::Predict;
+use gal_bench::config::Compute;
 use gal_bench::train::select_device;
 use gal_bench::{Result, predict};
 
 pub(super) fn run(options: &Predict) -> Result<()> {
     let progress = options.voice.progress();
     // Full precision: a picture has the same answer on every device.
-    let (device, _) = select_device(&options.device, false, &progress)?;
+    let (device, _) = select_device(&options.device, Compute::default(), &progress)?;
     let folder = options.trained.folder()?;
     let pictures = predict::find(&options.images)?;
     let predictions = predict::predict(&folder, &pictures, &device, options.details, &progress)?;

@@ -20,13 +20,18 @@ pub(super) fn run(options: &RunAll) -> Result<()> {
     let selection = &job.selection;
 
     progress.say("1/3 prepare");
-    let store = store::Options { force: job.compute.work.force, ..store::Options::default() };
+    // Ranks may share the folder: one of them prepares, and none replaces what others are reading.
+    let alone = job.compute.together.ranks == 1;
+    let store = store::Options { force: job.compute.work.force && alone, wait: !alone, ..store::Options::default() };
     prepare_set(job, store, &progress)?;
 
     progress.say("2/3 train");
     let runs = (&*selection.variants(), &*selection.seeds());
     train::train_on(&job.data.prepared(), selection, runs, &job.compute, &command(job), &progress)?;
 
+    if job.compute.together.rank > 0 {
+        return job.voice.result(&(), || train::elsewhere(&job.compute));
+    }
     progress.say("3/3 report");
     let evaluated = evaluate::evaluate(&job.data, selection, &job.reports, &progress)?;
     report::write(&evaluated.report)?;
@@ -46,7 +51,7 @@ pub(super) fn prepare_set(job: &Job, options: store::Options, progress: &Progres
 
 /// The command that makes the job's runs again, however they were made.
 pub(super) fn command(job: &Job) -> String {
-    train::command("run-all", job.data.dataset.label(), &job.selection)
+    train::command("run-all", job.data.dataset.label(), &job.selection, &job.compute)
 }
 
 /// The job's cells, in the order of their numbers.

@@ -18,7 +18,8 @@ pub(super) fn run(options: &RunCell) -> Result<()> {
             cells.len().saturating_sub(1)
         )));
     };
-    let _lock = lock(options, &selection.folder(dataset.label(), &selection.profile()?, &cell.variants[0], cell.seed))?;
+    let run = selection.folder(dataset.label(), &selection.profile()?, &cell.variants[0], cell.seed);
+    let _lock = (job.compute.together.rank == 0).then(|| lock(options, &run)).transpose()?;
 
     // Never by force: other cells may be reading the set.
     let store = store::Options { wait: true, ..store::Options::default() };
@@ -28,6 +29,9 @@ pub(super) fn run(options: &RunCell) -> Result<()> {
     let command = run_all::command(job);
     let outcomes = train::train_on(&job.data.prepared(), selection, runs, &job.compute, &command, &progress)?;
     job.voice.result(&outcomes, || {
+        if job.compute.together.rank > 0 {
+            return train::elsewhere(&job.compute);
+        }
         let folders = outcomes.iter().map(|outcome| outcome.folder.display().to_string()).collect::<Vec<_>>();
         format!("cell {number} is trained, in {}", folders.join(", "))
     })

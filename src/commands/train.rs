@@ -12,12 +12,15 @@ use std::path::Path;
 pub(super) fn run(options: &Train) -> Result<()> {
     super::use_threads(options.compute.work.threads)?;
     let prepared = options.data.prepared();
-    let command = command("train", options.data.dataset.label(), &options.selection);
+    let command = command("train", options.data.dataset.label(), &options.selection, &options.compute);
     let selection = &options.selection;
     let runs = (&*selection.variants(), &*selection.seeds());
     let outcomes = train_on(&prepared, selection, runs, &options.compute, &command, &options.voice.progress())?;
     let evaluations = outcomes.iter().map(|outcome| Evaluation::of_run(&outcome.folder)).collect::<Result<Vec<_>>>()?;
     options.voice.result(&outcomes, || {
+        if options.compute.together.rank > 0 {
+            return elsewhere(&options.compute);
+        }
         let folders = outcomes.iter().map(|outcome| outcome.folder.display().to_string()).collect::<Vec<_>>();
         format!("{}\nin {}", overview(&evaluations), folders.join("\n   "))
     })
@@ -34,8 +37,10 @@ pub(super) fn train_on(
 ) -> Result<Vec<Outcome>> {
     let mut profile = selection.profile()?.with_weights(compute.weights.as_deref())?;
     profile.compute.tf32 |= compute.tf32;
-    let (device, device_name) = select_device(&compute.device, profile.compute.tf32, progress)?;
+    profile.compute.bf16 |= compute.bf16;
+    let (device, device_name) = select_device(&compute.device, profile.compute, progress)?;
     let data = Reader::open(prepared)?;
+    let meeting = compute.together.meeting();
     let request = Request {
         data: &data,
         profile: &profile,
@@ -43,15 +48,25 @@ pub(super) fn train_on(
         seeds,
         runs: &selection.runs,
         device: (&device, &device_name),
+        meeting: meeting.as_ref(),
         force: compute.work.force,
         command,
     };
     train(&request, progress)
 }
 
+/// What a rank has to say in the end that is not rank 0.
+pub(super) fn elsewhere(compute: &Compute) -> String {
+    format!("rank {} is done; the runs are rank 0's", compute.together.rank)
+}
+
 /// The command that makes these runs again, without the folders of this machine.
-pub(super) fn command(name: &str, dataset: &str, selection: &Selection) -> String {
+pub(super) fn command(name: &str, dataset: &str, selection: &Selection, compute: &Compute) -> String {
     let seeds = selection.seeds().iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let controls = if selection.controls { " --controls" } else { "" };
-    format!("gal-bench {name} --dataset {dataset} --profile {}{controls} --seed {seeds}", selection.profile)
+    let ranks = match compute.together.ranks {
+        1 => String::new(),
+        count => format!(" --ranks {count}"),
+    };
+    format!("gal-bench {name} --dataset {dataset} --profile {}{controls} --seed {seeds}{ranks}", selection.profile)
 }

@@ -24,8 +24,20 @@ pub struct RunConfig {
     pub variant: String,
     /// Seed of weights, batches, crops and flips.
     pub seed: u64,
+    /// Processes that shared out every batch, each with batch norm over its share.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ranks: usize,
     /// The profile, whole.
     pub profile: Profile,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_one(ranks: &usize) -> bool {
+    *ranks == 1
 }
 
 /// The name of a run's folder.
@@ -49,6 +61,9 @@ impl RunConfig {
     pub fn difference(&self, other: &Self) -> Option<String> {
         if self.data_digest != other.data_digest {
             return Some("it was trained on other prepared data".to_owned());
+        }
+        if self.ranks != other.ranks {
+            return Some(format!("it was trained by {} ranks, this one by {}", other.ranks, self.ranks));
         }
         let (ours, theirs) = (toml::to_string(self), toml::to_string(other));
         let (Ok(ours), Ok(theirs)) = (ours, theirs) else { return Some("its configuration differs".to_owned()) };

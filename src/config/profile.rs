@@ -2,7 +2,7 @@
 
 use crate::dataset;
 use crate::error::{Error, Result};
-use crate::model::{Architecture, BackboneName, Start};
+use crate::model::{Architecture, BackboneName, Path as NetworkPath, Start};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -91,15 +91,34 @@ pub struct ImagePolicy {
 }
 
 /// How numbers are computed with: in single precision, unless told otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compute {
     /// Whether matrix products on a CUDA device round their factors to ten bits of mantissa.
     #[serde(default)]
     pub tf32: bool,
+    /// Whether matrix products and convolutions on a CUDA device take factors of bf16, seven bits of mantissa; the graph
+    /// attention, batch norm, losses, weights and the optimizer stay in single precision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bf16: bool,
 }
 
 impl Compute {
+    /// The form of the operations that computes so.
+    pub fn path(self) -> NetworkPath {
+        if self.bf16 { NetworkPath::Bf16 } else { NetworkPath::Fast }
+    }
+
+    /// A word for records: what products are rounded to, if anything.
+    pub fn rounding(self) -> Option<&'static str> {
+        match self {
+            Self { bf16: false, tf32: false } => None,
+            Self { bf16: false, tf32: true } => Some("TF32"),
+            Self { bf16: true, tf32: false } => Some("bf16"),
+            Self { bf16: true, tf32: true } => Some("bf16 and TF32"),
+        }
+    }
+
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -334,7 +353,7 @@ impl Profile {
                 .map_or("0.0005 for Baseline and 0.001 for the others".to_owned(), |d| format!("{d} for all variants"))
         };
         compare("Weight decay", decay(self), decay(&paper));
-        let precision = |profile: &Self| if profile.compute.tf32 { "TF32" } else { "single" }.to_owned();
+        let precision = |profile: &Self| profile.compute.rounding().unwrap_or("single").to_owned();
         compare("The precision of matrix products", precision(self), precision(&paper));
         let training = self.training(dataset)?;
         if let Some(theirs) = paper.training.get(dataset.label()).filter(|_| dataset != dataset::Name::Synthetic) {
@@ -400,6 +419,19 @@ mod tests {
             assert_eq!(found.len(), 1, "{found:?}");
             assert!(found[0].contains("random weights"), "{found:?}");
         }
+    }
+
+    #[test]
+    fn rounded_products_are_a_deviation_and_bf16_is_written_down_only_where_it_is_used() {
+        let with = |compute: Compute| Profile { compute, ..Profile::load("paper").unwrap() };
+        let written = |compute: Compute| toml::to_string(&with(compute)).unwrap();
+        for (tf32, bf16, word) in [(true, false, "TF32"), (false, true, "bf16"), (true, true, "bf16 and TF32")] {
+            let found = with(Compute { tf32, bf16 }).deviations(dataset::Name::Celeba).unwrap();
+            assert!(found.contains(&format!("The precision of matrix products is {word}; the paper's is single.")));
+            assert_eq!(written(Compute { tf32, bf16 }).contains("bf16 = true"), bf16);
+        }
+        assert!(!written(Compute { tf32: true, bf16: false }).contains("bf16"));
+        assert!(!written(Compute::default()).contains("[compute]"));
     }
 
     #[test]

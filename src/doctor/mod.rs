@@ -5,7 +5,7 @@
 mod operations;
 mod steps;
 
-use crate::config::Profile;
+use crate::config::{Compute, Profile};
 use crate::error::{Error, Result};
 use crate::model::Path;
 use crate::random;
@@ -37,10 +37,15 @@ pub struct Tolerances {
 }
 
 impl Tolerances {
-    /// For single precision or TF32, whose products carry a thousandth of error themselves; all times `factor`.
-    pub fn new(tf32: bool, factor: f64) -> Self {
-        let scale = if tf32 { 50.0 * factor } else { factor };
-        Self { forward: 1e-4 * scale, backward: 2e-3 * scale, ten_steps: 1e-2 * scale }
+    /// For single precision, for TF32, whose products carry a thousandth of error themselves, or for bf16 with four times
+    /// that (two to seven times what rounding alone does on the CPU); all times `factor`.
+    pub fn new(compute: Compute, factor: f64) -> Self {
+        let (forward, backward, ten_steps) = match compute {
+            Compute { bf16: true, .. } => (1e-2, 2e-1, 1e-1),
+            Compute { tf32: true, .. } => (5e-3, 1e-1, 5e-1),
+            _ => (1e-4, 2e-3, 1e-2),
+        };
+        Self { forward: forward * factor, backward: backward * factor, ten_steps: ten_steps * factor }
     }
 }
 
@@ -107,6 +112,8 @@ pub struct Diagnosis {
     pub profile: String,
     /// Whether TF32 was asked for.
     pub tf32: bool,
+    /// Whether bf16 was asked for.
+    pub bf16: bool,
     /// All checks.
     pub checks: Vec<Check>,
     /// Training speed of the device at the profile's batch size, if it could be measured.
@@ -138,7 +145,7 @@ pub fn examine(
     mut tell: impl FnMut(&Check),
 ) -> Diagnosis {
     let reference = Side { device: &Device::Cpu, path: Path::Fast };
-    let examined = Side { device, path: Path::Plain };
+    let examined = Side { device, path: if profile.compute.bf16 { Path::Bf16 } else { Path::Plain } };
     let mut checks = Vec::new();
     let mut note = |check: Check| {
         tell(&check);
@@ -166,10 +173,14 @@ pub fn examine(
         } else {
             "candle's operations on the CPU with our own loops on the CPU: no CUDA device took part"
         },
-        features: [("cuda", cfg!(feature = "cuda")), ("cudnn", cfg!(feature = "cudnn"))]
-            .into_iter()
-            .filter_map(|(name, on)| on.then_some(name))
-            .collect(),
+        features: [
+            ("cuda", cfg!(feature = "cuda")),
+            ("cudnn", cfg!(feature = "cudnn")),
+            ("nccl", cfg!(feature = "nccl")),
+        ]
+        .into_iter()
+        .filter_map(|(name, on)| on.then_some(name))
+        .collect(),
         version: env!("CARGO_PKG_VERSION"),
         commit: env!("GAL_BENCH_COMMIT"),
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
@@ -177,6 +188,7 @@ pub fn examine(
         threads: rayon::current_num_threads(),
         profile: profile.name.clone(),
         tf32: profile.compute.tf32,
+        bf16: profile.compute.bf16,
         checks,
         images_per_second: speed.ok(),
         batch,
@@ -273,6 +285,19 @@ mod tests {
         let check = compare("other", 1e-4, one(&[1.0, 2.0, 3.0]), one(&[1.0, 2.1, 3.0]));
         assert!(!check.agrees);
         assert!((check.largest_difference.unwrap() - 0.1 / 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn bf16_agrees_within_its_tolerances_and_not_within_those_of_single_precision() {
+        let mut profile = Profile::load("quick").unwrap();
+        (profile.network.widths, profile.network.branch) = ([8; 5], 4);
+        profile.compute.bf16 = true;
+        let within = |tolerances| examine(&profile, (&Device::Cpu, "cpu"), tolerances, |_| ());
+        let diagnosis = within(Tolerances::new(profile.compute, 1.0));
+        assert!(diagnosis.outcome().is_ok(), "{}", diagnosis.verdict);
+        // One training step and ten of each of two plans among them.
+        assert_eq!(diagnosis.checks.iter().filter(|check| check.name.contains("training step")).count(), 4);
+        assert!(within(Tolerances::new(Compute::default(), 1.0)).outcome().is_err());
     }
 
     #[test]

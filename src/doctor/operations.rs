@@ -93,8 +93,7 @@ fn set_up(
 
 fn convolution(row: Row, side: Side) -> Result<Both> {
     let c = set_up(row, side)?;
-    let run = if side.path == Path::Fast { ConvBlock::forward } else { ConvBlock::plain };
-    let (y, moments) = run(&c.block, c.x.as_tensor(), &c.parameters, &Statistics::Batch)?;
+    let (y, moments) = run_block(&c, c.x.as_tensor(), &c.parameters, &Statistics::Batch, side)?;
     let moments = moments.ok_or_else(|| crate::Error::Internal("no moments".to_owned()))?;
     let variables = [("the input", &c.x), ("the weights", &c.weight), ("gamma", &c.gamma), ("beta", &c.beta)];
     let back = gradients(&y, &variables, side)?;
@@ -103,7 +102,6 @@ fn convolution(row: Row, side: Side) -> Result<Both> {
 
 fn convolution_with_running_statistics(row: Row, side: Side) -> Result<Named> {
     let c = set_up(row, side)?;
-    let run = if side.path == Path::Fast { ConvBlock::forward } else { ConvBlock::plain };
     let of = |name: &str, range| numbers(name, &[row.3], range, side.device);
     let statistics =
         Statistics::Running(Moments { mean: of("mean", (0.0, 0.2))?, variance: of("variance", (1.0, 0.5))? });
@@ -114,7 +112,20 @@ fn convolution_with_running_statistics(row: Row, side: Side) -> Result<Named> {
         gamma: p.gamma.detach(),
         beta: p.beta.detach(),
     };
-    Ok(vec![("output".into(), run(&c.block, &c.x.as_detached_tensor(), &frozen, &statistics)?.0)])
+    Ok(vec![("output".into(), run_block(&c, &c.x.as_detached_tensor(), &frozen, &statistics, side)?.0)])
+}
+
+fn run_block(
+    c: &Convolution,
+    x: &Tensor,
+    p: &ConvParameters,
+    statistics: &Statistics,
+    side: Side,
+) -> Result<(Tensor, Option<Moments>)> {
+    Ok(match side.path.precision() {
+        None => c.block.forward(x, p, statistics)?,
+        Some(precision) => c.block.plain(x, p, statistics, precision)?,
+    })
 }
 
 fn branches(side: Side) -> Result<Both> {
@@ -141,8 +152,10 @@ fn branches(side: Side) -> Result<Both> {
         mask_out_bias: out_bias.as_tensor().clone(),
     };
     let block = BranchBlock { eps: 1e-3, gated: true };
-    let run = if side.path == Path::Fast { BranchBlock::forward } else { BranchBlock::plain };
-    let out = run(&block, x.as_tensor(), &p, &BranchStatistics::Batch)?;
+    let out = match side.path.precision() {
+        None => block.forward(x.as_tensor(), &p, &BranchStatistics::Batch)?,
+        Some(precision) => block.plain(x.as_tensor(), &p, &BranchStatistics::Batch, precision)?,
+    };
     let variables = [
         ("the input", &x),
         ("the weights", &weight),
@@ -164,8 +177,10 @@ fn linear(side: Side) -> Result<Both> {
     let (w, x) =
         (variable("linear w", &[5, 3, 17], (0.0, 1.0), side)?, variable("linear x", &[5, 17, 9], (0.0, 1.0), side)?);
     let bias = variable("linear bias", &[5, 3], (0.0, 1.0), side)?;
-    let run = if side.path == Path::Fast { batched_linear } else { batched_linear_plain };
-    let y = run(w.as_tensor(), x.as_tensor(), Some(bias.as_tensor()))?;
+    let y = match side.path.precision() {
+        None => batched_linear(w.as_tensor(), x.as_tensor(), Some(bias.as_tensor()))?,
+        Some(precision) => batched_linear_plain(w.as_tensor(), x.as_tensor(), Some(bias.as_tensor()), precision)?,
+    };
     let back = gradients(&y, &[("w", &w), ("x", &x), ("the bias", &bias)], side)?;
     Ok((vec![("output".into(), y)], back))
 }
@@ -212,13 +227,15 @@ fn momentum(side: Side) -> Result<Named> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Compute;
+    use crate::nn::Precision;
     use candle_core::Device;
 
     #[test]
     fn every_operation_agrees_on_the_cpus_two_paths() {
         let side = |path| Side { device: &Device::Cpu, path };
         let mut count = 0;
-        examine(side(Path::Fast), side(Path::Plain), Tolerances::new(false, 1.0), &mut |check: Check| {
+        examine(side(Path::Fast), side(Path::Plain), Tolerances::new(Compute::default(), 1.0), &mut |check: Check| {
             assert!(check.agrees, "{}", check.line());
             count += 1;
         });
@@ -233,7 +250,7 @@ mod tests {
         let (expected, found) = (convolution(right, side).unwrap(), {
             let mut c = set_up(right, side).unwrap();
             c.block.eps = 0.1;
-            let (y, _) = c.block.plain(c.x.as_tensor(), &c.parameters, &Statistics::Batch).unwrap();
+            let (y, _) = c.block.plain(c.x.as_tensor(), &c.parameters, &Statistics::Batch, Precision::Single).unwrap();
             let variables = [("the input", &c.x), ("the weights", &c.weight), ("gamma", &c.gamma), ("beta", &c.beta)];
             (vec![("output".to_owned(), y.clone())], gradients(&y, &variables, side).unwrap())
         });

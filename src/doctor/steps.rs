@@ -45,7 +45,10 @@ fn batch(profile: &Profile, size: usize, step: usize, device: &Device) -> Result
 fn session(profile: &Profile, plan: &Plan, side: Side) -> Result<Session> {
     let mut session = Session::new(&profile.network, plan, &profile.optimizer, 0, side.path, side.device)?;
     if plan.fln == Fln::FrozenBaseline {
-        // Any trunk will do; a fresh one has running statistics that fit no picture.
+        // Any trunk will do whose running statistics fit the pictures: a fresh one's do not, nor do averages of few steps.
+        let mut profile = profile.clone();
+        profile.network.decay = 0.0;
+        let profile = &profile;
         let baseline = Plan { fln: Fln::Trained, weight_decay: plan.weight_decay, variants: vec![VARIANTS[0]] };
         let reference = Side { device: &Device::Cpu, path: Path::Fast };
         let mut trained = self::session(profile, &baseline, reference)?;
@@ -74,8 +77,9 @@ fn after(profile: &Profile, plan: &Plan, side: Side, steps: usize) -> Result<Nam
         losses.extend(found.fln.iter().chain(found.cln.values()).map(|loss| *loss as f32));
     }
     // Batch norm cancels the biases before it: their gradients are rounding. After some steps velocities are no measure
-    // either: a ReLU or a pool that rounding decides otherwise shows in them whole, in losses and weights hardly.
-    let late = |name: &str| steps > 1 && name.contains("velocity/");
+    // either, after one in bf16 already: a ReLU or a pool that rounding decides otherwise shows in them whole, in losses and
+    // weights hardly.
+    let late = |name: &str| (steps > 1 || profile.compute.bf16) && name.contains("velocity/");
     let tells = |name: &str| (name.ends_with(".weight") && !late(name)) || name.starts_with("running/");
     let mut results: Named = session.state().into_iter().filter(|(name, _)| tells(name)).collect();
     results.push(("losses".to_owned(), Tensor::new(losses, &Device::Cpu)?));
@@ -86,7 +90,7 @@ fn after(profile: &Profile, plan: &Plan, side: Side, steps: usize) -> Result<Nam
 pub(super) fn speed(profile: &Profile, device: &Device, size: usize) -> Result<f64> {
     check_batch(device, &profile.network, size)?;
     let plan = plans(&VARIANTS, profile).swap_remove(0);
-    let mut session = session(profile, &plan, Side { device, path: Path::Fast })?;
+    let mut session = session(profile, &plan, Side { device, path: profile.compute.path() })?;
     let (pixels, targets) = batch(profile, size, 0, device)?;
     step_on(&mut session, &pixels, &targets)?;
     let started = Instant::now();

@@ -6,7 +6,7 @@
 
 use super::{Affinity, Architecture, NodeLayout, Path, glorot};
 use crate::attribute::COUNT;
-use crate::nn::{Edges, Parameters, batched_linear, batched_linear_plain, graph_attention, graph_attention_plain};
+use crate::nn::{Edges, Parameters, graph_attention, graph_attention_plain};
 use candle_core::{Device, Result, Tensor};
 use candle_nn::Init;
 
@@ -66,13 +66,9 @@ impl CorrelationNet {
 
     /// From the trunk's gated features, `[40, c, batch * positions]`.
     pub fn forward(&self, gated: &Tensor) -> Result<CorrelationOutput> {
-        type Linear = fn(&Tensor, &Tensor, Option<&Tensor>) -> Result<Tensor>;
-        type Attention = fn(&Tensor, &Tensor, &Edges) -> Result<(Tensor, Tensor)>;
-        let (linear, attention): (Linear, Attention) = match self.path {
-            Path::Fast => (batched_linear, graph_attention),
-            Path::Plain => (batched_linear_plain, graph_attention_plain),
-        };
-        let nodes = linear(&self.node.0, &gated.detach(), Some(&self.node.1))?;
+        // Its dot products are not scaled before the softmax: they stay in single precision.
+        let attention = if self.path == Path::Fast { graph_attention } else { graph_attention_plain };
+        let nodes = self.path.linear(&self.node.0, &gated.detach(), &self.node.1)?;
         let (count, channels, n) = nodes.dims3()?;
         let batch = n / self.positions;
         let flat = |nodes: Tensor| nodes.contiguous()?.reshape((batch, count, self.positions * channels));
@@ -85,13 +81,14 @@ impl CorrelationNet {
         let nodes = flat(nodes.reshape((count, channels, batch, self.positions))?.permute((2, 0, 3, 1))?)?;
         let (refined, affinity) = attention(&nodes, values.as_ref().unwrap_or(&nodes), &self.edges)?;
         let refined = refined.permute((1, 2, 0))?.contiguous()?;
-        Ok(CorrelationOutput { logits: linear(&self.classifier.0, &refined, Some(&self.classifier.1))?, affinity })
+        Ok(CorrelationOutput { logits: self.path.linear(&self.classifier.0, &refined, &self.classifier.1)?, affinity })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::batched_linear;
 
     #[test]
     fn joined_nodes_are_laid_out_as_in_the_authors_code() {

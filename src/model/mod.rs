@@ -17,6 +17,7 @@ pub use trunk::{Trunk, TrunkOutput};
 pub use variant::{Affinity, Fln, NodeLayout, VARIANTS, Variant};
 pub use weights::{Imported, Match, Start, import};
 
+use crate::nn::{Precision, batched_linear, batched_linear_plain};
 use candle_core::{D, Result, Tensor};
 use candle_nn::Init;
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,27 @@ pub enum Path {
     Fast,
     /// candle's operations everywhere; with a gradient in both passes.
     Plain,
+    /// candle's operations everywhere, their products in bf16.
+    Bf16,
+}
+
+impl Path {
+    /// That of candle's operations; none where our own loops may compute.
+    pub fn precision(self) -> Option<Precision> {
+        match self {
+            Self::Fast => None,
+            Self::Plain => Some(Precision::Single),
+            Self::Bf16 => Some(Precision::Bf16),
+        }
+    }
+
+    /// `weight` `[a, m, k]` times `x` `[a, k, n]`, plus `bias` `[a, m]`.
+    fn linear(self, weight: &Tensor, x: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        match self.precision() {
+            None => batched_linear(weight, x, Some(bias)),
+            Some(precision) => batched_linear_plain(weight, x, Some(bias), precision),
+        }
+    }
 }
 
 /// Initial values of a layer in front of a ReLU (He et al. 2015): uniform with variance 2 / fan-in.

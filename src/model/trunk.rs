@@ -10,10 +10,7 @@ use super::backbone::{Backbone, Builder, Scope};
 use super::running::Running;
 use super::{Architecture, Pass, Path, glorot, he};
 use crate::attribute::COUNT;
-use crate::nn::{
-    BranchBlock, BranchMoments, BranchParameters, BranchStatistics, Parameters, Statistics, batched_linear,
-    batched_linear_plain, standardize,
-};
+use crate::nn::{BranchBlock, BranchMoments, BranchParameters, BranchStatistics, Parameters, Statistics, standardize};
 use candle_core::{Device, Result, Tensor, Var, bail};
 use candle_nn::{Init, VarBuilder};
 use std::collections::BTreeMap;
@@ -137,17 +134,14 @@ impl Trunk {
             _ => BranchStatistics::Batch,
         };
         let branches = if scope.frozen() { self.branches.detach() } else { self.branches.clone() };
-        let out = match self.path {
-            Path::Fast => block.forward(features, &branches, &statistics)?,
-            Path::Plain => block.plain(features, &branches, &statistics)?,
+        let out = match self.path.precision() {
+            None => block.forward(features, &branches, &statistics)?,
+            Some(precision) => block.plain(features, &branches, &statistics, precision)?,
         };
         self.running.record("branch.bn", out.moments.as_ref().map(|m| &m.features))?;
         self.running.record("branch.pse.bn", out.moments.as_ref().map(|m| &m.mask))?;
-        let linear = match self.path {
-            Path::Fast => batched_linear,
-            Path::Plain => batched_linear_plain,
-        };
-        let logits = linear(&scope.own(&self.classifier.0), &out.pooled, Some(&scope.own(&self.classifier.1)))?;
+        let (weight, bias) = (scope.own(&self.classifier.0), scope.own(&self.classifier.1));
+        let logits = self.path.linear(&weight, &out.pooled, &bias)?;
         Ok(TrunkOutput { logits, gated: out.gated, mask: out.mask })
     }
 

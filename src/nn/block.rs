@@ -8,7 +8,7 @@
 use super::convolution::{self, Edge, Geometry};
 use super::portable::{Fixed, convolve, max_pool};
 use super::rows::{self, Channel};
-use super::{Moments, Statistics, batch_norm, tensors};
+use super::{Moments, Precision, Statistics, batch_norm, tensors};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 use rayon::prelude::*;
@@ -54,7 +54,7 @@ impl ConvBlock {
         statistics: &Statistics,
     ) -> Result<(Tensor, Option<Moments>)> {
         if !x.device().is_cpu() {
-            return self.plain(x, p, statistics);
+            return self.plain(x, p, statistics, Precision::Single);
         }
         let affine = Tensor::stack(&[&p.bias, &p.gamma, &p.beta], 0)?;
         let running = match statistics {
@@ -72,9 +72,15 @@ impl ConvBlock {
     }
 
     /// The same from candle's own operations, on any device.
-    pub fn plain(&self, x: &Tensor, p: &ConvParameters, statistics: &Statistics) -> Result<(Tensor, Option<Moments>)> {
+    pub fn plain(
+        &self,
+        x: &Tensor,
+        p: &ConvParameters,
+        statistics: &Statistics,
+        precision: Precision,
+    ) -> Result<(Tensor, Option<Moments>)> {
         let channels = p.bias.dim(0)?;
-        let z = convolve(x, &p.weight, self.fixed())?;
+        let z = convolve(x, &p.weight, self.fixed(), precision)?;
         let shape = z.dims().to_vec();
         let z = z.reshape((channels, ()))?.broadcast_add(&p.bias.unsqueeze(1)?)?;
         let (y, moments) = batch_norm(&z, &p.gamma, &p.beta, statistics, self.eps)?;

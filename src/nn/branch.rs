@@ -8,7 +8,7 @@
 
 use super::matrix::{self, View};
 use super::rows::{self, Channel};
-use super::{Moments, Statistics, batch_norm, scratch, tensors};
+use super::{Moments, Precision, Statistics, batch_norm, scratch, tensors};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
@@ -106,7 +106,7 @@ impl BranchBlock {
     /// [`BranchBlock::plain`] has.
     pub fn forward(&self, x: &Tensor, p: &BranchParameters, statistics: &BranchStatistics) -> Result<BranchOutput> {
         if !x.device().is_cpu() {
-            return self.plain(x, p, statistics);
+            return self.plain(x, p, statistics, Precision::Single);
         }
         let (a, c, i) = p.weight.dims3()?;
         let (inputs, batch, height, width) = x.dims4()?;
@@ -157,7 +157,13 @@ impl BranchBlock {
     }
 
     /// The same from candle's own operations, on any device.
-    pub fn plain(&self, x: &Tensor, p: &BranchParameters, statistics: &BranchStatistics) -> Result<BranchOutput> {
+    pub fn plain(
+        &self,
+        x: &Tensor,
+        p: &BranchParameters,
+        statistics: &BranchStatistics,
+        precision: Precision,
+    ) -> Result<BranchOutput> {
         let (a, c, i) = p.weight.dims3()?;
         let (_, batch, height, width) = x.dims4()?;
         let (positions, n) = (height * width, batch * height * width);
@@ -167,7 +173,8 @@ impl BranchBlock {
                 (Statistics::Running(m.features.clone()), Statistics::Running(m.mask.clone()))
             }
         };
-        let z = p.weight.reshape((a * c, i))?.matmul(&x.contiguous()?.reshape((i, n))?)?;
+        let (weight, x) = (p.weight.reshape((a * c, i))?, x.contiguous()?.reshape((i, n))?);
+        let z = precision.product(&weight, &x, Tensor::matmul)?;
         let z = z.broadcast_add(&p.bias.reshape((a * c, 1))?)?;
         let (z, features) = batch_norm(&z, &p.gamma.flatten_all()?, &p.beta.flatten_all()?, &features, self.eps)?;
         let h = z.relu()?.reshape((a, c, n))?;

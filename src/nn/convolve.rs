@@ -3,21 +3,27 @@
 
 use super::convolution::{self, Edge, Geometry};
 use super::portable::{self, Fixed};
-use super::tensors;
+use super::{Precision, tensors};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 /// Convolution without bias and groups: `x` `[in, batch, h, w]` and `weight` `[out, in, k, k]` to
 /// `[out, batch, h', w']`, with `padding` zeros around the input and steps of `stride`.
 pub fn convolve(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     if !x.device().is_cpu() {
-        return convolve_plain(x, weight, stride, padding);
+        return convolve_plain(x, weight, stride, padding, Precision::Single);
     }
     x.contiguous()?.apply_op2(&weight.contiguous()?, Op(Fixed { padding, stride, groups: 1 }))
 }
 
 /// The same from candle's own operations, on any device.
-pub fn convolve_plain(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
-    portable::convolve(x, weight, Fixed { padding, stride, groups: 1 })
+pub fn convolve_plain(
+    x: &Tensor,
+    weight: &Tensor,
+    stride: usize,
+    padding: usize,
+    precision: Precision,
+) -> Result<Tensor> {
+    portable::convolve(x, weight, Fixed { padding, stride, groups: 1 }, precision)
 }
 
 #[derive(Debug)]

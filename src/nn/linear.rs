@@ -2,21 +2,21 @@
 //! the other and computes gradients that nobody asked for; this one runs them side by side.
 
 use super::matrix::{self, View, Window};
-use super::tensors;
+use super::{Precision, tensors};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 /// `w` `[a, m, k]` times `x` `[a, k, n]`, plus `bias` `[a, m]` where given: `[a, m, n]`.
 pub fn batched_linear(w: &Tensor, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     if !x.device().is_cpu() {
-        return batched_linear_plain(w, x, bias);
+        return batched_linear_plain(w, x, bias, Precision::Single);
     }
     add(w.contiguous()?.apply_op2(&x.contiguous()?, BatchedLinear)?, bias)
 }
 
 /// The same from candle's own operations, on any device.
-pub fn batched_linear_plain(w: &Tensor, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    add(w.matmul(&x.contiguous()?)?, bias)
+pub fn batched_linear_plain(w: &Tensor, x: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
+    add(precision.product(w, &x.contiguous()?, Tensor::matmul)?, bias)
 }
 
 fn add(y: Tensor, bias: Option<&Tensor>) -> Result<Tensor> {

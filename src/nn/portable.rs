@@ -3,23 +3,24 @@
 //! operand over in an order that cuDNN's path does not take, and computes gradients that nobody asked for; its
 //! overlapping max-pool has none.
 
-use super::tensors;
+use super::{Precision, tensors};
 use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 use std::sync::Mutex;
 
 /// Grouped convolution of `x` `[in, batch, h, w]` with `w` `[out, in / groups, k, k]`: `[out, batch, h', w']`.
-pub(super) fn convolve(x: &Tensor, w: &Tensor, fixed: Fixed) -> Result<Tensor> {
-    image_major(&x.transpose(0, 1)?.contiguous()?, w, fixed)?.transpose(0, 1)?.contiguous()
+pub(super) fn convolve(x: &Tensor, w: &Tensor, fixed: Fixed, precision: Precision) -> Result<Tensor> {
+    image_major(&x.transpose(0, 1)?.contiguous()?, w, fixed, precision)?.transpose(0, 1)?.contiguous()
 }
 
 /// The same in candle's order, `[batch, in, h, w]` to `[batch, out, h', w']`.
-fn image_major(x: &Tensor, w: &Tensor, fixed: Fixed) -> Result<Tensor> {
+fn image_major(x: &Tensor, w: &Tensor, fixed: Fixed, precision: Precision) -> Result<Tensor> {
     let Fixed { padding, stride, groups } = fixed;
-    let y = x.detach().conv2d(&w.detach(), padding, stride, 1, groups)?.contiguous()?;
+    let y =
+        precision.product(&x.detach(), &w.detach(), |x, w| x.conv2d(w, padding, stride, 1, groups))?.contiguous()?;
     if !x.track_op() && !w.track_op() {
         return Ok(y);
     }
-    x.apply_op2(w, Convolution { fixed, result: Mutex::new(Some(y)) })
+    x.apply_op2(w, Convolution { fixed, precision, result: Mutex::new(Some(y)) })
 }
 
 /// 3x3 max-pooling with stride 2 and no padding, one axis after the other: `[a, b, h, w]` to `[a, b, h', w']`.
@@ -50,6 +51,7 @@ pub(super) struct Fixed {
 /// Puts a result that candle has computed already under gradients of our own.
 struct Convolution {
     fixed: Fixed,
+    precision: Precision,
     result: Mutex<Option<Tensor>>,
 }
 
@@ -64,7 +66,8 @@ impl Convolution {
         let of_group = |group: usize| -> Result<Tensor> {
             let x = x.narrow(1, group * inputs, inputs)?.transpose(0, 1)?;
             let dy = dy.narrow(1, group * outputs, outputs)?.transpose(0, 1)?.contiguous()?;
-            let dw = x.conv2d(&dy, self.fixed.padding, 1, self.fixed.stride, 1)?;
+            let Fixed { padding, stride, .. } = self.fixed;
+            let dw = self.precision.product(&x, &dy, |x, dy| x.conv2d(dy, padding, 1, stride, 1))?;
             // Rows and columns that the stride leaves over answer to no weight.
             dw.narrow(2, 0, w.dim(2)?)?.narrow(3, 0, w.dim(3)?)?.transpose(0, 1)
         };
@@ -83,7 +86,8 @@ impl Convolution {
                 .contiguous()?
                 .index_select(&Tensor::new(reversed, w.device())?, 3)?
                 .reshape((groups * inputs, outputs, k, k))?;
-            return dy.conv2d(&flipped, k - 1 - padding, 1, 1, groups)?.contiguous();
+            let convolve = |dy: &Tensor, flipped: &Tensor| dy.conv2d(flipped, k - 1 - padding, 1, 1, groups);
+            return self.precision.product(dy, &flipped, convolve)?.contiguous();
         }
         // No layer of the network comes here: the one with a stride is the first, whose input has no gradient.
         let over =
@@ -94,7 +98,8 @@ impl Convolution {
         let of_group = |group: usize| {
             let dy = dy.narrow(1, group * outputs, outputs)?.contiguous()?;
             let w = w.narrow(0, group * outputs, outputs)?.contiguous()?;
-            dy.conv_transpose2d(&w, padding, over(2)?, stride, 1)
+            let over = over(2)?;
+            self.precision.product(&dy, &w, |dy, w| dy.conv_transpose2d(w, padding, over, stride, 1))
         };
         Tensor::cat(&(0..groups).map(of_group).collect::<Result<Vec<_>>>()?, 1)?.contiguous()
     }

@@ -97,7 +97,8 @@ pub fn predict(
     let pictures = Pictures { paths, standard: trained.standard };
     let rows = (0..paths.len()).collect();
     let images = Preload::new(&pictures, rows, profile.images.resize, "Decoding pictures", progress)?;
-    let batches = Batches { images: &images, input: profile.network.input, policy: &profile.images, size, seed: 0 };
+    let batches =
+        Batches { images: &images, input: profile.network.input, policy: &profile.images, size, own: 0..size, seed: 0 };
     let bar = progress.bar(trained.variant.title, "pictures", paths.len());
     let mut predictions = Vec::with_capacity(paths.len());
     let mut affinity: Option<Vec<f32>> = None;

@@ -128,12 +128,15 @@ pub struct Batches<'a> {
     pub policy: &'a ImagePolicy,
     /// Images a batch.
     pub size: usize,
+    /// The places of a batch that are computed here: all of them, or a rank's share.
+    pub own: Range<usize>,
     /// Seed of order, crops and flips.
     pub seed: u64,
 }
 
 impl Batches<'_> {
-    /// The images of training step `step`: every epoch visits each image once, in an order of its own.
+    /// The images of training step `step`, wherever they are computed: every epoch visits each image once, in an order of
+    /// its own.
     pub(super) fn order(&self, step: usize) -> Vec<usize> {
         let count = self.images.len();
         let places = step * self.size..(step + 1) * self.size;
@@ -159,21 +162,24 @@ impl Batches<'_> {
         View { left, top, mirrored: self.policy.flip && random.random_bool(0.5) }
     }
 
-    fn views(&self, step: usize) -> Vec<View> {
-        (step * self.size..(step + 1) * self.size).map(|place| self.view(place)).collect()
+    /// The images that are computed here, and how they are seen.
+    fn own(&self, step: usize) -> (Vec<usize>, Vec<View>) {
+        let views = self.own.clone().map(|place| self.view(step * self.size + place));
+        (self.order(step)[self.own.clone()].to_vec(), views.collect())
     }
 
-    /// The batch of training step `step`.
+    /// The batch of training step `step`, as far as it is computed here.
     pub fn training(&self, step: usize) -> Result<Batch> {
-        self.assemble(self.order(step), &self.views(step))
+        let (images, views) = self.own(step);
+        self.assemble(images, &views)
     }
 
-    /// The images of training step `step`, each with whether it is mirrored, and the one-hot targets `[40, 2, batch]`:
+    /// The images of [`Batches::training`], each with whether it is mirrored, and the one-hot targets `[40, 2, batch]`:
     /// what is left of a batch where every image is cut in the centre and its features are known.
     pub fn mirrored(&self, step: usize) -> (Vec<(usize, bool)>, Vec<f32>) {
-        let images = self.order(step);
+        let (images, views) = self.own(step);
         let targets = self.targets(&images);
-        (images.into_iter().zip(self.views(step).iter().map(|view| view.mirrored)).collect(), targets)
+        (images.into_iter().zip(views.iter().map(|view| view.mirrored)).collect(), targets)
     }
 
     /// The images `range`, cut in the centre, mirrored or not.
@@ -275,8 +281,25 @@ mod tests {
     const POLICY: ImagePolicy = ImagePolicy { resize: 12, crop: Crop::Random, flip: true };
 
     fn training(step: usize) -> Batch {
+        part(step, 0..4)
+    }
+
+    fn part(step: usize, own: Range<usize>) -> Batch {
         let preload = Preload::new(&Numbered, (0..10).collect(), 12, "", &Progress::new(true)).unwrap();
-        Batches { images: &preload, input: 8, policy: &POLICY, size: 4, seed: 3 }.training(step).unwrap()
+        Batches { images: &preload, input: 8, policy: &POLICY, size: 4, own, seed: 3 }.training(step).unwrap()
+    }
+
+    #[test]
+    fn shares_of_a_batch_are_its_places() {
+        let (whole, parts) = (training(7), [part(7, 0..2), part(7, 2..4)]);
+        assert_eq!(whole.images, [&*parts[0].images, &*parts[1].images].concat());
+        let plane = 8 * 8;
+        for colour in 0..3 {
+            let of = |batch: &Batch| {
+                batch.pixels[colour * batch.images.len() * plane..][..batch.images.len() * plane].to_vec()
+            };
+            assert!(of(&whole) == [of(&parts[0]), of(&parts[1])].concat());
+        }
     }
 
     #[test]

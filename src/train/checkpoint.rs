@@ -24,22 +24,30 @@ pub struct Checkpoint<T> {
 impl<T: Serialize + DeserializeOwned> Checkpoint<T> {
     /// Writes the whole file or nothing.
     pub fn write(&self, path: &Path) -> Result<()> {
+        files::write(path, &self.to_bytes()?)
+    }
+
+    /// The bytes of the file.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
         let about = serde_json::to_string(&self.about).map_err(|e| Error::Internal(e.to_string()))?;
         let metadata = HashMap::from([(ENTRY.to_owned(), about)]);
-        let bytes = safetensors::serialize(&self.tensors, Some(metadata))
-            .map_err(|e| Error::Internal(format!("a checkpoint cannot be serialized: {e}")))?;
-        files::write(path, &bytes)
+        safetensors::serialize(&self.tensors, Some(metadata))
+            .map_err(|e| Error::Internal(format!("a checkpoint cannot be serialized: {e}")))
     }
 
     /// Reads a checkpoint of this program.
     pub fn read(path: &Path, device: &Device) -> Result<Self> {
-        let bytes = files::read(path)?;
-        let broken = |e: &dyn std::fmt::Display| Error::file(path, format!("is not a checkpoint of this program: {e}"));
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e))?;
+        let broken = |reason| Error::file(path, format!("is not a checkpoint of this program: {reason}"));
+        Self::from_bytes(&files::read(path)?, device).map_err(broken)
+    }
+
+    /// From the bytes of a file, or why they are none.
+    pub(super) fn from_bytes(bytes: &[u8], device: &Device) -> std::result::Result<Self, String> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
         let about = metadata.metadata().as_ref().and_then(|entries| entries.get(ENTRY));
-        let about = about.ok_or_else(|| broken(&"its metadata has no entry gal-bench"))?;
-        let about = serde_json::from_str(about).map_err(|e| broken(&e))?;
-        let tensors = candle_core::safetensors::load_buffer(&bytes, device).map_err(|e| broken(&e))?;
+        let about = about.ok_or("its metadata has no entry gal-bench")?;
+        let about = serde_json::from_str(about).map_err(|e| e.to_string())?;
+        let tensors = candle_core::safetensors::load_buffer(bytes, device).map_err(|e| e.to_string())?;
         Ok(Self { tensors: tensors.into_iter().collect(), about })
     }
 }

@@ -1,5 +1,6 @@
 //! The device that a run computes on, what it says of itself, and what it can take.
 
+use crate::config::Compute;
 use crate::error::{Error, Result};
 use crate::model::Architecture;
 use crate::progress::Progress;
@@ -9,9 +10,8 @@ use serde::Serialize;
 /// `auto`, `cpu` or `cuda:N`: the device and what to call it in records, such as `cuda:0 (NVIDIA H100)`. `auto` is the
 /// first CUDA device where this build and this machine have one, and the CPU otherwise; a CUDA build says why.
 ///
-/// `tf32` lets the matrix products of a CUDA device round their factors to ten bits of mantissa; the CPU has no such
-/// mode.
-pub fn select(name: &str, tf32: bool, progress: &Progress) -> Result<(Device, String)> {
+/// `compute` may let the products of a CUDA device round their factors; the CPU has no such modes.
+pub fn select(name: &str, compute: Compute, progress: &Progress) -> Result<(Device, String)> {
     let (device, name) = match name {
         "cpu" => (Device::Cpu, "cpu".to_owned()),
         "auto" => cuda(0).unwrap_or_else(|error| {
@@ -29,11 +29,23 @@ pub fn select(name: &str, tf32: bool, progress: &Progress) -> Result<(Device, St
             }
         },
     };
-    match (tf32, device.is_cuda()) {
-        (true, false) => Err(Error::Request(
+    let Compute { tf32, bf16 } = compute;
+    match device.is_cuda() {
+        false if bf16 => Err(Error::Request(
+            "bf16 (--bf16, or bf16 of the profile) is a mode of CUDA devices, not of the CPU".into(),
+        )),
+        false if tf32 => Err(Error::Request(
             "TF32 (--tf32, or tf32 of the profile) is a mode of CUDA devices, not of the CPU".into(),
         )),
-        (false, true) if cfg!(feature = "cudnn") && std::env::var("NVIDIA_TF32_OVERRIDE").as_deref() != Ok("0") => {
+        true if bf16 && facts(&device).is_some_and(|facts| facts.compute_capability < (8, 0)) => {
+            Err(Error::Request(format!("{name} has no bf16, which takes compute capability 8.0: leave out --bf16")))
+        }
+        // In bf16, none of the convolutions has factors that cuDNN could round to TF32.
+        true if cfg!(feature = "cudnn")
+            && !tf32
+            && !bf16
+            && std::env::var("NVIDIA_TF32_OVERRIDE").as_deref() != Ok("0") =>
+        {
             Err(Error::Request(
                 "this build convolves with cuDNN, which uses TF32 of its own accord: ask for it with --tf32, or set \
                  NVIDIA_TF32_OVERRIDE=0 in the environment"
@@ -42,7 +54,7 @@ pub fn select(name: &str, tf32: bool, progress: &Progress) -> Result<(Device, St
         }
         _ => {
             candle_core::cuda::set_gemm_reduced_precision_f32(tf32);
-            Ok((device, if tf32 { format!("{name}, TF32") } else { name }))
+            Ok((device, compute.rounding().map_or(name.clone(), |rounding| format!("{name}, {rounding}"))))
         }
     }
 }
@@ -154,9 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn tf32_on_the_cpu_is_refused() {
-        let error = select("cpu", true, &Progress::new(true)).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("TF32"), "{error}");
+    fn tf32_and_bf16_on_the_cpu_are_refused() {
+        for (compute, mode) in [
+            (Compute { tf32: true, bf16: false }, "TF32 (--tf32"),
+            (Compute { tf32: false, bf16: true }, "bf16 (--bf16"),
+        ] {
+            let error = select("cpu", compute, &Progress::new(true)).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().starts_with(mode), "{error}");
+        }
     }
 }

@@ -42,12 +42,12 @@ impl Features {
     ) -> Result<Self> {
         let images = batches.images.len();
         let passes = if batches.policy.flip { 2 } else { 1 };
-        let chunks = images.div_ceil(batches.size);
+        let (chunk, chunks) = (batches.own.len(), images.div_ceil(batches.own.len()));
         let file = tempfile::tempfile_in(folder).map_err(Error::io("write a file in", folder))?;
         let mut writer = BufWriter::new(&file);
         let mut shape = [0; 3];
         let bar = progress.bar("Features of the frozen backbone", "images", passes * images);
-        let range = |chunk: usize| chunk * batches.size..((chunk + 1) * batches.size).min(images);
+        let range = |place: usize| place * chunk..((place + 1) * chunk).min(images);
         ahead(
             0..passes * chunks,
             |place| batches.centred(range(place % chunks), place >= chunks),
@@ -124,8 +124,14 @@ mod tests {
             Session::new(&profile.network, &plan, &profile.optimizer, 3, NetworkPath::Fast, &Device::Cpu).unwrap();
         let quiet = Progress::new(true);
         let images = Preload::new(&Noise, (0..21).collect(), profile.images.resize, "", &quiet).unwrap();
-        let batches =
-            Batches { images: &images, input: profile.network.input, policy: &profile.images, size: 8, seed: 1 };
+        let batches = Batches {
+            images: &images,
+            input: profile.network.input,
+            policy: &profile.images,
+            size: 8,
+            own: 0..8,
+            seed: 1,
+        };
         let folder = tempfile::tempdir().unwrap();
         let features = Features::compute(&session, &batches, folder.path(), &Device::Cpu, &quiet).unwrap();
         for step in 0..6 {

@@ -36,6 +36,7 @@ impl Run {
             data_digest: request.data.prepared.manifest_digest.clone(),
             variant: variant.name.to_owned(),
             seed,
+            ranks: request.meeting.map_or(1, |meeting| meeting.ranks),
             profile: request.profile.clone(),
         };
         let folder = request.runs.join(config.id());

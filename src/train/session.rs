@@ -2,6 +2,7 @@
 //! testing, and their whole state as named tensors.
 
 use super::plan::Plan;
+use super::ranks::Ranks;
 use crate::config::Optimizer;
 use crate::error::{Error, Result};
 use crate::model::{
@@ -9,7 +10,8 @@ use crate::model::{
     probabilities,
 };
 use crate::nn::{Group, Momentum, Parameters, keep_memory};
-use candle_core::{Device, Tensor};
+use candle_core::backprop::GradStore;
+use candle_core::{Device, Tensor, Var};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Named tensors of one part of the state.
@@ -122,10 +124,22 @@ impl Session {
 
     /// One step of every network on a batch, from its [`Session::features`].
     pub fn step(&mut self, features: &Tensor, targets: &Tensor, rate: f64) -> Result<Losses> {
+        self.step_among(&Ranks::alone(), features, targets, rate)
+    }
+
+    /// As [`Session::step`], where the batch is this rank's share of one that all ranks compute; the losses are those of
+    /// the whole batch.
+    pub(super) fn step_among(
+        &mut self,
+        ranks: &Ranks,
+        features: &Tensor,
+        targets: &Tensor,
+        rate: f64,
+    ) -> Result<Losses> {
         let out = self.trunk.branches(features, self.pass(), !self.heads.is_empty())?;
-        let fln = self.optimizer.is_some().then(|| loss(&out.logits, targets)).transpose()?;
+        let mut fln = self.optimizer.is_some().then(|| loss(&out.logits, targets)).transpose()?;
         let refined = self.refine(&out)?;
-        let cln =
+        let mut cln =
             refined.iter().map(|refined| loss(&refined.logits, targets)).collect::<candle_core::Result<Vec<_>>>()?;
         self.outputs = Some(self.said(&out, &refined));
         // The correlation nets' input carries no gradient, so the sum has the gradients of its terms.
@@ -133,7 +147,10 @@ impl Session {
             .iter()
             .chain(&cln)
             .try_fold(None, |sum: Option<Tensor>, term| sum.map_or(Ok(term.clone()), |sum| sum + term).map(Some))?;
-        let gradients = total.ok_or_else(|| Error::Internal("nothing to train".to_owned()))?.backward()?;
+        let mut gradients = total.ok_or_else(|| Error::Internal("nothing to train".to_owned()))?.backward()?;
+        if ranks.count() > 1 {
+            self.average(ranks, &mut gradients, fln.iter_mut().chain(&mut cln))?;
+        }
         if let Some(optimizer) = &mut self.optimizer {
             optimizer.step(&gradients, rate)?;
         }
@@ -143,6 +160,40 @@ impl Session {
         let scalar = |loss: &Tensor| loss.to_scalar::<f32>().map(f64::from);
         let named = self.heads.iter().zip(&cln).map(|(head, loss)| Ok((head.variant.name, scalar(loss)?)));
         Ok(Losses { fln: fln.as_ref().map(scalar).transpose()?, cln: named.collect::<Result<_>>()? })
+    }
+
+    /// Replaces gradients, running statistics and losses by their means over all ranks, in one exchange. Each rank's running
+    /// statistics begin a step as all others' and are moved by the moments of its share of the batch, so that theirs is
+    /// the mean of those.
+    fn average<'a>(
+        &self,
+        ranks: &Ranks,
+        gradients: &mut GradStore,
+        losses: impl Iterator<Item = &'a mut Tensor>,
+    ) -> Result<()> {
+        let losses: Vec<&mut Tensor> = losses.collect();
+        let trunk = self.optimizer.iter().flat_map(|_| self.parameters.all());
+        let trained: Vec<(String, Var)> =
+            trunk.chain(self.heads.iter().flat_map(|head| head.parameters.all())).collect();
+        let running: Vec<&Var> = if self.frozen() { Vec::new() } else { self.trunk.running().values().collect() };
+        let mut own = Vec::new();
+        for (name, variable) in &trained {
+            let none = || Error::Internal(format!("parameter {name} has no gradient"));
+            own.push(gradients.get(variable).ok_or_else(none)?.clone());
+        }
+        own.extend(running.iter().map(|statistic| statistic.as_detached_tensor()));
+        own.extend(losses.iter().map(|loss| (**loss).clone()));
+        let mut means = ranks.mean(&own)?.into_iter();
+        for ((_, variable), mean) in trained.iter().zip(&mut means) {
+            gradients.insert(variable, mean);
+        }
+        for (statistic, mean) in running.into_iter().zip(&mut means) {
+            statistic.set(&mean)?;
+        }
+        for (loss, mean) in losses.into_iter().zip(means) {
+            *loss = mean;
+        }
+        Ok(())
     }
 
     /// What the networks said about the batch of the last step, before it changed them.
@@ -318,4 +369,83 @@ fn optimizer_of_head(parameters: &Parameters, rate: f64, momentum: f64, decay: f
         decay,
     });
     Ok(Momentum::new(groups.into(), momentum)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::COUNT;
+    use crate::config::{Profile, RunConfig};
+    use crate::progress::Progress;
+    use crate::train::plans;
+    use crate::train::ranks::{Greeting, Meeting};
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    const STEPS: usize = 3;
+    const IMAGES: usize = 4;
+
+    /// A session's state, and the losses of its steps.
+    type Trained = (BTreeMap<String, Vec<f32>>, Vec<Losses>);
+
+    /// The state after some steps and the losses of each, on pictures that are a function of `images(step)`.
+    fn trained(ranks: &Ranks, images: impl Fn(usize) -> f32) -> Trained {
+        let mut profile = Profile::load("quick").unwrap();
+        profile.network.widths = [4; 5];
+        let plan = plans(&["baseline", "gal-j"].map(|name| Variant::named(name).unwrap()), &profile).remove(0);
+        let mut session =
+            Session::new(&profile.network, &plan, &profile.optimizer, 3, Path::Fast, &Device::Cpu).unwrap();
+        let side = profile.network.input;
+        let mut losses = Vec::new();
+        for step in 0..STEPS {
+            let waves = Tensor::arange(0.0_f32, (3 * IMAGES * side * side) as f32, &Device::Cpu).unwrap();
+            let pixels = ((waves * f64::from(images(step))).unwrap().sin().unwrap() * 127.0).unwrap();
+            let pixels = pixels.reshape((3, IMAGES, side, side)).unwrap();
+            let yes = Tensor::arange(0_u32, (COUNT * IMAGES) as u32, &Device::Cpu).unwrap();
+            let yes = (yes.to_dtype(candle_core::DType::F32).unwrap() * 0.7).unwrap().sin().unwrap().ge(0.0).unwrap();
+            let yes = yes.to_dtype(candle_core::DType::F32).unwrap().reshape((COUNT, IMAGES)).unwrap();
+            let targets = Tensor::stack(&[&(1.0 - &yes).unwrap(), &yes], 1).unwrap();
+            let features = session.features(&pixels).unwrap();
+            losses.push(session.step_among(ranks, &features, &targets, 0.01).unwrap());
+        }
+        let values = |tensor: Tensor| tensor.flatten_all().unwrap().to_vec1().unwrap();
+        (session.state().into_iter().map(|(name, tensor)| (name, values(tensor))).collect(), losses)
+    }
+
+    /// As [`trained`] on each of two ranks, which see `images(rank, step)`.
+    fn by_two(images: fn(usize, usize) -> f32) -> [Trained; 2] {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let run = |rank: usize| {
+            let meeting = Meeting { rank, ranks: 2, address: address.clone(), patience: Duration::from_mins(1) };
+            let config = RunConfig {
+                dataset: String::new(),
+                data_digest: String::new(),
+                variant: String::new(),
+                seed: 0,
+                ranks: 2,
+                profile: Profile::load("quick").unwrap(),
+            };
+            let (program, seeds, variants) = (String::new(), Vec::new(), Vec::new());
+            let greeting = Greeting { program, rank, nccl: false, seeds, variants, config };
+            let ranks = Ranks::meet(&meeting, &greeting, &Device::Cpu, &Progress::new(true)).unwrap();
+            trained(&ranks, |step| images(rank, step))
+        };
+        let run = &run;
+        std::thread::scope(|scope| [0, 1].map(|rank| scope.spawn(move || run(rank))).map(|rank| rank.join().unwrap()))
+    }
+
+    #[test]
+    fn ranks_that_see_the_same_images_step_as_one_that_sees_them() {
+        let alone = trained(&Ranks::alone(), |step| 0.1 + step as f32);
+        for rank in by_two(|_, step| 0.1 + step as f32) {
+            assert!(rank == alone);
+        }
+    }
+
+    #[test]
+    fn ranks_that_see_different_images_hold_the_same_network_after_every_step() {
+        let [first, second] = by_two(|rank, step| 0.1 + step as f32 + 0.3 * rank as f32);
+        assert!(first == second);
+        assert!(first != trained(&Ranks::alone(), |step| 0.1 + step as f32));
+    }
 }

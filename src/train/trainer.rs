@@ -11,6 +11,7 @@ use super::outputs::{
     Accuracy, Masks, Means, NOTABLE, Scores, TrainingLine, ValidationLine, append_line, keep_lines, write_affinity,
 };
 use super::plan::{Plan, plans};
+use super::ranks::{self, Greeting, Meeting, Ranks};
 use super::run::{BEST, METRICS, RESUME, Run, baseline};
 use super::session::Session;
 use super::trained::CHECKPOINT;
@@ -18,12 +19,13 @@ use crate::attribute::COUNT;
 use crate::config::{Profile, RunConfig, RunSummary};
 use crate::dataset::{self, Split};
 use crate::error::{Error, Result};
-use crate::model::{Fln, Path as NetworkPath, Variant};
+use crate::model::{Fln, VARIANTS, Variant};
 use crate::progress::{Bar, Progress};
 use crate::{files, store};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -42,6 +44,8 @@ pub struct Request<'a> {
     pub runs: &'a Path,
     /// Where to compute, and what to call it in records.
     pub device: (&'a Device, &'a str),
+    /// Where other processes are met that train the same; none where this one trains by itself.
+    pub meeting: Option<&'a Meeting>,
     /// Replace runs that are there already.
     pub force: bool,
     /// The command that makes these runs again.
@@ -69,12 +73,71 @@ struct Progressed {
     best: Vec<f64>,
 }
 
-/// Trains what is not there yet; outcomes seed by seed, in the order of `request.variants`.
+/// Trains what is not there yet; outcomes seed by seed, in the order of `request.variants`. Of several ranks, rank 0 alone
+/// has outcomes.
 pub fn train(request: &Request, progress: &Progress) -> Result<Vec<Outcome>> {
     let dataset = dataset::Name::parse(&request.data.prepared.dataset)
         .ok_or_else(|| Error::Internal(format!("data set {}", request.data.prepared.dataset)))?;
+    let Some(meeting) = request.meeting else { return train_among(&Ranks::alone(), request, dataset, progress) };
+    // A batch that cannot be shared out is no reason to meet.
+    request.share(dataset)?;
+    let ranks = Ranks::meet(meeting, &request.greeting(dataset), request.device.0, progress)?;
+    // One rank is enough to speak.
+    let progress = if ranks.leads() { *progress } else { Progress::new(true) };
+    let outcomes = train_among(&ranks, request, dataset, &progress);
+    if let Err(error) = &outcomes {
+        ranks.stop(error);
+    }
+    outcomes
+}
+
+impl Request<'_> {
+    /// The places of a batch that this process computes.
+    fn share(&self, dataset: dataset::Name) -> Result<Range<usize>> {
+        let batch = self.profile.training(dataset)?.batch;
+        self.meeting.map_or(Ok(0..batch), |meeting| meeting.share(batch))
+    }
+
+    /// What this process says of itself to other ranks.
+    fn greeting(&self, dataset: dataset::Name) -> Greeting {
+        Greeting {
+            program: format!("gal-bench {} ({})", env!("CARGO_PKG_VERSION"), env!("GAL_BENCH_COMMIT")),
+            rank: self.meeting.map_or(0, |meeting| meeting.rank),
+            nccl: ranks::reaches(self.device.0),
+            seeds: self.seeds.to_vec(),
+            variants: self.variants.iter().map(|variant| variant.name.to_owned()).collect(),
+            config: Run::new(self, dataset, VARIANTS[0], 0).config,
+        }
+    }
+}
+
+/// Trains what rank 0 does not have yet.
+fn train_among(ranks: &Ranks, request: &Request, dataset: dataset::Name, progress: &Progress) -> Result<Vec<Outcome>> {
+    let (open, mut outcomes) =
+        if ranks.leads() { open_plans(request, dataset, progress)? } else { (Vec::new(), Vec::new()) };
+    let open = if ranks.count() == 1 { open } else { agree(ranks, &open, request.profile)? };
+    if !open.is_empty() {
+        say_plans(&open, progress);
+        let images = Images::load(request, ranks, progress)?;
+        for (seed, plan) in &open {
+            outcomes.extend(Trainer::new(request, ranks, dataset, plan, *seed, &images)?.run(progress)?);
+        }
+    }
+    let place = |outcome: &Outcome| {
+        let of = |summary: &RunSummary| request.variants.iter().position(|v| v.name == summary.variant);
+        (request.seeds.iter().position(|seed| *seed == outcome.summary.seed), of(&outcome.summary))
+    };
+    outcomes.sort_by_key(place);
+    Ok(outcomes)
+}
+
+/// Plans with their seeds.
+type Plans = Vec<(u64, Plan)>;
+
+/// What is to be trained, and the outcomes that are there already.
+fn open_plans(request: &Request, dataset: dataset::Name, progress: &Progress) -> Result<(Plans, Vec<Outcome>)> {
     let mut outcomes: Vec<Outcome> = Vec::new();
-    let mut open: Vec<(u64, Plan)> = Vec::new();
+    let mut open = Plans::new();
     for (seed, mut plan) in request
         .seeds
         .iter()
@@ -96,19 +159,21 @@ pub fn train(request: &Request, progress: &Progress) -> Result<Vec<Outcome>> {
             open.push((seed, plan));
         }
     }
-    if !open.is_empty() {
-        say_plans(&open, progress);
-        let images = Images::load(request, progress)?;
-        for (seed, plan) in &open {
-            outcomes.extend(Trainer::new(request, dataset, plan, *seed, &images)?.run(progress)?);
-        }
-    }
-    let place = |outcome: &Outcome| {
-        let of = |summary: &RunSummary| request.variants.iter().position(|v| v.name == summary.variant);
-        (request.seeds.iter().position(|seed| *seed == outcome.summary.seed), of(&outcome.summary))
-    };
-    outcomes.sort_by_key(place);
-    Ok(outcomes)
+    Ok((open, outcomes))
+}
+
+/// The plans that rank 0 has open, on every rank.
+fn agree(ranks: &Ranks, open: &Plans, profile: &Profile) -> Result<Plans> {
+    let internal = |e: serde_json::Error| Error::Internal(e.to_string());
+    let names = |plan: &Plan| plan.variants.iter().map(|variant| variant.name).collect::<Vec<_>>();
+    let told = open.iter().map(|(seed, plan)| (*seed, names(plan))).collect::<Vec<_>>();
+    let told = ranks.handed_out(|| serde_json::to_vec(&told).map_err(internal))?;
+    let told: Vec<(u64, Vec<String>)> = serde_json::from_slice(&told).map_err(internal)?;
+    let all = told.into_iter().flat_map(|(seed, names)| {
+        let variants: Vec<Variant> = names.iter().filter_map(|name| Variant::named(name)).collect();
+        plans(&variants, profile).into_iter().map(move |plan| (seed, plan))
+    });
+    Ok(all.collect())
 }
 
 /// Says which networks are trained together.
@@ -143,9 +208,11 @@ struct Images<'a> {
 }
 
 impl<'a> Images<'a> {
-    fn load(request: &Request<'a>, progress: &Progress) -> Result<Self> {
+    fn load(request: &Request<'a>, ranks: &Ranks, progress: &Progress) -> Result<Self> {
         let of = |split: Split, title: &str| {
-            let rows = request.data.rows.iter().enumerate().filter(|(_, row)| row.split == split);
+            // Validation and test are rank 0's.
+            let wanted = ranks.leads() || split == Split::Train;
+            let rows = request.data.rows.iter().enumerate().filter(|(_, row)| wanted && row.split == split);
             let side = request.profile.images.resize;
             Preload::new(request.data, rows.map(|(index, _)| index).collect(), side, title, progress)
         };
@@ -155,7 +222,7 @@ impl<'a> Images<'a> {
             test: of(Split::Test, "Decoding test images")?,
         };
         for (name, split) in [("training", &images.train), ("test", &images.test)] {
-            if split.is_empty() {
+            if split.is_empty() && (ranks.leads() || name == "training") {
                 return Err(Error::Request(format!("the prepared set holds no {name} images: prepare it again")));
             }
         }
@@ -197,6 +264,7 @@ impl Course {
 /// One plan being carried out.
 struct Trainer<'a> {
     request: &'a Request<'a>,
+    ranks: &'a Ranks,
     dataset: dataset::Name,
     seed: u64,
     runs: Vec<Run>,
@@ -205,43 +273,53 @@ struct Trainer<'a> {
     /// The best validation accuracy so far, by run.
     best: Vec<f64>,
     batch: usize,
+    /// The places of a batch that are computed here.
+    own: Range<usize>,
     steps: usize,
 }
 
 impl<'a> Trainer<'a> {
     fn new(
         request: &'a Request,
+        ranks: &'a Ranks,
         dataset: dataset::Name,
         plan: &Plan,
         seed: u64,
         images: &'a Images<'a>,
     ) -> Result<Self> {
         let training = request.profile.training(dataset)?;
+        let own = request.share(dataset)?;
         let runs: Vec<Run> = plan.variants.iter().map(|variant| Run::new(request, dataset, *variant, seed)).collect();
         let (device, _) = request.device;
         let profile = request.profile;
-        check_batch(device, &profile.network, training.batch)?;
-        let mut session = Session::new(&profile.network, plan, &profile.optimizer, seed, NetworkPath::Fast, device)?;
-        if plan.fln == Fln::FrozenBaseline {
-            session.load_trunk(&baseline(request, dataset, seed)?)?;
-        } else if let Some(weights) = &profile.initial_weights {
-            session.start_from(&weights.open()?, &profile.network)?;
+        check_batch(device, &profile.network, own.len())?;
+        let mut session =
+            Session::new(&profile.network, plan, &profile.optimizer, seed, profile.compute.path(), device)?;
+        // The other ranks are given the state that rank 0 begins with.
+        if ranks.leads() {
+            if plan.fln == Fln::FrozenBaseline {
+                session.load_trunk(&baseline(request, dataset, seed)?)?;
+            } else if let Some(weights) = &profile.initial_weights {
+                session.start_from(&weights.open()?, &profile.network)?;
+            }
+            for run in &runs {
+                run.create(request.force)?;
+            }
         }
-        for run in &runs {
-            run.create(request.force)?;
-        }
-        let best = vec![0.0; runs.len()];
-        Ok(Self { request, dataset, seed, runs, images, session, best, batch: training.batch, steps: training.steps })
+        let (best, batch, steps) = (vec![0.0; runs.len()], training.batch, training.steps);
+        Ok(Self { request, ranks, dataset, seed, runs, images, session, best, batch, own, steps })
     }
 
     fn batches(&self, images: &'a Preload<'a>) -> Batches<'a> {
         let profile = self.request.profile;
-        Batches { images, input: profile.network.input, policy: &profile.images, size: self.batch, seed: self.seed }
+        let (input, policy, own) = (profile.network.input, &profile.images, self.own.clone());
+        Batches { images, input, policy, size: self.batch, own, seed: self.seed }
     }
 
     fn run(mut self, progress: &Progress) -> Result<Vec<Outcome>> {
         let started = Instant::now();
-        let (first, before) = self.resume(progress)?;
+        let (first, before) = if self.ranks.leads() { self.resume(progress)? } else { (0, 0.0) };
+        let first = self.begin_together(first)?;
         let names = self.runs.iter().map(|run| run.variant.title).collect::<Vec<_>>().join(", ");
         let batches = self.batches(&self.images.train);
         let features = self.features(&batches, progress)?;
@@ -294,18 +372,23 @@ impl<'a> Trainer<'a> {
 
     /// The features of all training images, where the backbone is frozen and they are less work than the steps.
     fn features(&self, batches: &Batches, progress: &Progress) -> Result<Option<Features>> {
-        let seen = self.steps * self.batch;
+        let seen = self.steps * self.own.len();
         let fewer = self.session.frozen().then(|| pictures(batches.policy, batches.images.len(), seen)).flatten();
         let Some(pictures) = fewer else { return Ok(None) };
         progress.say(format!("the frozen backbone sees {pictures} pictures once, instead of {seen} in all steps"));
-        Features::compute(&self.session, batches, &self.runs[0].folder, self.request.device.0, progress).map(Some)
+        let folder = if self.ranks.leads() { &self.runs[0].folder } else { self.request.runs };
+        files::create_folder(folder)?;
+        Features::compute(&self.session, batches, folder, self.request.device.0, progress).map(Some)
     }
 
-    /// One step, and what is due after it.
+    /// One step, and on rank 0 what is due after it.
     fn step(&mut self, step: usize, features: &Tensor, targets: &Tensor, course: &mut Course) -> Result<()> {
         let profile = self.request.profile;
         let rate = profile.training(self.dataset)?.schedule.rate(step, self.steps);
-        let losses = self.session.step(features, targets, rate)?;
+        let losses = self.session.step_among(self.ranks, features, targets, rate)?;
+        if !self.ranks.leads() {
+            return Ok(());
+        }
         if losses.fln.iter().chain(losses.cln.values()).any(|loss| !loss.is_finite()) {
             return Err(self.diverged("the loss is not a number", step, rate));
         }
@@ -443,6 +526,20 @@ impl<'a> Trainer<'a> {
         Ok(found)
     }
 
+    /// Brings all ranks to the state of rank 0, which has done `first` steps; that number.
+    fn begin_together(&mut self, first: usize) -> Result<usize> {
+        if self.ranks.count() == 1 {
+            return Ok(first);
+        }
+        let state = self.ranks.handed_out(|| Checkpoint { tensors: self.session.state(), about: first }.to_bytes())?;
+        if self.ranks.leads() {
+            return Ok(first);
+        }
+        let state = Checkpoint::<usize>::from_bytes(&state, self.request.device.0).map_err(Error::Internal)?;
+        self.session.load_state(&state.tensors)?;
+        Ok(state.about)
+    }
+
     /// What each run says of a split.
     fn score(&self, images: &'a Preload<'a>) -> Result<Scored> {
         let batches = self.batches(images);
@@ -460,8 +557,9 @@ impl<'a> Trainer<'a> {
             .collect();
         let mut affinity = Affinities::new();
         let mut masks = Masks::default();
-        for first in (0..images.len()).step_by(self.batch) {
-            let range = first..(first + self.batch).min(images.len());
+        let batch = self.own.len();
+        for first in (0..images.len()).step_by(batch) {
+            let range = first..(first + batch).min(images.len());
             let (pixels, _) = batches.centred(range, false)?.tensors(self.request.device.0)?;
             let predictions = self.session.predict(&pixels)?;
             for (run, scores) in self.runs.iter().zip(&mut scores) {
@@ -480,6 +578,9 @@ impl<'a> Trainer<'a> {
     }
 
     fn finish(self, course: &Course) -> Result<Vec<Outcome>> {
+        if !self.ranks.leads() {
+            return Ok(Vec::new());
+        }
         let Scored { scores, affinity, masks } = self.score(&self.images.test)?;
         let state = self.state_file();
         let wall_seconds = course.seconds();
@@ -510,6 +611,17 @@ impl<'a> Trainer<'a> {
         let rate =
             |attribute: usize| sources.iter().filter(|labels| labels[attribute]).count() as f64 / sources.len() as f64;
         let mut deviations = request.profile.deviations(self.dataset)?;
+        let mut device = request.device.1.to_owned();
+        let ranks = self.ranks.count();
+        if ranks > 1 {
+            device = format!("{ranks} ranks, rank 0 on {device}");
+            deviations.push(format!(
+                "Batch norm in training is over shares of {} images of a batch of {}, a share for each of {ranks} ranks; \
+                 the paper's is over the whole batch.",
+                self.own.len(),
+                self.batch
+            ));
+        }
         if !prepared.split_official && self.dataset != dataset::Name::Synthetic {
             deviations.push(format!("The partition is not known to be the official one: {}", prepared.split));
         }
@@ -523,7 +635,7 @@ impl<'a> Trainer<'a> {
             profile: request.profile.name.clone(),
             variant: run.variant.name.to_owned(),
             seed: self.seed,
-            device: request.device.1.to_owned(),
+            device,
             cpu_features: cpu_features(),
             threads: rayon::current_num_threads(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -137,6 +137,28 @@ fn cells_in_any_order_and_at_the_same_time_end_in_the_bytes_of_run_all() {
 }
 
 #[test]
+fn ranks_on_a_shared_folder_prepare_and_train_a_job_together_and_report_once() {
+    let folder = workplace();
+    let place = folder.path();
+    for (into, arguments) in [("whole", &["run-all"][..]), ("cell", &["run-cell", "0"])] {
+        let meet = crate::ranks::address();
+        let start = |rank: &str| {
+            let mut command = job(place, into, arguments);
+            command.args(["--ranks", "2", "--rank", rank, "--meet", &meet]).spawn().unwrap()
+        };
+        let said = [start("0"), start("1")].map(|child| succeeds(child.wait_with_output().unwrap()).stdout);
+        assert_eq!(String::from_utf8_lossy(&said[1]), "rank 1 is done; the runs are rank 0's\n");
+        assert!(place.join(into).join("runs/celeba-tiny-gal-c-seed3/summary.json").exists());
+    }
+    let report = std::fs::read_to_string(place.join("whole/reports/celeba-tiny/README.md")).unwrap();
+    assert!(report.contains("shares of 4 images of a batch of 8, a share for each of 2 ranks"));
+    let same = |into: &str| {
+        files(&place.join(into).join("runs/celeba-tiny-gal-c-seed3"))[Path::new("checkpoint.safetensors")].clone()
+    };
+    assert!(same("whole") == same("cell"));
+}
+
+#[test]
 fn plan_names_every_cell_and_what_is_done() {
     let folder = workplace();
     let told = plan(folder.path(), "job");

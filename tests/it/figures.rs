@@ -222,6 +222,7 @@ fn the_configuration_is_printed_and_must_be_one() {
             data_digest: String::new(),
             variant: variant.to_owned(),
             seed: 1,
+            ranks: 1,
             profile,
         };
         std::fs::write(run.join("config.toml"), toml::to_string(&config).unwrap()).unwrap();

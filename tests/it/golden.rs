@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use gal_bench::model::{Affinity, Architecture, CorrelationNet, NodeLayout, Pass, Path, Trunk, loss};
-use gal_bench::nn::{ConvBlock, ConvParameters, Group, Momentum, Parameters, Statistics};
+use gal_bench::nn::{ConvBlock, ConvParameters, Group, Momentum, Parameters, Precision, Statistics};
 use std::collections::BTreeMap;
 
 const SMALL: Architecture = Architecture {
@@ -223,8 +223,11 @@ fn convolution_blocks_of_odd_shapes_agree_with_pytorch() {
                 gamma: gamma.as_tensor().clone(),
                 beta: beta.as_tensor().clone(),
             };
-            let run = if plain { ConvBlock::plain } else { ConvBlock::forward };
-            let (y, moments) = run(&block, x.as_tensor(), &p, &Statistics::Batch).unwrap();
+            let (y, moments) = if plain {
+                block.plain(x.as_tensor(), &p, &Statistics::Batch, Precision::Single).unwrap()
+            } else {
+                block.forward(x.as_tensor(), &p, &Statistics::Batch).unwrap()
+            };
             let moments = moments.unwrap();
             let close = |name: &str, found: &Tensor, floor: f64| {
                 assert_close(&format!("{case} {name}, plain {plain}"), found, get(name), 1e-4, floor);
@@ -298,8 +301,11 @@ fn branches_of_odd_shapes_agree_with_pytorch() {
             mask_out_bias,
         };
         let block = BranchBlock { eps: 1e-3, gated: true };
-        let run = if plain { BranchBlock::plain } else { BranchBlock::forward };
-        let out = run(&block, x.as_tensor(), &p, &BranchStatistics::Batch).unwrap();
+        let out = if plain {
+            block.plain(x.as_tensor(), &p, &BranchStatistics::Batch, Precision::Single).unwrap()
+        } else {
+            block.forward(x.as_tensor(), &p, &BranchStatistics::Batch).unwrap()
+        };
         let close = |name: &str, found: &Tensor, floor: f64| {
             assert_close(&format!("{case} {name}, plain {plain}"), found, get(name), 1e-4, floor);
         };

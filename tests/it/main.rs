@@ -14,6 +14,7 @@ mod house;
 mod inspect;
 mod predict;
 mod prepare;
+mod ranks;
 mod report;
 mod run_all;
 mod statistics;

@@ -52,7 +52,7 @@ impl Workplace {
         Self::with(TINY)
     }
 
-    fn with(profile: &str) -> Self {
+    pub(crate) fn with(profile: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("tiny.toml"), profile).unwrap();
         let faces = synthetic::Options { train: 30, val: 6, test: 10, seed: 1 };
@@ -76,26 +76,27 @@ impl Workplace {
             seeds: &[5],
             runs: &self.path(runs),
             device: (&Device::Cpu, "cpu"),
+            meeting: None,
             force: false,
             command: "test",
         };
         train(&request, &Progress::new(true))
     }
 
-    fn train(&self, runs: &str, variants: &[Variant]) -> Vec<Outcome> {
+    pub(crate) fn train(&self, runs: &str, variants: &[Variant]) -> Vec<Outcome> {
         self.try_train(runs, variants).unwrap()
     }
 }
 
 /// The bytes of everything that a run computes.
-fn result(runs: &Path, variant: &str) -> Vec<Vec<u8>> {
+pub(crate) fn result(runs: &Path, variant: &str) -> Vec<Vec<u8>> {
     let folder = runs.join(format!("synthetic-tiny-{variant}-seed5"));
     ["checkpoint.safetensors", "best.safetensors", "predictions.parquet", "masks.npy"]
         .map(|name| std::fs::read(folder.join(name)).unwrap())
         .into()
 }
 
-fn named(name: &str) -> Variant {
+pub(crate) fn named(name: &str) -> Variant {
     Variant::named(name).unwrap()
 }
 
@@ -175,6 +176,30 @@ fn ten_kills_of_gal_c_on_features_computed_once_end_in_the_bytes_of_none() {
     place.train("undisturbed", &[named("baseline")]);
     place.train("killed", &[named("baseline")]);
     ten_kills(&place, "gal-c");
+}
+
+#[test]
+fn a_run_in_bf16_learns_as_one_in_single_precision_and_says_so() {
+    let single = Workplace::new();
+    // The command line refuses bf16 on the CPU, which computes there what a CUDA device would.
+    let rounded = Workplace::with(&format!("{TINY}[compute]\nbf16 = true\n"));
+    let losses = |place: &Workplace| {
+        place.train("runs", &[named("baseline"), named("gal-c")]);
+        ["baseline", "gal-c"].map(|variant| {
+            let folder = place.path(&format!("runs/synthetic-tiny-{variant}-seed5"));
+            let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+            let mut lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            let last = lines.rfind(|line| line.get("lr").is_some()).unwrap();
+            last["loss_fln"].as_f64().or(last["loss_cln"].as_f64()).unwrap()
+        })
+    };
+    for (single, rounded) in losses(&single).into_iter().zip(losses(&rounded)) {
+        let apart = (single - rounded).abs() / single;
+        assert!(apart > 0.0 && apart < 0.02, "{rounded} for {single}");
+    }
+    let folder = rounded.path("runs/synthetic-tiny-gal-c-seed5");
+    let summary = std::fs::read_to_string(folder.join("summary.json")).unwrap();
+    assert!(summary.contains("The precision of matrix products is bf16"), "{summary}");
 }
 
 #[test]

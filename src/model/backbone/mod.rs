@@ -131,9 +131,9 @@ pub(super) struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// The fast path has no gradient in evaluation, so nothing may ask it for one.
+    /// The fast path has no gradient in evaluation, so nothing may ask it for one; no other but the plain path is.
     pub(super) fn frozen(&self) -> bool {
-        self.pass == Pass::Evaluate && self.path == Path::Fast
+        self.pass == Pass::Evaluate && self.path != Path::Plain
     }
 
     /// A parameter, or its bare value where nothing may ask for its gradient.
@@ -144,9 +144,9 @@ impl Scope<'_> {
     /// A block whose batch norm is called `norm`.
     fn block(&self, block: &ConvBlock, x: &Tensor, p: &ConvParameters, norm: &str) -> Result<Tensor> {
         let statistics = self.running.of(norm, self.pass);
-        let (y, moments) = match self.path {
-            Path::Fast => block.forward(x, p, &statistics)?,
-            Path::Plain => block.plain(x, p, &statistics)?,
+        let (y, moments) = match self.path.precision() {
+            None => block.forward(x, p, &statistics)?,
+            Some(precision) => block.plain(x, p, &statistics, precision)?,
         };
         self.running.record(norm, moments.as_ref())?;
         Ok(y)
@@ -159,11 +159,10 @@ impl Scope<'_> {
     }
 
     fn convolve(&self, x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
-        let run = match self.path {
-            Path::Fast => convolve,
-            Path::Plain => convolve_plain,
-        };
-        run(x, &self.own(weight), stride, padding)
+        match self.path.precision() {
+            None => convolve(x, &self.own(weight), stride, padding),
+            Some(precision) => convolve_plain(x, &self.own(weight), stride, padding, precision),
+        }
     }
 
     /// Convolution and the batch norm called `norm`, without a ReLU after it.

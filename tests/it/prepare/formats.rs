@@ -59,7 +59,7 @@ fn virtual_pixels_and_batches_are_those_of_the_array() {
     let policy = ImagePolicy { resize: 24, crop: Crop::Random, flip: true };
     let batch = |reader: &Reader| {
         let images = Preload::new(reader, (0..reader.rows.len()).collect(), 24, "", &Progress::new(true)).unwrap();
-        Batches { images: &images, input: 20, policy: &policy, size: 8, seed: 1 }.training(1).unwrap()
+        Batches { images: &images, input: 20, policy: &policy, size: 8, own: 0..8, seed: 1 }.training(1).unwrap()
     };
     assert!(batch(&stored) == batch(&drawn));
 }

@@ -1,0 +1,86 @@
+//! How the plain operations multiply: mixed precision, where matrix products and convolutions take factors of half the
+//! size and everything else stays f32 (Micikevicius et al. 2018; what PyTorch's autocast does with bf16).
+
+use candle_core::{DType, Result, Tensor};
+
+/// What the factors of matrix products and convolutions are rounded to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// Nothing: f32.
+    Single,
+    /// bf16, as are the products and the gradients that go through them; sums are formed in f32. It has the range of f32,
+    /// so that a loss needs no scale.
+    Bf16,
+}
+
+impl Precision {
+    /// What `multiply` makes of two f32 tensors, f32.
+    pub(super) fn product(
+        self,
+        a: &Tensor,
+        b: &Tensor,
+        multiply: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        match self {
+            Self::Single => multiply(a, b),
+            Self::Bf16 => multiply(&rounded(a)?, &rounded(b)?)?.to_dtype(DType::BF16)?.to_dtype(DType::F32),
+        }
+    }
+}
+
+/// The nearest values that bf16 has. candle's CPU has no products of them: there they stay in f32, and are the same.
+fn rounded(x: &Tensor) -> Result<Tensor> {
+    let x = x.to_dtype(DType::BF16)?;
+    if x.device().is_cpu() { x.to_dtype(DType::F32) } else { Ok(x) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{batched_linear_plain, convolve_plain};
+    use candle_core::{Device, Var};
+
+    /// Half the distance of neighbouring values over the values: eight bits of mantissa, the first of them implied.
+    const ROUNDING: f32 = 1.0 / 256.0;
+
+    type Run = fn(&Tensor, &Tensor, Precision) -> Result<Tensor>;
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    /// Result and gradients of `run` on two variables.
+    fn all(run: impl Fn(&Tensor, &Tensor) -> Result<Tensor>, a: &Var, b: &Var) -> [Tensor; 3] {
+        let y = run(a, b).unwrap();
+        // Another value at every place, none of which bf16 has.
+        let pull =
+            (Tensor::arange(0.0_f32, y.elem_count() as f32, &Device::Cpu).unwrap() * 0.37).unwrap().sin().unwrap();
+        let mut store = (&y * pull.reshape(y.shape()).unwrap()).unwrap().sum_all().unwrap().backward().unwrap();
+        [y, store.remove(a).unwrap(), store.remove(b).unwrap()]
+    }
+
+    #[test]
+    fn products_in_bf16_are_those_of_f32_within_its_rounding_and_all_gradients_are_f32() {
+        // Positive factors: no sum is small beside its terms.
+        let draw =
+            |shape: &[usize]| Var::from_tensor(&Tensor::rand(0.5_f32, 1.5, shape, &Device::Cpu).unwrap()).unwrap();
+        let cases: [(&str, [Var; 2], Run); 4] = [
+            ("linear", [draw(&[5, 3, 17]), draw(&[5, 17, 9])], |w, x, p| batched_linear_plain(w, x, None, p)),
+            ("3x3", [draw(&[6, 2, 9, 9]), draw(&[4, 6, 3, 3])], |x, w, p| convolve_plain(x, w, 1, 1, p)),
+            ("stride 2", [draw(&[6, 2, 9, 9]), draw(&[4, 6, 3, 3])], |x, w, p| convolve_plain(x, w, 2, 1, p)),
+            ("1x1", [draw(&[6, 2, 9, 9]), draw(&[4, 6, 1, 1])], |x, w, p| convolve_plain(x, w, 1, 0, p)),
+        ];
+        for (name, [a, b], run) in cases {
+            let [single, half] = [Precision::Single, Precision::Bf16].map(|p| all(|a, b| run(a, b, p), &a, &b));
+            for (place, (single, half)) in single.iter().zip(&half).enumerate() {
+                assert_eq!(half.dtype(), DType::F32, "{name}");
+                let (single, half) = (values(single), values(half));
+                let largest = single.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+                let apart = single.iter().zip(&half).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                // Two factors and the product are rounded, and so is the gradient that comes in.
+                assert!(apart < 4.0 * ROUNDING * largest, "{name} {place}: {apart} of {largest}");
+                assert!(apart > 0.0, "{name} {place} was not rounded");
+            }
+        }
+    }
+}
