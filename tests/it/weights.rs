@@ -5,6 +5,7 @@ use assert_cmd::cargo::cargo_bin;
 use candle_core::{DType, Device, Tensor};
 use gal_bench::model::{Architecture, BackboneName, Imported, Pass, Path, Start, Trunk, import};
 use gal_bench::nn::Parameters;
+use rand::RngExt;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Command;
@@ -114,6 +115,36 @@ fn a_caffe_network_of_either_form_gives_its_own_features() {
     }
 }
 
+#[test]
+fn the_converters_layers_of_any_pickle_give_caffes_features() {
+    let fixture = fixture("caffe");
+    for form in ["0", "2", "3", "4", "5", "python2"] {
+        let name = format!("converted-{form}.npy");
+        let network = network(&name, 99, [4, 8, 6, 6, 4], 1e-3, Path::Fast);
+        assert_eq!(network.imported.backbone, BackboneName::AlexnetCvgj);
+        assert_eq!(network.imported.left_out, ["fc6[biases] [2]", "fc6[weights] [4, 2]"], "{name}");
+        let found = network.imported.matched.iter().find(|found| found.name == "conv1.weight").unwrap();
+        assert_eq!((&*found.source_shape, &*found.how), (&[11, 11, 3, 4][..], "HWIO to OIHW, BGR to RGB"));
+        let features = network.trunk.features(&swap(&fixture["pixels"]), Pass::Evaluate).unwrap();
+        assert_close(&name, &swap(&features), &fixture["eval/features"], 1e-4);
+    }
+}
+
+#[test]
+fn files_of_before_pytorch_1_6_hold_what_later_ones_hold() {
+    for (name, forms) in [("alexnet", &["legacy", "oldest"][..]), ("resnet18", &["legacy"])] {
+        let expected = import(&file(&format!("{name}.pth")), None).unwrap();
+        for form in forms {
+            let imported = import(&file(&format!("{name}-{form}.pth")), None).unwrap();
+            assert_eq!(imported.left_out, expected.left_out, "{name} {form}");
+            assert!(imported.tensors.keys().eq(expected.tensors.keys()), "{name} {form}");
+            for (key, tensor) in &imported.tensors {
+                assert_close(key, tensor, &expected.tensors[key], 0.0);
+            }
+        }
+    }
+}
+
 /// The sentence that importing these bytes ends in.
 fn refused(name: &str, bytes: &[u8], arguments: &[&str]) -> String {
     let place = tempfile::tempdir().unwrap();
@@ -138,11 +169,63 @@ fn files_that_cannot_be_imported_are_refused_in_a_sentence() {
     for cut in [1, 100, caffe.len() / 2] {
         refused("cut.caffemodel", &caffe[..caffe.len() - cut], &[]);
     }
-    for cut in [1, 100, torch.len() / 2] {
-        refused("cut.pth", &torch[..torch.len() - cut], &[]);
+    let (legacy, array) = (std::fs::read(file("resnet18-legacy.pth")), std::fs::read(file("converted-4.npy")));
+    for (name, whole) in [("cut.pth", &torch), ("cut.pth", &legacy.unwrap()), ("cut.npy", &array.unwrap())] {
+        for cut in [1, 100, whole.len() / 2, whole.len() - 20] {
+            refused(name, &whole[..whole.len() - cut], &[]);
+        }
     }
-    assert!(refused("x.pth", b"text", &[]).contains("not a zip file"));
+    assert!(refused("x.pth", b"text", &[]).contains("neither a zip file nor of torch.save's older form"));
     assert!(refused("x.onnx", b"text", &[]).contains("no known format"));
     assert!(refused("x.caffemodel", b"", &[]).contains("no layer with weights"));
     assert!(refused("x.pth", &torch, &["--backbone", "resnet50"]).contains("weights of resnet18, not of resnet50"));
+}
+
+#[test]
+fn a_pickle_may_ask_for_nothing_but_arrays() {
+    let code = b"cposix\nsystem\n(S'touch pwned'\ntR.";
+    let told = refused("x.npy", code, &[]);
+    assert!(told.contains("asks Python for posix.system, which arrays of numbers do not need"), "{told}");
+    let array = std::fs::read(file("converted-2.npy")).unwrap();
+    let replaced = |from: &[u8], to: &[u8]| {
+        let at = array.windows(from.len()).position(|window| window == from).unwrap();
+        [&array[..at], to, &array[at + from.len()..]].concat()
+    };
+    assert!(refused("x.npy", &replaced(b"\0<", b"\0>"), &[]).contains("neither of float32 nor of float64"));
+    assert!(refused("x.npy", &replaced(b"|O", b"<f"), &[]).contains("one array of numbers"));
+    assert!(refused("x.npy", &replaced(b"conv1", b"first"), &[]).contains("holds no network that is known"));
+}
+
+/// Whatever a damaged file holds, importing it ends in weights or in a sentence.
+#[test]
+fn no_damage_to_a_file_stops_the_program() {
+    let place = tempfile::tempdir().unwrap();
+    let mut moment = gal_bench::random::generator(3, &[]);
+    for name in [
+        "present.caffemodel",
+        "old.caffemodel",
+        "converted-0.npy",
+        "converted-2.npy",
+        "converted-5.npy",
+        "converted-python2.npy",
+        "alexnet.pth",
+        "alexnet-legacy.pth",
+        "alexnet-oldest.pth",
+    ] {
+        let whole = std::fs::read(file(name)).unwrap();
+        let damaged = place.path().join(name);
+        for round in 0..200 {
+            let mut bytes = whole.clone();
+            // Most of a file is numbers; what says how they lie is at its ends.
+            let near = moment.random_range(0..whole.len().min(if round % 2 == 0 { 1_500 } else { usize::MAX }));
+            let at = if round % 4 == 0 { whole.len() - 1 - near } else { near };
+            bytes[at] = moment.random();
+            bytes.truncate(if round % 8 == 7 { at } else { whole.len() });
+            std::fs::write(&damaged, bytes).unwrap();
+            if let Err(error) = import(&damaged, None) {
+                assert_eq!(error.exit_code(), 2, "{name}, byte {at}: {error}");
+                assert_eq!(error.to_string().lines().count(), 1, "{name}, byte {at}: {error}");
+            }
+        }
+    }
 }
