@@ -7,12 +7,13 @@ use gal_bench::model::Variant;
 use gal_bench::progress::Progress;
 use gal_bench::store::Reader;
 use gal_bench::train::{Outcome, Request, select_device, train};
+use std::borrow::Cow;
 use std::path::Path;
 
 pub(super) fn run(options: &Train) -> Result<()> {
     super::use_threads(options.compute.work.threads)?;
     let prepared = options.data.prepared();
-    let command = command("train", options.data.dataset.label(), &options.selection);
+    let command = command("train", options.data.dataset.label(), &options.selection, &options.compute);
     let selection = &options.selection;
     let runs = (&*selection.variants(), &*selection.seeds());
     let outcomes = train_on(&prepared, selection, runs, &options.compute, &command, &options.voice.progress())?;
@@ -49,9 +50,15 @@ pub(super) fn train_on(
     train(&request, progress)
 }
 
-/// The command that makes these runs again, without the folders of this machine.
-pub(super) fn command(name: &str, dataset: &str, selection: &Selection) -> String {
-    let seeds = selection.seeds().iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    let controls = if selection.controls { " --controls" } else { "" };
-    format!("gal-bench {name} --dataset {dataset} --profile {}{controls} --seed {seeds}", selection.profile)
+/// The command that makes these runs again: every option that decides a result, and none that says where data lie.
+pub(super) fn command(name: &str, dataset: &str, selection: &Selection, compute: &Compute) -> String {
+    // A zero byte, which cannot be quoted, is in no argument of a process.
+    let quoted = |file: &str| shlex::try_quote(file).map_or_else(|_| file.to_owned(), Cow::into_owned);
+    let mut words = vec![format!("gal-bench {name} --dataset {dataset} --profile {}", quoted(&selection.profile))];
+    words.extend(selection.variant.iter().map(|variant| format!("--variant {variant}")));
+    words.extend(selection.controls.then(|| "--controls".to_owned()));
+    words.push(format!("--seed {}", selection.seeds().iter().map(ToString::to_string).collect::<Vec<_>>().join(",")));
+    words.extend(compute.weights.iter().map(|file| format!("--weights {}", quoted(&file.to_string_lossy()))));
+    words.extend(compute.tf32.then(|| "--tf32".to_owned()));
+    words.join(" ")
 }

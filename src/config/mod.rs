@@ -50,6 +50,14 @@ impl RunConfig {
         if self.data_digest != other.data_digest {
             return Some("it was trained on other prepared data".to_owned());
         }
+        if self.profile.initial_weights != other.profile.initial_weights {
+            let [ours, theirs] = [self, other].map(|config| {
+                let start = config.profile.initial_weights.as_ref();
+                let named = |w: &InitialWeights| format!("the weights {}, imported from {}", w.digest, w.origin);
+                start.map_or("random weights".to_owned(), named)
+            });
+            return Some(format!("it started from {theirs}, this one from {ours}"));
+        }
         let (ours, theirs) = (toml::to_string(self), toml::to_string(other));
         let (Ok(ours), Ok(theirs)) = (ours, theirs) else { return Some("its configuration differs".to_owned()) };
         ours.lines()

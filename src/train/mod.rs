@@ -18,6 +18,7 @@ pub use batches::{Batch, Batches, Faces, Preload};
 pub use checkpoint::Checkpoint;
 pub use device::{DeviceFacts, check_batch, facts as device_facts, select as select_device};
 pub use plan::{Cell, Plan, cells, plans};
+pub use run::{is_begun, is_finished};
 pub use session::{Losses, Outputs, Session};
 pub use trained::Trained;
 pub use trainer::{Outcome, Request, cpu_features, train};

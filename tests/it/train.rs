@@ -52,7 +52,7 @@ impl Workplace {
         Self::with(TINY)
     }
 
-    fn with(profile: &str) -> Self {
+    pub(crate) fn with(profile: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("tiny.toml"), profile).unwrap();
         let faces = synthetic::Options { train: 30, val: 6, test: 10, seed: 1 };
