@@ -1,6 +1,7 @@
 //! Initial weights of a backbone from other frameworks' files: Caffe's `.caffemodel`, what caffe-tensorflow's converter
-//! makes of one (`.npy`), torchvision's `.pth` and safetensors. Imported weights are a safetensors file with this program's names and one metadata entry that says
-//! what they are of; values are as their framework keeps them, but for channels turned from BGR to RGB.
+//! makes of one (`.npy`), torchvision's `.pth` and safetensors. Imported weights are a safetensors file with this
+//! program's names and one metadata entry that says what they are of; values are as their framework keeps them, but for
+//! channels turned from BGR to RGB and axes in PyTorch's order.
 
 mod caffe;
 mod names;
@@ -9,6 +10,7 @@ mod pickle;
 mod protobuf;
 mod start;
 mod torch;
+mod unpickle;
 
 pub use names::{Imported, Match, import};
 pub use start::Start;

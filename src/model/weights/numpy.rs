@@ -1,5 +1,5 @@
-//! The dictionary that caffe-tensorflow's converter leaves with `numpy.save`: of each layer its `weights` and `biases`, or
-//! `mean`, `variance`, `scale` and `offset`. The array KIND of a layer is called `LAYER[KIND]`.
+//! The dictionary that caffe-tensorflow's converter leaves with `numpy.save`: of each layer its `weights` and `biases`,
+//! or `mean`, `variance`, `scale` and `offset`. The array KIND of a layer is called `LAYER[KIND]`.
 
 use super::Array;
 use super::pickle::{Global, Item, Pickle};
