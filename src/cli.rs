@@ -518,7 +518,8 @@ pub(crate) struct Export {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Weights {
-    /// Import a .caffemodel (AlexNet-cvgj), or torchvision's .pth or .safetensors (AlexNet, ResNet-18, ResNet-50)
+    /// Import AlexNet-cvgj (a .caffemodel, or the .npy that caffe-tensorflow makes of one), or torchvision's .pth or
+    /// .safetensors (AlexNet, ResNet-18, ResNet-50)
     Import(WeightsImport),
 }
 

@@ -4,6 +4,8 @@ use super::faces;
 use crate::cli::{Data, Evaluate, Selection};
 use gal_bench::evaluate::{Evaluation, Statistics, line, table};
 use gal_bench::progress::Progress;
+use gal_bench::report::Collected;
+use gal_bench::train::is_finished;
 use gal_bench::{Error, Result, report};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -46,7 +48,7 @@ pub(super) fn evaluate(data: &Data, selection: &Selection, reports: &Path, progr
     let (variants, seeds) = (selection.variants(), selection.seeds());
     let all = variants.iter().flat_map(|variant| seeds.iter().map(move |seed| (variant, *seed)));
     let all = all.map(|(variant, seed)| selection.folder(dataset, &profile, variant, seed));
-    let finished: Vec<PathBuf> = all.filter(|folder| folder.join("summary.json").exists()).collect();
+    let finished: Vec<PathBuf> = all.filter(|folder| is_finished(folder)).collect();
     if finished.is_empty() {
         return Err(Error::Request(format!(
             "no finished run of {dataset} with profile {} and seed {} in {}: run `gal-bench train --dataset {dataset}` \
@@ -57,7 +59,7 @@ pub(super) fn evaluate(data: &Data, selection: &Selection, reports: &Path, progr
         )));
     }
     let report = reports.join(format!("{dataset}-{}", profile.name));
-    let (evaluations, statistics) = report::collect(&finished, &report)?;
-    faces::show(&finished, data, &report, progress)?;
+    let Collected { evaluations, statistics, albums } = report::collect(&finished, &report)?;
+    faces::show(&albums, data, &report, progress)?;
     Ok(Evaluated { report, evaluations, statistics })
 }

@@ -9,16 +9,16 @@ use gal_bench::{Error, Result};
 use image::RgbImage;
 use rayon::prelude::*;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The variant whose drawn faces a report shows, where it has been trained.
 const SHOWN: &str = "gal-j";
 /// The mean face is that of at most so many test images.
 const MEAN_OF: usize = 500;
 
-/// Shows the faces of the finished `runs` from the prepared set, where it is there and the one they were tested on: drawn
+/// Shows the faces of the runs' `albums` from the prepared set, where it is there and the one they were tested on: drawn
 /// faces, of one run, in the report in `report`; those of people in `figures` beside each run.
-pub(super) fn show(runs: &[PathBuf], data: &Data, report: &Path, progress: &Progress) -> Result<()> {
+pub(super) fn show(albums: &[Album], data: &Data, report: &Path, progress: &Progress) -> Result<()> {
     let prepared = data.prepared();
     let reader = match Reader::open(&prepared) {
         Ok(reader) => reader,
@@ -27,22 +27,21 @@ pub(super) fn show(runs: &[PathBuf], data: &Data, report: &Path, progress: &Prog
             return Ok(());
         }
     };
-    let albums = runs.iter().map(|run| Ok((run, Album::of_run(run)?))).collect::<Result<Vec<_>>>()?;
-    let (of_set, others): (Vec<_>, Vec<_>) =
-        albums.into_iter().partition(|(_, album)| album.data_digest() == reader.prepared.manifest_digest);
-    if let Some((run, _)) = others.first() {
-        let (run, shown) = (run.display(), prepared.display());
+    let (of_set, others): (Vec<&Album>, Vec<&Album>) =
+        albums.iter().partition(|album| album.data_digest() == reader.prepared.manifest_digest);
+    if let Some(album) = others.first() {
+        let (run, shown) = (album.run().display(), prepared.display());
         progress.say(format!("no figures with faces of {run}: {shown} holds other data"));
     }
     let mean = mean_face(&reader)?;
     let drawn = data.dataset == Name::Synthetic;
-    let one = of_set.iter().position(|(_, album)| album.variant() == SHOWN).unwrap_or(0);
-    for (_, (run, album)) in of_set.iter().enumerate().filter(|(place, _)| !drawn || *place == one) {
+    let one = of_set.iter().position(|album| album.variant() == SHOWN).unwrap_or(0);
+    for (_, album) in of_set.iter().enumerate().filter(|(place, _)| !drawn || *place == one) {
         let faces = faces(&reader, album.images())?;
         if drawn {
             album.write_results(&mean, &faces, report)?;
         } else {
-            let folder = run.join("figures");
+            let folder = album.run().join("figures");
             album.write_figures(&mean, &faces, &folder)?;
             progress.say(format!("faces of people in {}: not to be published", folder.display()));
         }

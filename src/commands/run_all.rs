@@ -6,7 +6,7 @@ use crate::cli::{Job, RunAll};
 use gal_bench::evaluate::overview;
 use gal_bench::model::Variant;
 use gal_bench::progress::Progress;
-use gal_bench::train::{Cell, cells};
+use gal_bench::train::{Cell, cells, is_begun, is_finished};
 use gal_bench::{Result, report, store};
 use serde::Serialize;
 
@@ -51,7 +51,8 @@ pub(super) fn prepare_set(job: &Job, options: store::Options, progress: &Progres
 
 /// The command that makes the job's runs again, however they were made.
 pub(super) fn command(job: &Job) -> String {
-    train::command("run-all", job.data.dataset.label(), &job.selection, &job.compute)
+    let command = train::command("run-all", job.data.dataset.label(), &job.selection, &job.compute);
+    if job.source.subset { format!("{command} --subset") } else { command }
 }
 
 /// The job's cells, in the order of their numbers.
@@ -98,7 +99,7 @@ fn print_plan(job: &Job) -> Result<()> {
         .enumerate()
         .map(|(number, cell)| {
             let folder = |variant: &Variant| selection.folder(dataset.label(), &profile, variant, cell.seed);
-            let is_done = |variant: &&Variant| folder(variant).join("summary.json").exists();
+            let is_done = |variant: &&Variant| is_finished(&folder(variant));
             Planned {
                 cell: number,
                 dataset: dataset.label(),
@@ -107,9 +108,26 @@ fn print_plan(job: &Job) -> Result<()> {
                 seed: cell.seed,
                 steps,
                 done: cell.variants.iter().filter(is_done).map(|variant| variant.name).collect(),
-                begun: cell.variants.iter().any(|variant| folder(variant).join("resume.safetensors").exists()),
+                begun: cell.variants.iter().any(|variant| is_begun(&folder(variant))),
             }
         })
         .collect();
     job.voice.result(&planned, || planned.iter().map(Planned::line).collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    #[test]
+    fn the_recorded_command_is_the_one_that_was_given_but_for_folders() {
+        let given = "gal-bench run-all --dataset celeba --profile paper --variant gal-j --variant gal-p --controls \
+                     --seed 0,2 --weights w.safetensors --tf32 --subset";
+        let folders = " --root r --prepared p --runs o --reports t --threads 3 --device cuda:1";
+        let Command::RunAll(options) = Cli::parse_from(format!("{given}{folders}").split_whitespace()).command else {
+            panic!("another command");
+        };
+        assert_eq!(super::command(&options.job), given);
+    }
 }

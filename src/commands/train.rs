@@ -7,6 +7,7 @@ use gal_bench::model::Variant;
 use gal_bench::progress::Progress;
 use gal_bench::store::Reader;
 use gal_bench::train::{Outcome, Request, select_device, train};
+use std::borrow::Cow;
 use std::path::Path;
 
 pub(super) fn run(options: &Train) -> Result<()> {
@@ -60,13 +61,18 @@ pub(super) fn elsewhere(compute: &Compute) -> String {
     format!("rank {} is done; the runs are rank 0's", compute.together.rank)
 }
 
-/// The command that makes these runs again, without the folders of this machine.
+/// The command that makes these runs again: every option that decides a result, and none that says where data lie.
 pub(super) fn command(name: &str, dataset: &str, selection: &Selection, compute: &Compute) -> String {
-    let seeds = selection.seeds().iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    let controls = if selection.controls { " --controls" } else { "" };
-    let ranks = match compute.together.ranks {
-        1 => String::new(),
-        count => format!(" --ranks {count}"),
-    };
-    format!("gal-bench {name} --dataset {dataset} --profile {}{controls} --seed {seeds}{ranks}", selection.profile)
+    // A zero byte, which cannot be quoted, is in no argument of a process.
+    let quoted = |file: &str| shlex::try_quote(file).map_or_else(|_| file.to_owned(), Cow::into_owned);
+    let mut words = vec![format!("gal-bench {name} --dataset {dataset} --profile {}", quoted(&selection.profile))];
+    words.extend(selection.variant.iter().map(|variant| format!("--variant {variant}")));
+    words.extend(selection.controls.then(|| "--controls".to_owned()));
+    words.push(format!("--seed {}", selection.seeds().iter().map(ToString::to_string).collect::<Vec<_>>().join(",")));
+    words.extend(compute.weights.iter().map(|file| format!("--weights {}", quoted(&file.to_string_lossy()))));
+    words.extend(compute.tf32.then(|| "--tf32".to_owned()));
+    words.extend(compute.bf16.then(|| "--bf16".to_owned()));
+    let ranks = compute.together.ranks;
+    words.extend((ranks > 1).then(|| format!("--ranks {ranks}")));
+    words.join(" ")
 }

@@ -65,10 +65,21 @@ impl RunConfig {
         if self.ranks != other.ranks {
             return Some(format!("it was trained by {} ranks, this one by {}", other.ranks, self.ranks));
         }
+        if self.profile.initial_weights != other.profile.initial_weights {
+            let [ours, theirs] = [self, other].map(|config| {
+                let start = config.profile.initial_weights.as_ref();
+                let named = |w: &InitialWeights| format!("the weights {}, imported from {}", w.digest, w.origin);
+                start.map_or("random weights".to_owned(), named)
+            });
+            return Some(format!("it started from {theirs}, this one from {ours}"));
+        }
         let (ours, theirs) = (toml::to_string(self), toml::to_string(other));
         let (Ok(ours), Ok(theirs)) = (ours, theirs) else { return Some("its configuration differs".to_owned()) };
-        ours.lines()
-            .zip(theirs.lines())
+        let count = ours.lines().count().max(theirs.lines().count());
+        let padded = |text: &'_ str| text.lines().chain(std::iter::repeat("")).take(count).map(str::to_owned).collect();
+        let (ours, theirs): (Vec<String>, Vec<String>) = (padded(&ours), padded(&theirs));
+        ours.iter()
+            .zip(&theirs)
             .find(|(ours, theirs)| ours != theirs)
             .map(|(ours, theirs)| format!("its configuration says `{theirs}`, this one `{ours}`"))
     }

@@ -96,7 +96,7 @@ impl AttributeResult {
             interval: wilson(counts.correct(), n),
             balanced_accuracy: counts.balanced_accuracy(),
             floor: floor as f64 / n as f64,
-            scores: Scores::new(answers),
+            scores: Scores::new(answers, counts),
         }
     }
 }
@@ -162,11 +162,11 @@ impl Evaluation {
     /// # Errors
     /// A run that is missing or not finished; files that contradict their format or one another.
     pub fn of_run(folder: &Path) -> Result<Self> {
-        Ok(Self::with_answers(folder)?.0)
+        Ok(Self::with_predictions(folder)?.0)
     }
 
-    /// As [`Evaluation::of_run`], with the answers for tests of differences.
-    pub fn with_answers(folder: &Path) -> Result<(Self, Answers)> {
+    /// As [`Evaluation::of_run`], with the predictions behind it.
+    pub fn with_predictions(folder: &Path) -> Result<(Self, Predictions)> {
         let (run, predictions) = read_run(folder)?;
         let majority = majority(&run);
         let columns = [(Head::Fln, &predictions.fln), (Head::Cln, &predictions.cln)];
@@ -178,7 +178,7 @@ impl Evaluation {
             let path = folder.join(PREDICTIONS);
             return Err(Error::file(path, "holds no probability of either head; train the run again"));
         }
-        Ok((Self { run, heads }, Answers::new(predictions)))
+        Ok((Self { run, heads }, predictions))
     }
 
     /// The head by which the variant is judged: the CLN's where there is one, else the FLN's.

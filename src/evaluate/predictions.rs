@@ -50,6 +50,11 @@ impl Predictions {
 }
 
 impl Predictions {
+    /// The probabilities by which the run is judged: the CLN's where there is one, else the FLN's.
+    pub fn judged(&self) -> &[f32] {
+        self.cln.as_ref().or(self.fln.as_ref()).map_or(&[], Vec::as_slice)
+    }
+
     /// The same predictions with the images in the order of those of `reference`.
     ///
     /// # Errors

@@ -21,11 +21,11 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Scores pairs of (label, probability of the positive label).
-    pub fn new(answers: &[(bool, f32)]) -> Self {
+    /// Scores pairs of (label, probability of the positive label), of which `counts` are the right and wrong ones.
+    pub fn new(answers: &[(bool, f32)], counts: Confusion) -> Self {
         let ties = ties(answers);
         Self {
-            f1: Confusion::count(answers.iter().copied()).f1(),
+            f1: counts.f1(),
             average_precision: average_precision(&ties),
             auroc: auroc(&ties),
             calibration_error: calibration_error(answers),
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(golden.scores.len(), 7);
         for case in golden.scores {
             let answers: Vec<(bool, f32)> = case.labels.into_iter().zip(case.probabilities).collect();
-            let found = Scores::new(&answers);
+            let found = Scores::new(&answers, Confusion::count(answers.iter().copied()));
             let pairs = [
                 (found.f1, case.expected.f1),
                 (found.average_precision, case.expected.average_precision),

@@ -15,7 +15,7 @@ use crate::files;
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Side of a face in pixels.
 pub const TILE: u32 = 64;
@@ -37,6 +37,7 @@ const MASKS_FILE: &str = "masks-over-faces.csv";
 pub struct Album {
     /// Whose album it is.
     summary: RunSummary,
+    folder: PathBuf,
     mistakes: Vec<Mistake>,
     /// Of the mean face and the first test images, where the run wrote masks.
     masks: Vec<Maps>,
@@ -74,19 +75,16 @@ pub(super) struct Faces {
 
 impl Album {
     /// The album of the finished run in `folder`, by the head it is judged by.
-    pub fn of_run(folder: &Path) -> Result<Self> {
-        let summary = RunSummary::read(&folder.join("summary.json"))?;
-        let predictions = Predictions::read(&folder.join("predictions.parquet"))?;
-        let masks = Masks::of_run(folder)?;
+    pub(super) fn new(folder: &Path, summary: &RunSummary, predictions: &Predictions, masks: Option<Masks>) -> Self {
         let shown = masks.as_ref().map_or(0, |masks| masks.images.len().min(FACES));
         let mut album = Self {
             mistakes: Vec::new(),
             masks: masks.map_or_else(Vec::new, |m| std::iter::once(m.mean).chain(m.images).take(1 + shown).collect()),
             images: predictions.images[..shown.min(predictions.images.len())].to_vec(),
-            summary,
+            summary: summary.clone(),
+            folder: folder.to_path_buf(),
         };
-        let judged = predictions.cln.as_ref().or(predictions.fln.as_ref()).map_or(&[][..], Vec::as_slice);
-        for mistake in most_confident(&predictions.labels, judged, ERRORS) {
+        for mistake in most_confident(&predictions.labels, predictions.judged(), ERRORS) {
             let image = &predictions.images[mistake.image];
             let tile = album.tile(image);
             album.mistakes.push(Mistake {
@@ -99,7 +97,12 @@ impl Album {
                 tile,
             });
         }
-        Ok(album)
+        album
+    }
+
+    /// The folder of the run.
+    pub fn run(&self) -> &Path {
+        &self.folder
     }
 
     /// The place of an image on the sheet, behind the mean face.

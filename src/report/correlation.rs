@@ -5,15 +5,14 @@
 
 use super::results::{Run, files_of, read_csv, write_csv};
 use crate::attribute::{COUNT, NAMES};
-use crate::config::RunSummary;
 use crate::error::{Error, Result};
+use crate::evaluate::Predictions;
 use crate::evaluate::correlation::{
     Agreement, Cells, Concentration, Residual, absolute, count_answers, count_labels, order, phi, synthetic_truth,
 };
-use crate::evaluate::labels::CONTRADICTIONS;
+use crate::evaluate::labels::{CONTRADICTIONS, Labels};
 use crate::evaluate::masks::{Maps, Masks};
 use crate::evaluate::reliability::{BINS, Bin, bins};
-use crate::evaluate::{Head, Predictions};
 use crate::files;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -106,46 +105,53 @@ impl Correlations {
     }
 }
 
-/// Looks at the predictions of the runs in `folders`, which are those of `runs` in any order, and writes what they say
-/// into the results below `folder`; what an earlier report left there goes.
-pub(super) fn write(runs: &[Run], folders: &[PathBuf], folder: &Path) -> Result<()> {
+/// What is counted of one run's predictions.
+pub(super) struct Said {
+    labels: Labels,
+    answers: Labels,
+    /// All answers of the judged head.
+    reliability: Vec<Bin>,
+    /// The mean masks.
+    masks: Option<Maps>,
+}
+
+impl Said {
+    pub(super) fn of(predictions: &Predictions, masks: Option<&Masks>) -> Self {
+        let judged = predictions.judged();
+        Self {
+            labels: count_labels(&predictions.labels),
+            answers: count_answers(judged),
+            reliability: bins(predictions.labels.iter().copied().zip(judged.iter().copied())).to_vec(),
+            masks: masks.map(|masks| masks.mean.clone()),
+        }
+    }
+}
+
+/// Writes what each of `runs` said, all of the same test images, into the results below `folder`; what an earlier report
+/// left there goes.
+pub(super) fn write(runs: &[Run], said: Vec<Said>, folder: &Path) -> Result<()> {
     let results = folder.join("results");
     for path in mask_files(&results)? {
         files::remove(&path)?;
     }
-    let id = |path: &PathBuf| Ok((RunSummary::read(&path.join("summary.json"))?.id, path.clone()));
-    let places: Vec<(String, PathBuf)> = folders.iter().map(id).collect::<Result<_>>()?;
-    let mut labels = None;
-    let mut found: Vec<Found> = Vec::with_capacity(runs.len());
-    for run in runs {
-        let path = places.iter().find(|(id, _)| *id == run.summary().id).map(|(_, path)| path);
-        let path = path.ok_or_else(|| Error::Internal(format!("the run {} is in no folder", run.summary().id)))?;
-        let predictions = Predictions::read(&path.join("predictions.parquet"))?;
-        let of_labels = labels.get_or_insert_with(|| count_labels(&predictions.labels));
-        let phi_labels = phi(of_labels);
-        let judged = match run.evaluation.judged().head {
-            Head::Fln => predictions.fln.as_deref(),
-            Head::Cln => predictions.cln.as_deref(),
-        };
-        let answers = count_answers(judged.unwrap_or_default());
-        let phi_answers = phi(&answers);
-        found.push(Found {
-            row: row(run, &phi_labels, &phi_answers)?,
-            phi: phi_answers,
-            contradictions: answers.contradictions.to_vec(),
-            reliability: bins(predictions.labels.iter().copied().zip(judged.unwrap_or_default().iter().copied()))
-                .to_vec(),
-            masks: Masks::of_run(path)?.map(|masks| masks.mean),
-        });
-    }
-    let Some(labels) = labels else { return Ok(()) };
+    let Some(Said { labels, .. }) = said.first() else { return Ok(()) };
     let words = CONTRADICTIONS.iter().zip(labels.contradictions);
-    let all = Correlations {
-        labels: phi(&labels),
+    let mut all = Correlations {
+        labels: phi(labels),
         contradictions: words.map(|(rule, count)| (rule.words.to_owned(), count)).collect(),
         images: labels.images,
-        runs: found,
+        runs: Vec::with_capacity(runs.len()),
     };
+    for (run, said) in runs.iter().zip(said) {
+        let answers = phi(&said.answers);
+        all.runs.push(Found {
+            row: row(run, &all.labels, &answers)?,
+            phi: answers,
+            contradictions: said.answers.contradictions.to_vec(),
+            reliability: said.reliability,
+            masks: said.masks,
+        });
+    }
     write_csv(&results.join("correlation.csv"), all.runs.iter().map(|run| &run.row))?;
     write_csv(&results.join("reliability.csv"), all.runs.iter().flat_map(reliability_rows))?;
     write_wide(&results.join("phi.csv"), &all.phi_table())?;

@@ -28,18 +28,30 @@ pub use results::Run;
 pub use sentences::findings;
 
 use crate::error::{Error, Result};
+use crate::evaluate::masks::Masks;
 use crate::evaluate::{Answers, Contestant, Evaluation, Statistics};
 use crate::files;
+use correlation::Said;
 use std::path::{Path, PathBuf};
 use variants::Report;
 
-/// Gathers the finished runs in `runs` (their folders) into `folder`/results, from which [`render`] works; what they are
-/// worth, by variant and seed, and what tests of their differences show.
+/// Finished runs, by variant and seed.
+#[derive(Debug)]
+pub struct Collected {
+    /// What they are worth.
+    pub evaluations: Vec<Evaluation>,
+    /// What tests of their differences show.
+    pub statistics: Statistics,
+    /// What they say of single faces.
+    pub albums: Vec<Album>,
+}
+
+/// Gathers the finished runs in `runs` (their folders) into `folder`/results, from which [`render`] works.
 ///
 /// # Errors
 /// Runs that are not finished or not whole; runs that cannot share a report because their data, profile or test
 /// images differ; two runs of one variant with one seed.
-pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<(Vec<Evaluation>, Statistics)> {
+pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<Collected> {
     if runs.is_empty() {
         return Err(Error::Request("a report needs at least one finished run".to_owned()));
     }
@@ -47,9 +59,10 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<(Vec<Evaluation>, Stat
         let shown = folder.display();
         return Err(Error::Request(format!("{shown} holds a comparison: give --reports another folder, or remove it")));
     }
-    let mut collected = runs.iter().map(|path| Run::of_folder(path)).collect::<Result<Vec<(Run, Answers)>>>()?;
-    collected.sort_by_key(|(run, _)| variants::place(run.summary()));
-    let (collected, answers): (Vec<Run>, Vec<Answers>) = collected.into_iter().unzip();
+    let mut read = runs.iter().map(|path| read_run(path)).collect::<Result<Vec<_>>>()?;
+    read.sort_by_key(|(run, ..)| variants::place(run.summary()));
+    let (collected, answers, said, albums): (Vec<Run>, Vec<Answers>, Vec<Said>, Vec<Album>) =
+        read.into_iter().collect();
     refuse_unlike(&collected, &answers)?;
     let profile = provenance::shared_profile(runs)?;
     let contestants: Vec<Contestant> = collected.iter().zip(&answers).map(contestant).collect();
@@ -60,8 +73,17 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<(Vec<Evaluation>, Stat
     tested::write(&statistics, folder)?;
     provenance::write_profile(profile.as_deref(), folder)?;
     album::remove(folder)?;
-    correlation::write(&collected, runs, folder)?;
-    Ok((collected.into_iter().map(|run| run.evaluation).collect(), statistics))
+    correlation::write(&collected, said, folder)?;
+    Ok(Collected { evaluations: collected.into_iter().map(|run| run.evaluation).collect(), statistics, albums })
+}
+
+/// Reads a run's folder, its predictions once for all that they are asked.
+fn read_run(folder: &Path) -> Result<(Run, Answers, Said, Album)> {
+    let (evaluation, predictions) = Evaluation::with_predictions(folder)?;
+    let masks = Masks::of_run(folder)?;
+    let said = Said::of(&predictions, masks.as_ref());
+    let album = Album::new(folder, &evaluation.run, &predictions, masks);
+    Ok((Run::new(evaluation, folder)?, Answers::new(predictions), said, album))
 }
 
 fn contestant<'a>((run, answers): (&'a Run, &'a Answers)) -> Contestant<'a> {

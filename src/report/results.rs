@@ -7,7 +7,7 @@ use crate::config::RunSummary;
 use crate::error::{Error, Result};
 use crate::evaluate::scores::Scores;
 use crate::evaluate::statistics::{Interval, mean};
-use crate::evaluate::{self, Affinity, Answers, AttributeResult, Evaluation, Head, HeadResult, Point, curves};
+use crate::evaluate::{self, Affinity, AttributeResult, Evaluation, Head, HeadResult, Point, curves};
 use crate::files;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -30,15 +30,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// Reads a finished run's folder, and its answers for tests of differences.
-    pub fn of_folder(folder: &Path) -> Result<(Self, Answers)> {
-        let (evaluation, answers) = Evaluation::with_answers(folder)?;
-        let run = Self {
-            evaluation,
-            curve: thinned(&evaluate::read_curve(folder)?, CURVE_POINTS),
-            affinity: evaluate::read_affinity(folder)?,
-        };
-        Ok((run, answers))
+    /// What the folder of an evaluated run holds besides.
+    pub(super) fn new(evaluation: Evaluation, folder: &Path) -> Result<Self> {
+        let curve = thinned(&evaluate::read_curve(folder)?, CURVE_POINTS);
+        Ok(Self { evaluation, curve, affinity: evaluate::read_affinity(folder)? })
     }
 
     /// The run's own record.

@@ -20,6 +20,7 @@ pub use checkpoint::Checkpoint;
 pub use device::{DeviceFacts, check_batch, facts as device_facts, select as select_device};
 pub use plan::{Cell, Plan, cells, plans};
 pub use ranks::Meeting;
+pub use run::{is_begun, is_finished};
 pub use session::{Losses, Outputs, Session};
 pub use trained::Trained;
 pub use trainer::{Outcome, Request, cpu_features, train};

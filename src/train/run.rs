@@ -11,14 +11,26 @@ use crate::store::Standard;
 use crate::{dataset, files};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+/// What a finished run says of itself.
+const SUMMARY: &str = "summary.json";
 /// The state that an unfinished run goes on from.
 pub(super) const RESUME: &str = "resume.safetensors";
 /// The network of the best validation accuracy so far.
 pub(super) const BEST: &str = "best.safetensors";
 /// The training curve.
 pub(super) const METRICS: &str = "metrics.jsonl";
+
+/// Whether the run in `folder` has come to its end.
+pub fn is_finished(folder: &Path) -> bool {
+    folder.join(SUMMARY).exists()
+}
+
+/// Whether `folder` holds the state of a run, or of those that share its trunk, to go on from.
+pub fn is_begun(folder: &Path) -> bool {
+    folder.join(RESUME).exists()
+}
 
 /// One variant's place on disk.
 pub(super) struct Run {
@@ -65,7 +77,7 @@ impl Run {
                 self.folder.display()
             )));
         }
-        let summary = self.file("summary.json");
+        let summary = self.file(SUMMARY);
         summary.exists().then(|| RunSummary::read(&summary)).transpose()
     }
 
@@ -73,7 +85,7 @@ impl Run {
     pub(super) fn create(&self, force: bool) -> Result<()> {
         files::create_folder(&self.folder)?;
         if force {
-            for name in ["summary.json", RESUME, BEST, METRICS, "predictions.parquet", "affinity.csv", "masks.npy"] {
+            for name in [SUMMARY, RESUME, BEST, METRICS, "predictions.parquet", "affinity.csv", "masks.npy"] {
                 files::remove(&self.file(name))?;
             }
             files::remove(&self.events())?;

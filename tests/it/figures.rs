@@ -154,8 +154,7 @@ fn drawn_faces_are_shown_in_the_report_with_their_errors() {
     let run_folder = run.write(place.path());
     write_masks(&run_folder, 7, 0.5);
     let folder = place.path().join("report");
-    report::collect(std::slice::from_ref(&run_folder), &folder).unwrap();
-    let album = Album::of_run(&run_folder).unwrap();
+    let album = report::collect(std::slice::from_ref(&run_folder), &folder).unwrap().albums.remove(0);
     let (mean, faces) = faces(&album);
     album.write_results(&mean, &faces, &folder).unwrap();
 
@@ -194,8 +193,7 @@ fn faces_of_people_go_beside_the_run_and_never_into_a_report() {
     let run = run.write(place.path());
     write_masks(&run, 5, 0.5);
     let report = place.path().join("report");
-    report::collect(std::slice::from_ref(&run), &report).unwrap();
-    let album = Album::of_run(&run).unwrap();
+    let album = report::collect(std::slice::from_ref(&run), &report).unwrap().albums.remove(0);
     let (mean, faces) = faces(&album);
     assert_eq!(album.write_results(&mean, &faces, &report).unwrap_err().exit_code(), 1);
     assert!(!report.join("results/faces.jpg").exists());

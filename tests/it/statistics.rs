@@ -22,7 +22,7 @@ fn collected(runs: &[Fixture]) -> (tempfile::TempDir, PathBuf, Statistics) {
     let place = tempfile::tempdir().unwrap();
     let folders: Vec<PathBuf> = runs.iter().map(|run| run.write(&place.path().join("runs"))).collect();
     let folder = place.path().join("report");
-    let (_, statistics) = report::collect(&folders, &folder).unwrap();
+    let statistics = report::collect(&folders, &folder).unwrap().statistics;
     (place, folder, statistics)
 }
 
@@ -95,7 +95,7 @@ fn the_correlation_net_alone_makes_the_difference_where_the_features_are_the_sam
     let mut table = gal_j.predictions();
     table.replace("probability_fln", baseline.predictions().column("probability_fln").unwrap().clone()).unwrap();
     crate::report::write_parquet(&folders[1], table);
-    let (_, statistics) = report::collect(&folders, &place.path().join("report")).unwrap();
+    let statistics = report::collect(&folders, &place.path().join("report")).unwrap().statistics;
     assert!(statistics.comparisons[0].same_features);
     assert!(report::findings(&statistics)[0].contains("the difference is that of the correlation net alone"));
 }

@@ -1,13 +1,15 @@
 //! Weights of other frameworks (`tests/golden/weights/make_weights.py` wrote the files): a network that starts from
 //! them computes what it computes there, and files that cannot be imported are refused.
 
+use crate::train::{TINY, Workplace};
 use assert_cmd::cargo::cargo_bin;
 use candle_core::{DType, Device, Tensor};
 use gal_bench::model::{Architecture, BackboneName, Imported, Pass, Path, Start, Trunk, import};
 use gal_bench::nn::Parameters;
+use rand::RngExt;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/weights").join(name)
@@ -114,6 +116,36 @@ fn a_caffe_network_of_either_form_gives_its_own_features() {
     }
 }
 
+#[test]
+fn the_converters_layers_of_any_pickle_give_caffes_features() {
+    let fixture = fixture("caffe");
+    for form in ["0", "2", "3", "4", "5", "python2"] {
+        let name = format!("converted-{form}.npy");
+        let network = network(&name, 99, [4, 8, 6, 6, 4], 1e-3, Path::Fast);
+        assert_eq!(network.imported.backbone, BackboneName::AlexnetCvgj);
+        assert_eq!(network.imported.left_out, ["fc6[biases] [2]", "fc6[weights] [4, 2]"], "{name}");
+        let found = network.imported.matched.iter().find(|found| found.name == "conv1.weight").unwrap();
+        assert_eq!((&*found.source_shape, &*found.how), (&[11, 11, 3, 4][..], "HWIO to OIHW, BGR to RGB"));
+        let features = network.trunk.features(&swap(&fixture["pixels"]), Pass::Evaluate).unwrap();
+        assert_close(&name, &swap(&features), &fixture["eval/features"], 1e-4);
+    }
+}
+
+#[test]
+fn files_of_before_pytorch_1_6_hold_what_later_ones_hold() {
+    for (name, forms) in [("alexnet", &["legacy", "oldest"][..]), ("resnet18", &["legacy"])] {
+        let expected = import(&file(&format!("{name}.pth")), None).unwrap();
+        for form in forms {
+            let imported = import(&file(&format!("{name}-{form}.pth")), None).unwrap();
+            assert_eq!(imported.left_out, expected.left_out, "{name} {form}");
+            assert!(imported.tensors.keys().eq(expected.tensors.keys()), "{name} {form}");
+            for (key, tensor) in &imported.tensors {
+                assert_close(key, tensor, &expected.tensors[key], 0.0);
+            }
+        }
+    }
+}
+
 /// The sentence that importing these bytes ends in.
 fn refused(name: &str, bytes: &[u8], arguments: &[&str]) -> String {
     let place = tempfile::tempdir().unwrap();
@@ -138,11 +170,214 @@ fn files_that_cannot_be_imported_are_refused_in_a_sentence() {
     for cut in [1, 100, caffe.len() / 2] {
         refused("cut.caffemodel", &caffe[..caffe.len() - cut], &[]);
     }
-    for cut in [1, 100, torch.len() / 2] {
-        refused("cut.pth", &torch[..torch.len() - cut], &[]);
+    let (legacy, array) = (std::fs::read(file("resnet18-legacy.pth")), std::fs::read(file("converted-4.npy")));
+    for (name, whole) in [("cut.pth", &torch), ("cut.pth", &legacy.unwrap()), ("cut.npy", &array.unwrap())] {
+        for cut in [1, 100, whole.len() / 2, whole.len() - 20] {
+            refused(name, &whole[..whole.len() - cut], &[]);
+        }
     }
-    assert!(refused("x.pth", b"text", &[]).contains("not a zip file"));
+    assert!(refused("x.pth", b"text", &[]).contains("neither a zip file nor of torch.save's older form"));
     assert!(refused("x.onnx", b"text", &[]).contains("no known format"));
     assert!(refused("x.caffemodel", b"", &[]).contains("no layer with weights"));
     assert!(refused("x.pth", &torch, &["--backbone", "resnet50"]).contains("weights of resnet18, not of resnet50"));
+}
+
+#[test]
+fn a_pickle_may_ask_for_nothing_but_arrays() {
+    let code = b"cposix\nsystem\n(S'touch pwned'\ntR.";
+    let told = refused("x.npy", code, &[]);
+    assert!(told.contains("asks Python for posix.system, which arrays of numbers do not need"), "{told}");
+    let array = std::fs::read(file("converted-2.npy")).unwrap();
+    let replaced = |from: &[u8], to: &[u8]| {
+        let at = array.windows(from.len()).position(|window| window == from).unwrap();
+        [&array[..at], to, &array[at + from.len()..]].concat()
+    };
+    assert!(refused("x.npy", &replaced(b"\0<", b"\0>"), &[]).contains("neither of float32 nor of float64"));
+    assert!(refused("x.npy", &replaced(b"|O", b"<f"), &[]).contains("one array of numbers"));
+    assert!(refused("x.npy", &replaced(b"conv1", b"first"), &[]).contains("holds no network that is known"));
+}
+
+/// Whatever a damaged file holds, importing it ends in weights or in a sentence.
+#[test]
+fn no_damage_to_a_file_stops_the_program() {
+    let place = tempfile::tempdir().unwrap();
+    let mut moment = gal_bench::random::generator(3, &[]);
+    for name in [
+        "present.caffemodel",
+        "old.caffemodel",
+        "converted-0.npy",
+        "converted-2.npy",
+        "converted-5.npy",
+        "converted-python2.npy",
+        "alexnet.pth",
+        "alexnet-legacy.pth",
+        "alexnet-oldest.pth",
+    ] {
+        let whole = std::fs::read(file(name)).unwrap();
+        let damaged = place.path().join(name);
+        for round in 0..200 {
+            let mut bytes = whole.clone();
+            // Most of a file is numbers; what says how they lie is at its ends.
+            let near = moment.random_range(0..whole.len().min(if round % 2 == 0 { 1_500 } else { usize::MAX }));
+            let at = if round % 4 == 0 { whole.len() - 1 - near } else { near };
+            bytes[at] = moment.random();
+            bytes.truncate(if round % 8 == 7 { at } else { whole.len() });
+            std::fs::write(&damaged, bytes).unwrap();
+            if let Err(error) = import(&damaged, None) {
+                assert_eq!(error.exit_code(), 2, "{name}, byte {at}: {error}");
+                assert_eq!(error.to_string().lines().count(), 1, "{name}, byte {at}: {error}");
+            }
+        }
+    }
+}
+
+/// A folder to train in from `caffe.safetensors`, imported from Caffe; other weights lie beside it. The rate is
+/// `initial` throughout.
+fn workplace(initial: f64) -> Workplace {
+    let profile = TINY
+        .replace("widths = [4, 4, 4, 4, 4]", "widths = [4, 8, 6, 6, 4]")
+        .replace("log_every = 4", "log_every = 1")
+        .replace("initial = 0.01, power = 1.0", &format!("initial = {initial}, power = 0.0"));
+    let place = Workplace::with(&profile);
+    for (source, output) in [
+        ("present.caffemodel", "caffe.safetensors"),
+        ("converted-4.npy", "converted.safetensors"),
+        ("resnet18.pth", "resnet18.safetensors"),
+    ] {
+        import(&file(source), None).unwrap().write(&file(source), &place.path(output)).unwrap();
+    }
+    place
+}
+
+fn train(place: &Workplace, runs: &str, arguments: &[&str]) -> Output {
+    Command::new(cargo_bin!("gal-bench"))
+        .current_dir(place.folder.path())
+        .args(["train", "--prepared", "prepared", "--device", "cpu", "--profile", "tiny.toml", "--seed", "5"])
+        .args(["--variant", "baseline", "--runs", runs])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn trained(place: &Workplace, runs: &str, arguments: &[&str]) -> PathBuf {
+    let output = train(place, runs, arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    place.path(runs).join("synthetic-tiny-baseline-seed5")
+}
+
+fn tensors(path: &std::path::Path) -> HashMap<String, Tensor> {
+    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+}
+
+#[test]
+fn a_run_begins_with_the_weights_that_it_is_given() {
+    // With a rate of 0 a run ends as it began.
+    let place = workplace(0.0);
+    let folders = [trained(&place, "given", &["--weights", "caffe.safetensors"]), trained(&place, "random", &[])];
+    let [given, random] = folders.each_ref().map(|folder| tensors(&folder.join("checkpoint.safetensors")));
+    let imported = tensors(&place.path("caffe.safetensors"));
+    let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    for layer in 1..=5 {
+        for name in [format!("conv{layer}.weight"), format!("conv{layer}.bias")] {
+            assert_eq!(values(&given[&name]), values(&imported[&name]), "{name}");
+            assert_ne!(values(&random[&name]), values(&imported[&name]), "{name}");
+        }
+    }
+    assert_eq!(values(&given["branch.conv.weight"]), values(&random["branch.conv.weight"]));
+    let losses = folders.each_ref().map(|folder| {
+        let metrics = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+        let first: serde_json::Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+        assert_eq!(first["step"], 1);
+        first["loss_fln"].as_f64().unwrap()
+    });
+    assert!((losses[0] - losses[1]).abs() > 0.01, "{losses:?}");
+}
+
+#[test]
+fn a_run_names_its_weights_and_goes_on_with_no_others() {
+    let place = workplace(0.01);
+    let folder = trained(&place, "runs", &["--weights", "caffe.safetensors"]);
+    let digest = |name: &str| blake3::hash(&std::fs::read(place.path(name)).unwrap()).to_hex().to_string();
+    let config = std::fs::read_to_string(folder.join("config.toml")).unwrap();
+    let own = digest("caffe.safetensors");
+    assert!(config.contains(&format!("[profile.initial_weights]\ndigest = \"{own}\"")), "{config}");
+    assert!(config.contains("origin = \"present.caffemodel (blake3 "), "{config}");
+
+    // As if it had been killed before its end.
+    std::fs::remove_file(folder.join("summary.json")).unwrap();
+    let refused = |arguments: &[&str], started: &str| {
+        let output = train(&place, "runs", arguments);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(
+            told.contains(&format!("it started from the weights {own}, imported from present.caffemodel")),
+            "{told}"
+        );
+        assert!(told.contains(started), "{told}");
+    };
+    refused(&[], "this one from random weights");
+    let other = format!("this one from the weights {}, imported from converted-4.npy", digest("converted.safetensors"));
+    refused(&["--weights", "converted.safetensors"], &other);
+    std::fs::copy(place.path("converted.safetensors"), place.path("caffe.safetensors")).unwrap();
+    refused(&["--weights", "caffe.safetensors"], &other);
+}
+
+#[test]
+fn weights_that_a_run_cannot_begin_with_end_in_a_sentence() {
+    let place = workplace(0.01);
+    std::fs::write(place.path("text"), "text").unwrap();
+    for (weights, sentence) in [
+        ("nowhere", "cannot read nowhere"),
+        ("text", "text: is not a file of `gal-bench weights import`"),
+        ("resnet18.safetensors", "holds weights of resnet18; the profile's backbone is alexnet-cvgj"),
+        (file("caffe.safetensors").to_str().unwrap(), "is not a file of `gal-bench weights import`: its metadata"),
+        (file("resnet18.pth").to_str().unwrap(), "is not a file of `gal-bench weights import`"),
+    ] {
+        let output = train(&place, "runs", &["--quiet", "--weights", weights]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(sentence) && told.lines().count() == 1, "{told}");
+        assert!(!place.path("runs").exists(), "{weights} left something");
+    }
+    let narrow = std::fs::read_to_string(place.path("tiny.toml")).unwrap().replace("[4, 8, ", "[4, 4, ");
+    std::fs::write(place.path("tiny.toml"), narrow).unwrap();
+    let output = train(&place, "runs", &["--quiet", "--weights", "caffe.safetensors"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("leave `widths` out of the profile") && told.lines().count() == 1, "{told}");
+}
+
+#[test]
+fn the_recorded_command_makes_the_same_runs_again() {
+    let place = workplace(0.01);
+    std::fs::rename(place.path("caffe.safetensors"), place.path("my weights")).unwrap();
+    let folder = trained(&place, "runs", &["--variant", "gal-p", "--weights", "my weights"]);
+    let summary: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("summary.json")).unwrap()).unwrap();
+    let command = summary["command"].as_str().unwrap();
+    assert_eq!(
+        command,
+        "gal-bench train --dataset synthetic --profile tiny.toml --variant baseline --variant gal-p --seed 5 \
+         --weights 'my weights'"
+    );
+    let words = shlex::split(command).unwrap();
+    let again = Command::new(cargo_bin!("gal-bench"))
+        .current_dir(place.folder.path())
+        .args(&words[1..])
+        .args(["--prepared", "prepared", "--runs", "again", "--device", "cpu"])
+        .output()
+        .unwrap();
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    let runs = |runs: &str| {
+        let mut names: Vec<_> =
+            std::fs::read_dir(place.path(runs)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(runs("runs").len(), 2);
+    assert_eq!(runs("runs"), runs("again"));
+    for run in runs("runs") {
+        let bytes = |runs: &str| std::fs::read(place.path(runs).join(&run).join("checkpoint.safetensors")).unwrap();
+        assert!(bytes("runs") == bytes("again"), "{} differs", run.display());
+    }
 }

@@ -8,8 +8,54 @@ use crate::model::Architecture;
 use crate::nn::max_pool;
 use candle_core::{Result, Tensor};
 
-/// Kernel, padding and pool of the five convolutions.
-const LAYERS: [(usize, usize, bool); 5] = [(11, 2, true), (5, 2, true), (3, 1, false), (3, 1, false), (3, 1, true)];
+/// Kernel, padding, groups and pool of the five convolutions.
+pub(super) type Table = [(usize, usize, usize, bool); 5];
+
+const TABLE: Table = [(11, 2, 1, true), (5, 2, 1, true), (3, 1, 1, false), (3, 1, 1, false), (3, 1, 1, true)];
+
+/// One of an AlexNet's convolutions, and whether a pool follows it.
+#[derive(Debug)]
+pub(super) struct Layer {
+    /// `[out, in / groups, k, k]`.
+    pub(super) shape: [usize; 4],
+    pub(super) stride: usize,
+    pub(super) padding: usize,
+    pub(super) groups: usize,
+    pub(super) pool: bool,
+}
+
+/// The five convolutions by name.
+pub(super) fn layers(table: Table, architecture: &Architecture) -> impl Iterator<Item = (String, Layer)> {
+    let Architecture { stride, widths, .. } = *architecture;
+    table.into_iter().enumerate().map(move |(i, (kernel, padding, groups, pool))| {
+        let (inputs, stride) = if i == 0 { (3, stride) } else { (widths[i - 1], 1) };
+        let shape = [widths[i], inputs / groups, kernel, kernel];
+        (format!("conv{}", i + 1), Layer { shape, stride, padding, groups, pool })
+    })
+}
+
+/// Side of the last map, and the most values that a convolution unfolds for a group of one image, or gives.
+fn measure(table: Table, architecture: &Architecture) -> Option<(usize, usize)> {
+    let (mut side, mut most) = (architecture.input, 0);
+    for (_, Layer { shape: [outputs, inputs, kernel, _], stride, padding, pool, .. }) in layers(table, architecture) {
+        side = reduced(side, kernel, stride, padding)?;
+        most = most.max(unfolded(side, inputs, kernel, outputs));
+        side = if pool { reduced(side, 3, 2, 0)? } else { side };
+    }
+    Some((side, most))
+}
+
+/// [`Design::side`] of any AlexNet with sound widths.
+pub(super) fn side(table: Table, architecture: &Architecture) -> std::result::Result<usize, String> {
+    measure(table, architecture).map(|(side, _)| side).ok_or_else(|| {
+        format!("an input of {} pixels is too small for five convolutions and three pools", architecture.input)
+    })
+}
+
+/// [`Design::elements`] of any AlexNet.
+pub(super) fn elements(table: Table, architecture: &Architecture) -> usize {
+    measure(table, architecture).map_or(0, |(_, most)| most)
+}
 
 #[derive(Debug)]
 pub(super) struct AlexNet;
@@ -27,60 +73,36 @@ impl Design for AlexNet {
         if architecture.widths.contains(&0) {
             return Err("no width may be 0".to_owned());
         }
-        let pool = |side: usize| reduced(side, 3, 2, 0);
-        let side = reduced(architecture.input, 11, architecture.stride, 2);
-        side.and_then(pool).and_then(pool).and_then(pool).ok_or_else(|| {
-            format!("an input of {} pixels is too small for five convolutions and three pools", architecture.input)
-        })
+        side(TABLE, architecture)
     }
 
     fn elements(&self, architecture: &Architecture) -> usize {
-        let (mut side, mut inputs, mut most) = (architecture.input, 3, 0);
-        for (layer, ((kernel, padding, pool), outputs)) in LAYERS.into_iter().zip(architecture.widths).enumerate() {
-            let stride = if layer == 0 { architecture.stride } else { 1 };
-            side = reduced(side, kernel, stride, padding).unwrap_or_default();
-            most = most.max(unfolded(side, inputs, kernel, outputs));
-            side = if pool { reduced(side, 3, 2, 0).unwrap_or_default() } else { side };
-            inputs = outputs;
-        }
-        most
+        elements(TABLE, architecture)
     }
 
     fn build(&self, architecture: &Architecture, builder: &mut Builder) -> Result<Box<dyn Backbone>> {
-        let mut layers = Vec::new();
-        let mut inputs = 3;
-        for (layer, ((kernel, padding, pool), outputs)) in LAYERS.into_iter().zip(architecture.widths).enumerate() {
-            let name = format!("conv{}", layer + 1);
-            let weight = builder.weight(&name, [outputs, inputs, kernel, kernel])?;
-            let bias = builder.bias(&name, outputs)?;
-            let stride = if layer == 0 { architecture.stride } else { 1 };
-            layers.push(Layer { weight, bias, stride, padding, pool });
-            inputs = outputs;
+        let mut found = Vec::new();
+        for (name, layer) in layers(TABLE, architecture) {
+            let weight = builder.weight(&name, layer.shape)?;
+            let bias = builder.bias(&name, layer.shape[0])?;
+            found.push((layer, weight, bias));
         }
-        Ok(Box::new(Net { layers }))
+        Ok(Box::new(Net { layers: found }))
     }
-}
-
-#[derive(Debug)]
-struct Layer {
-    weight: Tensor,
-    bias: Tensor,
-    stride: usize,
-    padding: usize,
-    pool: bool,
 }
 
 #[derive(Debug)]
 struct Net {
-    layers: Vec<Layer>,
+    /// With weight and bias.
+    layers: Vec<(Layer, Tensor, Tensor)>,
 }
 
 impl Backbone for Net {
     fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), scope: &Scope) -> Result<Tensor> {
         let mut x = scope.with_data_norm(x, data)?;
-        for layer in &self.layers {
-            let y = scope.convolve(&x, &layer.weight, layer.stride, layer.padding)?;
-            let y = y.broadcast_add(&scope.own(&layer.bias).reshape(((), 1, 1, 1))?)?.relu()?;
+        for (layer, weight, bias) in &self.layers {
+            let y = scope.convolve(&x, weight, layer.stride, layer.padding)?;
+            let y = y.broadcast_add(&scope.own(bias).reshape(((), 1, 1, 1))?)?.relu()?;
             x = if layer.pool { max_pool(&y)? } else { y };
         }
         Ok(x)

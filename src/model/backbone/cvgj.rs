@@ -3,14 +3,13 @@
 //!
 //! Parameters: `conv1` to `conv5` with `weight` `[out, in / groups, k, k]`, `bias`, `bn.weight`, `bn.bias` `[out]`.
 
-use super::{Backbone, Builder, Design, Scope, reduced, unfolded};
+use super::alexnet::{self, Layer, Table, layers};
+use super::{Backbone, Builder, Design, Scope};
 use crate::model::Architecture;
 use crate::nn::{ConvBlock, ConvParameters};
 use candle_core::{Result, Tensor};
 
-/// Kernel, padding, groups and pool of the five convolutions; AlexNet's.
-const LAYERS: [(usize, usize, usize, bool); 5] =
-    [(11, 0, 1, true), (5, 2, 2, true), (3, 1, 1, false), (3, 1, 2, false), (3, 1, 2, true)];
+const TABLE: Table = [(11, 0, 1, true), (5, 2, 2, true), (3, 1, 1, false), (3, 1, 2, false), (3, 1, 2, true)];
 
 /// AlexNet-cvgj; its second, fourth and fifth convolutions work in two groups.
 #[derive(Debug)]
@@ -29,41 +28,21 @@ impl Design for Cvgj {
         if architecture.widths.iter().any(|width| *width == 0 || width % 2 == 1) {
             return Err("the widths of the five convolutions must be even, and no width 0".to_owned());
         }
-        let pool = |side: usize| reduced(side, 3, 2, 0);
-        let side = reduced(architecture.input, 11, architecture.stride, 0);
-        side.and_then(pool).and_then(pool).and_then(pool).ok_or_else(|| {
-            format!("an input of {} pixels is too small for five convolutions and three pools", architecture.input)
-        })
+        alexnet::side(TABLE, architecture)
     }
 
     fn elements(&self, architecture: &Architecture) -> usize {
-        let (mut side, mut inputs, mut most) = (architecture.input, 3, 0);
-        for (layer, ((kernel, padding, groups, pool), outputs)) in
-            LAYERS.into_iter().zip(architecture.widths).enumerate()
-        {
-            let stride = if layer == 0 { architecture.stride } else { 1 };
-            side = reduced(side, kernel, stride, padding).unwrap_or_default();
-            most = most.max(unfolded(side, inputs / groups, kernel, outputs));
-            side = if pool { reduced(side, 3, 2, 0).unwrap_or_default() } else { side };
-            inputs = outputs;
-        }
-        most
+        alexnet::elements(TABLE, architecture)
     }
 
     fn build(&self, architecture: &Architecture, builder: &mut Builder) -> Result<Box<dyn Backbone>> {
         let mut blocks = Vec::new();
-        let mut inputs = 3;
-        for (layer, ((kernel, padding, groups, pool), outputs)) in
-            LAYERS.into_iter().zip(architecture.widths).enumerate()
-        {
-            let name = format!("conv{}", layer + 1);
-            let (gamma, beta) = builder.norm(&format!("{name}.bn"), outputs)?;
-            let weight = builder.weight(&name, [outputs, inputs / groups, kernel, kernel])?;
-            let bias = builder.bias(&name, outputs)?;
-            let stride = if layer == 0 { architecture.stride } else { 1 };
+        for (name, Layer { shape, stride, padding, groups, pool }) in layers(TABLE, architecture) {
+            let (gamma, beta) = builder.norm(&format!("{name}.bn"), shape[0])?;
+            let weight = builder.weight(&name, shape)?;
+            let bias = builder.bias(&name, shape[0])?;
             let block = ConvBlock { groups, stride, padding, pool, eps: architecture.eps };
             blocks.push((block, ConvParameters { weight, bias, gamma, beta }));
-            inputs = outputs;
         }
         Ok(Box::new(Net { blocks }))
     }

@@ -28,7 +28,7 @@ pub struct Match {
     /// Our shape.
     pub shape: Vec<usize>,
     /// What was done to it.
-    pub how: &'static str,
+    pub how: String,
 }
 
 /// A file's weights under our names.
@@ -85,14 +85,16 @@ pub fn import(path: &Path, backbone: Option<BackboneName>) -> Result<Imported> {
             imported.initial.push(name);
             continue;
         };
-        let array = arrays.get(&place).cloned().unwrap_or(Array { shape: Vec::new(), values: Vec::new() });
+        let source_shape = arrays[&place].shape.clone();
+        let (mut array, mut done) = in_order(source, &arrays[&place])?;
         if array.shape != shape {
-            let message = format!("{place} is {:?}, {name} of {found} is {shape:?}", array.shape);
+            let message = format!("{place} is {source_shape:?}, {name} of {found} is {shape:?}");
             return Err(Error::file(path, message));
         }
-        let (values, how) = turned(path, source, &name, &place, &array, &arrays)?;
-        imported.tensors.insert(name.clone(), Tensor::from_vec(values, shape.as_slice(), &Device::Cpu)?);
-        imported.matched.push(Match { source: place.clone(), source_shape: array.shape, name, shape, how });
+        done.extend(adjust(path, source, &name, &place, &mut array, &arrays)?);
+        let how = if done.is_empty() { "as it is".to_owned() } else { done.join(", ") };
+        imported.tensors.insert(name.clone(), Tensor::from_vec(array.values, shape.as_slice(), &Device::Cpu)?);
+        imported.matched.push(Match { source: place.clone(), source_shape, name, shape, how });
         used.insert(place);
     }
     arrays.retain(|name, _| !used.contains(name));
@@ -112,6 +114,7 @@ fn detect(source: Source, arrays: &BTreeMap<String, Array>) -> Option<BackboneNa
     let has = |name: &str| arrays.contains_key(name);
     match source {
         Source::Caffe => has("conv1[0]").then_some(BackboneName::AlexnetCvgj),
+        Source::CaffeTensorflow => has("conv1[weights]").then_some(BackboneName::AlexnetCvgj),
         Source::Torch if has("features.0.weight") => Some(BackboneName::Alexnet),
         Source::Torch if has("layer1.0.conv3.weight") => Some(BackboneName::Resnet50),
         Source::Torch => has("layer1.0.conv1.weight").then_some(BackboneName::Resnet18),
@@ -128,7 +131,8 @@ fn widths(source: Source, backbone: BackboneName, arrays: &BTreeMap<String, Arra
             _ => format!("layer{place}.0.conv1.weight"),
         };
         let names = candidates(source, backbone, &layer);
-        *width = *names.iter().find_map(|name| arrays.get(name))?.shape.first()?;
+        let shape = &names.iter().find_map(|name| arrays.get(name))?.shape;
+        *width = *if source == Source::CaffeTensorflow { shape.last() } else { shape.first() }?;
     }
     Some(widths)
 }
@@ -150,6 +154,7 @@ fn candidates(source: Source, backbone: BackboneName, name: &str) -> Vec<String>
     let Some((layer, kind)) = name.rsplit_once('.') else { return Vec::new() };
     match (source, backbone) {
         (Source::Caffe, _) => caffe_candidates(layer, kind),
+        (Source::CaffeTensorflow, _) => converted_candidates(layer, kind),
         (Source::Torch, BackboneName::Alexnet) => {
             let place = ["conv1", "conv2", "conv3", "conv4", "conv5"].iter().position(|conv| *conv == layer);
             place.map(|place| format!("features.{}.{kind}", [0, 3, 6, 8, 10][place])).into_iter().collect()
@@ -165,66 +170,89 @@ fn candidates(source: Source, backbone: BackboneName, name: &str) -> Vec<String>
     }
 }
 
+/// The layer before the batch norm `layer`, where that is one.
+fn normed(layer: &str) -> Option<&str> {
+    if layer == "data_bn" { Some("data") } else { layer.strip_suffix(".bn") }
+}
+
 fn caffe_candidates(layer: &str, kind: &str) -> Vec<String> {
     let index = usize::from(["bias", "running_var"].contains(&kind));
     let layer_of = |stem: &str, what: &str| vec![format!("{stem}/{what}[{index}]"), format!("{stem}_{what}[{index}]")];
-    let stem = if layer == "data_bn" { Some("data") } else { layer.strip_suffix(".bn") };
-    match stem {
+    match normed(layer) {
         None => vec![format!("{layer}[{index}]")],
         Some(stem) if kind.starts_with("running") => layer_of(stem, "bn"),
         Some(stem) => layer_of(stem, "scale"),
     }
 }
 
+/// The converter puts underscores for slashes and makes one layer of a batch norm and the scale after it; some versions
+/// leave the scale alone. Batch norms that others trained are called after their number or `bn_LAYER`.
+fn converted_candidates(layer: &str, kind: &str) -> Vec<String> {
+    let Some(stem) = normed(layer) else {
+        return vec![format!("{layer}[{}]", if kind == "weight" { "weights" } else { "biases" })];
+    };
+    let kind = match kind {
+        "weight" => "scale",
+        "bias" => "offset",
+        "running_mean" => "mean",
+        _ => "variance",
+    };
+    let number = stem.trim_start_matches("conv");
+    [format!("{stem}_bn"), format!("{stem}/bn"), format!("{stem}_scale"), format!("bn_{stem}"), format!("bn{number}")]
+        .map(|layer| format!("{layer}[{kind}]"))
+        .into()
+}
+
 /// Whether weights without `name` are of no use.
 fn required(source: Source, name: &str) -> bool {
     match source {
         // A network without batch norm is welcome; its convolutions then start alone.
-        Source::Caffe => !name.contains("bn."),
+        Source::Caffe | Source::CaffeTensorflow => !name.contains("bn."),
         Source::Torch => !name.starts_with("data_bn."),
     }
 }
 
-/// The values as ours: channels from BGR to RGB, Caffe's summed statistics over their factor.
-fn turned(
+/// The array with its axes in PyTorch's order, and what that took.
+fn in_order(source: Source, array: &Array) -> Result<(Array, Vec<&'static str>)> {
+    let (Source::CaffeTensorflow, [height, width, inputs, outputs]) = (source, &*array.shape) else {
+        return Ok((array.clone(), Vec::new()));
+    };
+    let shape = vec![*outputs, *inputs, *height, *width];
+    let strides = [1, *outputs, width * inputs * outputs, inputs * outputs];
+    let turned = Array::strided(shape, &strides, 0, &array.values);
+    let turned = turned.ok_or_else(|| Error::Internal(format!("an array of {:?} lacks numbers", array.shape)))?;
+    Ok((turned, vec!["HWIO to OIHW"]))
+}
+
+/// Makes the values ours: Caffe's summed statistics over their factor, channels from BGR to RGB. Returns what was done.
+fn adjust(
     path: &Path,
     source: Source,
     name: &str,
     place: &str,
-    array: &Array,
+    array: &mut Array,
     arrays: &BTreeMap<String, Array>,
-) -> Result<(Vec<f32>, &'static str)> {
-    let mut values = array.values.clone();
-    if source == Source::Torch {
-        return Ok((values, "as it is"));
-    }
-    let statistic = name.contains(".running_");
-    if statistic {
+) -> Result<Vec<&'static str>> {
+    let mut done = Vec::new();
+    if source == Source::Caffe && name.contains(".running_") {
         let factor = place.rsplit_once('[').and_then(|(layer, _)| arrays.get(&format!("{layer}[2]")));
         let factor = factor.and_then(|factor| factor.values.first()).copied().filter(|f| f.is_finite() && *f > 0.0);
         let factor = factor.ok_or_else(|| {
             Error::file(path, format!("{place} has no moving-average factor above 0 beside it: it was never trained"))
         })?;
-        for value in &mut values {
+        for value in &mut array.values {
             *value /= factor;
         }
+        done.push("divided by its factor");
     }
-    let bgr = name == "conv1.weight" || name.starts_with("data_bn.");
-    if bgr {
+    if source != Source::Torch && (name == "conv1.weight" || name.starts_with("data_bn.")) {
         // `[out, 3, k, k]` or `[3]`: what belongs to one output, cut into three.
         let area = array.shape.iter().skip(2).product::<usize>();
-        for pixel in values.chunks_exact_mut(3 * area) {
+        for pixel in array.values.chunks_exact_mut(3 * area) {
             let (blue, rest) = pixel.split_at_mut(area);
             blue.swap_with_slice(&mut rest[area..]);
         }
+        done.push("BGR to RGB");
     }
-    Ok((
-        values,
-        match (statistic, bgr) {
-            (true, true) => "divided by its factor, BGR to RGB",
-            (true, false) => "divided by its factor",
-            (false, true) => "BGR to RGB",
-            (false, false) => "as it is",
-        },
-    ))
+    Ok(done)
 }

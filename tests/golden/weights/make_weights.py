@@ -1,19 +1,34 @@
 """Writes the files beside this script: networks of other frameworks with few channels, and what they compute.
 
-    pip install -r tests/golden/requirements.txt torchvision==0.29.2
+    pip install -r tests/golden/requirements.txt torchvision==0.29.2 grpcio-tools==1.85.1
     python tests/golden/weights/make_weights.py
 
 NAME.pth is a torchvision network's state_dict as torch.save writes it, with the widths of WIDTHS. NAME.safetensors
 holds pictures, the last map in evaluation mode (on pixels as torchvision wants them) and in training mode (on pixels
-standardized by the batch's own moments), and gradients of the sum of that map times `weights`. present.caffemodel and
-old.caffemodel are one AlexNet-cvgj in both forms of caffe.proto, encoded here by hand; caffe.safetensors holds pictures
-and its last map, computed with PyTorch from Caffe's own layout: pictures in BGR, batch norm without scale.
+standardized by the batch's own moments), and gradients of the sum of that map times `weights`. NAME-legacy.pth are the
+same weights in the form of before PyTorch 1.6, those of resnet18 with their channels last in memory; alexnet-oldest.pth
+is that form with parameters and tensors pickled as PyTorch 0.1 did. torch.load reads all of them back here. (Both name
+storages by their addresses, so that their bytes are others each time.)
+
+present.caffemodel and old.caffemodel are one AlexNet-cvgj in both forms of caffe.proto, of which the file beside is a
+part, encoded by protobuf; caffe.safetensors holds pictures and its last map, computed with PyTorch from Caffe's own
+layout: pictures in BGR, batch norm without scale. converted-FORM.npy are the same layers as the converter of
+caffe-tensorflow names and turns them, pickled by NumPy with protocol FORM, or as Python 2 did. np.load reads all of
+them back here.
 """
 
+import copyreg
+import pickle
 import struct
 import sys
+import tempfile
+from collections import OrderedDict
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
+import grpc_tools.protoc
+import numpy as np
 import torch
 import torchvision
 import torch.nn.functional as F
@@ -61,34 +76,113 @@ def features(name, net, x):
     return net.layer4(net.layer3(net.layer2(net.layer1(x))))
 
 
-def varint(number):
-    out = b""
-    while number > 0x7F:
-        out += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return out + bytes([number])
+def caffe_proto():
+    """The module that protobuf's compiler makes of caffe.proto."""
+    with tempfile.TemporaryDirectory() as place:
+        arguments = ["protoc", f"-I{FOLDER}", f"--python_out={place}", str(FOLDER / "caffe.proto")]
+        assert grpc_tools.protoc.main(arguments) == 0
+        sys.path.insert(0, place)
+        module = import_module("caffe_pb2")
+        sys.path.remove(place)
+    return module
 
 
-def message(field, content):
-    return varint(field << 3 | 2) + varint(len(content)) + content
+def caffemodel(caffe_pb2, layers, old):
+    """The layers as a NetParameter; old files have a V1LayerParameter a layer, and four sizes in place of a shape."""
+    net = caffe_pb2.NetParameter(name="AlexNet")
+    for name, blobs in layers.items():
+        layer = (net.layers if old else net.layer).add(name=name, bottom=["below"], top=[name])
+        for values in blobs:
+            if old:
+                layer.blobs_lr.append(2)
+            else:
+                layer.param.add(lr_mult=2, decay_mult=0)
+            blob = layer.blobs.add(data=values.flatten().tolist())
+            sides = list(values.shape)
+            if old:
+                blob.num, blob.channels, blob.height, blob.width = [1] * (4 - len(sides)) + sides
+            else:
+                blob.shape.dim.extend(sides)
+    return net.SerializeToString(deterministic=True)
 
 
-def blob(values, old):
-    """BlobProto; old files have four sizes and unpacked numbers in place of a shape and packed ones."""
-    numbers = values.flatten().tolist()
-    if old:
-        shape = [1] * (4 - values.dim()) + list(values.shape)
-        sizes = b"".join(varint((i + 1) << 3) + varint(size) for i, size in enumerate(shape))
-        return sizes + b"".join(varint(5 << 3 | 5) + struct.pack("<f", x) for x in numbers)
-    shape = message(1, b"".join(varint(size) for size in values.shape))
-    return message(7, shape) + message(5, struct.pack(f"<{len(numbers)}f", *numbers))
+def converted(layers):
+    """The dictionary of caffe-tensorflow's converter: slashes in names are underscores, the statistics are divided by
+    their factor, a scale is one layer with the batch norm before it, the axes of convolutions are turned to HWIO, and of
+    a layer's arrays the second alone has lost the ones in front of its shape."""
+    found = {}
+    of_old_shape = lambda values: values.numpy().reshape((1,) * (4 - values.dim()) + tuple(values.shape))
+    for name, blobs in layers.items():
+        if name.endswith("/bn"):
+            mean, variance, factor = blobs
+            arrays = {"mean": of_old_shape(mean / factor), "variance": (variance / factor).numpy()}
+        elif name.endswith("/scale"):
+            found["data_bn"] |= {"scale": of_old_shape(blobs[0]), "offset": blobs[1].numpy()}
+            continue
+        else:
+            weights = blobs[0].numpy()
+            axes = (2, 3, 1, 0) if weights.ndim == 4 else (1, 0)
+            arrays = {"weights": weights.transpose(axes), "biases": blobs[1].numpy()}
+        found[name.replace("/", "_")] = arrays
+    return found
 
 
-def layer(name, blobs, old):
-    """V1LayerParameter in field 2 of NetParameter, or LayerParameter in field 100."""
-    name_field, blob_field, field = (4, 6, 2) if old else (1, 7, 100)
-    content = message(name_field, name.encode()) + b"".join(message(blob_field, blob(b, old)) for b in blobs)
-    return message(field, content)
+class Python2Pickler(pickle._Pickler):
+    """Writes what Python 2 and its NumPy did: text as byte strings, old names of modules, numbers for truths."""
+
+    dispatch = pickle._Pickler.dispatch.copy()
+
+    def save_bytes(self, obj):
+        short = len(obj) < 256
+        self.write(pickle.SHORT_BINSTRING + bytes([len(obj)]) if short else pickle.BINSTRING + struct.pack("<i", len(obj)))
+        self.write(obj)
+        self.memoize(obj)
+
+    def save_text(self, obj):
+        self.save_bytes(obj.encode("latin1"))
+
+    def save_name(self, obj, name=None):
+        module = obj.__module__.replace("numpy._core", "numpy.core")
+        self.write(f"c{module}\n{obj.__name__}\n".encode())
+        self.memoize(obj)
+
+    dispatch[bytes] = save_bytes
+    dispatch[str] = save_text
+    dispatch[type] = save_name
+    dispatch[type(len)] = save_name
+
+    def reducer_override(self, obj):
+        if isinstance(obj, np.dtype) and obj.kind == "f":
+            return np.dtype, (obj.str[1:], 0, 1), (3, "<", None, None, None, -1, -1, 0)
+        return NotImplemented
+
+
+def write_npy(path, layers, protocol, pickler=pickle.Pickler):
+    """As np.save writes a dictionary, but for the protocol, which is 4 there."""
+    array = np.array(layers, dtype=object)
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        pickler(file, protocol=protocol).dump(array)
+    loaded = np.load(path, allow_pickle=True, encoding="latin1").item()
+    assert loaded.keys() == layers.keys()
+    for name, arrays in layers.items():
+        assert loaded[name].keys() == arrays.keys()
+        assert all(np.array_equal(loaded[name][kind], arrays[kind]) for kind in arrays)
+
+
+def save_converted(layers):
+    """The forms that differ: order and type of the numbers, too."""
+    for protocol in [0, 2, 3, 4, 5]:
+        found = converted(layers)
+        if protocol == 2:
+            found["conv2"]["weights"] = np.asfortranarray(found["conv2"]["weights"])
+        if protocol == 3:
+            found["conv3"] = {kind: values.astype(np.float64) for kind, values in found["conv3"].items()}
+        write_npy(FOLDER / f"converted-{protocol}.npy", found, protocol)
+    np.save(FOLDER / "converted-save.npy", np.array(converted(layers), dtype=object))
+    assert (FOLDER / "converted-save.npy").read_bytes() == (FOLDER / "converted-4.npy").read_bytes()
+    (FOLDER / "converted-save.npy").unlink()
+    write_npy(FOLDER / "converted-python2.npy", converted(layers), 2, Python2Pickler)
 
 
 def caffe():
@@ -105,9 +199,10 @@ def caffe():
         layers[f"conv{i + 1}/bn"] = [factor * 0.1 * draw(width), factor * (0.5 + draw(width).abs()), factor]
         inputs = width
     layers["fc6"] = [draw(2, 4), draw(2)]
+    caffe_pb2 = caffe_proto()
     for old, name in [(False, "present"), (True, "old")]:
-        content = b"".join(layer(name, blobs, old) for name, blobs in layers.items())
-        (FOLDER / f"{name}.caffemodel").write_bytes(message(1, b"AlexNet") + content)
+        (FOLDER / f"{name}.caffemodel").write_bytes(caffemodel(caffe_pb2, layers, old))
+    save_converted(layers)
 
     pixels = torch.randint(0, 256, (2, 3, 99, 99), dtype=torch.uint8, generator=generator)
 
@@ -129,6 +224,39 @@ def caffe():
     fixture.write(FOLDER / "caffe.safetensors", "make_weights.py")
 
 
+class OldestPickler(pickle.Pickler):
+    """Parameters as an object and its state, and tensors without what was added to them later."""
+
+    def reducer_override(self, obj):
+        if isinstance(obj, nn.Parameter):
+            return copyreg.__newobj__, (nn.Parameter,), (obj.data, None, OrderedDict(), True, False)
+        if isinstance(obj, torch.Tensor):
+            place = (obj.storage_offset(), tuple(obj.size()), obj.stride())
+            return torch._utils._rebuild_tensor, (torch.storage.TypedStorage(wrap_storage=obj.untyped_storage(),
+                                                  dtype=obj.dtype, _internal=True), *place)
+        return NotImplemented
+
+
+def save_legacy(name, net):
+    """The forms of before PyTorch 1.6."""
+
+    def save(path, state, **options):
+        torch.save(state, path, _use_new_zipfile_serialization=False, **options)
+        loaded = torch.load(path, weights_only=True)
+        assert loaded.keys() == state.keys() and all(torch.equal(loaded[key], state[key]) for key in state)
+
+    state = net.state_dict(keep_vars=True)
+    if name == "resnet18":
+        state = OrderedDict(
+            (key, values.data.contiguous(memory_format=torch.channels_last) if values.dim() == 4 else values)
+            for key, values in state.items()
+        )
+    save(FOLDER / f"{name}-legacy.pth", state)
+    if name == "alexnet":
+        oldest = SimpleNamespace(__name__="oldest", Pickler=OldestPickler, dump=pickle.dump)
+        save(FOLDER / f"{name}-oldest.pth", state, pickle_module=oldest)
+
+
 def main():
     caffe()
     pin_torch()
@@ -147,6 +275,8 @@ def main():
                 module.running_mean.uniform_(-0.2, 0.2)
                 module.running_var.uniform_(0.5, 1.5)
         torch.save(net.state_dict(), FOLDER / f"{name}.pth")
+        if name != "resnet50":
+            save_legacy(name, net)
         net = net.double()
         for module in net.modules():
             if isinstance(module, nn.ReLU):

@@ -1,0 +1,134 @@
+//! The dictionary that caffe-tensorflow's converter leaves with `numpy.save`: of each layer its `weights` and `biases`,
+//! or `mean`, `variance`, `scale` and `offset`. The array KIND of a layer is called `LAYER[KIND]`.
+
+use super::Array;
+use super::pickle::{Global, Item, Pickle};
+use crate::error::{Error, Result};
+use crate::files;
+use candle_core::DType;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What a file of `numpy.save` begins with.
+const MAGIC: &[u8] = b"\x93NUMPY";
+
+pub(super) fn arrays(path: &Path) -> Result<BTreeMap<String, Array>> {
+    let bytes = files::read(path)?;
+    layers(&bytes)
+        .map_err(|e| Error::file(path, format!("is not a dictionary of layers as caffe-tensorflow saves it: {e}")))
+}
+
+fn layers(bytes: &[u8]) -> std::result::Result<BTreeMap<String, Array>, String> {
+    // NumPy also loads a bare pickle.
+    let mut rest = if bytes.starts_with(MAGIC) { after_header(bytes)? } else { bytes };
+    let pickle = Pickle::read(&mut rest)?;
+    let root = pickle.root();
+    let layers = inner(root).unwrap_or(root).dict().ok_or("it holds something else than one dictionary")?;
+    let mut found = BTreeMap::new();
+    for (layer, arrays) in layers {
+        let layer = layer.text().ok_or("a layer's name is no text")?;
+        let arrays = arrays.dict().ok_or_else(|| format!("layer {layer} is no dictionary of arrays"))?;
+        for (kind, item) in arrays {
+            let kind = kind.text().ok_or_else(|| format!("layer {layer} has an array whose name is no text"))?;
+            let name = format!("{layer}[{kind}]");
+            let mut array = array(item).map_err(|e| format!("{name} {e}"))?;
+            // The converter leaves some vectors as Caffe's old files have them, 1 x 1 x 1 x n.
+            while kind != "weights" && array.shape.len() > 1 && array.shape[0] == 1 {
+                array.shape.remove(0);
+            }
+            found.insert(name, array);
+        }
+    }
+    Ok(found)
+}
+
+/// The pickle behind the header, which says of every array of Python's objects the same.
+fn after_header(bytes: &[u8]) -> std::result::Result<&[u8], String> {
+    let cut = || "it ends in its header".to_owned();
+    let (start, size) = if bytes.get(6) == Some(&1) { (10, 2) } else { (12, 4) };
+    let length = bytes.get(8..8 + size).ok_or_else(cut)?;
+    let length = length.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte));
+    let (header, rest) = bytes.get(start..).and_then(|rest| rest.split_at_checked(length)).ok_or_else(cut)?;
+    if String::from_utf8_lossy(header).contains("'|O") {
+        Ok(rest)
+    } else {
+        Err("it holds one array of numbers".to_owned())
+    }
+}
+
+/// The only object in an array of objects.
+fn inner(item: Item) -> Option<Item> {
+    let (Global::Reconstruct, _, state) = item.call()? else { return None };
+    let items = state?.sequence()?.get(4)?.sequence()?;
+    if let [item] = items[..] { Some(item) } else { None }
+}
+
+fn array(item: Item) -> std::result::Result<Array, String> {
+    let layout = layout(item).ok_or("is no array of NumPy's")?;
+    let dtype = layout.dtype.ok_or("is neither of float32 nor of float64 with the lowest byte first")?;
+    let values = Array::numbers(layout.bytes, dtype)?;
+    let count = layout.shape.iter().try_fold(1_usize, |count, side| count.checked_mul(*side));
+    let array =
+        (count == Some(values.len())).then(|| Array::strided(layout.shape.clone(), &layout.strides, 0, &values));
+    array.flatten().ok_or_else(|| format!("of shape {:?} holds {} numbers", layout.shape, values.len()))
+}
+
+/// How the numbers of an array lie in its bytes.
+struct Layout<'p> {
+    shape: Vec<usize>,
+    /// In numbers, not bytes.
+    strides: Vec<usize>,
+    dtype: Option<DType>,
+    bytes: &'p [u8],
+}
+
+fn layout(item: Item) -> Option<Layout> {
+    let (function, arguments, state) = item.call()?;
+    match function {
+        // The state is (version, shape, dtype, whether the first axis varies fastest, bytes).
+        Global::Reconstruct => {
+            let state = state?.sequence()?;
+            let [_, shape, of, fortran, bytes] = state[..] else { return None };
+            let shape = shape.sizes()?;
+            let strides = strides(&shape, fortran.bool()?)?;
+            Some(Layout { shape, strides, dtype: dtype(of), bytes: bytes.bytes()? })
+        }
+        // The arguments are (bytes, dtype, shape, order), in order K followed by the axes it is then transposed to.
+        Global::FromBuffer => {
+            let [bytes, of, shape, order, ref axes @ ..] = arguments[..] else { return None };
+            let (mut shape, order) = (shape.sizes()?, order.text()?);
+            let mut strides = strides(&shape, order == "F")?;
+            if let Some(axes) = axes.first().filter(|_| order == "K") {
+                let axes = axes.sizes()?;
+                let turned = |sides: &[usize]| axes.iter().map(|axis| sides.get(*axis).copied()).collect::<Option<_>>();
+                (shape, strides) = (turned(&shape)?, turned(&strides)?);
+            }
+            Some(Layout { shape, strides, dtype: dtype(of), bytes: bytes.bytes()? })
+        }
+        _ => None,
+    }
+}
+
+/// Steps from one number to the next along each axis.
+fn strides(shape: &[usize], fortran: bool) -> Option<Vec<usize>> {
+    let mut strides = vec![0; shape.len()];
+    let mut step = 1_usize;
+    let fill = |(stride, side): (&mut usize, &usize)| {
+        *stride = step;
+        step = step.checked_mul(*side)?;
+        Some(())
+    };
+    let mut axes = strides.iter_mut().zip(shape);
+    if fortran { axes.try_for_each(fill) } else { axes.rev().try_for_each(fill) }?;
+    Some(strides)
+}
+
+fn dtype(item: Item) -> Option<DType> {
+    let (Global::Dtype, arguments, state) = item.call()? else { return None };
+    let little = state?.sequence()?.get(1)?.text()? == "<";
+    match &*arguments.first()?.text()? {
+        "f4" if little => Some(DType::F32),
+        "f8" if little => Some(DType::F64),
+        _ => None,
+    }
+}
