@@ -76,8 +76,11 @@ impl RunConfig {
         let (ours, theirs) = (toml::to_string(self), toml::to_string(other));
         let (Ok(ours), Ok(theirs)) = (ours, theirs) else { return Some("its configuration differs".to_owned()) };
         let count = ours.lines().count().max(theirs.lines().count());
-        let padded = |text: &'_ str| text.lines().chain(std::iter::repeat("")).take(count).map(str::to_owned).collect();
-        let (ours, theirs): (Vec<String>, Vec<String>) = (padded(&ours), padded(&theirs));
+        // One may only have lines more than the other.
+        let lines = |text: &str| -> Vec<String> {
+            text.lines().chain(std::iter::repeat("")).take(count).map(str::to_owned).collect()
+        };
+        let (ours, theirs) = (lines(&ours), lines(&theirs));
         ours.iter()
             .zip(&theirs)
             .find(|(ours, theirs)| ours != theirs)

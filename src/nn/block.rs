@@ -150,9 +150,11 @@ impl CustomOp3 for Op {
         let (out_height, out_width) = if self.block.pool { pooled(height, width) } else { (height, width) };
         let out_plane = g.batch * out_height * out_width;
         let mut y = vec![0.0; g.outputs * out_plane];
-        let mut choices = vec![0; if self.block.pool { y.len() } else { 0 }];
+        // Only the way back asks which value was the largest.
+        let chosen = self.block.pool && self.running.is_none();
+        let mut choices = vec![0; if chosen { y.len() } else { 0 }];
         let mut none = vec![[0_u8; 0]; g.outputs];
-        let picks: Vec<&mut [u8]> = if self.block.pool {
+        let picks: Vec<&mut [u8]> = if chosen {
             choices.chunks_exact_mut(out_plane).collect()
         } else {
             none.iter_mut().map(<[u8; 0]>::as_mut_slice).collect()
@@ -173,10 +175,15 @@ impl CustomOp3 for Op {
                 if self.block.pool {
                     let planes = z.chunks_exact(height * width);
                     let outs = y.chunks_exact_mut(out_height * out_width);
-                    super::scratch::with(height * width, |plane| {
-                        for ((z, y), picks) in planes.zip(outs).zip(picks.chunks_exact_mut(out_height * out_width)) {
+                    super::scratch::with(height * width + 2 * width + 1, |buffer| {
+                        let (plane, room) = buffer.split_at_mut(height * width);
+                        let mut picks = picks.chunks_exact_mut(out_height * out_width);
+                        for (z, y) in planes.zip(outs) {
                             rows::scale_relu(z, plane, channel.scale, channel.shift);
-                            pool_plane(plane, width, y, picks, out_width);
+                            match picks.next() {
+                                Some(picks) => pool_plane(plane, width, y, picks, out_width),
+                                None => pool_values(plane, width, y, out_width, room),
+                            }
                         }
                     });
                 } else {
@@ -263,6 +270,26 @@ fn pool_plane(x: &[f32], width: usize, y: &mut [f32], picks: &mut [u8], out_widt
             let right = values[2] > value;
             *y = if right { values[2] } else { value };
             *pick = (if right { taps[2] + 2 } else { tap }) as u8;
+        }
+    }
+}
+
+/// As [`pool_plane`], without the choices; `room` is for `2 * width + 1` values.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+fn pool_values(x: &[f32], width: usize, y: &mut [f32], out_width: usize, room: &mut [f32]) {
+    let (best, halves) = room.split_at_mut(width);
+    let (even, odd) = halves.split_at_mut(width.div_ceil(2));
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    for (row, y) in y.chunks_exact_mut(out_width).enumerate() {
+        let (top, rest) = x[2 * row * width..(2 * row + 3) * width].split_at(width);
+        let (middle, bottom) = rest.split_at(width);
+        for (best, ((a, b), c)) in best.iter_mut().zip(top.iter().zip(middle).zip(bottom)) {
+            *best = larger(larger(*a, *b), *c);
+        }
+        // By halves of its columns the row vectorizes too.
+        rows::halve(best, even, odd);
+        for (y, ((a, b), c)) in y.iter_mut().zip(even.iter().zip(&*odd).zip(&even[1..])) {
+            *y = larger(larger(*a, *b), *c);
         }
     }
 }

@@ -7,6 +7,8 @@
 //! The points are 0, 1, -1, infinity, and for 5x5 also 1/2 and -2: of small sets that one has the least error
 //! (Barabasz, Anderson, Soodhalter, Gregg 2020, arXiv 1803.10986).
 
+#![allow(clippy::inline_always, reason = "code is compiled for an instruction set only within the function that asks")]
+
 use super::convolution::{Geometry, PARTS, copy_run, sum_parts};
 use super::matrix::{self, View, Window};
 use super::{rows, scratch};
@@ -235,7 +237,7 @@ impl Part {
                     out[high..].fill(0.0);
                     if low < high {
                         let at = line * map.width + 2 * low + tap - map.padding;
-                        let from = if at % 2 == 0 { &even[at / 2..] } else { &odd[at / 2..] };
+                        let from = if at.is_multiple_of(2) { &even[at / 2..] } else { &odd[at / 2..] };
                         copy_run(&mut out[low..high], &from[..high - low]);
                     }
                 }
