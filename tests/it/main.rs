@@ -9,6 +9,7 @@ mod compare;
 mod dataset;
 mod doctor;
 mod figures;
+mod finite_differences;
 mod golden;
 mod house;
 mod inspect;

@@ -1,0 +1,133 @@
+//! Gradients of the CPU's own operations against central differences: along random directions, the change of a weighted
+//! sum of an operation's results is the gradient's product with the direction.
+
+use candle_core::{Device, Result, Tensor, Var};
+use gal_bench::nn::{
+    BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, Edges, Statistics, batched_linear,
+    convolve, graph_attention,
+};
+use rand::{RngExt, SeedableRng};
+
+/// Values in [-1, 1) that are the same in every run.
+fn random(seed: u64, shape: &[usize]) -> Tensor {
+    let mut random = rand_pcg::Pcg64Mcg::seed_from_u64(seed);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| 2.0 * random.random::<f32>() - 1.0).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// Holds the gradient of each input of `operation` to central differences. Rounding and the kinks of ReLU and pool leave
+/// a few thousandths of the largest product of gradient and direction that the inputs allow.
+fn check(name: &str, shapes: &[&[usize]], operation: impl Fn(&[Tensor]) -> Result<Tensor>) {
+    const STEP: f64 = 3e-4;
+    let inputs: Vec<Var> =
+        shapes.iter().zip(1..).map(|(shape, seed)| Var::from_tensor(&random(seed, shape)).unwrap()).collect();
+    let tensors: Vec<Tensor> = inputs.iter().map(|var| var.as_tensor().clone()).collect();
+    let y = operation(&tensors).unwrap();
+    let weights = random(99, y.dims());
+    let loss = |tensors: &[Tensor]| {
+        let y = operation(tensors).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let weights = weights.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        y.iter().zip(weights).map(|(y, w)| f64::from(*y) * f64::from(w)).sum::<f64>()
+    };
+    let gradients = (y * &weights).unwrap().sum_all().unwrap().backward().unwrap();
+    for (place, input) in inputs.iter().enumerate() {
+        let gradient = gradients.get(input).unwrap_or_else(|| panic!("{name}: no gradient of input {place}"));
+        let size = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
+        assert!(size > 0.0, "{name}: the gradient of input {place} is zero");
+        for seed in 0..3 {
+            let direction = random(1000 + seed, input.dims());
+            let moved = |step: f64| {
+                let mut moved: Vec<Tensor> = tensors.iter().map(Tensor::detach).collect();
+                moved[place] = (&moved[place] + (&direction * step).unwrap()).unwrap();
+                loss(&moved)
+            };
+            let found = (gradient * &direction).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+            let expected = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+            let error = (f64::from(found) - expected).abs();
+            assert!(
+                error <= 0.02 * f64::from(size),
+                "{name}, input {place}: {found} along a direction, differences say {expected}; norm {size}"
+            );
+        }
+    }
+}
+
+#[test]
+fn gradients_of_convolution_blocks_are_central_differences() {
+    // Kernel, stride, padding, groups, pool, inputs, outputs, batch, height and width: the fused sums and the minimal
+    // filtering, steps with a remainder, one image, maps that are not square.
+    let cases = [
+        ("3x3", 3, 1, 1, 1, false, 16, 16, 2, 6, 6),
+        ("3x3 of one 3x3 map", 3, 1, 1, 1, false, 17, 16, 1, 3, 3),
+        ("grouped 5x5 with pool", 5, 1, 2, 2, true, 32, 34, 2, 7, 6),
+        ("few channels", 3, 1, 1, 1, false, 3, 4, 2, 5, 7),
+        ("stride with remainder", 5, 3, 0, 1, true, 3, 4, 2, 16, 18),
+        ("grouped with stride", 3, 2, 1, 2, false, 4, 6, 1, 6, 9),
+    ];
+    for (name, kernel, stride, padding, groups, pool, inputs, outputs, batch, height, width) in cases {
+        let block = ConvBlock { groups, stride, padding, pool, eps: 1e-3 };
+        let shapes: [&[usize]; 4] =
+            [&[inputs, batch, height, width], &[outputs, inputs / groups, kernel, kernel], &[outputs], &[outputs]];
+        check(name, &shapes, |t| {
+            let bias = Tensor::zeros(outputs, candle_core::DType::F32, &Device::Cpu)?;
+            // A scale near zero would put a whole channel onto the kink of its ReLU.
+            let p = ConvParameters { weight: t[1].clone(), bias, gamma: (&t[2] + 1.5)?, beta: t[3].clone() };
+            Ok(block.forward(&t[0], &p, &Statistics::Batch)?.0)
+        });
+    }
+}
+
+#[test]
+fn gradients_of_a_convolution_by_itself_are_central_differences() {
+    for (stride, padding, channels) in [(1, 1, 16), (2, 1, 3), (1, 0, 3)] {
+        let shapes: [&[usize]; 2] = [&[channels, 2, 5, 7], &[channels + 1, channels, 3, 3]];
+        check("convolve", &shapes, |t| convolve(&t[0], &t[1], stride, padding));
+    }
+}
+
+#[test]
+fn gradients_of_linear_maps_and_graph_attention_are_central_differences() {
+    check("batched linear", &[&[3, 2, 5], &[3, 5, 7], &[3, 2]], |t| batched_linear(&t[0], &t[1], Some(&t[2])));
+    for edges in [Edges::Learned, Edges::Fixed(random(7, &[5, 5]))] {
+        let one = |t: &[Tensor]| Ok(graph_attention(&t[0], &t[0], &edges)?.0);
+        check("graph attention", &[&[3, 5, 4]], one);
+    }
+    let scrambled = |t: &[Tensor]| Ok(graph_attention(&t[0], &t[1], &Edges::Learned)?.0);
+    check("graph attention of other values", &[&[1, 5, 4], &[1, 5, 4]], scrambled);
+}
+
+#[test]
+fn gradients_of_the_branches_are_central_differences() {
+    const HIDDEN: usize = 16;
+    for (batch, side) in [(2, 3), (1, 6)] {
+        let (a, c, i) = (2, 5, 4);
+        let shapes: [&[usize]; 9] = [
+            &[i, batch, side, side],
+            &[a, c, i],
+            &[a, c],
+            &[a, c],
+            &[a, HIDDEN],
+            &[a, HIDDEN],
+            &[a, HIDDEN],
+            &[a, HIDDEN],
+            &[a],
+        ];
+        check("branches", &shapes, |t| {
+            let zeros = |width| Tensor::zeros((a, width), candle_core::DType::F32, &Device::Cpu);
+            let p = BranchParameters {
+                weight: t[1].clone(),
+                bias: zeros(c)?,
+                gamma: t[2].clone(),
+                beta: t[3].clone(),
+                mask_weight: t[4].clone(),
+                mask_bias: zeros(HIDDEN)?,
+                mask_gamma: t[5].clone(),
+                mask_beta: t[6].clone(),
+                mask_out_weight: t[7].clone(),
+                mask_out_bias: t[8].clone(),
+            };
+            let block = BranchBlock { eps: 1e-3, gated: false };
+            Ok(block.forward(&t[0], &p, &BranchStatistics::Batch)?.pooled)
+        });
+    }
+}
