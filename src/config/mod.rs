@@ -35,7 +35,6 @@ fn one() -> usize {
     1
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
 fn is_one(ranks: &usize) -> bool {
     *ranks == 1
 }
@@ -59,6 +58,10 @@ impl RunConfig {
 
     /// Which part of `other` is not as here, for a message.
     pub fn difference(&self, other: &Self) -> Option<String> {
+        // One may only have lines more than the other.
+        fn endless(text: &str) -> impl Iterator<Item = &str> {
+            text.lines().chain(std::iter::repeat(""))
+        }
         if self.data_digest != other.data_digest {
             return Some("it was trained on other prepared data".to_owned());
         }
@@ -75,14 +78,9 @@ impl RunConfig {
         }
         let (ours, theirs) = (toml::to_string(self), toml::to_string(other));
         let (Ok(ours), Ok(theirs)) = (ours, theirs) else { return Some("its configuration differs".to_owned()) };
-        let count = ours.lines().count().max(theirs.lines().count());
-        // One may only have lines more than the other.
-        let lines = |text: &str| -> Vec<String> {
-            text.lines().chain(std::iter::repeat("")).take(count).map(str::to_owned).collect()
-        };
-        let (ours, theirs) = (lines(&ours), lines(&theirs));
-        ours.iter()
-            .zip(&theirs)
+        endless(&ours)
+            .zip(endless(&theirs))
+            .take(ours.lines().count().max(theirs.lines().count()))
             .find(|(ours, theirs)| ours != theirs)
             .map(|(ours, theirs)| format!("its configuration says `{theirs}`, this one `{ours}`"))
     }

@@ -412,12 +412,42 @@ fn kernel_gradient(at_points: &[f32], kernel: usize) -> Vec<f32> {
     matrix::product(at_points, View::new(&matrix, points, taps, taps))
 }
 
+/// What a task works with.
+struct Workspace<'a> {
+    /// The inputs' points, `[points, inputs, tiles]`, each point [`apart`] of the next.
+    v: &'a mut [f32],
+    /// Room for the outputs' points, in the same way.
+    m: &'a mut [f32],
+    /// Room for what [`Part::gather`] copies, and for the lines of an image.
+    copied: &'a mut [f32],
+    halves: &'a mut [f32],
+}
+
+/// Runs `work` with the points of the inputs of `group` in the tiles of `part`.
+fn with_inputs(g: &Geometry, x: &[f32], group: usize, part: &Part, work: impl FnOnce(Workspace)) {
+    let (inputs, outputs, kernel) = (g.inputs / g.groups, g.outputs / g.groups, g.kernel);
+    let (points, plane, tiles) = ((kernel + 1) * (kernel + 1), g.batch * g.height * g.width, part.tiles());
+    let map = Map { height: g.height, width: g.width, padding: g.padding };
+    let (v_apart, m_apart) = (apart(inputs * tiles), apart(outputs * tiles));
+    let gathered = part.gathered(kernel - 1);
+    let room = part.lines(kernel - 1) * g.width.max(g.out_width()) + 2;
+    scratch::with(gathered + points * (v_apart + m_apart) + room, |buffer| {
+        let (copied, rest) = buffer.split_at_mut(gathered);
+        let (v, rest) = rest.split_at_mut(points * v_apart);
+        let (m, halves) = rest.split_at_mut(points * m_apart);
+        for channel in 0..inputs {
+            let x = &x[(group * inputs + channel) * plane..][..plane];
+            part.gather(map, x, kernel - 1, copied, halves);
+            input_points(kernel, copied, part.pitch(), &mut v[channel * tiles..], v_apart);
+        }
+        work(Workspace { v, m, copied, halves });
+    });
+}
+
 /// As [`super::convolution::forward`].
 pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32]) -> Vec<f32> {
     let (inputs, outputs, kernel) = (g.inputs / g.groups, g.outputs / g.groups, g.kernel);
-    let (points, plane, out_plane) = ((kernel + 1) * (kernel + 1), g.batch * g.height * g.width, g.out_plane());
-    let size = (g.out_height(), g.out_width());
-    let map = Map { height: g.height, width: g.width, padding: g.padding };
+    let (points, out_plane) = ((kernel + 1) * (kernel + 1), g.out_plane());
     let kernels: Vec<Vec<f32>> =
         w.chunks_exact(outputs * inputs * kernel * kernel).map(|w| kernel_points(w, kernel)).collect();
     let parts = Part::all(g);
@@ -427,17 +457,7 @@ pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32]) -> Vec<f32> {
         let (group, part) = (task % g.groups, &parts[task / g.groups]);
         let (pitch, tiles) = (part.pitch(), part.tiles());
         let (v_apart, m_apart) = (apart(inputs * tiles), apart(outputs * tiles));
-        let gathered = part.gathered(kernel - 1);
-        let room = part.lines(kernel - 1) * g.width.max(g.out_width()) + 2;
-        scratch::with(gathered + points * (v_apart + m_apart) + room, |buffer| {
-            let (copied, rest) = buffer.split_at_mut(gathered);
-            let (v, rest) = rest.split_at_mut(points * v_apart);
-            let (m, halves) = rest.split_at_mut(points * m_apart);
-            for channel in 0..inputs {
-                let x = &x[(group * inputs + channel) * plane..][..plane];
-                part.gather(map, x, kernel - 1, copied, halves);
-                input_points(kernel, copied, pitch, &mut v[channel * tiles..], v_apart);
-            }
+        with_inputs(g, x, group, part, |Workspace { v, m, copied, .. }| {
             for point in 0..points {
                 let u = View::new(&kernels[group][point * outputs * inputs..], outputs, inputs, inputs);
                 let v = View::new(&v[point * v_apart..], inputs, tiles, tiles);
@@ -448,7 +468,7 @@ pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32]) -> Vec<f32> {
                 for (place, row) in part.rows.clone().enumerate() {
                     let m = &m[channel * tiles + place * pitch..];
                     self::outputs(kernel, m, m_apart, pitch, &mut copied[..4 * pitch]);
-                    part.scatter(row, &copied[..4 * pitch], size, y);
+                    part.scatter(row, &copied[..4 * pitch], (g.out_height(), g.out_width()), y);
                 }
             }
         });
@@ -459,9 +479,8 @@ pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32]) -> Vec<f32> {
 /// As [`super::convolution::weight_gradient`].
 pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (inputs, outputs, kernel) = (g.inputs / g.groups, g.outputs / g.groups, g.kernel);
-    let (points, plane, out_plane) = ((kernel + 1) * (kernel + 1), g.batch * g.height * g.width, g.out_plane());
-    let map = Map { height: g.height, width: g.width, padding: g.padding };
-    let out_map = Map { height: g.out_height(), width: g.out_width(), padding: 0 };
+    let (points, out_plane) = ((kernel + 1) * (kernel + 1), g.out_plane());
+    let map = Map { height: g.out_height(), width: g.out_width(), padding: 0 };
     let parts = Part::all(g);
     let size = points * outputs * inputs;
     let mut sums = vec![0.0; PARTS * g.groups * size];
@@ -469,24 +488,14 @@ pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     sums.par_chunks_exact_mut(size).enumerate().for_each(|(task, sum)| {
         let (piece, group) = (task / g.groups, task % g.groups);
         for part in parts.iter().skip(piece * share).take(share) {
-            let (pitch, tiles) = (part.pitch(), part.tiles());
+            let tiles = part.tiles();
             let (v_apart, m_apart) = (apart(inputs * tiles), apart(outputs * tiles));
-            let gathered = part.gathered(kernel - 1);
-            let room = part.lines(kernel - 1) * g.width.max(g.out_width()) + 2;
-            scratch::with(gathered + points * (v_apart + m_apart) + room, |buffer| {
-                let (copied, rest) = buffer.split_at_mut(gathered);
-                let (v, rest) = rest.split_at_mut(points * v_apart);
-                let (m, halves) = rest.split_at_mut(points * m_apart);
-                for channel in 0..inputs {
-                    let x = &x[(group * inputs + channel) * plane..][..plane];
-                    part.gather(map, x, kernel - 1, copied, halves);
-                    input_points(kernel, copied, pitch, &mut v[channel * tiles..], v_apart);
-                }
+            with_inputs(g, x, group, part, |Workspace { v, m, copied, halves }| {
+                let copied = &mut copied[..part.gathered(0)];
                 for channel in 0..outputs {
                     let dy = &dy[(group * outputs + channel) * out_plane..][..out_plane];
-                    let copied = &mut copied[..part.gathered(0)];
-                    part.gather(out_map, dy, 0, copied, halves);
-                    spread_points(kernel, copied, pitch, &mut m[channel * tiles..], m_apart);
+                    part.gather(map, dy, 0, copied, halves);
+                    spread_points(kernel, copied, part.pitch(), &mut m[channel * tiles..], m_apart);
                 }
                 for (point, sum) in sum.chunks_exact_mut(outputs * inputs).enumerate() {
                     let m = View::new(&m[point * m_apart..], outputs, tiles, tiles);
