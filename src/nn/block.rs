@@ -6,9 +6,10 @@
 //! from candle's own operations, for every other device and as the twin that tests compare with.
 
 use super::convolution::{self, Edge, Geometry};
+use super::matrix::{self, Window};
 use super::portable::{Fixed, convolve, max_pool};
 use super::rows::{self, Channel};
-use super::{Moments, Precision, Statistics, batch_norm, tensors};
+use super::{Moments, Precision, Statistics, batch_norm, scratch, tensors};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 use rayon::prelude::*;
@@ -92,6 +93,12 @@ impl ConvBlock {
         Fixed { padding: self.padding, stride: self.stride, groups: self.groups }
     }
 
+    /// Height and width of the block's output.
+    fn output(&self, g: &Geometry) -> (usize, usize) {
+        let map = (g.out_height(), g.out_width());
+        if self.pool { pooled(map.0, map.1) } else { map }
+    }
+
     fn geometry(&self, x: &[usize], w: &[usize]) -> Result<Geometry> {
         let g = Geometry::new(x, w, self.fixed())?;
         if self.pool && (g.out_height() < 3 || g.out_width() < 3) {
@@ -144,58 +151,57 @@ impl CustomOp3 for Op {
         let affine = tensors::slice(affine, affine_layout)?;
         let (bias, norm) = affine.split_at(g.outputs);
         let (gamma, beta) = norm.split_at(g.outputs);
-        let edge = if self.running.is_some() { Edge::Same } else { Edge::Any };
-        let z = convolution::forward(&g, tensors::slice(x, x_layout)?, tensors::slice(w, w_layout)?, edge);
-        let (height, width) = (g.out_height(), g.out_width());
-        let (out_height, out_width) = if self.block.pool { pooled(height, width) } else { (height, width) };
-        let out_plane = g.batch * out_height * out_width;
-        let mut y = vec![0.0; g.outputs * out_plane];
-        // Only the way back asks which value was the largest.
-        let chosen = self.block.pool && self.running.is_none();
-        let mut choices = vec![0; if chosen { y.len() } else { 0 }];
-        let mut none = vec![[0_u8; 0]; g.outputs];
-        let picks: Vec<&mut [u8]> = if chosen {
-            choices.chunks_exact_mut(out_plane).collect()
-        } else {
-            none.iter_mut().map(<[u8; 0]>::as_mut_slice).collect()
-        };
+        let (x, w) = (tensors::slice(x, x_layout)?, tensors::slice(w, w_layout)?);
         let eps = self.block.eps as f32;
-        let (channels, moments): (Vec<Channel>, Vec<(f32, f32)>) = z
-            .par_chunks_exact(g.out_plane())
-            .zip(y.par_chunks_exact_mut(out_plane))
-            .zip(picks)
-            .enumerate()
-            .map(|(c, ((z, y), picks))| {
-                // Running statistics are of the biased output, `z` has no bias yet.
-                let (mean, variance) = match &self.running {
-                    None => rows::moments(z),
-                    Some((mean, variance)) => (mean[c] - bias[c], variance[c]),
-                };
-                let channel = Channel::new(mean, variance, eps, gamma[c], beta[c]);
-                if self.block.pool {
-                    let planes = z.chunks_exact(height * width);
-                    let outs = y.chunks_exact_mut(out_height * out_width);
-                    super::scratch::with(height * width + 2 * width + 1, |buffer| {
-                        let (plane, room) = buffer.split_at_mut(height * width);
-                        let mut picks = picks.chunks_exact_mut(out_height * out_width);
-                        for (z, y) in planes.zip(outs) {
-                            rows::scale_relu(z, plane, channel.scale, channel.shift);
-                            match picks.next() {
-                                Some(picks) => pool_plane(plane, width, y, picks, out_width),
-                                None => pool_values(plane, width, y, out_width, room),
-                            }
-                        }
-                    });
-                } else {
-                    rows::scale_relu(z, y, channel.scale, channel.shift);
-                }
-                (channel, (mean + bias[c], variance))
-            })
-            .unzip();
-        // With running statistics there is no way back here, so nothing is kept for it.
-        if self.running.is_none() {
+        let channel = |c: usize, mean, variance| Channel::new(mean, variance, eps, gamma[c], beta[c]);
+        let y = if let Some((mean, variance)) = &self.running {
+            // Running statistics are of the biased output, which has no bias yet.
+            let norm: Vec<Channel> = (0..g.outputs).map(|c| channel(c, mean[c] - bias[c], variance[c])).collect();
+            let y = convolution::forward(&g, x, w, Edge::Same, Some(&norm));
+            if self.block.pool { pool(&g, &y) } else { y }
+        } else {
+            let z = convolution::forward(&g, x, w, Edge::Any, None);
+            let (height, width) = (g.out_height(), g.out_width());
+            let (out_height, out_width) = self.block.output(&g);
+            let (plane, out_plane) = (height * width, out_height * out_width);
+            let mut choices = vec![0; if self.block.pool { g.outputs * g.batch * out_plane } else { 0 }];
+            let mut picks: Vec<&mut [u8]> = choices.chunks_mut(g.batch * out_plane).collect();
+            picks.resize_with(g.outputs, Default::default);
+            let mut statistics = Vec::new();
+            #[allow(unsafe_code, reason = "see `written`")]
+            // SAFETY: the images of all channels are the whole output.
+            let y = unsafe {
+                matrix::written(g.outputs * g.batch * out_plane, 0, |y| {
+                    z.par_chunks_exact(g.out_plane())
+                        .zip(picks)
+                        .enumerate()
+                        .map(|(c, (z, picks))| {
+                            let (mean, variance) = rows::moments(z);
+                            let channel = channel(c, mean, variance);
+                            scratch::with(plane + out_plane, |buffer| {
+                                let (normed, pooled) = buffer.split_at_mut(plane);
+                                let mut picks = picks.chunks_exact_mut(out_plane);
+                                for (image, z) in z.chunks_exact(plane).enumerate() {
+                                    rows::scale_relu(z, normed, channel.scale, channel.shift);
+                                    let y = y.at((c * g.batch + image) * out_plane);
+                                    if let Some(picks) = picks.next() {
+                                        pool_plane(normed, width, pooled, picks, out_width);
+                                        y.write(pooled);
+                                    } else {
+                                        y.write(normed);
+                                    }
+                                }
+                            });
+                            (channel, (mean + bias[c], variance))
+                        })
+                        .collect_into_vec(&mut statistics);
+                })
+            };
+            let (channels, moments) = statistics.into_iter().unzip();
             *tensors::lock(&self.cache)? = Some(Cache { z, channels, moments, choices });
-        }
+            y
+        };
+        let (out_height, out_width) = self.block.output(&g);
         Ok((CpuStorage::F32(y), (g.outputs, g.batch, out_height, out_width).into()))
     }
 
@@ -239,6 +245,27 @@ impl CustomOp3 for Op {
             None
         };
         Ok((dx, Some(tensors::shaped(dw, w)?), Some(tensors::shaped(d_affine, affine)?)))
+    }
+}
+
+/// The largest of each 3x3 of the maps of a convolution's output.
+fn pool(g: &Geometry, z: &[f32]) -> Vec<f32> {
+    let (height, width) = (g.out_height(), g.out_width());
+    let (out_height, out_width) = pooled(height, width);
+    let (plane, out_plane) = (height * width, out_height * out_width);
+    let one = |y: Window, (map, z): (usize, &[f32])| {
+        scratch::with(out_plane + 2 * width + 1, |buffer| {
+            let (pooled, room) = buffer.split_at_mut(out_plane);
+            pool_values(z, width, pooled, out_width, room);
+            y.at(map * out_plane).write(pooled);
+        });
+    };
+    #[allow(unsafe_code, reason = "see `written`")]
+    // SAFETY: the maps are the whole output.
+    unsafe {
+        matrix::written(z.len() / plane * out_plane, 0, |y| {
+            z.par_chunks_exact(plane).enumerate().for_each(|map| one(y, map));
+        })
     }
 }
 

@@ -6,7 +6,7 @@
 //! The batch norm inside the mask normalizes sixteen scaled copies of one map, so its moments and gradient have a
 //! closed form.
 
-use super::matrix::{self, View};
+use super::matrix::{self, View, Window};
 use super::rows::{self, Channel};
 use super::{Moments, Precision, Statistics, batch_norm, scratch, tensors};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -345,63 +345,81 @@ impl CustomOp3 for Op {
         let (x, w) = (tensors::slice(x, xl)?, tensors::slice(w, wl)?);
         let theta = Theta::new(tensors::slice(theta, tl)?, self.sizes);
         let inputs = x.len() / n;
-        let z = matrix::product(View::new(w, a * c, inputs, inputs), View::new(x, inputs, n, n));
+        // The way back asks for all of it; otherwise a branch makes its own and leaves nothing.
+        let z = match self.running {
+            None => matrix::product(View::new(w, a * c, inputs, inputs), View::new(x, inputs, n, n)),
+            Some(_) => Vec::new(),
+        };
         let mut pooled = vec![0.0; a * c * batch];
         let mut mean_map = vec![0.0; a * n];
         let mut mask = vec![0.0; a * n];
-        let mut gated = vec![0.0; if self.block.gated { a * c * n } else { 0 }];
-        let outs: Vec<&mut [f32]> = if self.block.gated {
-            gated.chunks_exact_mut(c * n).collect()
-        } else {
-            (0..a).map(|_| [].as_mut_slice()).collect()
-        };
-        let done: Vec<_> = z
-            .par_chunks_exact(c * n)
-            .zip(pooled.par_chunks_exact_mut(c * batch))
-            .zip(mean_map.par_chunks_exact_mut(n).zip(mask.par_chunks_exact_mut(n)))
-            .zip(outs)
-            .enumerate()
-            .map(|(i, (((z, pooled), (mean_map, mask)), gated))| {
-                scratch::with(c * n, |h| {
-                    let mut channels = Vec::with_capacity(c);
-                    let mut moments = Vec::with_capacity(c);
-                    for (r, (z, h)) in z.chunks_exact(n).zip(h.chunks_exact_mut(n)).enumerate() {
-                        let row = i * c + r;
-                        let (mean, variance) = match &self.running {
-                            None => rows::moments(z),
-                            Some(running) => (running.features.0[row], running.features.1[row]),
-                        };
-                        let channel = Channel::new(mean, variance, eps, theta.gamma[row], theta.beta[row]);
+        let mut done = Vec::new();
+        let one = |gated: Option<Window>, i: usize, pooled: &mut [f32], mean_map: &mut [f32], mask: &mut [f32]| {
+            scratch::with((c + 1) * n, |buffer| {
+                let (h, gated_row) = buffer.split_at_mut(c * n);
+                if self.running.is_some() {
+                    let w = View::new(&w[i * c * inputs..], c, inputs, inputs);
+                    matrix::multiply(Window::new(h, n), w, View::new(x, inputs, n, n), false);
+                }
+                let mut channels = Vec::with_capacity(c);
+                let mut moments = Vec::with_capacity(c);
+                for (r, h) in h.chunks_exact_mut(n).enumerate() {
+                    let row = i * c + r;
+                    let norm = |mean, variance| Channel::new(mean, variance, eps, theta.gamma[row], theta.beta[row]);
+                    if let Some(Running { features, .. }) = &self.running {
+                        let channel = norm(features.0[row], features.1[row]);
+                        rows::scale_relu_in_place(h, channel.scale, channel.shift);
+                    } else {
+                        let z = &z[row * n..(row + 1) * n];
+                        let (mean, variance) = rows::moments(z);
+                        let channel = norm(mean, variance);
                         rows::scale_relu(z, h, channel.scale, channel.shift);
-                        rows::add_scaled(mean_map, h, 1.0 / c as f32);
                         channels.push(channel);
                         moments.push((mean, variance));
                     }
-                    let running = self.running.as_ref().map(|running| {
-                        let range = i * HIDDEN..(i + 1) * HIDDEN;
-                        (&running.mask.0[range.clone()], &running.mask.1[range])
-                    });
-                    let hidden = theta.mask_of(i).forward(mean_map, mask, running, eps);
-                    for (h, pooled) in h.chunks_exact(n).zip(pooled.chunks_exact_mut(batch)) {
-                        let samples = h.chunks_exact(positions).zip(mask.chunks_exact(positions));
-                        for (pooled, (h, mask)) in pooled.iter_mut().zip(samples) {
-                            *pooled = rows::dot(h, mask) / positions as f32;
-                        }
+                    rows::add_scaled(mean_map, h, 1.0 / c as f32);
+                }
+                let running = self.running.as_ref().map(|running| {
+                    let range = i * HIDDEN..(i + 1) * HIDDEN;
+                    (&running.mask.0[range.clone()], &running.mask.1[range])
+                });
+                let hidden = theta.mask_of(i).forward(mean_map, mask, running, eps);
+                for (r, (h, pooled)) in h.chunks_exact(n).zip(pooled.chunks_exact_mut(batch)).enumerate() {
+                    let samples = h.chunks_exact(positions).zip(mask.chunks_exact(positions));
+                    for (pooled, (h, mask)) in pooled.iter_mut().zip(samples) {
+                        *pooled = rows::dot(h, mask) / positions as f32;
                     }
-                    for (gated, h) in gated.chunks_exact_mut(n).zip(h.chunks_exact(n)) {
-                        rows::multiply(gated, h, mask);
+                    if let Some(gated) = gated {
+                        rows::multiply(gated_row, h, mask);
+                        gated.at((i * c + r) * n).write(gated_row);
                     }
-                    (channels, moments, hidden)
-                })
+                }
+                (channels, moments, hidden)
             })
-            .collect();
+        };
+        let mut all = |gated: Option<Window>| {
+            pooled
+                .par_chunks_exact_mut(c * batch)
+                .zip(mean_map.par_chunks_exact_mut(n).zip(mask.par_chunks_exact_mut(n)))
+                .enumerate()
+                .map(|(i, (pooled, (mean_map, mask)))| one(gated, i, pooled, mean_map, mask))
+                .collect_into_vec(&mut done);
+        };
+        let gated = if self.block.gated {
+            #[allow(unsafe_code, reason = "see `written`")]
+            // SAFETY: the rows of all branches are the whole of it.
+            Some(unsafe { matrix::written(a * c * n, n, |gated| all(Some(gated))) })
+        } else {
+            all(None);
+            None
+        };
         let mut kept = tensors::lock(&self.kept)?;
         for (channels, moments, hidden) in done {
             kept.channels.extend(channels);
             kept.features_moments.extend(moments);
             kept.mask_moments.extend(hidden);
         }
-        kept.gated = self.block.gated.then_some(gated);
+        kept.gated = gated;
         kept.mask = mask;
         if self.running.is_none() {
             kept.z = z;

@@ -4,10 +4,11 @@
 
 use super::matrix::{self, View, Window};
 use super::portable::Fixed;
-use super::{rows, scratch, winograd};
+use super::rows::{self, Channel};
+use super::{scratch, winograd};
 use candle_core::{Result, bail};
 use rayon::prelude::*;
-use std::borrow::Cow;
+use std::ops::Range;
 
 /// Floats of one tile of unfolded columns in the forward and input-gradient passes (1.5 MB).
 const TILE: usize = 3 << 17;
@@ -68,6 +69,19 @@ impl Geometry {
         self.batch * self.out_height()
     }
 
+    /// The input rows, over all images, that the output rows `first..last` read, and those between them.
+    fn rows_read(&self, (first, last): (usize, usize)) -> Range<usize> {
+        let (begin, end) = (first / self.out_height(), (last - 1) / self.out_height());
+        let top = (first % self.out_height() * self.stride).saturating_sub(self.padding).min(self.height);
+        let bottom = ((last - 1) % self.out_height() * self.stride + self.kernel).saturating_sub(self.padding);
+        begin * self.height + top..end * self.height + bottom.min(self.height)
+    }
+
+    /// Floats that [`unfold`] needs room for.
+    fn split(&self, rows: (usize, usize)) -> usize {
+        if self.stride == 1 { 0 } else { self.rows_read(rows).len() * self.stride * self.phase_width() }
+    }
+
     /// Columns of one phase of an input row.
     fn phase_width(&self) -> usize {
         self.width.div_ceil(self.stride)
@@ -116,35 +130,40 @@ pub(super) fn copy_run(to: &mut [f32], from: &[f32]) {
     }
 }
 
-/// The input with each row split into its `stride` phases (columns 0, s, 2s, .. then 1, s + 1, ..), so that what one
-/// tap reads for a row of outputs lies side by side.
-fn phases<'a>(g: &Geometry, x: &'a [f32]) -> Cow<'a, [f32]> {
-    if g.stride == 1 {
-        return Cow::Borrowed(x);
-    }
+/// Splits each input row into its `stride` phases: columns 0, s, 2s, .. then 1, s + 1, ..
+fn phases(g: &Geometry, x: &[f32], split: &mut [f32]) {
     let width = g.phase_width();
-    let mut split = vec![0.0; x.len() / g.width * g.stride * width];
-    split.par_chunks_exact_mut(g.stride * width).zip(x.par_chunks_exact(g.width)).with_min_len(64).for_each(
-        |(split, row)| {
-            for (phase, to) in split.chunks_exact_mut(width).enumerate() {
-                for (to, from) in to.iter_mut().zip(row[phase..].iter().step_by(g.stride)) {
-                    *to = *from;
-                }
+    for (split, row) in split.chunks_exact_mut(g.stride * width).zip(x.chunks_exact(g.width)) {
+        for (phase, to) in split.chunks_exact_mut(width).enumerate() {
+            for (to, from) in to.iter_mut().zip(row[phase..].iter().step_by(g.stride)) {
+                *to = *from;
             }
-        },
-    );
-    Cow::Owned(split)
+        }
+    }
 }
 
-/// Unfolds the input of `group`, split into [`phases`], for output rows `first..last` into `columns`:
-/// `[taps, (last - first) * out_width]`.
-fn unfold(g: &Geometry, x: &[f32], group: usize, (first, last): (usize, usize), columns: &mut [f32]) {
+/// Unfolds the input of `group` for output rows `first..last` into `columns`, `[taps, (last - first) * out_width]`.
+/// `split` is room for [`Geometry::split`] floats: with each row in its phases, what one tap reads for a row of outputs
+/// lies side by side.
+fn unfold(
+    g: &Geometry,
+    x: &[f32],
+    group: usize,
+    (first, last): (usize, usize),
+    columns: &mut [f32],
+    split: &mut [f32],
+) {
     let (k, width) = (g.kernel, g.out_width());
     let channels = g.inputs / g.groups;
-    let plane = g.batch * g.height * g.stride * g.phase_width();
+    let plane = g.batch * g.height * g.width;
+    let read = g.rows_read((first, last));
     let mut lines = columns.chunks_exact_mut((last - first) * width);
     for channel in group * channels..(group + 1) * channels {
-        let x = &x[channel * plane..(channel + 1) * plane];
+        let mut x = &x[channel * plane..][read.start * g.width..read.end * g.width];
+        if g.stride > 1 {
+            phases(g, x, split);
+            x = split;
+        }
         for tap in 0..k * k {
             let line = lines.next().expect("one line a tap");
             let (ky, kx) = (tap / k, tap % k);
@@ -157,7 +176,7 @@ fn unfold(g: &Geometry, x: &[f32], group: usize, (first, last): (usize, usize), 
                 out[..low].fill(0.0);
                 out[high..].fill(0.0);
                 let start = low * g.stride + kx - g.padding;
-                let from = (input * g.stride + start % g.stride) * g.phase_width() + start / g.stride;
+                let from = ((input - read.start) * g.stride + start % g.stride) * g.phase_width() + start / g.stride;
                 copy_run(&mut out[low..high], &x[from..from + high - low]);
             }
         }
@@ -200,10 +219,10 @@ pub(super) enum Edge {
 }
 
 /// `x * w` for `x` `[inputs, batch, height, width]` and `w` `[outputs, inputs / groups, kernel, kernel]`:
-/// `[outputs, batch, out_height, out_width]`.
-pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], edge: Edge) -> Vec<f32> {
+/// `[outputs, batch, out_height, out_width]`; with batch norm and ReLU on top where `norm` gives every output's.
+pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], edge: Edge, norm: Option<&[Channel]>) -> Vec<f32> {
     if winograd::covers(g) {
-        return winograd::forward(g, x, w);
+        return winograd::forward(g, x, w, norm);
     }
     let (width, taps, plane) = (g.out_width(), g.taps(), g.out_plane());
     let outputs = g.outputs / g.groups;
@@ -214,35 +233,44 @@ pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], edge: Edge) -> Vec<f32
         tile = (tile..=2 * tile).min_by_key(empty).unwrap_or(tile).min(g.out_rows());
     }
     let tiles = g.out_rows().div_ceil(tile);
-    let x = &phases(g, x);
-    let mut y = vec![0.0; g.outputs * plane];
-    let window = Window::new(&mut y, plane);
-    (0..tiles * g.groups).into_par_iter().for_each(|task| {
+    let one = |y: Window, task: usize| {
         let (group, first) = (task / tiles, task % tiles * tile);
         let last = (first + tile).min(g.out_rows());
         let n = (last - first) * width;
-        let out = window.at(group * outputs * plane + first * width);
+        let rest = if edge == Edge::Same { n % matrix::BLOCK } else { 0 };
+        let out = y.at(group * outputs * plane + first * width);
         let w = View::new(&w[group * outputs * taps..], outputs, taps, taps);
+        let whole = if rest > 0 { outputs * matrix::BLOCK } else { 0 };
+        let split = g.split((first, last));
         // A whole block may begin near the end of the last line.
-        scratch::with(taps * n + matrix::BLOCK, |columns| {
-            unfold(g, x, group, (first, last), &mut columns[..taps * n]);
-            let rest = if edge == Edge::Same { n % matrix::BLOCK } else { 0 };
+        scratch::with(taps * n + matrix::BLOCK + whole + split, |buffer| {
+            let (columns, buffer) = buffer.split_at_mut(taps * n + matrix::BLOCK);
+            let (whole, split) = buffer.split_at_mut(whole);
+            unfold(g, x, group, (first, last), &mut columns[..taps * n], split);
             matrix::multiply(out, w, View::new(columns, taps, n - rest, n), false);
             if rest > 0 {
-                scratch::with(outputs * matrix::BLOCK, |whole| {
-                    let rest_of = View::new(&columns[n - rest..], taps, matrix::BLOCK, n);
-                    matrix::multiply(Window::new(whole, matrix::BLOCK), w, rest_of, false);
-                    for (channel, line) in whole.chunks_exact(matrix::BLOCK).enumerate() {
-                        #[allow(unsafe_code, reason = "the columns of a tile are one task's")]
-                        // SAFETY: a task owns the columns of its tile and group.
-                        let to = unsafe { out.at(channel * plane + n - rest).slice(rest) };
-                        to.copy_from_slice(&line[..rest]);
-                    }
-                });
+                let rest_of = View::new(&columns[n - rest..], taps, matrix::BLOCK, n);
+                matrix::multiply(Window::new(whole, matrix::BLOCK), w, rest_of, false);
+                for (channel, line) in whole.chunks_exact(matrix::BLOCK).enumerate() {
+                    out.at(channel * plane + n - rest).write(&line[..rest]);
+                }
+            }
+            for (channel, norm) in norm.iter().flat_map(|norm| norm[group * outputs..].iter().take(outputs).enumerate())
+            {
+                #[allow(unsafe_code, reason = "the columns of a tile are one task's")]
+                // SAFETY: a task owns the columns of its tile and group, and has just written them.
+                let line = unsafe { out.at(channel * plane).slice(n) };
+                rows::scale_relu_in_place(line, norm.scale, norm.shift);
             }
         });
-    });
-    y
+    };
+    #[allow(unsafe_code, reason = "see `written`")]
+    // SAFETY: the tiles of all groups are the whole output.
+    unsafe {
+        matrix::written(g.outputs * plane, plane, |y| {
+            (0..tiles * g.groups).into_par_iter().for_each(|task| one(y, task));
+        })
+    }
 }
 
 /// Gradient with respect to the input, in its shape.
@@ -258,7 +286,7 @@ pub(super) fn input_gradient(g: &Geometry, w: &[f32], dy: &[f32]) -> Vec<f32> {
             width: g.out_width(),
             ..*g
         };
-        return forward(&flipped, dy, &flip(g, w), Edge::Any);
+        return forward(&flipped, dy, &flip(g, w), Edge::Any, None);
     }
     let (width, taps, plane) = (g.out_width(), g.taps(), g.out_plane());
     let outputs = g.outputs / g.groups;
@@ -310,7 +338,6 @@ pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     // The parts depend on the shape alone, so that the sum does not depend on the number of threads.
     let part = g.out_rows().div_ceil(PARTS);
     let tile = g.tile_rows(WEIGHT_TILE).min(part);
-    let x = &phases(g, x);
     let mut parts = vec![0.0; PARTS * g.groups * size];
     parts.par_chunks_exact_mut(size).enumerate().for_each(|(task, dw)| {
         let (piece, group) = (task / g.groups, task % g.groups);
@@ -318,8 +345,9 @@ pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
         for first in (piece * part..end).step_by(tile) {
             let last = (first + tile).min(end);
             let n = (last - first) * width;
-            scratch::with(taps * n, |columns| {
-                unfold(g, x, group, (first, last), columns);
+            scratch::with(taps * n + g.split((first, last)), |buffer| {
+                let (columns, split) = buffer.split_at_mut(taps * n);
+                unfold(g, x, group, (first, last), columns, split);
                 matrix::multiply(
                     Window::new(dw, taps),
                     View::new(&dy[group * outputs * plane + first * width..], outputs, n, plane),

@@ -52,8 +52,13 @@ impl CustomOp2 for Op {
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let g = self.geometry(x_layout.dims(), weight_layout.dims())?;
-        let y =
-            convolution::forward(&g, tensors::slice(x, x_layout)?, tensors::slice(weight, weight_layout)?, Edge::Same);
+        let y = convolution::forward(
+            &g,
+            tensors::slice(x, x_layout)?,
+            tensors::slice(weight, weight_layout)?,
+            Edge::Same,
+            None,
+        );
         Ok((CpuStorage::F32(y), (g.outputs, g.batch, g.out_height(), g.out_width()).into()))
     }
 

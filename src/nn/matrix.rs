@@ -75,16 +75,42 @@ impl Window {
         Self { pointer: self.pointer.wrapping_add(offset), length: self.length - offset, ..self }
     }
 
+    /// Writes a contiguous run, which must be the caller's alone while this runs.
+    #[allow(unsafe_code, reason = "the run may hold nothing yet, so that it cannot be a slice")]
+    pub(super) fn write(self, values: &[f32]) {
+        assert!(values.len() <= self.length, "run of {} in {} elements", values.len(), self.length);
+        // SAFETY: in bounds by the assertion; `values` is borrowed, so that it is no part of what is written.
+        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.pointer, values.len()) }
+    }
+
     /// One contiguous run of the window.
     ///
     /// # Safety
-    /// No other thread may touch these elements while the slice lives.
+    /// The elements must have been written, and no other thread may touch them while the slice lives.
     #[allow(unsafe_code, reason = "the caller promises that runs are disjoint")]
     pub(super) unsafe fn slice<'a>(self, length: usize) -> &'a mut [f32] {
         assert!(length <= self.length, "run of {length} in {} elements", self.length);
         // SAFETY: in bounds by the assertion, disjoint by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.pointer, length) }
     }
+}
+
+/// A buffer of rows of `row_stride` elements, `length` in all, that `fill` writes through its window. Zeros first would
+/// be written by one thread while all others wait.
+///
+/// # Safety
+/// `fill` must write every element.
+#[allow(unsafe_code, reason = "the caller promises that all of it is written")]
+pub(super) unsafe fn written(length: usize, row_stride: usize, fill: impl FnOnce(Window)) -> Vec<f32> {
+    let mut buffer: Vec<f32> = Vec::with_capacity(length);
+    if cfg!(test) {
+        // What is left out shows.
+        buffer.spare_capacity_mut().iter_mut().for_each(|value| _ = value.write(f32::NAN));
+    }
+    fill(Window { pointer: buffer.as_mut_ptr(), length, row_stride });
+    // SAFETY: so many were reserved, and written by the caller's promise.
+    unsafe { buffer.set_len(length) };
+    buffer
 }
 
 /// `out = a b`, or `out += a b` where `accumulate`; `out` must be the caller's alone while this runs.
@@ -138,22 +164,26 @@ const PIECES: usize = 8;
 /// `a b` as a new row-major matrix, its pieces computed side by side.
 pub(super) fn product(a: View, b: View) -> Vec<f32> {
     let (m, n) = (a.rows, b.columns);
-    let mut out = vec![0.0; m * n];
-    let window = Window::new(&mut out, n);
-    if m >= n {
-        let step = m.div_ceil(PIECES).next_multiple_of(32);
-        (0..m.div_ceil(step)).into_par_iter().for_each(|piece| {
-            let first = piece * step;
-            multiply(window.at(first * n), a.rows(first, step.min(m - first)), b, false);
-        });
-    } else {
-        let step = n.div_ceil(PIECES).next_multiple_of(KERNEL);
-        (0..n.div_ceil(step)).into_par_iter().for_each(|piece| {
-            let first = piece * step;
-            multiply(window.at(first), a, b.columns(first, step.min(n - first)), false);
-        });
+    let fill = |out: Window| {
+        if m >= n {
+            let step = m.div_ceil(PIECES).next_multiple_of(32);
+            (0..m.div_ceil(step)).into_par_iter().for_each(|piece| {
+                let first = piece * step;
+                multiply(out.at(first * n), a.rows(first, step.min(m - first)), b, false);
+            });
+        } else {
+            let step = n.div_ceil(PIECES).next_multiple_of(KERNEL);
+            (0..n.div_ceil(step)).into_par_iter().for_each(|piece| {
+                let first = piece * step;
+                multiply(out.at(first), a, b.columns(first, step.min(n - first)), false);
+            });
+        }
+    };
+    #[allow(unsafe_code, reason = "see `written`")]
+    // SAFETY: the pieces are all rows, or all columns.
+    unsafe {
+        written(m * n, n, fill)
     }
-    out
 }
 
 #[cfg(test)]

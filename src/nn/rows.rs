@@ -83,6 +83,15 @@ pub(super) fn scale_relu(x: &[f32], y: &mut [f32], scale: f32, shift: f32) {
     }
 }
 
+/// As [`scale_relu`], of a run itself.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn scale_relu_in_place(x: &mut [f32], scale: f32, shift: f32) {
+    for x in x {
+        let v = *x * scale + shift;
+        *x = if v > 0.0 { v } else { 0.0 };
+    }
+}
+
 /// `y = x * scale + shift`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub(super) fn scale_shift(x: &[f32], y: &mut [f32], scale: f32, shift: f32) {

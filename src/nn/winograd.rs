@@ -11,7 +11,8 @@
 
 use super::convolution::{Geometry, PARTS, copy_run, sum_parts};
 use super::matrix::{self, View, Window};
-use super::{rows, scratch};
+use super::rows::{self, Channel};
+use super::scratch;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::marker::PhantomData;
@@ -246,20 +247,15 @@ impl Part {
     }
 
     /// Puts the outputs of a row of tiles, `[2, 2, pitch]`, where they belong in one channel `[batch, height, width]`.
-    fn scatter(&self, row: usize, outputs: &[f32], (height, width): (usize, usize), y: Window) {
-        let pitch = self.pitch();
-        for (line, outputs) in outputs.chunks_exact(2 * pitch).enumerate() {
-            let line = 2 * row + line;
-            if line >= height {
-                continue;
-            }
-            let (even, odd) = outputs.split_at(pitch);
-            let tiles = even.chunks_exact(self.across).zip(odd.chunks_exact(self.across));
-            for (image, (even, odd)) in self.images.clone().zip(tiles) {
-                #[allow(unsafe_code, reason = "the outputs of a part are one task's")]
-                // SAFETY: a task owns the lines of its images, rows and group.
-                let to = unsafe { y.at((image * height + line) * width).slice(width) };
-                let (pairs, last) = to.as_chunks_mut::<2>();
+    /// `room` is for two lines of them.
+    fn scatter(&self, row: usize, outputs: &[f32], (height, width): (usize, usize), y: Window, room: &mut [f32]) {
+        let lines = &mut room[..(height - 2 * row).min(2) * width];
+        for (place, image) in self.images.clone().enumerate() {
+            for (line, outputs) in lines.chunks_exact_mut(width).zip(outputs.chunks_exact(2 * self.pitch())) {
+                let (even, odd) = outputs.split_at(self.pitch());
+                let tiles = place * self.across..(place + 1) * self.across;
+                let (even, odd) = (&even[tiles.clone()], &odd[tiles]);
+                let (pairs, last) = line.as_chunks_mut::<2>();
                 for (to, (even, odd)) in pairs.iter_mut().zip(even.iter().zip(odd)) {
                     *to = [*even, *odd];
                 }
@@ -267,6 +263,7 @@ impl Part {
                     *last = even[self.across - 1];
                 }
             }
+            y.at((image * height + 2 * row) * width).write(lines);
         }
     }
 }
@@ -445,35 +442,43 @@ fn with_inputs(g: &Geometry, x: &[f32], group: usize, part: &Part, work: impl Fn
 }
 
 /// As [`super::convolution::forward`].
-pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32]) -> Vec<f32> {
+pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], norm: Option<&[Channel]>) -> Vec<f32> {
     let (inputs, outputs, kernel) = (g.inputs / g.groups, g.outputs / g.groups, g.kernel);
     let (points, out_plane) = ((kernel + 1) * (kernel + 1), g.out_plane());
     let kernels: Vec<Vec<f32>> =
         w.chunks_exact(outputs * inputs * kernel * kernel).map(|w| kernel_points(w, kernel)).collect();
     let parts = Part::all(g);
-    let mut y = vec![0.0; g.outputs * out_plane];
-    let window = Window::new(&mut y, 0);
-    (0..parts.len() * g.groups).into_par_iter().for_each(|task| {
+    let one = |y: Window, task: usize| {
         let (group, part) = (task % g.groups, &parts[task / g.groups]);
         let (pitch, tiles) = (part.pitch(), part.tiles());
         let (v_apart, m_apart) = (apart(inputs * tiles), apart(outputs * tiles));
-        with_inputs(g, x, group, part, |Workspace { v, m, copied, .. }| {
+        with_inputs(g, x, group, part, |Workspace { v, m, copied, halves }| {
             for point in 0..points {
                 let u = View::new(&kernels[group][point * outputs * inputs..], outputs, inputs, inputs);
                 let v = View::new(&v[point * v_apart..], inputs, tiles, tiles);
                 matrix::multiply(Window::new(&mut m[point * m_apart..], tiles), u, v, false);
             }
             for channel in 0..outputs {
-                let y = window.at((group * outputs + channel) * out_plane);
+                let y = y.at((group * outputs + channel) * out_plane);
                 for (place, row) in part.rows.clone().enumerate() {
-                    let m = &m[channel * tiles + place * pitch..];
-                    self::outputs(kernel, m, m_apart, pitch, &mut copied[..4 * pitch]);
-                    part.scatter(row, &copied[..4 * pitch], (g.out_height(), g.out_width()), y);
+                    let (m, values) = (&m[channel * tiles + place * pitch..], &mut copied[..4 * pitch]);
+                    self::outputs(kernel, m, m_apart, pitch, values);
+                    if let Some(norm) = norm {
+                        let Channel { scale, shift, .. } = norm[group * outputs + channel];
+                        rows::scale_relu_in_place(values, scale, shift);
+                    }
+                    part.scatter(row, values, (g.out_height(), g.out_width()), y, halves);
                 }
             }
         });
-    });
-    y
+    };
+    #[allow(unsafe_code, reason = "see `written`")]
+    // SAFETY: the tiles of all parts and groups are the whole output.
+    unsafe {
+        matrix::written(g.outputs * out_plane, 0, |y| {
+            (0..parts.len() * g.groups).into_par_iter().for_each(|task| one(y, task));
+        })
+    }
 }
 
 /// As [`super::convolution::weight_gradient`].
@@ -584,7 +589,7 @@ mod tests {
                 dx[from] += f64::from(dy[to]) * f64::from(w[tap]);
                 dw[tap] += f64::from(dy[to]) * f64::from(x[from]);
             });
-            assert_close(&format!("{case:?} value"), &forward(&g, &x, &w), &y, 3e-6);
+            assert_close(&format!("{case:?} value"), &forward(&g, &x, &w, None), &y, 3e-6);
             assert_close(&format!("{case:?} input gradient"), &input_gradient(&g, &w, &dy), &dx, 3e-6);
             assert_close(&format!("{case:?} weight gradient"), &weight_gradient(&g, &x, &dy), &dw, 1e-5);
         }
@@ -599,11 +604,11 @@ mod tests {
             let plane = side * side;
             let x = random(1, INPUTS * 37 * plane);
             let w = random(2, OUTPUTS * INPUTS * k * k);
-            let all = forward(&many, &x, &w);
+            let all = forward(&many, &x, &w, None);
             for image in [0, 17, 36] {
                 let alone: Vec<f32> = x.chunks(37 * plane).flat_map(|c| c[image * plane..][..plane].to_vec()).collect();
                 let own: Vec<f32> = all.chunks(37 * plane).flat_map(|c| c[image * plane..][..plane].to_vec()).collect();
-                assert!(forward(&one, &alone, &w) == own, "kernel {k}, image {image}");
+                assert!(forward(&one, &alone, &w, None) == own, "kernel {k}, image {image}");
             }
         }
     }
