@@ -1,6 +1,7 @@
 //! Batch norm's arithmetic, from candle's own operations, and the standardization of the input.
 
-use super::{rows, tensors};
+use super::matrix::{self, Window};
+use super::{rows, scratch, tensors};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -89,6 +90,9 @@ pub fn standardize(x: &Tensor, statistics: &Statistics, eps: f64) -> Result<(Ten
     Ok((y, matches!(statistics, Statistics::Batch).then_some(moments)))
 }
 
+/// Values of a channel that one thread scales at a time.
+const PIECE: usize = 1 << 14;
+
 /// Each channel times its scale plus its shift.
 struct ScaleShift {
     scale: Vec<f32>,
@@ -103,14 +107,21 @@ impl CustomOp1 for ScaleShift {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = tensors::slice(x, layout)?;
         let plane = x.len() / self.scale.len();
-        // Channels are few and large: pieces of them keep all threads busy.
-        let piece = plane.div_ceil(8).max(1);
-        let mut y = vec![0.0; x.len()];
-        for (c, (y, x)) in y.chunks_exact_mut(plane).zip(x.chunks_exact(plane)).enumerate() {
-            y.par_chunks_mut(piece)
-                .zip(x.par_chunks(piece))
-                .for_each(|(y, x)| rows::scale_shift(x, y, self.scale[c], self.shift[c]));
-        }
+        let fill = |y: Window| {
+            for (c, x) in x.chunks_exact(plane).enumerate() {
+                let (scale, shift) = (self.scale[c], self.shift[c]);
+                // Channels are few and large: pieces of them keep all threads busy.
+                x.par_chunks(PIECE).enumerate().for_each(|(piece, x)| {
+                    scratch::with(x.len(), |values| {
+                        rows::scale_shift(x, values, scale, shift);
+                        y.at(c * plane + piece * PIECE).write(values);
+                    });
+                });
+            }
+        };
+        #[allow(unsafe_code, reason = "see `written`")]
+        // SAFETY: the pieces of all channels are the whole of it.
+        let y = unsafe { matrix::written(x.len(), 0, fill) };
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 }

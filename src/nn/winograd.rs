@@ -221,6 +221,13 @@ impl Part {
             }
             out.chunks_exact_mut(pitch).for_each(|tap| tap[used..].fill(0.0));
         }
+        // The tiles whose column `2 * tile + tap - padding` exists, by tap.
+        let exist: Vec<Range<usize>> = (0..taps)
+            .map(|tap| {
+                let low = map.padding.saturating_sub(tap).div_ceil(2).min(self.across);
+                low..(map.width + map.padding).saturating_sub(tap).div_ceil(2).clamp(low, self.across)
+            })
+            .collect();
         let half = (there.len() * map.width).div_ceil(2);
         for (place, image) in self.images.clone().enumerate() {
             let first = (image * map.height + there.start) * map.width;
@@ -231,11 +238,10 @@ impl Part {
                 let out = &mut out[(y + map.padding - begin) * taps * pitch..][..taps * pitch];
                 for (tap, out) in out.chunks_exact_mut(pitch).enumerate() {
                     let out = &mut out[place * self.across..][..self.across];
-                    // Tiles whose column `2 * tile + tap - padding` exists.
-                    let low = map.padding.saturating_sub(tap).div_ceil(2).min(self.across);
-                    let high = (map.width + map.padding).saturating_sub(tap).div_ceil(2).clamp(low, self.across);
-                    out[..low].fill(0.0);
-                    out[high..].fill(0.0);
+                    let Range { start: low, end: high } = exist[tap].clone();
+                    if low > 0 || high < self.across {
+                        out.fill(0.0);
+                    }
                     if low < high {
                         let at = line * map.width + 2 * low + tap - map.padding;
                         let from = if at.is_multiple_of(2) { &even[at / 2..] } else { &odd[at / 2..] };
