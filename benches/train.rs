@@ -42,6 +42,11 @@ const CASES: [(&str, &str, usize, bool); 5] = [
 
 #[allow(clippy::print_stdout, reason = "the figures are the result")]
 fn main() -> Result<()> {
+    #[allow(unsafe_code, reason = "as the program does")]
+    // SAFETY: no other thread runs yet.
+    unsafe {
+        gal_bench::nn::rest_idle_threads();
+    }
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [mode, profile, batch] = arguments.as_slice() {
         println!("{}", measure(mode, &Profile::load(profile)?, batch.parse()?)?);

@@ -8,6 +8,11 @@ use std::process::ExitCode;
 
 #[allow(clippy::print_stderr, reason = "the one place that reports a failure")]
 fn main() -> ExitCode {
+    #[allow(unsafe_code, reason = "the environment may be written to here, and nowhere else")]
+    // SAFETY: no other thread runs yet.
+    unsafe {
+        gal_bench::nn::rest_idle_threads();
+    }
     let cli = cli::Cli::parse();
     match commands::run(&cli.command) {
         Ok(()) => ExitCode::SUCCESS,

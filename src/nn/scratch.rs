@@ -17,16 +17,3 @@ pub(super) fn with<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     BUFFER.set(buffer);
     result
 }
-
-/// Has the process keep what its tensors leave free: glibc gives each large buffer back to the system otherwise, which
-/// hands it out again page by page, zeroed, within the very next operation. A fifth of a step was spent on that.
-pub fn keep_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    #[allow(unsafe_code, reason = "a call into the C library that touches no memory of ours")]
-    // SAFETY: both parameters take any number; a refused one changes nothing.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_MAX, 0);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
-        libc::mallopt(libc::M_TOP_PAD, 64 << 20);
-    }
-}
