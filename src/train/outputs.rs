@@ -1,12 +1,10 @@
 //! The files of a run folder: metrics as JSON lines, predictions as Parquet, the affinity as CSV.
 
 use super::events::{Value, heat_map};
-use super::session::{Losses, Outputs};
+use super::session::Losses;
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::probabilities;
-use candle_core::Tensor;
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -125,27 +123,6 @@ impl Means {
 
     pub(super) fn cln(&self, variant: &str) -> Option<f64> {
         self.cln.get(variant).map(|sum| sum / self.steps as f64)
-    }
-}
-
-/// Shares of right answers on one batch, as far as there are such heads in training.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Accuracy {
-    pub(super) fln: f64,
-    pub(super) cln: BTreeMap<&'static str, f64>,
-}
-
-impl Accuracy {
-    /// That of `outputs` against one-hot `targets` `[40, 2, batch]`.
-    pub(super) fn of(outputs: &Outputs, targets: &Tensor) -> Result<Self> {
-        let yes = targets.narrow(1, 1, 1)?.squeeze(1)?.t()?.flatten_all()?.to_vec1::<f32>()?;
-        let share = |logits: &Tensor| -> Result<f64> {
-            let answers = probabilities(logits)?.flatten_all()?.to_vec1::<f32>()?;
-            let right = answers.iter().zip(&yes).filter(|(p, yes)| (**p > 0.5) == (**yes > 0.5)).count();
-            Ok(right as f64 / yes.len() as f64)
-        };
-        let cln = outputs.cln.iter().map(|(variant, head)| Ok((*variant, share(&head.logits)?)));
-        Ok(Self { fln: share(&outputs.fln)?, cln: cln.collect::<Result<_>>()? })
     }
 }
 

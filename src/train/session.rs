@@ -3,6 +3,7 @@
 
 use super::plan::Plan;
 use super::ranks::Ranks;
+use crate::attribute::COUNT;
 use crate::config::Optimizer;
 use crate::error::{Error, Result};
 use crate::model::{
@@ -11,7 +12,7 @@ use crate::model::{
 };
 use crate::nn::{Group, Momentum, Parameters, keep_memory};
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Named tensors of one part of the state.
@@ -34,6 +35,11 @@ pub struct Session {
     heads: Vec<Head>,
     /// Of the last step.
     outputs: Option<Outputs>,
+    /// How many answers on the batch of the last step were right, by network that was trained, the FLN first; of several
+    /// ranks, the mean of theirs.
+    right: Vec<Tensor>,
+    /// Of how many.
+    answers: usize,
 }
 
 /// What the networks say about a batch, without gradients.
@@ -54,6 +60,13 @@ pub struct Losses {
     pub fln: Option<f64>,
     /// The same of each correlation net, by variant.
     pub cln: BTreeMap<&'static str, f64>,
+}
+
+/// Shares of right answers on the whole batch of a step, as far as there are such heads in training.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Accuracy {
+    pub(super) fln: Option<f64>,
+    pub(super) cln: BTreeMap<&'static str, f64>,
 }
 
 /// What a session says about a batch.
@@ -98,7 +111,7 @@ impl Session {
             let optimizer = optimizer_of_head(&parameters, rate, settings.momentum, plan.weight_decay)?;
             heads.push(Head { variant: *variant, net, parameters, optimizer });
         }
-        Ok(Self { trunk, parameters, optimizer, heads, outputs: None })
+        Ok(Self { trunk, parameters, optimizer, heads, outputs: None, right: Vec::new(), answers: 0 })
     }
 
     /// Gives the backbone its initial weights.
@@ -138,10 +151,11 @@ impl Session {
     ) -> Result<Losses> {
         let out = self.trunk.branches(features, self.pass(), !self.heads.is_empty())?;
         let mut fln = self.optimizer.is_some().then(|| loss(&out.logits, targets)).transpose()?;
-        let refined = self.refine(&out)?;
+        let mut refined = self.refine(&out)?;
         let mut cln =
             refined.iter().map(|refined| loss(&refined.logits, targets)).collect::<candle_core::Result<Vec<_>>>()?;
-        self.outputs = Some(self.said(&out, &refined));
+        let logits = fln.iter().map(|_| &out.logits).chain(refined.iter().map(|refined| &refined.logits));
+        let mut right = logits.map(|logits| right(logits, targets)).collect::<Result<Vec<_>>>()?;
         // The correlation nets' input carries no gradient, so the sum has the gradients of its terms.
         let total = fln
             .iter()
@@ -149,8 +163,12 @@ impl Session {
             .try_fold(None, |sum: Option<Tensor>, term| sum.map_or(Ok(term.clone()), |sum| sum + term).map(Some))?;
         let mut gradients = total.ok_or_else(|| Error::Internal("nothing to train".to_owned()))?.backward()?;
         if ranks.count() > 1 {
-            self.average(ranks, &mut gradients, fln.iter_mut().chain(&mut cln))?;
+            let affinities = refined.iter_mut().map(|refined| &mut refined.affinity);
+            let logged = fln.iter_mut().chain(&mut cln).chain(&mut right).chain(affinities);
+            self.average(ranks, &mut gradients, logged)?;
         }
+        self.outputs = Some(self.said(&out, &refined));
+        (self.right, self.answers) = (right, COUNT * targets.dim(2)?);
         if let Some(optimizer) = &mut self.optimizer {
             optimizer.step(&gradients, rate)?;
         }
@@ -162,16 +180,16 @@ impl Session {
         Ok(Losses { fln: fln.as_ref().map(scalar).transpose()?, cln: named.collect::<Result<_>>()? })
     }
 
-    /// Replaces gradients, running statistics and losses by their means over all ranks, in one exchange. Each rank's running
-    /// statistics begin a step as all others' and are moved by the moments of its share of the batch, so that theirs is
-    /// the mean of those.
+    /// Replaces gradients, running statistics and what is logged by their means over all ranks, in one exchange. Each rank's
+    /// running statistics begin a step as all others' and are moved by the moments of its share of the batch, so that
+    /// theirs is the mean of those.
     fn average<'a>(
         &self,
         ranks: &Ranks,
         gradients: &mut GradStore,
-        losses: impl Iterator<Item = &'a mut Tensor>,
+        logged: impl Iterator<Item = &'a mut Tensor>,
     ) -> Result<()> {
-        let losses: Vec<&mut Tensor> = losses.collect();
+        let logged: Vec<&mut Tensor> = logged.collect();
         let trunk = self.optimizer.iter().flat_map(|_| self.parameters.all());
         let trained: Vec<(String, Var)> =
             trunk.chain(self.heads.iter().flat_map(|head| head.parameters.all())).collect();
@@ -182,7 +200,7 @@ impl Session {
             own.push(gradients.get(variable).ok_or_else(none)?.clone());
         }
         own.extend(running.iter().map(|statistic| statistic.as_detached_tensor()));
-        own.extend(losses.iter().map(|loss| (**loss).clone()));
+        own.extend(logged.iter().map(|value| (**value).clone()));
         let mut means = ranks.mean(&own)?.into_iter();
         for ((_, variable), mean) in trained.iter().zip(&mut means) {
             gradients.insert(variable, mean);
@@ -190,13 +208,24 @@ impl Session {
         for (statistic, mean) in running.into_iter().zip(&mut means) {
             statistic.set(&mean)?;
         }
-        for (loss, mean) in losses.into_iter().zip(means) {
-            *loss = mean;
+        for (value, mean) in logged.into_iter().zip(means) {
+            // It outlives the step, and the memory of all means with it if it were a part of that.
+            *value = mean.copy()?;
         }
         Ok(())
     }
 
-    /// What the networks said about the batch of the last step, before it changed them.
+    /// How often the networks were right about the batch of the last step, before it changed them.
+    pub(super) fn accuracy(&self) -> Result<Accuracy> {
+        let share = |right: &Tensor| -> Result<f64> { Ok(f64::from(right.to_scalar::<f32>()?) / self.answers as f64) };
+        let mut shares = self.right.iter().map(share);
+        let fln = self.optimizer.as_ref().and_then(|_| shares.next()).transpose()?;
+        let cln = self.heads.iter().zip(shares).map(|(head, share)| Ok((head.variant.name, share?)));
+        Ok(Accuracy { fln, cln: cln.collect::<Result<_>>()? })
+    }
+
+    /// What the networks said about the batch of the last step, before it changed them; of several ranks, logits and masks
+    /// of this one's share, and affinities of the whole batch.
     pub fn outputs(&self) -> Option<&Outputs> {
         self.outputs.as_ref()
     }
@@ -337,6 +366,14 @@ impl Session {
     }
 }
 
+/// How many of the answers in `logits` `[40, 2, batch]` are those of the one-hot `targets`, a probability of one half
+/// counting as "no".
+fn right(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    let yes = |probability: &Tensor| probability.gt(0.5);
+    let wanted = targets.narrow(1, 1, 1)?.squeeze(1)?.t()?.contiguous()?;
+    Ok(yes(&probabilities(logits)?)?.eq(&yes(&wanted)?)?.to_dtype(DType::F32)?.sum_all()?)
+}
+
 fn detached(output: &CorrelationOutput) -> CorrelationOutput {
     CorrelationOutput { logits: output.logits.detach(), affinity: output.affinity.detach() }
 }
@@ -374,7 +411,6 @@ fn optimizer_of_head(parameters: &Parameters, rate: f64, momentum: f64, decay: f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribute::COUNT;
     use crate::config::{Profile, RunConfig};
     use crate::progress::Progress;
     use crate::train::plans;
@@ -385,10 +421,29 @@ mod tests {
     const STEPS: usize = 3;
     const IMAGES: usize = 4;
 
-    /// A session's state, and the losses of its steps.
-    type Trained = (BTreeMap<String, Vec<f32>>, Vec<Losses>);
+    #[derive(Default)]
+    struct Trained {
+        /// The session's state.
+        state: BTreeMap<String, Vec<f32>>,
+        /// Of each step.
+        losses: Vec<Losses>,
+        accuracies: Vec<Accuracy>,
+        affinities: Vec<Vec<f32>>,
+        /// Right answers of FLN and CLN to this rank's share of each step.
+        right: Vec<[usize; 2]>,
+    }
 
-    /// The state after some steps and the losses of each, on pictures that are a function of `images(step)`.
+    /// Right answers of FLN and CLN to the last batch.
+    fn right(outputs: &Outputs, targets: &Tensor) -> [usize; 2] {
+        let yes = |pairs: &Tensor| {
+            let pairs = pairs.to_vec3::<f32>().unwrap();
+            pairs.iter().flat_map(|pair| pair[0].iter().zip(&pair[1]).map(|(no, yes)| yes > no)).collect::<Vec<_>>()
+        };
+        [&outputs.fln, &outputs.cln["gal-j"].logits]
+            .map(|logits| yes(logits).iter().zip(yes(targets)).filter(|(said, wanted)| **said == *wanted).count())
+    }
+
+    /// What comes of some steps on pictures that are a function of `images(step)`.
     fn trained(ranks: &Ranks, images: impl Fn(usize) -> f32) -> Trained {
         let mut profile = Profile::load("quick").unwrap();
         profile.network.widths = [4; 5];
@@ -396,7 +451,8 @@ mod tests {
         let mut session =
             Session::new(&profile.network, &plan, &profile.optimizer, 3, Path::Fast, &Device::Cpu).unwrap();
         let side = profile.network.input;
-        let mut losses = Vec::new();
+        let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1().unwrap();
+        let mut trained = Trained::default();
         for step in 0..STEPS {
             let waves = Tensor::arange(0.0_f32, (3 * IMAGES * side * side) as f32, &Device::Cpu).unwrap();
             let pixels = ((waves * f64::from(images(step))).unwrap().sin().unwrap() * 127.0).unwrap();
@@ -406,10 +462,14 @@ mod tests {
             let yes = yes.to_dtype(candle_core::DType::F32).unwrap().reshape((COUNT, IMAGES)).unwrap();
             let targets = Tensor::stack(&[&(1.0 - &yes).unwrap(), &yes], 1).unwrap();
             let features = session.features(&pixels).unwrap();
-            losses.push(session.step_among(ranks, &features, &targets, 0.01).unwrap());
+            trained.losses.push(session.step_among(ranks, &features, &targets, 0.01).unwrap());
+            let outputs = session.outputs().unwrap();
+            trained.accuracies.push(session.accuracy().unwrap());
+            trained.affinities.push(values(&outputs.cln["gal-j"].affinity));
+            trained.right.push(right(outputs, &targets));
         }
-        let values = |tensor: Tensor| tensor.flatten_all().unwrap().to_vec1().unwrap();
-        (session.state().into_iter().map(|(name, tensor)| (name, values(tensor))).collect(), losses)
+        trained.state = session.state().into_iter().map(|(name, tensor)| (name, values(&tensor))).collect();
+        trained
     }
 
     /// As [`trained`] on each of two ranks, which see `images(rank, step)`.
@@ -438,14 +498,42 @@ mod tests {
     fn ranks_that_see_the_same_images_step_as_one_that_sees_them() {
         let alone = trained(&Ranks::alone(), |step| 0.1 + step as f32);
         for rank in by_two(|_, step| 0.1 + step as f32) {
-            assert!(rank == alone);
+            assert!(rank.state == alone.state && rank.losses == alone.losses && rank.accuracies == alone.accuracies);
         }
+    }
+
+    /// Different ones on each rank.
+    fn images(rank: usize, step: usize) -> f32 {
+        0.1 + step as f32 + 0.3 * rank as f32
     }
 
     #[test]
     fn ranks_that_see_different_images_hold_the_same_network_after_every_step() {
-        let [first, second] = by_two(|rank, step| 0.1 + step as f32 + 0.3 * rank as f32);
-        assert!(first == second);
-        assert!(first != trained(&Ranks::alone(), |step| 0.1 + step as f32));
+        let [first, second] = by_two(images);
+        assert!(first.state == second.state && first.losses == second.losses);
+        assert!(first.state != trained(&Ranks::alone(), |step| images(0, step)).state);
+    }
+
+    #[test]
+    fn what_is_logged_is_of_the_shares_of_all_ranks() {
+        let both = by_two(images);
+        // In its first step, each rank's network is that of a run by itself.
+        let alone = [0, 1].map(|rank| trained(&Ranks::alone(), |step| images(rank, step)));
+        let near = |logged: f64, of: [f64; 2]| (logged - f64::midpoint(of[0], of[1])).abs() < 1e-5 * logged.abs();
+        for rank in &both {
+            let (logged, of) = (&rank.losses[0], [0, 1].map(|share| &alone[share].losses[0]));
+            assert!(near(logged.fln.unwrap(), of.map(|losses| losses.fln.unwrap())));
+            assert!(near(logged.cln["gal-j"], of.map(|losses| losses.cln["gal-j"])));
+            for (place, logged) in rank.affinities[0].iter().enumerate() {
+                assert!(near(f64::from(*logged), [0, 1].map(|share| f64::from(alone[share].affinities[0][place]))));
+            }
+            for (step, logged) in rank.accuracies.iter().enumerate() {
+                let share = |head: usize| {
+                    (both[0].right[step][head] + both[1].right[step][head]) as f64 / (2 * COUNT * IMAGES) as f64
+                };
+                assert_eq!((logged.fln, logged.cln["gal-j"]), (Some(share(0)), share(1)));
+            }
+        }
+        assert!(both[0].right != both[1].right);
     }
 }

@@ -8,12 +8,12 @@ use super::divergence;
 use super::events::{self, Value, heat_map};
 use super::features::{Features, pictures};
 use super::outputs::{
-    Accuracy, Masks, Means, NOTABLE, Scores, TrainingLine, ValidationLine, append_line, keep_lines, write_affinity,
+    Masks, Means, NOTABLE, Scores, TrainingLine, ValidationLine, append_line, keep_lines, write_affinity,
 };
 use super::plan::{Plan, plans};
 use super::ranks::{self, Greeting, Meeting, Ranks};
 use super::run::{BEST, METRICS, RESUME, Run, baseline};
-use super::session::Session;
+use super::session::{Accuracy, Session};
 use super::trained::CHECKPOINT;
 use crate::attribute::COUNT;
 use crate::config::{Profile, RunConfig, RunSummary};
@@ -358,6 +358,7 @@ impl<'a> Trainer<'a> {
                 },
             )?,
         }
+        self.ranks.gather()?;
         course.bar.finish();
         let waiting = share(course.waited, course.stepped);
         if waiting >= NOTABLE {
@@ -395,8 +396,7 @@ impl<'a> Trainer<'a> {
         course.means.add(&losses);
         let done = step + 1;
         if done.is_multiple_of(profile.log_every) || done == self.steps {
-            let outputs = self.session.outputs();
-            let accuracy = outputs.map(|outputs| Accuracy::of(outputs, targets)).transpose()?.unwrap_or_default();
+            let accuracy = self.session.accuracy()?;
             let elapsed = course.since.elapsed();
             course.bar.message(self.log(done, rate, &course.means, elapsed, &accuracy)?);
             course.waited += course.means.waited();
@@ -447,7 +447,7 @@ impl<'a> Trainer<'a> {
                 lr,
                 loss_fln: means.fln(),
                 loss_cln: means.cln(run.variant.name),
-                training_accuracy_fln: means.fln().map(|_| accuracy.fln),
+                training_accuracy_fln: accuracy.fln,
                 training_accuracy_cln: accuracy.cln.get(run.variant.name).copied(),
                 images_per_second,
                 waiting,

@@ -5,9 +5,11 @@ use crate::train::{TINY, Workplace, result};
 use assert_cmd::cargo::cargo_bin;
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// An address that nobody listens at.
 pub(crate) fn address() -> String {
@@ -54,6 +56,11 @@ fn sentence(child: Child) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{text}");
     text.lines().last().unwrap().to_owned()
+}
+
+/// What a rank says as it goes.
+fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+    BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap)
 }
 
 fn folder(place: &Workplace, runs: &str, variant: &str) -> PathBuf {
@@ -106,6 +113,19 @@ fn gal_c_with_two_ranks_is_that_of_one_but_for_rounding() {
 
     together(&place, "two", "gal-c");
     place.train("one", &[crate::train::named("gal-c")]);
+    let logged = |runs: &str| -> Vec<(f64, f64)> {
+        let lines = std::fs::read_to_string(folder(&place, runs, "gal-c").join("metrics.jsonl")).unwrap();
+        let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter_map(|line| Some((line["loss_cln"].as_f64()?, line["training_accuracy_cln"].as_f64()?))).collect()
+    };
+    let (one, two) = (logged("one"), logged("two"));
+    assert_eq!((one.len(), two.len()), (10, 10));
+    for (one, two) in one.iter().zip(&two) {
+        assert!((one.0 - two.0).abs() < 1e-4 * one.0, "{one:?} {two:?}");
+        // But for an answer whose probability is one half.
+        assert!((one.1 - two.1).abs() < 1.5 / 320.0, "{one:?} {two:?}");
+    }
+
     let [one, two] = ["one", "two"].map(|runs| network(&folder(&place, runs, "gal-c")));
     let baseline = network(&to);
     for (name, one) in &one {
@@ -186,5 +206,73 @@ fn a_batch_that_cannot_be_shared_out_is_refused_before_anyone_is_met() {
     {
         let said = sentence(rank(&place, &[("--rank", "0"), ("--ranks", ranks), ("--meet", "nowhere:1")]));
         assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn a_run_that_diverges_in_its_last_step_ends_in_a_sentence_on_all_ranks() {
+    let place = Workplace::with(&TINY.replace("steps = 40", "steps = 1").replace("initial = 0.01", "initial = 1e300"));
+    let said = start(&place, "runs", "gal-j").map(sentence);
+    assert!(said[0].contains("training diverged: at step 0"), "{said:?}");
+    assert!(said[1].contains("rank 0 stopped: training diverged: at step 0"), "{said:?}");
+}
+
+/// Calls at `address`, twice, and with the first call says a greeting byte by byte; whether the other side hung up before it had
+/// done.
+fn stranger(address: &str) -> bool {
+    let pause = || std::thread::sleep(Duration::from_millis(10));
+    let called = (0..1000).find_map(|_| TcpStream::connect(address).map_err(|_| pause()).ok());
+    let mut first = called.expect("somebody listens");
+    drop(TcpStream::connect(address));
+    let _ = first.write_all(&[b'd', 0, 0, 8, 0, 0, 0, 0, 0]);
+    (0..3000).any(|_| {
+        pause();
+        first.write_all(b" ").is_err()
+    })
+}
+
+#[test]
+fn a_stranger_who_does_not_stop_talking_holds_up_nobody() {
+    let place = Workplace::new();
+    let meet = address();
+    std::thread::scope(|scope| {
+        let alone = rank(&place, &[("--rank", "0"), ("--meet", &meet), ("--patience", "2")]);
+        let stranger = scope.spawn(|| stranger(&meet));
+        assert!(sentence(alone).contains("rank 1 did not come to"));
+        assert!(stranger.join().unwrap());
+    });
+    std::thread::scope(|scope| {
+        let mut first = rank(&place, &[("--rank", "0"), ("--meet", &meet)]);
+        let stranger = scope.spawn(|| stranger(&meet));
+        let mut said = lines(&mut first);
+        assert!(said.any(|line| line.contains("somebody called who is not a rank")));
+        let second = rank(&place, &[("--rank", "1"), ("--meet", &meet), ("--runs", "runs-1")]);
+        let said: Vec<String> = said.collect();
+        assert!(first.wait().unwrap().success(), "{said:?}");
+        assert!(second.wait_with_output().unwrap().status.success());
+        assert!(stranger.join().unwrap());
+    });
+}
+
+#[test]
+fn a_rank_that_is_killed_before_all_are_there_may_be_started_again() {
+    let place = Workplace::new();
+    let meet = address();
+    let another = |number: &str| {
+        let runs = format!("runs-{number}");
+        rank(&place, &[("--rank", number), ("--ranks", "4"), ("--meet", &meet), ("--runs", &runs)])
+    };
+    let mut first = another("0");
+    let mut said = lines(&mut first);
+    let mut killed = another("1");
+    assert!(said.any(|line| line == "rank 1 has come"));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let others = ["1", "2", "3"].map(another);
+    let said: Vec<String> = said.collect();
+    assert!(first.wait().unwrap().success(), "{said:?}");
+    for child in others {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }

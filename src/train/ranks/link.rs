@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
 const DATA: u8 = b'd';
 /// The sender ends; the payload says why.
@@ -33,12 +33,16 @@ impl Link {
             ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => {
                 self.receive().err().unwrap_or_else(|| self.lost(&error))
             }
-            _ => self.lost(&error),
+            _ => {
+                // Whatever followed a frame that was cut short would be taken for its rest.
+                let _ = self.stream.shutdown(Shutdown::Both);
+                self.lost(&error)
+            }
         })
     }
 
     pub(super) fn receive(&self) -> Result<Vec<u8>> {
-        match read(&self.stream, u64::MAX).map_err(|error| self.lost(&error))? {
+        match read(&self.stream).map_err(|error| self.lost(&error))? {
             (DATA, payload) => Ok(payload),
             (_, reason) => {
                 Err(Error::Request(format!("rank {} stopped: {}", self.peer, String::from_utf8_lossy(&reason))))
@@ -82,11 +86,49 @@ impl Link {
     }
 }
 
-/// The first frame of whoever calls, if it is one of data and not longer than `limit` bytes.
-pub(super) fn first_frame(stream: &TcpStream, patience: Duration, limit: u64) -> Option<Vec<u8>> {
-    stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(patience))).ok()?;
-    read(stream, limit).ok().filter(|(kind, _)| *kind == DATA).map(|(_, payload)| payload)
+/// Somebody who calls, and what he has said so far: a rank, or a stranger, for whom nobody waits.
+#[derive(Debug)]
+pub(super) struct Call {
+    stream: TcpStream,
+    heard: Vec<u8>,
+    until: Instant,
 }
+
+impl Call {
+    /// His first frame must be there after `patience`.
+    pub(super) fn new(stream: TcpStream, patience: Duration) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self { stream, heard: Vec::new(), until: Instant::now() + patience })
+    }
+
+    /// His first frame, without waiting for it: none if it is not there yet, an error if it is none of data, longer than
+    /// `limit` bytes, or too late.
+    pub(super) fn hear(&mut self, limit: usize) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            let whole = match self.heard.first_chunk() {
+                Some(header) => HEADER + length(*header, &[DATA], limit as u64)? as usize,
+                None => HEADER,
+            };
+            let missing = whole - self.heard.len();
+            if missing == 0 {
+                return Ok(Some(self.heard.split_off(HEADER)));
+            }
+            match (&self.stream).take(missing as u64).read_to_end(&mut self.heard) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < self.until => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+}
+
+/// Bytes of a frame before its payload: kind and length.
+const HEADER: usize = 9;
 
 fn write(mut stream: &TcpStream, kind: u8, payload: &[u8]) -> io::Result<()> {
     let mut header = vec![kind];
@@ -95,18 +137,23 @@ fn write(mut stream: &TcpStream, kind: u8, payload: &[u8]) -> io::Result<()> {
     stream.write_all(payload)
 }
 
-fn read(mut stream: &TcpStream, limit: u64) -> io::Result<(u8, Vec<u8>)> {
-    let (mut kind, mut length) = ([0], [0; 8]);
-    stream.read_exact(&mut kind)?;
-    stream.read_exact(&mut length)?;
-    let length = u64::from_le_bytes(length);
-    if ![DATA, STOP].contains(&kind[0]) || length > limit {
-        return Err(io::Error::new(ErrorKind::InvalidData, "it does not speak as a rank does"));
-    }
+fn read(mut stream: &TcpStream) -> io::Result<(u8, Vec<u8>)> {
+    let mut header = [0; HEADER];
+    stream.read_exact(&mut header)?;
+    let length = length(header, &[DATA, STOP], u64::MAX)?;
     // Grows with what arrives: a length that is no length must not ask for memory.
     let mut payload = Vec::new();
     stream.take(length).read_to_end(&mut payload)?;
-    if payload.len() as u64 == length { Ok((kind[0], payload)) } else { Err(ErrorKind::UnexpectedEof.into()) }
+    if payload.len() as u64 == length { Ok((header[0], payload)) } else { Err(ErrorKind::UnexpectedEof.into()) }
+}
+
+/// The length of a frame's payload, at most `limit`, from its header, which must be of one of `kinds`.
+fn length([kind, length @ ..]: [u8; HEADER], kinds: &[u8], limit: u64) -> io::Result<u64> {
+    let length = u64::from_le_bytes(length);
+    if kinds.contains(&kind) && length <= limit {
+        return Ok(length);
+    }
+    Err(io::Error::new(ErrorKind::InvalidData, "it does not speak as a rank does"))
 }
 
 #[cfg(test)]
@@ -134,6 +181,54 @@ mod tests {
         drop(there);
         let lost = here.check().unwrap_err();
         assert!(lost.to_string().contains("rank 1 was lost (its process ended)"), "{lost}");
+    }
+
+    #[test]
+    fn nothing_follows_a_frame_that_was_cut_short() {
+        let (here, there) = pair(Duration::from_secs(1));
+        let frame = vec![0; 1 << 26];
+        assert!(here.send(&frame).unwrap_err().to_string().contains("rank 1 was lost (nothing came from it for 1 s"));
+        std::thread::scope(|scope| {
+            let heard = scope.spawn(move || {
+                let mut heard = Vec::new();
+                (&there.stream).read_to_end(&mut heard).map(|_| heard)
+            });
+            here.stop("the disk is full");
+            drop(here);
+            let heard = heard.join().unwrap().unwrap();
+            assert!(heard.len() < frame.len() && heard[HEADER..].iter().all(|byte| *byte == 0));
+        });
+    }
+
+    #[test]
+    fn a_caller_is_heard_as_far_as_he_has_come_and_only_as_long_as_he_may() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let call = |patience| {
+            let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            (Call::new(listener.accept().unwrap().0, patience).unwrap(), there)
+        };
+        let heard = |call: &mut Call| loop {
+            match call.hear(4) {
+                Ok(None) => std::thread::yield_now(),
+                other => break other.map(Option::unwrap).map_err(|error| error.kind()),
+            }
+        };
+        let (mut rank, there) = call(Duration::from_mins(1));
+        (&there).write_all(&[DATA, 3, 0]).unwrap();
+        assert!(rank.hear(4).unwrap().is_none());
+        (&there).write_all(b"\0\0\0\0\0\0abcd").unwrap();
+        assert_eq!(heard(&mut rank).unwrap(), b"abc");
+
+        for frame in [&b"d\x05\0\0\0\0\0\0\0"[..], &[DATA, 255, 255, 255, 255, 255, 255, 255, 255], b"GET / HTTP/1.1"] {
+            let (mut stranger, there) = call(Duration::from_mins(1));
+            (&there).write_all(frame).unwrap();
+            assert_eq!(heard(&mut stranger), Err(ErrorKind::InvalidData));
+        }
+        let (mut hasty, there) = call(Duration::from_mins(1));
+        drop(there);
+        assert_eq!(heard(&mut hasty), Err(ErrorKind::UnexpectedEof));
+        let (mut silent, _there) = call(Duration::from_millis(20));
+        assert_eq!(heard(&mut silent), Err(ErrorKind::WouldBlock));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How the ranks find each other, and what they must agree on before they start.
 
-use super::link::{Link, first_frame};
+use super::link::{Call, Link};
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -10,10 +10,12 @@ use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// How long a caller has to say who it is: rank 0 hears nobody else in the meantime.
+/// How long a caller has to say who it is.
 const INTRODUCTION: Duration = Duration::from_secs(10);
 /// The most bytes of a greeting.
-const GREETING: u64 = 1 << 20;
+const GREETING: usize = 1 << 20;
+/// The most callers that are let in before one is heard.
+const CALLS: usize = 64;
 /// Between two looks for a rank that is not there yet.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -70,49 +72,51 @@ impl Meeting {
         progress.say(format!("waiting for {} more ranks at {}", self.ranks - 1, self.address));
         let until = Instant::now() + self.patience;
         let mut links: Vec<Option<Link>> = (1..self.ranks).map(|_| None).collect();
-        let mut nccl = greeting.nccl;
+        let mut nccl = vec![greeting.nccl; self.ranks];
+        let mut calls = Vec::new();
         while let Some(missing) = links.iter().position(Option::is_none) {
-            let stream = match listener.accept() {
-                Ok((stream, _)) => stream,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if Instant::now() >= until {
-                        let error = Error::Request(format!(
-                            "rank {} did not come to {} within {} s: start all ranks, or give them longer with --patience",
-                            missing + 1,
-                            self.address,
-                            self.patience.as_secs()
-                        ));
-                        return Err(sent_home(&links, error));
-                    }
-                    std::thread::sleep(PAUSE);
-                    continue;
-                }
-                Err(error) => return Err(cannot(error)),
-            };
-            let heard = first_frame(&stream, INTRODUCTION, GREETING).and_then(|text| Caller::read(&text));
-            let Some(caller) = heard else {
-                progress.say("somebody called who is not a rank of this program");
-                continue;
-            };
-            let rank = caller.rank;
-            let link = Link::new(rank, stream, self.patience).map_err(cannot)?;
-            let difference = greeting.difference(&caller).or_else(|| match links.get(rank.wrapping_sub(1)) {
-                Some(None) => None,
-                Some(Some(_)) => Some("there is such a rank already".to_owned()),
-                None => Some(format!("the other ranks are 1 to {}", self.ranks - 1)),
-            });
-            if let Some(difference) = difference {
+            if Instant::now() >= until {
                 let error = Error::Request(format!(
-                    "rank {rank} does not fit rank 0 ({difference}): start all ranks with the same program, data and \
-                     options, each with a --rank of its own"
+                    "rank {} did not come to {} within {} s: start all ranks, or give them longer with --patience",
+                    missing + 1,
+                    self.address,
+                    self.patience.as_secs()
                 ));
-                links.push(Some(link));
                 return Err(sent_home(&links, error));
             }
-            nccl &= caller.greeting.is_some_and(|greeting| greeting.nccl);
-            links[rank - 1] = Some(link);
+            // A rank that was killed may be started again.
+            for (place, link) in links.iter_mut().enumerate() {
+                if link.take_if(|link| link.check().is_err()).is_some() {
+                    progress.say(format!("rank {} is gone again", place + 1));
+                }
+            }
+            // Whoever cannot be accepted has hung up, or finds room later.
+            for stream in listener.incoming().take(CALLS).map_while(io::Result::ok) {
+                calls.extend(Call::new(stream, INTRODUCTION));
+            }
+            for (caller, stream) in heard(&mut calls, progress) {
+                let rank = caller.rank;
+                let link = Link::new(rank, stream, self.patience).map_err(cannot)?;
+                let difference = greeting.difference(&caller).or_else(|| match links.get(rank.wrapping_sub(1)) {
+                    Some(None) => None,
+                    Some(Some(_)) => Some("there is such a rank already".to_owned()),
+                    None => Some(format!("the other ranks are 1 to {}", self.ranks - 1)),
+                });
+                if let Some(difference) = difference {
+                    let error = Error::Request(format!(
+                        "rank {rank} does not fit rank 0 ({difference}): start all ranks with the same program, data and \
+                         options, each with a --rank of its own"
+                    ));
+                    links.push(Some(link));
+                    return Err(sent_home(&links, error));
+                }
+                progress.say(format!("rank {rank} has come"));
+                nccl[rank] = caller.greeting.is_some_and(|greeting| greeting.nccl);
+                links[rank - 1] = Some(link);
+            }
+            std::thread::sleep(PAUSE);
         }
-        Ok((links.into_iter().flatten().collect(), nccl))
+        Ok((links.into_iter().flatten().collect(), !nccl.contains(&false)))
     }
 
     /// Finds rank 0 and introduces this rank to it.
@@ -153,6 +157,22 @@ impl Meeting {
         }
         Err(failure)
     }
+}
+
+/// Takes out those who have said who they are, and whoever is not a rank.
+fn heard(calls: &mut Vec<Call>, progress: &Progress) -> Vec<(Caller, TcpStream)> {
+    let mut heard = Vec::new();
+    for mut call in std::mem::take(calls) {
+        let greeting = call.hear(GREETING);
+        if let Ok(None) = greeting {
+            calls.push(call);
+        } else if let Some(caller) = greeting.ok().flatten().and_then(|text| Caller::read(&text)) {
+            heard.push((caller, call.into_stream()));
+        } else {
+            progress.say("somebody called who is not a rank of this program");
+        }
+    }
+    heard
 }
 
 /// Ends the meeting for those who came.

@@ -1,7 +1,7 @@
 //! Data-parallel training by several processes, the ranks, each with a device and a share of every batch, as PyTorch's
 //! `DistributedDataParallel` does it: all begin with rank 0's state, and before a step is taken, gradients are averaged over
-//! the ranks. Here the running statistics of batch norm and the losses are averaged with them, so that all ranks hold the
-//! same network after every step. Rank 0 alone validates, writes and tests.
+//! the ranks. Here the running statistics of batch norm, and what is logged, are averaged with them, so that all ranks hold
+//! the same network after every step. Rank 0 alone validates, writes and tests.
 //!
 //! The ranks meet over TCP with rank 0 in the middle, where sums are formed in the order of the ranks; where NCCL reaches
 //! all their devices, it forms the sums.
@@ -46,13 +46,24 @@ impl Ranks {
         } else {
             ranks.links.push(meeting.join(greeting, progress)?);
         }
-        let name = ranks.handed_out(|| if nccl { nccl::name() } else { Ok(Vec::new()) })?;
-        if !name.is_empty() {
-            ranks.group = Some(nccl::Group::join(device, &name, (rank, count), meeting.patience)?);
-        }
+        ranks.group = ranks.group(nccl, device, meeting).inspect_err(|error| ranks.stop(error))?;
         let by = if ranks.group.is_some() { "NCCL" } else { "TCP" };
         progress.say(format!("all {count} ranks are there, and add up by {by}"));
         Ok(ranks)
+    }
+
+    /// The devices of all ranks, where rank 0 knows that NCCL reaches them.
+    fn group(&self, nccl: bool, device: &Device, meeting: &Meeting) -> Result<Option<nccl::Group>> {
+        let name = self.handed_out(|| if nccl { nccl::name() } else { Ok(Vec::new()) })?;
+        if name.is_empty() {
+            return Ok(None);
+        }
+        nccl::Group::join(device, name, (self.rank, self.count), meeting.patience, || self.check()).map(Some)
+    }
+
+    /// An error if another rank is known to be lost.
+    fn check(&self) -> Result<()> {
+        self.links.iter().try_for_each(Link::check)
     }
 
     pub(super) fn count(&self) -> usize {
@@ -81,10 +92,10 @@ impl Ranks {
             tensors.iter().map(|tensor| tensor.detach().flatten_all()).collect::<candle_core::Result<Vec<_>>>()?;
         let flat = Tensor::cat(&flat, 0)?;
         let sum = if let Some(group) = &self.group {
-            group.add_up(&flat, || self.links.iter().try_for_each(Link::check))?;
+            group.add_up(&flat, || self.check())?;
             flat
         } else {
-            Tensor::new(self.sum(flat.to_vec1()?)?, flat.device())?
+            Tensor::from_vec(self.sum(flat.to_vec1()?)?, flat.shape(), flat.device())?
         };
         let mean = (sum / self.count as f64)?;
         let mut first = 0;
@@ -96,15 +107,21 @@ impl Ranks {
         own.collect()
     }
 
+    /// Waits until all ranks have come as far as this one. One that ends before the others have their last sum may take a
+    /// part of it along.
+    pub(super) fn gather(&self) -> Result<()> {
+        self.sum(Vec::new()).map(drop)
+    }
+
     /// The sum of all ranks' values, added in the order of the ranks.
     fn sum(&self, mut values: Vec<f32>) -> Result<Vec<f32>> {
         if !self.leads() {
             self.links[0].send(&bytes(&values))?;
-            return floats(&self.links[0].receive()?, values.len());
+            merge(&mut values, &self.links[0].receive()?, |_, sum| sum)?;
+            return Ok(values);
         }
         for link in &self.links {
-            let theirs = floats(&link.receive()?, values.len())?;
-            values.iter_mut().zip(theirs).for_each(|(sum, value)| *sum += value);
+            merge(&mut values, &link.receive()?, |sum, value| sum + value)?;
         }
         let sum = bytes(&values);
         self.links.iter().try_for_each(|link| link.send(&sum))?;
@@ -124,9 +141,12 @@ fn bytes(values: &[f32]) -> Vec<u8> {
     bytes
 }
 
-fn floats(bytes: &[u8], count: usize) -> Result<Vec<f32>> {
-    if bytes.len() != 4 * count {
-        return Err(Error::Internal(format!("ranks add up {count} values, found {} bytes", bytes.len())));
+/// Makes each value of it and the one that came for it.
+fn merge(values: &mut [f32], bytes: &[u8], make: impl Fn(f32, f32) -> f32) -> Result<()> {
+    if bytes.len() != 4 * values.len() {
+        return Err(Error::Internal(format!("ranks add up {} values, found {} bytes", values.len(), bytes.len())));
     }
-    Ok(bytes.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value)).collect())
+    let theirs = bytes.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value));
+    values.iter_mut().zip(theirs).for_each(|(value, theirs)| *value = make(*value, theirs));
+    Ok(())
 }
