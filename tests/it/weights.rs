@@ -309,13 +309,14 @@ fn no_file_takes_up_much_more_memory_than_its_size() {
     refused("named.caffemodel", &named, "more numbers than the file has bytes");
 
     // One array or tensor under many names.
+    let zeros = vec![0; 4 << 15];
     let array = [
         b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85C\x01btR(K\x01M\x00\x80\x85cnumpy\ndtype\n",
         &*text("f4"),
         b"\x89\x88\x87R(K\x03",
         &text("<"),
         b"NNNtb\x89B\0\0\x02\0",
-        &[0; 4 << 15],
+        &*zeros,
         b"tb",
     ]
     .concat();
@@ -326,7 +327,7 @@ fn no_file_takes_up_much_more_memory_than_its_size() {
     let id = [b"(", &*text("storage"), b"ctorch\nFloatStorage\n", &text("0"), &text("cpu"), b"M\x00\x80tQ"].concat();
     let tensor = [b"ctorch._utils\n_rebuild_tensor_v2\n(", &*id, b"K\x00M\x00\x80\x85K\x01\x85\x89NtR"].concat();
     let state = pickled(&[&named(&tensor)]);
-    let archive = zip(&[("x/data.pkl", &state), ("x/data/0", &[0; 4 << 15])]);
+    let archive = zip(&[("x/data.pkl", &state), ("x/data/0", &*zeros)]);
     refused("again.pth", &archive, "repeats too many of its numbers");
 
     // One text encoded again and again, one call's arguments shared by many, and plainly too many values.

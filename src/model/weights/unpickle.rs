@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 const CUT: &str = "it ends in the middle of a pickle";
-/// The most operations of a pickle, which takes up some tens of bytes for each; a network of 50 layers needs 10,000.
+/// The most operations of a pickle, which takes up some tens of bytes for each; a network of 50 layers needs 11,000.
 const OPERATIONS: usize = 1 << 20;
 
 /// The bytes yet to be read.
