@@ -8,6 +8,7 @@ use gal_bench::model::{Architecture, BackboneName, Imported, Pass, Path, Start, 
 use gal_bench::nn::Parameters;
 use rand::RngExt;
 use std::collections::HashMap;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -133,7 +134,7 @@ fn the_converters_layers_of_any_pickle_give_caffes_features() {
 
 #[test]
 fn files_of_before_pytorch_1_6_hold_what_later_ones_hold() {
-    for (name, forms) in [("alexnet", &["legacy", "oldest"][..]), ("resnet18", &["legacy"])] {
+    for (name, forms) in [("alexnet", &["legacy", "oldest", "python2"][..]), ("resnet18", &["legacy"])] {
         let expected = import(&file(&format!("{name}.pth")), None).unwrap();
         for form in forms {
             let imported = import(&file(&format!("{name}-{form}.pth")), None).unwrap();
@@ -177,6 +178,9 @@ fn files_that_cannot_be_imported_are_refused_in_a_sentence() {
         }
     }
     assert!(refused("x.pth", b"text", &[]).contains("neither a zip file nor of torch.save's older form"));
+    let mut flipped = std::fs::read(file("alexnet.pth")).unwrap();
+    flipped[6_000] ^= 1;
+    assert!(refused("x.pth", &flipped, &[]).contains("Invalid checksum"));
     assert!(refused("x.onnx", b"text", &[]).contains("no known format"));
     assert!(refused("x.caffemodel", b"", &[]).contains("no layer with weights"));
     assert!(refused("x.pth", &torch, &["--backbone", "resnet50"]).contains("weights of resnet18, not of resnet50"));
@@ -197,6 +201,143 @@ fn a_pickle_may_ask_for_nothing_but_arrays() {
     assert!(refused("x.npy", &replaced(b"conv1", b"first"), &[]).contains("holds no network that is known"));
 }
 
+/// A pickle of these operations.
+fn pickled(parts: &[&[u8]]) -> Vec<u8> {
+    [b"\x80\x02", &*parts.concat(), b"."].concat()
+}
+
+/// A text of a pickle.
+fn text(content: &str) -> Vec<u8> {
+    [b"X", &(content.len() as u32).to_le_bytes()[..], content.as_bytes()].concat()
+}
+
+#[test]
+fn a_sentence_holds_one_line_of_what_a_file_says() {
+    for name in ["two\nlines", &"very long ".repeat(50)] {
+        let layer = pickled(&[b"}", &text(name), b"Ns"]);
+        let told = refused("x.npy", &layer, &[]);
+        assert!(told.contains("is no dictionary of arrays") && told.len() < 300, "{told}");
+        let asked = pickled(&[&text("os"), &text(name), b"\x93"]);
+        let told = refused("x.npy", &asked, &[]);
+        assert!(told.contains("which arrays of numbers do not need") && told.len() < 300, "{told}");
+    }
+}
+
+#[test]
+fn what_is_no_state_dictionary_is_named() {
+    let zip = |pickle: &[u8]| zip(&[("x/data.pkl", pickle)]);
+    let module = zip(&pickled(&[b"ctorch.nn.modules.conv\nConv2d\n)R"]));
+    assert!(refused("x.pth", &module, &[]).contains("holds a whole module: a state_dict is expected"));
+    let checkpoint = zip(&pickled(&[b"}", &text("state_dict"), b"}", &text("w"), b"Nss"]));
+    let told = refused("x.pth", &checkpoint, &[]);
+    assert!(told.contains("no tensors but a dictionary `state_dict`"), "{told}");
+}
+
+#[test]
+fn numbers_with_the_highest_byte_first_are_refused() {
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(file("alexnet.pth")).unwrap()).unwrap();
+    let mut entries = Vec::new();
+    for place in 0..archive.len() {
+        let mut entry = archive.by_index(place).unwrap();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        entries.push((entry.name().unwrap().into_owned(), content));
+    }
+    let written = |entries: &[(String, Vec<u8>)]| {
+        zip(&entries.iter().map(|(name, content)| (&**name, &**content)).collect::<Vec<_>>())
+    };
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("same.pth"), written(&entries)).unwrap();
+    import(&place.path().join("same.pth"), None).unwrap();
+    let order = entries.iter_mut().find(|(name, _)| name.ends_with("/byteorder")).unwrap();
+    assert_eq!(order.1, b"little");
+    order.1 = b"big".to_vec();
+    assert!(refused("x.pth", &written(&entries), &[]).contains("not stored with the lowest byte first"));
+}
+
+/// A zip file of these entries.
+fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in entries {
+        let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        writer.start_file(*name, stored).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// A field of a Protocol Buffers message.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = if number < 16 { vec![number << 3 | 2] } else { vec![(number << 3 | 2) | 0x80, number >> 4] };
+    let mut length = content.len();
+    while length > 0x7f {
+        bytes.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    [&*bytes, content].concat()
+}
+
+/// Small files that ask for more memory than there is, were they taken at their word.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_file_takes_up_much_more_memory_than_its_size() {
+    let refused = |name: &str, bytes: &[u8], sentence: &str| {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join(name), bytes).unwrap();
+        let output = Command::new("sh")
+            .current_dir(place.path())
+            .args(["-c", "ulimit -v 2000000; exec \"$@\"", "sh", cargo_bin!("gal-bench").to_str().unwrap()])
+            .args(["weights", "import", name, "--output", "out.safetensors"])
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && told.contains(sentence), "{name}: {told}");
+    };
+    // Two convolutions as wide as their own values: the weights between them would be the square of that.
+    let width = 1 << 16;
+    let blob = |shape: &[u8], values: usize| [field(7, &field(1, shape)), field(5, &vec![0; 4 * values])].concat();
+    let wide = |shape: &[u8], values: usize| -> Vec<u8> {
+        let layer = |k| field(100, &[field(1, format!("conv{k}").as_bytes()), field(7, &blob(shape, values))].concat());
+        (1..=5).flat_map(layer).collect()
+    };
+    refused("wide.caffemodel", &wide(&[0x80, 0x80, 4], width), "has nothing for conv1.bias of alexnet-cvgj");
+    refused("empty.caffemodel", &wide(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x20, 0], 0), "has no numbers for conv1.weight");
+    // Blobs without numbers, each to be called after its layer.
+    let blobs = field(7, &field(7, &field(1, &[0]))).repeat(1 << 16);
+    let named = field(100, &[field(1, &vec![b'a'; 1 << 20]), blobs].concat());
+    refused("named.caffemodel", &named, "more numbers than the file has bytes");
+
+    // One array or tensor under many names.
+    let zeros = vec![0; 4 << 15];
+    let array = [
+        b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85C\x01btR(K\x01M\x00\x80\x85cnumpy\ndtype\n",
+        &*text("f4"),
+        b"\x89\x88\x87R(K\x03",
+        &text("<"),
+        b"NNNtb\x89B\0\0\x02\0",
+        &*zeros,
+        b"tb",
+    ]
+    .concat();
+    let keys: Vec<u8> = (0..50_000).flat_map(|key| [&*text(&key.to_string()), b"h\x00"].concat()).collect();
+    let named = |value: &[u8]| [b"}(", &*text("first"), value, b"q\x00", &keys, b"u"].concat();
+    let layers = pickled(&[b"}", &text("layer"), &named(&array), b"s"]);
+    refused("again.npy", &layers, "more numbers than the file has bytes");
+    let id = [b"(", &*text("storage"), b"ctorch\nFloatStorage\n", &text("0"), &text("cpu"), b"M\x00\x80tQ"].concat();
+    let tensor = [b"ctorch._utils\n_rebuild_tensor_v2\n(", &*id, b"K\x00M\x00\x80\x85K\x01\x85\x89NtR"].concat();
+    let state = pickled(&[&named(&tensor)]);
+    let archive = zip(&[("x/data.pkl", &state), ("x/data/0", &*zeros)]);
+    refused("again.pth", &archive, "repeats too many of its numbers");
+
+    // One text encoded again and again, one call's arguments shared by many, and plainly too many values.
+    let encode = [b"c_codecs\nencode\nq\x00", &*text(&"a".repeat(1 << 20)), &text("latin1"), b"\x86q\x01"].concat();
+    refused("encoded.npy", &pickled(&[&encode, &b"h\x00h\x01R".repeat(1 << 16)]), "encodes one text again and again");
+    let shared = [b"cnumpy\ndtype\nq\x00(N", &*b"h\x00".repeat(1 << 18), b"tq\x01"].concat();
+    refused("shared.npy", &pickled(&[&shared, &b"h\x00h\x01R".repeat(1 << 14)]), "something else than one dictionary");
+    refused("values.npy", &vec![b'N'; 1 << 25], "more than 1048576 operations");
+}
+
 /// Whatever a damaged file holds, importing it ends in weights or in a sentence.
 #[test]
 fn no_damage_to_a_file_stops_the_program() {
@@ -212,6 +353,7 @@ fn no_damage_to_a_file_stops_the_program() {
         "alexnet.pth",
         "alexnet-legacy.pth",
         "alexnet-oldest.pth",
+        "alexnet-python2.pth",
     ] {
         let whole = std::fs::read(file(name)).unwrap();
         let damaged = place.path().join(name);

@@ -12,7 +12,7 @@ mod start;
 mod torch;
 mod unpickle;
 
-pub use names::{Imported, Match, import};
+pub use names::{Imported, Match, import, import_bytes};
 pub use start::Start;
 
 use crate::error::{Error, Result};
@@ -39,11 +39,11 @@ impl Array {
         tensor.and_then(|tensor| tensor.to_dtype(DType::F32)?.to_vec1()).map_err(|_| wrong())
     }
 
-    /// Those of `numbers` that lie `strides` apart, from `offset` on; nothing where there are fewer than `shape` asks
-    /// for.
-    fn strided(shape: Vec<usize>, strides: &[usize], offset: usize, numbers: &[f32]) -> Option<Self> {
+    /// Those of `numbers` that lie `strides` apart, from `offset` on; nothing where they do not reach so far, or are more
+    /// than `most`: numbers may count several times.
+    fn strided(shape: Vec<usize>, strides: &[usize], offset: usize, numbers: &[f32], most: usize) -> Option<Self> {
         let count = shape.iter().try_fold(1_usize, |count, side| count.checked_mul(*side))?;
-        if shape.len() != strides.len() || count > numbers.len() {
+        if shape.len() != strides.len() || count > most {
             return None;
         }
         let axes: Vec<(usize, usize)> = shape.iter().copied().zip(strides.iter().copied()).collect();
@@ -64,6 +64,35 @@ impl Array {
     }
 }
 
+/// The arrays of a file by the name that they have there. A damaged file may name the same numbers again and again:
+/// numbers and characters of names together are no more than the file's bytes.
+#[derive(Debug)]
+struct Arrays {
+    by_name: BTreeMap<String, Array>,
+    /// Numbers and characters that there may yet be.
+    left: usize,
+}
+
+impl Arrays {
+    fn of_file(bytes: &[u8]) -> Self {
+        Self { by_name: BTreeMap::new(), left: bytes.len() }
+    }
+
+    fn insert(&mut self, name: &str, array: Array) -> std::result::Result<(), String> {
+        let left = self.left.checked_sub(name.len() + array.values.len());
+        self.left = left.ok_or("its arrays have more numbers than the file has bytes")?;
+        self.by_name.insert(name.to_owned(), array);
+        Ok(())
+    }
+}
+
+/// Text out of a file, for a sentence: without line ends, and not more of it than one reads.
+fn shown(text: &str) -> String {
+    const MOST: usize = 100;
+    let end = if text.chars().nth(MOST).is_some() { "..." } else { "" };
+    text.chars().take(MOST).flat_map(char::escape_debug).chain(end.chars()).collect()
+}
+
 /// Where arrays come from; it decides how names are matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
@@ -73,14 +102,36 @@ enum Source {
     Torch,
 }
 
-/// Every array of a file by the name that it has there.
-fn arrays(path: &Path) -> Result<(Source, BTreeMap<String, Array>)> {
+/// Every array of a file, whose name says of which format its `bytes` are.
+fn arrays(path: &Path, bytes: &[u8]) -> Result<(Source, BTreeMap<String, Array>)> {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-    match &*extension {
-        "caffemodel" => Ok((Source::Caffe, caffe::arrays(path)?)),
-        "npy" => Ok((Source::CaffeTensorflow, numpy::arrays(path)?)),
-        "pth" | "pt" => Ok((Source::Torch, torch::pickled(path)?)),
-        "safetensors" => Ok((Source::Torch, torch::safetensors(path)?)),
-        _ => Err(Error::file(path, "is of no known format: expected .caffemodel, .npy, .pth, .pt or .safetensors")),
+    let (source, arrays) = match &*extension {
+        "caffemodel" => (Source::Caffe, caffe::arrays(path, bytes)?),
+        "npy" => (Source::CaffeTensorflow, numpy::arrays(path, bytes)?),
+        "pth" | "pt" => (Source::Torch, torch::pickled(path, bytes)?),
+        "safetensors" => (Source::Torch, torch::safetensors(path, bytes)?),
+        _ => {
+            let message = "is of no known format: expected .caffemodel, .npy, .pth, .pt or .safetensors";
+            return Err(Error::file(path, message));
+        }
+    };
+    Ok((source, arrays.by_name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Array;
+
+    #[test]
+    fn a_view_may_show_numbers_several_times_but_none_beyond_them() {
+        let view = |shape: &[usize], strides: &[usize], offset, most| {
+            Array::strided(shape.to_vec(), strides, offset, &[1.0, 2.0, 3.0], most).map(|array| array.values)
+        };
+        assert_eq!(view(&[2, 2], &[1, 1], 0, 4), Some(vec![1.0, 2.0, 2.0, 3.0]));
+        assert_eq!(view(&[4], &[0], 2, 4), Some(vec![3.0; 4]));
+        assert_eq!(view(&[2, 2], &[1, 1], 1, 4), None);
+        assert_eq!(view(&[4], &[0], 2, 3), None);
+        assert_eq!(view(&[2], &[usize::MAX], 0, 4), None);
+        assert_eq!(view(&[2, 0], &[1, 1], 9, 4), Some(Vec::new()));
     }
 }

@@ -1,15 +1,18 @@
 //! Which array of a file is which parameter of ours.
 
-use super::{Array, Source, arrays};
+use super::{Array, Source, arrays, shown};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::backbone::Builder;
 use crate::model::running::Running;
 use crate::model::{Architecture, BackboneName};
-use crate::nn::Parameters;
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Shape, Tensor};
+use candle_nn::Init;
+use candle_nn::var_builder::{SimpleBackend, VarBuilder};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What torchvision's networks are fed: pixels in [0, 1], less this mean and over this deviation, by channel.
 const IMAGENET: [(f64, f64); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
@@ -48,12 +51,20 @@ pub struct Imported {
 
 /// Reads another framework's weights; `backbone` asks for one, or else the file decides.
 pub fn import(path: &Path, backbone: Option<BackboneName>) -> Result<Imported> {
-    let (source, mut arrays) = arrays(path)?;
+    import_bytes(path, &files::read(path)?, backbone)
+}
+
+/// As [`import`], of a file whose content is at hand; the format is that of its name.
+pub fn import_bytes(path: &Path, bytes: &[u8], backbone: Option<BackboneName>) -> Result<Imported> {
+    let (source, mut arrays) = arrays(path, bytes)?;
     let found = detect(source, &arrays).ok_or_else(|| {
-        Error::file(
-            path,
-            "holds no network that is known: expected AlexNet-cvgj, or torchvision's AlexNet, ResNet-18 or ResNet-50",
-        )
+        let lacks = match source {
+            Source::Caffe | Source::CaffeTensorflow => "no layer conv1 of AlexNet-cvgj",
+            Source::Torch => {
+                "neither features.0.weight of torchvision's AlexNet nor layer1.0.conv1.weight of its ResNets"
+            }
+        };
+        Error::file(path, format!("holds no network that is known: it has {lacks}"))
     })?;
     if let Some(asked) = backbone.filter(|asked| *asked != found) {
         return Err(Error::file(path, format!("holds weights of {found}, not of {asked}")));
@@ -66,8 +77,9 @@ pub fn import(path: &Path, backbone: Option<BackboneName>) -> Result<Imported> {
         initial: Vec::new(),
     };
     let mut used = BTreeSet::new();
-    let widths = widths(source, found, &arrays)
-        .ok_or_else(|| Error::file(path, format!("lacks one of the convolutions of {found}: the file is not whole")))?;
+    let widths = widths(source, found, &arrays).map_err(|lacking| {
+        Error::file(path, format!("has no numbers for {lacking} of {found}: it is not whole, or of another network"))
+    })?;
     for (name, shape) in shapes(found, widths)? {
         if source == Source::Torch && name.starts_with("data_bn.running") {
             let values = IMAGENET.map(
@@ -104,9 +116,10 @@ pub fn import(path: &Path, backbone: Option<BackboneName>) -> Result<Imported> {
             || name.ends_with("bn[2]")
     };
     if let Some(stray) = arrays.keys().find(|name| source == Source::Torch && !known(name)) {
-        return Err(Error::file(path, format!("holds {stray}, which {found} does not have: it is of another network")));
+        let message = format!("holds {}, which {found} does not have: it is of another network", shown(stray));
+        return Err(Error::file(path, message));
     }
-    imported.left_out = arrays.iter().map(|(name, array)| format!("{name} {:?}", array.shape)).collect();
+    imported.left_out = arrays.iter().map(|(name, array)| format!("{} {:?}", shown(name), array.shape)).collect();
     Ok(imported)
 }
 
@@ -121,8 +134,12 @@ fn detect(source: Source, arrays: &BTreeMap<String, Array>) -> Option<BackboneNa
     }
 }
 
-/// The widths of the file's network: narrower ones than the published are welcome.
-fn widths(source: Source, backbone: BackboneName, arrays: &BTreeMap<String, Array>) -> Option<[usize; 5]> {
+/// The widths of the file's network, narrower ones than the published are welcome; or a convolution that it lacks.
+fn widths(
+    source: Source,
+    backbone: BackboneName,
+    arrays: &BTreeMap<String, Array>,
+) -> std::result::Result<[usize; 5], String> {
     let mut widths = [0; 5];
     for (place, width) in widths.iter_mut().enumerate() {
         let layer = match backbone {
@@ -131,22 +148,51 @@ fn widths(source: Source, backbone: BackboneName, arrays: &BTreeMap<String, Arra
             _ => format!("layer{place}.0.conv1.weight"),
         };
         let names = candidates(source, backbone, &layer);
-        let shape = &names.iter().find_map(|name| arrays.get(name))?.shape;
-        *width = *if source == Source::CaffeTensorflow { shape.last() } else { shape.first() }?;
+        let array = names.iter().find_map(|name| arrays.get(name)).filter(|array| !array.values.is_empty());
+        let shape = array.map(|array| &*array.shape).unwrap_or_default();
+        let outputs = if source == Source::CaffeTensorflow { shape.last() } else { shape.first() };
+        *width = *outputs.ok_or(layer)?;
     }
-    Some(widths)
+    Ok(widths)
 }
 
 /// Parameters and running statistics of a backbone of these widths, `data_bn` among them.
 fn shapes(name: BackboneName, widths: [usize; 5]) -> Result<BTreeMap<String, Vec<usize>>> {
     let (stride, _) = name.published();
     let architecture = Architecture { backbone: name, stride, widths, ..Architecture::PAPER };
-    let (parameters, mut running) = (Parameters::new(0), Running::new(0.0));
-    let mut builder = Builder::new(parameters.builder(&Device::Cpu), &mut running, &Device::Cpu);
+    let (shapes, mut running) = (Shapes::default(), Running::new(0.0));
+    let vb = VarBuilder::from_backend(Box::new(shapes.clone()), DType::F32, Device::Cpu);
+    let mut builder = Builder::new(vb, &mut running, &Device::Cpu);
     builder.norm("data_bn", 3)?;
     name.design().build(&architecture, &mut builder)?;
-    let all = parameters.all().into_iter().chain(running.all().clone());
-    Ok(all.map(|(name, variable)| (name, variable.dims().to_vec())).collect())
+    let mut all = shapes.noted().clone();
+    all.extend(running.all().iter().map(|(name, variable)| (name.clone(), variable.dims().to_vec())));
+    Ok(all)
+}
+
+/// Notes parameters in place of making them, which the widths of a damaged file could make larger than the memory.
+#[derive(Debug, Clone, Default)]
+struct Shapes(Arc<Mutex<BTreeMap<String, Vec<usize>>>>);
+
+impl Shapes {
+    fn noted(&self) -> MutexGuard<'_, BTreeMap<String, Vec<usize>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SimpleBackend for Shapes {
+    fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+        self.noted().insert(name.to_owned(), shape.dims().to_vec());
+        Tensor::zeros((), dtype, device)?.broadcast_as(shape)
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> candle_core::Result<Tensor> {
+        candle_core::bail!("{name} has no shape")
+    }
+
+    fn contains_tensor(&self, _: &str) -> bool {
+        true
+    }
 }
 
 /// The names that a file may have for `name`.
@@ -214,12 +260,14 @@ fn required(source: Source, name: &str) -> bool {
 
 /// The array with its axes in PyTorch's order, and what that took.
 fn in_order(source: Source, array: &Array) -> Result<(Array, Vec<&'static str>)> {
-    let (Source::CaffeTensorflow, [height, width, inputs, outputs]) = (source, &*array.shape) else {
+    let (Source::CaffeTensorflow, [height, width, inputs, outputs], false) =
+        (source, &*array.shape, array.values.is_empty())
+    else {
         return Ok((array.clone(), Vec::new()));
     };
     let shape = vec![*outputs, *inputs, *height, *width];
     let strides = [1, *outputs, width * inputs * outputs, inputs * outputs];
-    let turned = Array::strided(shape, &strides, 0, &array.values);
+    let turned = Array::strided(shape, &strides, 0, &array.values, array.values.len());
     let turned = turned.ok_or_else(|| Error::Internal(format!("an array of {:?} lacks numbers", array.shape)))?;
     Ok((turned, vec!["HWIO to OIHW"]))
 }

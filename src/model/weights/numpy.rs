@@ -1,42 +1,40 @@
 //! The dictionary that caffe-tensorflow's converter leaves with `numpy.save`: of each layer its `weights` and `biases`,
 //! or `mean`, `variance`, `scale` and `offset`. The array KIND of a layer is called `LAYER[KIND]`.
 
-use super::Array;
 use super::pickle::{Global, Item, Pickle};
+use super::{Array, Arrays, shown};
 use crate::error::{Error, Result};
-use crate::files;
 use candle_core::DType;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What a file of `numpy.save` begins with.
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-pub(super) fn arrays(path: &Path) -> Result<BTreeMap<String, Array>> {
-    let bytes = files::read(path)?;
-    layers(&bytes)
+pub(super) fn arrays(path: &Path, bytes: &[u8]) -> Result<Arrays> {
+    layers(bytes)
         .map_err(|e| Error::file(path, format!("is not a dictionary of layers as caffe-tensorflow saves it: {e}")))
 }
 
-fn layers(bytes: &[u8]) -> std::result::Result<BTreeMap<String, Array>, String> {
+fn layers(bytes: &[u8]) -> std::result::Result<Arrays, String> {
     // NumPy also loads a bare pickle.
     let mut rest = if bytes.starts_with(MAGIC) { after_header(bytes)? } else { bytes };
     let pickle = Pickle::read(&mut rest)?;
     let root = pickle.root();
     let layers = inner(root).unwrap_or(root).dict().ok_or("it holds something else than one dictionary")?;
-    let mut found = BTreeMap::new();
+    let mut found = Arrays::of_file(bytes);
     for (layer, arrays) in layers {
         let layer = layer.text().ok_or("a layer's name is no text")?;
-        let arrays = arrays.dict().ok_or_else(|| format!("layer {layer} is no dictionary of arrays"))?;
+        let arrays = arrays.dict().ok_or_else(|| format!("layer {} is no dictionary of arrays", shown(&layer)))?;
         for (kind, item) in arrays {
-            let kind = kind.text().ok_or_else(|| format!("layer {layer} has an array whose name is no text"))?;
+            let kind =
+                kind.text().ok_or_else(|| format!("layer {} has an array whose name is no text", shown(&layer)))?;
             let name = format!("{layer}[{kind}]");
-            let mut array = array(item).map_err(|e| format!("{name} {e}"))?;
+            let mut array = array(item).map_err(|e| format!("{} {e}", shown(&name)))?;
             // The converter leaves some vectors as Caffe's old files have them, 1 x 1 x 1 x n.
             while kind != "weights" && array.shape.len() > 1 && array.shape[0] == 1 {
                 array.shape.remove(0);
             }
-            found.insert(name, array);
+            found.insert(&name, array)?;
         }
     }
     Ok(found)
@@ -68,8 +66,8 @@ fn array(item: Item) -> std::result::Result<Array, String> {
     let dtype = layout.dtype.ok_or("is neither of float32 nor of float64 with the lowest byte first")?;
     let values = Array::numbers(layout.bytes, dtype)?;
     let count = layout.shape.iter().try_fold(1_usize, |count, side| count.checked_mul(*side));
-    let array =
-        (count == Some(values.len())).then(|| Array::strided(layout.shape.clone(), &layout.strides, 0, &values));
+    let turned = || Array::strided(layout.shape.clone(), &layout.strides, 0, &values, values.len());
+    let array = (count == Some(values.len())).then(turned);
     array.flatten().ok_or_else(|| format!("of shape {:?} holds {} numbers", layout.shape, values.len()))
 }
 

@@ -1,6 +1,7 @@
 //! Python's pickles, as far as arrays of numbers need them. A pickle is a program that may call any function of Python.
 //! Here none is called: those that arrays are made with are known by name, any other ends the reading.
 
+use super::shown;
 use super::unpickle::{Machine, latin1};
 use candle_core::DType;
 use std::borrow::Cow;
@@ -48,7 +49,13 @@ impl Global {
             (_, "LongStorage") if of_torch => Self::Storage(DType::I64),
             (_, "IntStorage") if of_torch => Self::Storage(DType::I32),
             (_, "ByteStorage") if of_torch => Self::Storage(DType::U8),
-            _ => return Err(format!("it asks Python for {module}.{name}, which arrays of numbers do not need")),
+            _ if ["torch.nn.", "torchvision.", "__torch__"].iter().any(|start| module.starts_with(start)) => {
+                return Err("it holds a whole module: a state_dict is expected".to_owned());
+            }
+            _ => {
+                let asked = shown(&format!("{module}.{name}"));
+                return Err(format!("it asks Python for {asked}, which arrays of numbers do not need"));
+            }
         })
     }
 }
@@ -66,11 +73,13 @@ pub(super) enum Object<'a> {
     /// A list or a tuple.
     Sequence(Vec<usize>),
     Dict(Vec<(usize, usize)>),
+    /// An ordered dictionary made of a list of pairs, as Python 2 writes it.
+    Pairs(usize),
     Global(Global),
     /// What a function or class would make of its arguments, and the state it would be given after that.
     Call {
         function: Global,
-        arguments: Vec<usize>,
+        arguments: usize,
         state: Option<usize>,
     },
     /// What lies outside the pickle.
@@ -120,10 +129,12 @@ impl<'p> Item<'p> {
         Self { place, ..self }
     }
 
+    /// A name, or another short text.
     pub(super) fn text(self) -> Option<Cow<'p, str>> {
+        const MOST: usize = 1000;
         match self.object() {
-            Object::Text(text) => Some(Cow::Borrowed(text)),
-            Object::Bytes(bytes) => Some(latin1(bytes)),
+            Object::Text(text) if text.len() <= MOST => Some(Cow::Borrowed(text)),
+            Object::Bytes(bytes) if bytes.len() <= MOST => Some(latin1(bytes)),
             _ => None,
         }
     }
@@ -145,25 +156,36 @@ impl<'p> Item<'p> {
     }
 
     /// The items of a list or tuple.
-    pub(super) fn sequence(self) -> Option<Vec<Self>> {
-        if let Object::Sequence(places) = self.object() {
-            Some(places.iter().map(|place| self.at(*place)).collect())
-        } else {
-            None
-        }
+    pub(super) fn items(self) -> Option<impl Iterator<Item = Self>> {
+        if let Object::Sequence(places) = self.object() { Some(places.iter().map(move |p| self.at(*p))) } else { None }
     }
 
-    /// A list or tuple of sizes.
+    /// The items of a tuple whose places mean something; arrays have no long ones.
+    pub(super) fn sequence(self) -> Option<Vec<Self>> {
+        // The most axes of an array are 64, in NumPy.
+        const MOST: usize = 64;
+        let items: Vec<Self> = self.items()?.take(MOST + 1).collect();
+        (items.len() <= MOST).then_some(items)
+    }
+
+    /// A tuple of sizes, one an axis.
     pub(super) fn sizes(self) -> Option<Vec<usize>> {
         self.sequence()?.into_iter().map(Self::usize).collect()
     }
 
+    pub(super) fn is_dict(self) -> bool {
+        matches!(self.object(), Object::Dict(_) | Object::Pairs(_))
+    }
+
     /// Keys and values of a dictionary.
     pub(super) fn dict(self) -> Option<Vec<(Self, Self)>> {
-        if let Object::Dict(places) = self.object() {
-            Some(places.iter().map(|(key, value)| (self.at(*key), self.at(*value))).collect())
-        } else {
-            None
+        match self.object() {
+            Object::Dict(places) => Some(places.iter().map(|(key, value)| (self.at(*key), self.at(*value))).collect()),
+            Object::Pairs(list) => {
+                let pair = |item: Self| if let [key, value] = item.sequence()?[..] { Some((key, value)) } else { None };
+                self.at(*list).items()?.map(pair).collect()
+            }
+            _ => None,
         }
     }
 
@@ -174,8 +196,7 @@ impl<'p> Item<'p> {
     /// What is called, with which arguments, and the state given to what comes of it.
     pub(super) fn call(self) -> Option<(Global, Vec<Self>, Option<Self>)> {
         if let Object::Call { function, arguments, state } = self.object() {
-            let arguments = arguments.iter().map(|place| self.at(*place)).collect();
-            Some((*function, arguments, state.map(|place| self.at(place))))
+            Some((*function, self.at(*arguments).sequence()?, state.map(|place| self.at(place))))
         } else {
             None
         }

@@ -9,32 +9,30 @@ pub(super) enum Value<'a> {
     /// Wire type 5.
     Four([u8; 4]),
     /// Wire type 1.
-    Eight,
+    Eight([u8; 8]),
 }
 
 /// The fields of a message, by number, in their order.
-pub(super) fn fields(mut message: &[u8]) -> Result<Vec<(u64, Value<'_>)>, String> {
-    let mut found = Vec::new();
-    while !message.is_empty() {
-        let key = number(&mut message)?;
-        let value = match key & 7 {
-            0 => Value::Number(number(&mut message)?),
-            1 => {
-                chunk::<8>(&mut message)?;
-                Value::Eight
-            }
-            2 => {
-                let length = usize::try_from(number(&mut message)?).map_err(|_| CUT.to_owned())?;
-                let (bytes, rest) = message.split_at_checked(length).ok_or(CUT)?;
-                message = rest;
-                Value::Bytes(bytes)
-            }
-            5 => Value::Four(*chunk(&mut message)?),
-            other => return Err(format!("a field has the wire type {other}, which this format does not use")),
-        };
-        found.push((key >> 3, value));
-    }
-    Ok(found)
+pub(super) fn fields(mut message: &[u8]) -> impl Iterator<Item = Result<(u64, Value<'_>), String>> {
+    std::iter::from_fn(move || (!message.is_empty()).then(|| field(&mut message)))
+}
+
+/// Takes one field off the front of `message`.
+fn field<'a>(message: &mut &'a [u8]) -> Result<(u64, Value<'a>), String> {
+    let key = number(message)?;
+    let value = match key & 7 {
+        0 => Value::Number(number(message)?),
+        1 => Value::Eight(*chunk(message)?),
+        2 => {
+            let length = usize::try_from(number(message)?).map_err(|_| CUT.to_owned())?;
+            let (bytes, rest) = message.split_at_checked(length).ok_or(CUT)?;
+            *message = rest;
+            Value::Bytes(bytes)
+        }
+        5 => Value::Four(*chunk(message)?),
+        other => return Err(format!("a field has the wire type {other}, which this format does not use")),
+    };
+    Ok((key >> 3, value))
 }
 
 const CUT: &str = "it ends in the middle of a field";

@@ -1,10 +1,9 @@
 //! PyTorch's state dictionaries: what `torch.save` writes, in a zip file since version 1.6 and as pickles with the numbers
 //! behind them before that, and safetensors.
 
-use super::Array;
 use super::pickle::{Global, Item, Pickle};
+use super::{Array, Arrays, shown};
 use crate::error::{Error, Result};
-use crate::files;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
@@ -14,32 +13,35 @@ use zip::ZipArchive;
 /// The first pickle of a file of before version 1.6.
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 
-type Found = std::result::Result<BTreeMap<String, Array>, String>;
+type Found = std::result::Result<Arrays, String>;
 
-pub(super) fn pickled(path: &Path) -> Result<BTreeMap<String, Array>> {
-    let bytes = files::read(path)?;
-    let found = if bytes.starts_with(b"PK") { zipped(&bytes) } else { legacy(&bytes) };
+pub(super) fn pickled(path: &Path, bytes: &[u8]) -> Result<Arrays> {
+    let found = if bytes.starts_with(b"PK") { zipped(bytes) } else { legacy(bytes) };
     whole(path, found.map_err(|e| broken(path, &e))?)
 }
 
-pub(super) fn safetensors(path: &Path) -> Result<BTreeMap<String, Array>> {
-    let bytes = files::read(path)?;
-    let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|e| broken(path, &e))?;
+pub(super) fn safetensors(path: &Path, bytes: &[u8]) -> Result<Arrays> {
+    let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|e| broken(path, &e))?;
     let array = |tensor: Tensor| -> candle_core::Result<Array> {
         let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
         Ok(Array { shape: tensor.dims().to_vec(), values })
     };
-    let named = |(name, tensor)| Ok((name, array(tensor).map_err(|e| broken(path, &e))?));
-    whole(path, tensors.into_iter().map(named).collect::<Result<_>>()?)
+    let mut found = Arrays::of_file(bytes);
+    for (name, tensor) in tensors.into_iter().collect::<BTreeMap<_, _>>() {
+        let array = array(tensor).map_err(|e| broken(path, &e))?;
+        found.insert(&name, array).map_err(|e| broken(path, &e))?;
+    }
+    whole(path, found)
 }
 
 fn broken(path: &Path, error: &impl ToString) -> Error {
     let text = error.to_string();
-    Error::file(path, format!("is not a whole file of PyTorch's weights: {}", text.lines().next().unwrap_or_default()))
+    let line = text.lines().next().unwrap_or_default();
+    Error::file(path, format!("is not a whole file of PyTorch's weights: {line}"))
 }
 
-fn whole(path: &Path, found: BTreeMap<String, Array>) -> Result<BTreeMap<String, Array>> {
-    if found.is_empty() {
+fn whole(path: &Path, found: Arrays) -> Result<Arrays> {
+    if found.by_name.is_empty() {
         return Err(Error::file(path, "holds no tensors: a state_dict is expected, not a whole module"));
     }
     Ok(found)
@@ -48,26 +50,31 @@ fn whole(path: &Path, found: BTreeMap<String, Array>) -> Result<BTreeMap<String,
 /// A zip file: the pickle `NAME/data.pkl`, and each storage as `NAME/data/KEY`.
 fn zipped(bytes: &[u8]) -> Found {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
+    let folder = archive.file_names().find_map(|name| Some(name.ok()?.strip_suffix("data.pkl")?.to_owned()));
+    let folder = folder.ok_or("it holds no data.pkl")?;
+    // Several entries of a damaged file may lie in the same bytes.
+    let mut left = bytes.len() as u64;
     let mut entry = |name: &str| -> std::result::Result<Vec<u8>, String> {
+        let wrong = |e: &dyn std::fmt::Display| shown(&format!("{name}: {e}"));
+        let mut file = archive.by_name(&format!("{folder}{name}")).map_err(|e| wrong(&e))?;
+        left = left.checked_sub(file.compressed_size()).ok_or("its entries together are larger than the file")?;
         let mut found = Vec::new();
-        let mut file = archive.by_name(name).map_err(|e| format!("{name}: {e}"))?;
-        file.read_to_end(&mut found).map_err(|e| format!("{name}: {e}"))?;
+        file.read_to_end(&mut found).map_err(|e| wrong(&e))?;
         Ok(found)
     };
-    let names: Vec<String> = ZipArchive::new(Cursor::new(bytes))
-        .map_err(|e| e.to_string())?
-        .file_names()
-        .filter_map(|name| Some(name.ok()?.into_owned()))
-        .collect();
-    let folder = names.iter().find_map(|name| name.strip_suffix("data.pkl")).ok_or("it holds no data.pkl")?;
-    let content = entry(&format!("{folder}data.pkl"))?;
+    let content = entry("data.pkl")?;
     let pickle = Pickle::read(&mut &*content)?;
-    let mut storages = BTreeMap::new();
-    for (key, storage) in outside(&pickle)? {
-        let content = entry(&format!("{folder}data/{key}"))?;
-        storages.insert(key, storage.numbers(&content)?);
+    let storages = outside(&pickle)?;
+    // Files of before PyTorch 2.1 do not say it.
+    if entry("byteorder").is_ok_and(|order| order != b"little") {
+        return Err("its numbers are not stored with the lowest byte first".to_owned());
     }
-    state(pickle.root(), &storages)
+    let mut numbers = BTreeMap::new();
+    for (key, storage) in storages {
+        let content = entry(&format!("data/{key}"))?;
+        numbers.insert(key, storage.numbers(&content)?);
+    }
+    state(pickle.root(), &numbers, Arrays::of_file(bytes))
 }
 
 /// A file of before version 1.6: pickles of a magic number, of the format's version, of facts about the machine, of the
@@ -84,18 +91,18 @@ fn legacy(bytes: &[u8]) -> Found {
     let keys = Pickle::read(&mut rest)?;
     let known = outside(&pickle)?;
     let mut storages = BTreeMap::new();
-    for key in keys.root().sequence().ok_or("it does not list its storages")? {
+    for key in keys.root().items().ok_or("it does not list its storages")? {
         let key = key.text().ok_or("a storage has no name")?.into_owned();
         let storage = known.get(&key).ok_or("it lists a storage that no tensor is in")?;
         let cut = "it ends in the middle of a storage";
         let (count, numbers) = rest.split_first_chunk().ok_or(cut)?;
         if u64::from_le_bytes(*count) != storage.count as u64 {
-            return Err(format!("storage {key} is of two lengths"));
+            return Err(format!("storage {} is of two lengths", shown(&key)));
         }
         (_, rest) = numbers.split_at_checked(storage.bytes()?).ok_or(cut)?;
         storages.insert(key, storage.numbers(numbers)?);
     }
-    state(pickle.root(), &storages)
+    state(pickle.root(), &storages, Arrays::of_file(bytes))
 }
 
 /// Numbers outside the pickle.
@@ -133,19 +140,27 @@ fn outside(pickle: &Pickle) -> std::result::Result<BTreeMap<String, Storage>, St
 }
 
 /// The tensors of a state dictionary; what is no tensor is left out.
-fn state(root: Item, storages: &BTreeMap<String, Vec<f32>>) -> Found {
+fn state(root: Item, storages: &BTreeMap<String, Vec<f32>>, mut found: Arrays) -> Found {
     let entries = root.dict().ok_or("it is no dictionary: a state_dict is expected")?;
-    let mut found = BTreeMap::new();
+    let deeper = entries.iter().find(|(_, item)| item.is_dict());
+    let deeper = deeper.and_then(|(name, _)| name.text()).map(|name| shown(&name));
+    let refused = |name: &str| format!("{} lies in no storage, or repeats too many of its numbers", shown(name));
     for (name, item) in entries {
         let (Some(name), Some(_)) = (name.text(), item.call()) else { continue };
-        let array = tensor(item, storages).ok_or_else(|| format!("{name} is no tensor within a storage"))?;
-        found.insert(name.into_owned(), array);
+        let array = tensor(item, storages, found.left);
+        found.insert(&name, array.ok_or_else(|| refused(&name))?)?;
     }
-    Ok(found)
+    match deeper {
+        Some(name) if found.by_name.is_empty() => {
+            Err(format!("it holds no tensors but a dictionary `{name}`: save that alone, if it is the state_dict"))
+        }
+        _ => Ok(found),
+    }
 }
 
-/// (storage, offset, shape, strides, ...) of a tensor, as its arguments or, in the oldest files, as its state.
-fn tensor(item: Item, storages: &BTreeMap<String, Vec<f32>>) -> Option<Array> {
+/// A tensor of at most `most` numbers: (storage, offset, shape, strides, ...) are its arguments or, in the oldest files,
+/// its state.
+fn tensor(item: Item, storages: &BTreeMap<String, Vec<f32>>, most: usize) -> Option<Array> {
     let (function, arguments, state) = item.call()?;
     let state = state.and_then(Item::sequence);
     match function {
@@ -154,13 +169,13 @@ fn tensor(item: Item, storages: &BTreeMap<String, Vec<f32>>) -> Option<Array> {
             let inner = arguments.into_iter().chain(state.into_iter().flatten()).next()?;
             // One level only: a parameter of parameters could have no end.
             let (Global::Tensor, ..) = inner.call()? else { return None };
-            tensor(inner, storages)
+            tensor(inner, storages, most)
         }
         Global::Tensor => {
             let parts = if arguments.is_empty() { state? } else { arguments };
             let [storage, offset, shape, strides, ..] = parts[..] else { return None };
             let key = storage.outside()?.sequence()?.get(2)?.text()?;
-            Array::strided(shape.sizes()?, &strides.sizes()?, offset.usize()?, storages.get(&*key)?)
+            Array::strided(shape.sizes()?, &strides.sizes()?, offset.usize()?, storages.get(&*key)?, most)
         }
         _ => None,
     }

@@ -1,10 +1,13 @@
 //! The operations of pickles, protocols 0 to 5, as Python's own `pickletools.py` describes them.
 
 use super::pickle::{Global, Object};
+use super::shown;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 const CUT: &str = "it ends in the middle of a pickle";
+/// The most operations of a pickle, which takes up some tens of bytes for each; a network of 50 layers needs 11,000.
+const OPERATIONS: usize = 1 << 20;
 
 /// The bytes yet to be read.
 struct Input<'a> {
@@ -66,6 +69,9 @@ pub(super) struct Machine<'a> {
     /// Heights of the stack.
     marks: Vec<usize>,
     memo: BTreeMap<usize, usize>,
+    operations: usize,
+    /// Bytes that may yet be made of text: a pickle may ask for those of one text again and again.
+    encodable: usize,
 }
 
 impl<'a> Machine<'a> {
@@ -77,8 +83,15 @@ impl<'a> Machine<'a> {
             stack: Vec::new(),
             marks: Vec::new(),
             memo: BTreeMap::new(),
+            operations: 0,
+            encodable: bytes.len(),
         };
-        while machine.step()? {}
+        while machine.step()? {
+            machine.operations += 1;
+            if machine.operations > OPERATIONS {
+                return Err(format!("it has more than {OPERATIONS} operations"));
+            }
+        }
         let root = machine.pop()?;
         *bytes = machine.input.rest;
         Ok((machine.objects, root))
@@ -279,31 +292,37 @@ impl<'a> Machine<'a> {
 
     fn call(&mut self) -> Result<(), String> {
         let places = self.pop_many(2)?;
-        let (Object::Global(function), Object::Sequence(arguments)) =
-            (&self.objects[places[0]], &self.objects[places[1]])
+        let (Object::Global(function), Object::Sequence(items)) = (&self.objects[places[0]], &self.objects[places[1]])
         else {
             return Err("it calls what is no function".to_owned());
         };
-        let (function, arguments) = (*function, arguments.clone());
-        let made = match function {
-            Global::OrderedDict => Object::Dict(Vec::new()),
-            Global::Encode => Object::Bytes(self.encoded(&arguments)?.into()),
-            _ => Object::Call { function, arguments, state: None },
+        let made = match *function {
+            Global::OrderedDict => match items[..] {
+                [] => Object::Dict(Vec::new()),
+                [pairs, ..] => Object::Pairs(pairs),
+            },
+            Global::Encode => {
+                let (bytes, left) = self.encoded(items)?;
+                self.encodable = left;
+                Object::Bytes(bytes.into())
+            }
+            function => Object::Call { function, arguments: places[1], state: None },
         };
         self.push(made);
         Ok(())
     }
 
-    /// `_codecs.encode(text, "latin1")`.
-    fn encoded(&self, arguments: &[usize]) -> Result<Vec<u8>, String> {
-        let texts: Vec<&Object> = arguments.iter().map(|place| &self.objects[*place]).collect();
-        let bytes = match texts[..] {
-            [Object::Text(text), Object::Text(codec)] if codec == "latin1" => {
-                text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<u8>>>()
-            }
-            _ => None,
+    /// `_codecs.encode(text, "latin1")`, and how many bytes may be made after that.
+    fn encoded(&self, arguments: &[usize]) -> Result<(Vec<u8>, usize), String> {
+        let wrong = || "it encodes something else than bytes as Latin-1".to_owned();
+        let [text, codec] = arguments else { return Err(wrong()) };
+        let (Object::Text(text), Object::Text(codec)) = (&self.objects[*text], &self.objects[*codec]) else {
+            return Err(wrong());
         };
-        bytes.ok_or_else(|| "it encodes something else than bytes as Latin-1".to_owned())
+        let left = self.encodable.checked_sub(text.chars().count());
+        let left = left.ok_or("it encodes one text again and again")?;
+        let bytes = (codec == "latin1").then(|| text.chars().map(|c| u8::try_from(c).ok()).collect());
+        Ok((bytes.flatten().ok_or_else(wrong)?, left))
     }
 
     fn build(&mut self) -> Result<(), String> {
@@ -311,7 +330,7 @@ impl<'a> Machine<'a> {
         match self.top()? {
             Object::Call { state, .. } => *state = Some(given),
             // PyTorch's versions of modules, as an attribute of its ordered dictionary.
-            Object::Dict(_) => {}
+            Object::Dict(_) | Object::Pairs(_) => {}
             _ => return Err("it gives a state to a plain value".to_owned()),
         }
         Ok(())
@@ -340,7 +359,7 @@ impl<'a> Machine<'a> {
 }
 
 fn parsed<T: std::str::FromStr>(digits: &str) -> Result<T, String> {
-    digits.trim().parse().map_err(|_| format!("`{digits}` is no number"))
+    digits.trim().parse().map_err(|_| format!("`{}` is no number", shown(digits)))
 }
 
 /// Bytes as text, a character a byte.

@@ -7,7 +7,8 @@ NAME.pth is a torchvision network's state_dict as torch.save writes it, with the
 holds pictures, the last map in evaluation mode (on pixels as torchvision wants them) and in training mode (on pixels
 standardized by the batch's own moments), and gradients of the sum of that map times `weights`. NAME-legacy.pth are the
 same weights in the form of before PyTorch 1.6, those of resnet18 with their channels last in memory; alexnet-oldest.pth
-is that form with parameters and tensors pickled as PyTorch 0.1 did. torch.load reads all of them back here. (Both name
+is that form with parameters and tensors pickled as PyTorch 0.1 did, alexnet-python2.pth as Python 2 did, which makes an
+ordered dictionary of a list of pairs. torch.load reads all of them back here. (Both name
 storages by their addresses, so that their bytes are others each time.)
 
 present.caffemodel and old.caffemodel are one AlexNet-cvgj in both forms of caffe.proto, of which the file beside is a
@@ -224,6 +225,15 @@ def caffe():
     fixture.write(FOLDER / "caffe.safetensors", "make_weights.py")
 
 
+class OrderedPython2Pickler(Python2Pickler):
+    """An ordered dictionary with its items, not filled with them afterwards."""
+
+    def reducer_override(self, obj):
+        if isinstance(obj, OrderedDict):
+            return OrderedDict, ([[key, value] for key, value in obj.items()],)
+        return super().reducer_override(obj)
+
+
 class OldestPickler(pickle.Pickler):
     """Parameters as an object and its state, and tensors without what was added to them later."""
 
@@ -255,6 +265,8 @@ def save_legacy(name, net):
     if name == "alexnet":
         oldest = SimpleNamespace(__name__="oldest", Pickler=OldestPickler, dump=pickle.dump)
         save(FOLDER / f"{name}-oldest.pth", state, pickle_module=oldest)
+        python2 = SimpleNamespace(__name__="python2", Pickler=OrderedPython2Pickler, dump=pickle.dump)
+        save(FOLDER / f"{name}-python2.pth", net.state_dict(), pickle_module=python2)
 
 
 def main():

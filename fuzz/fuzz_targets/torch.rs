@@ -1,0 +1,13 @@
+//! The readers of PyTorch's weights of every form: any bytes are weights or one sentence, and take little memory.
+
+#![no_main]
+
+#[path = "../memory.rs"]
+mod memory;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    memory::weights("bytes.pth", bytes);
+    memory::weights("bytes.safetensors", bytes);
+});
