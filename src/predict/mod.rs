@@ -1,5 +1,6 @@
 //! What a trained network says of pictures: they go the way of the test split (the same standardization, resampling,
-//! centre crop and batches), so that a test image is given the very probabilities of `predictions.parquet`.
+//! centre crop and batches), so that these together are given the very probabilities of `predictions.parquet`, and one
+//! alone the same to 1e-6: products of few columns are added up in another order.
 
 mod picture;
 mod text;
