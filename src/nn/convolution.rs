@@ -255,8 +255,8 @@ pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], edge: Edge, norm: Opti
                     out.at(channel * plane + n - rest).write(&line[..rest]);
                 }
             }
-            for (channel, norm) in norm.iter().flat_map(|norm| norm[group * outputs..].iter().take(outputs).enumerate())
-            {
+            let Some(norm) = norm else { return };
+            for (channel, norm) in norm[group * outputs..][..outputs].iter().enumerate() {
                 #[allow(unsafe_code, reason = "the columns of a tile are one task's")]
                 // SAFETY: a task owns the columns of its tile and group, and has just written them.
                 let line = unsafe { out.at(channel * plane).slice(n) };
