@@ -157,7 +157,7 @@ pub(crate) struct Together {
     pub(crate) meet: String,
     /// Seconds after which a rank that does not come, or from which nothing comes, is given up; validation and test are
     /// rank 0's, and must be done in this time
-    #[arg(long, default_value_t = 1800, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1800, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub(crate) patience: u64,
 }
 
@@ -535,6 +535,9 @@ pub(crate) struct WeightsImport {
     /// The file to write
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) voice: Voice,
 }

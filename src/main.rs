@@ -4,9 +4,9 @@ mod cli;
 mod commands;
 
 use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
 
-#[allow(clippy::print_stderr, reason = "the one place that reports a failure")]
 fn main() -> ExitCode {
     #[allow(unsafe_code, reason = "the environment may be written to here, and nowhere else")]
     // SAFETY: no other thread runs yet.
@@ -17,7 +17,8 @@ fn main() -> ExitCode {
     match commands::run(&cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            // The exit code says it where nobody reads.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::from(error.exit_code())
         }
     }

@@ -2,7 +2,7 @@
 //! when asked to be quiet. All of it goes to standard error, so that standard output stays for results.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,10 @@ impl Progress {
     }
 
     /// One line of news.
-    #[allow(clippy::print_stderr, reason = "the one place that writes news")]
     pub fn say(&self, line: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("{}", line.as_ref());
+            // Work goes on where nobody reads the news any more.
+            let _ = writeln!(std::io::stderr(), "{}", line.as_ref());
         }
     }
 

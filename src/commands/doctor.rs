@@ -15,6 +15,15 @@ pub(super) fn run(options: &Doctor) -> Result<()> {
     if options.tolerance.is_nan() || options.tolerance <= 0.0 {
         return Err(Error::Request(format!("--tolerance {}: use a number above 0", options.tolerance)));
     }
+    if options.output.exists() {
+        let there = serde_json::from_slice::<serde_json::Value>(&files::read(&options.output)?);
+        if !there.is_ok_and(|there| there.get("verdict").is_some()) {
+            return Err(Error::file(
+                &options.output,
+                "is there already and no report of the doctor: choose another --output",
+            ));
+        }
+    }
     let (device, name) = select_device(&options.device, profile.compute, &progress)?;
     let tolerances = Tolerances::new(profile.compute, options.tolerance);
     let diagnosis = examine(&profile, (&device, &name), tolerances, |check| {

@@ -25,6 +25,7 @@ use gal_bench::progress::Progress;
 use gal_bench::train::Meeting;
 use gal_bench::{Error, Result, files};
 use serde::Serialize;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -54,15 +55,23 @@ impl Voice {
     }
 
     /// The result for a program where `--json` asks for it, otherwise for a person.
-    #[allow(clippy::print_stdout, reason = "results go to standard output")]
     fn result(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         if self.json {
             let json = serde_json::to_string(result).map_err(|e| Error::Internal(e.to_string()))?;
-            println!("{json}");
-        } else if !self.quiet {
-            println!("{}", text());
+            return print(&format!("{json}\n"));
         }
-        Ok(())
+        if self.quiet { Ok(()) } else { print(&format!("{}\n", text())) }
+    }
+}
+
+/// Writes a result to standard output. A reader who has gone, as `head` does, has seen what he wanted.
+fn print(text: &str) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::Request(format!("the result cannot be written to standard output: {e}")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -139,7 +148,10 @@ fn pipeline(path: Option<&Path>) -> Result<Pipeline> {
 fn use_threads(threads: Option<usize>) -> Result<()> {
     match threads {
         None => Ok(()),
-        Some(0) => Err(Error::Request("--threads 0: use at least 1".to_owned())),
+        // Thousands of threads keep each other from ever getting to work.
+        Some(count) if !(1..=512).contains(&count) => {
+            Err(Error::Request(format!("--threads {count}: use 1 to 512, best as many as there are cores")))
+        }
         Some(count) => rayon::ThreadPoolBuilder::new()
             .num_threads(count)
             .build_global()

@@ -4,11 +4,9 @@ use crate::cli;
 use gal_bench::config::Profile;
 use gal_bench::{Error, Result};
 
-#[allow(clippy::print_stdout, reason = "the profile is the result")]
 pub(super) fn run(options: &cli::Profile) -> Result<()> {
     let text = Profile::text(&options.name).ok_or_else(|| {
         Error::Request(format!("there is no embedded profile {}: use {}", options.name, Profile::names().join(", ")))
     })?;
-    print!("{text}");
-    Ok(())
+    super::print(text)
 }

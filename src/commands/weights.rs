@@ -1,12 +1,18 @@
 //! `gal-bench weights`.
 
 use crate::cli::{Weights, WeightsImport};
-use gal_bench::Result;
 use gal_bench::model::{Imported, import};
+use gal_bench::{Error, Result};
 use serde_json::json;
 
 pub(super) fn run(command: &Weights) -> Result<()> {
     let Weights::Import(options) = command;
+    if options.output.exists() && !options.force {
+        return Err(Error::file(
+            &options.output,
+            "is there already: choose another --output, or replace it with --force",
+        ));
+    }
     let imported = import(&options.file, options.backbone)?;
     imported.write(&options.file, &options.output)?;
     let Imported { backbone, matched, left_out, initial, .. } = &imported;

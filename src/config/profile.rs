@@ -275,6 +275,21 @@ impl Profile {
                 return Err(format!("{name} is 0, expected at least 1"));
             }
         }
+        let Optimizer { momentum, head_rate, frozen_rate, weight_decay } = self.optimizer;
+        let weight_decay = weight_decay.unwrap_or(0.0);
+        let (above, share) = (|value: f64| value > 0.0, |value: f64| (0.0..1.0).contains(&value));
+        for (name, value, fits, expected) in [
+            ("network.eps", self.network.eps, above(self.network.eps), "a number above 0"),
+            ("network.decay", self.network.decay, share(self.network.decay), "a number from 0 to below 1"),
+            ("optimizer.momentum", momentum, share(momentum), "a number from 0 to below 1"),
+            ("optimizer.head_rate", head_rate, above(head_rate), "a number above 0"),
+            ("optimizer.frozen_rate", frozen_rate, above(frozen_rate), "a number above 0"),
+            ("optimizer.weight_decay", weight_decay, weight_decay >= 0.0, "0 or a number above it"),
+        ] {
+            if !fits || value.is_infinite() {
+                return Err(format!("{name} is {value}, expected {expected}"));
+            }
+        }
         for (dataset, training) in &self.training {
             if dataset::Name::parse(dataset).is_none() {
                 return Err(format!("training.{dataset}: expected celeba, lfwa or synthetic"));
@@ -283,6 +298,13 @@ impl Profile {
             // Batch norm needs more than one value a channel.
             if *batch < 2 || *steps == 0 {
                 return Err(format!("training.{dataset}: batch {batch} and steps {steps}, expected at least 2 and 1"));
+            }
+            let rates = match *schedule {
+                Schedule::Polynomial { initial, power } => [initial, power],
+                Schedule::Cyclical { minimum, maximum, .. } => [minimum, maximum],
+            };
+            if !rates.iter().all(|rate| rate.is_finite() && *rate >= 0.0) {
+                return Err(format!("training.{dataset}: a schedule of {rates:?}, expected no number below 0"));
             }
             if matches!(schedule, Schedule::Cyclical { half_cycle: 0, .. }) {
                 return Err(format!("training.{dataset}: half_cycle is 0, expected at least 1"));

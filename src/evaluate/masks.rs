@@ -22,7 +22,7 @@ pub struct Masks {
 }
 
 /// What mends a bad file.
-const AGAIN: &str = "train the run again to write it anew";
+const AGAIN: &str = "train the run again with --force to write it anew";
 
 impl Masks {
     /// Reads the masks of the run in `folder`, where it wrote them.

@@ -93,7 +93,7 @@ impl Predictions {
 }
 
 /// What mends a bad predictions file.
-const AGAIN: &str = "train the run again to write it anew";
+const AGAIN: &str = "train the run again with --force to write it anew";
 
 /// The table with the name its complaints carry.
 struct Source<'a> {

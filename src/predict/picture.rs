@@ -26,8 +26,10 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
                 return Err(Error::file(path, message));
             }
             found[before..].sort();
-        } else if path.exists() {
+        } else if path.is_file() {
             found.push(path.clone());
+        } else if path.exists() {
+            return Err(Error::file(path, "is no file: name JPEG or PNG files, or folders of them"));
         } else {
             return Err(Error::file(path, "is not there: name JPEG or PNG files, or folders of them"));
         }

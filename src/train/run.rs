@@ -5,10 +5,11 @@ use super::trained::{About, CHECKPOINT};
 use super::trainer::Request;
 use super::{divergence, events};
 use crate::config::{RunConfig, RunSummary};
+use crate::dataset;
 use crate::error::{Error, Result};
+use crate::files::{self, Lock};
 use crate::model::{VARIANTS, Variant};
 use crate::store::Standard;
-use crate::{dataset, files};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,10 @@ const SUMMARY: &str = "summary.json";
 pub(super) const RESUME: &str = "resume.safetensors";
 /// The network of the best validation accuracy so far.
 pub(super) const BEST: &str = "best.safetensors";
+/// What it says of the test split.
+pub(super) const PREDICTIONS: &str = "predictions.parquet";
+/// Who trains it.
+const LOCK: &str = ".training";
 /// The training curve.
 pub(super) const METRICS: &str = "metrics.jsonl";
 
@@ -66,8 +71,13 @@ impl Run {
 
     /// The record of this very run, if it is finished; an error if the folder holds another one.
     pub(super) fn finished(&self) -> Result<Option<RunSummary>> {
-        let config = self.file("config.toml");
+        let (config, summary) = (self.file("config.toml"), self.file(SUMMARY));
         if !config.exists() {
+            if let Some(left) = [&summary, &self.file(CHECKPOINT)].into_iter().find(|path| path.exists()) {
+                let message = "is there without the config.toml of its run: choose another --runs folder, or replace the run \
+                               with --force";
+                return Err(Error::file(left, message));
+            }
             return Ok(None);
         }
         if let Some(difference) = self.config.difference(&RunConfig::read(&config)?) {
@@ -77,15 +87,43 @@ impl Run {
                 self.folder.display()
             )));
         }
-        let summary = self.file(SUMMARY);
-        summary.exists().then(|| RunSummary::read(&summary)).transpose()
+        if !summary.exists() {
+            return Ok(None);
+        }
+        let checkpoint = self.file(CHECKPOINT);
+        if !checkpoint.exists() {
+            let message = "is missing, though its run is finished: train the run again with --force";
+            return Err(Error::file(checkpoint, message));
+        }
+        RunSummary::read(&summary).map(Some)
+    }
+
+    /// Keeps other processes off the folder until [`Run::free`], or the end of this one.
+    pub(super) fn lock(&self, force: bool) -> Result<Lock> {
+        files::create_folder(&self.folder)?;
+        let lock = Lock::take(&self.file(LOCK))?.map_err(|holder| {
+            Error::Request(format!(
+                "{} is being trained by process {holder} already: wait for it",
+                self.folder.display()
+            ))
+        })?;
+        if !force && self.finished()?.is_some() {
+            let folder = self.folder.display();
+            return Err(Error::Request(format!("{folder} has just been finished by another process: start again")));
+        }
+        Ok(lock)
+    }
+
+    /// Lets others in, who find the run finished.
+    pub(super) fn free(&self) -> Result<()> {
+        files::remove(&self.file(LOCK))
     }
 
     /// Makes the folder; with `force` it holds nothing afterwards that a replaced run left.
     pub(super) fn create(&self, force: bool) -> Result<()> {
         files::create_folder(&self.folder)?;
         if force {
-            for name in [SUMMARY, RESUME, BEST, METRICS, "predictions.parquet", "affinity.csv", "masks.npy"] {
+            for name in [SUMMARY, RESUME, BEST, METRICS, PREDICTIONS, "affinity.csv", "masks.npy"] {
                 files::remove(&self.file(name))?;
             }
             files::remove(&self.events())?;

@@ -12,16 +12,17 @@ use super::outputs::{
 };
 use super::plan::{Plan, plans};
 use super::ranks::{self, Greeting, Meeting, Ranks};
-use super::run::{BEST, METRICS, RESUME, Run, baseline};
+use super::run::{BEST, METRICS, PREDICTIONS, RESUME, Run, baseline};
 use super::session::{Accuracy, Session};
 use super::trained::CHECKPOINT;
 use crate::attribute::COUNT;
 use crate::config::{Profile, RunConfig, RunSummary};
 use crate::dataset::{self, Split};
 use crate::error::{Error, Result};
+use crate::files::{self, Lock};
 use crate::model::{Fln, VARIANTS, Variant};
 use crate::progress::{Bar, Progress};
-use crate::{files, store};
+use crate::store;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -268,6 +269,8 @@ struct Trainer<'a> {
     dataset: dataset::Name,
     seed: u64,
     runs: Vec<Run>,
+    /// Of the run folders, on rank 0.
+    _locks: Vec<Lock>,
     images: &'a Images<'a>,
     session: Session,
     /// The best validation accuracy so far, by run.
@@ -295,6 +298,7 @@ impl<'a> Trainer<'a> {
         check_batch(device, &profile.network, own.len())?;
         let mut session =
             Session::new(&profile.network, plan, &profile.optimizer, seed, profile.compute.path(), device)?;
+        let mut locks = Vec::new();
         // The other ranks are given the state that rank 0 begins with.
         if ranks.leads() {
             if plan.fln == Fln::FrozenBaseline {
@@ -303,11 +307,12 @@ impl<'a> Trainer<'a> {
                 session.start_from(&weights.open()?, &profile.network)?;
             }
             for run in &runs {
+                locks.push(run.lock(request.force)?);
                 run.create(request.force)?;
             }
         }
         let (best, batch, steps) = (vec![0.0; runs.len()], training.batch, training.steps);
-        Ok(Self { request, ranks, dataset, seed, runs, images, session, best, batch, own, steps })
+        Ok(Self { request, ranks, dataset, seed, runs, _locks: locks, images, session, best, batch, own, steps })
     }
 
     fn batches(&self, images: &'a Preload<'a>) -> Batches<'a> {
@@ -586,7 +591,7 @@ impl<'a> Trainer<'a> {
         let wall_seconds = course.seconds();
         let mut outcomes = Vec::new();
         for (run, scores) in self.runs.iter().zip(scores) {
-            scores.write(&run.file("predictions.parquet"))?;
+            scores.write(&run.file(PREDICTIONS))?;
             if let Some(affinity) = affinity.get(run.variant.name) {
                 write_affinity(&run.file("affinity.csv"), affinity)?;
                 let picture = Value::image(&heat_map(affinity))?;
@@ -600,6 +605,7 @@ impl<'a> Trainer<'a> {
             outcomes.push(Outcome { folder: run.folder.clone(), summary, reused: false });
         }
         files::remove(&state)?;
+        self.runs.iter().try_for_each(Run::free)?;
         Ok(outcomes)
     }
 

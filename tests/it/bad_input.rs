@@ -135,3 +135,67 @@ fn cuda_in_a_cpu_build_is_refused_with_how_to_build() {
     let sentence = refused(place.path(), &["train", "--device", "cuda:0"]);
     assert!(sentence.contains("--features cuda"), "{sentence}");
 }
+
+#[test]
+fn a_file_of_somebody_else_is_not_written_over() {
+    let place = tempfile::tempdir().unwrap();
+    let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/weights/alexnet.pth");
+    std::fs::copy(weights, place.path().join("alexnet.pth")).unwrap();
+    std::fs::write(place.path().join("notes.txt"), "mine").unwrap();
+    let import = ["weights", "import", "alexnet.pth", "--output", "alexnet.pth"];
+    assert!(refused(place.path(), &import).contains("alexnet.pth: is there already"));
+    assert_eq!(std::fs::read(place.path().join("alexnet.pth")).unwrap(), std::fs::read(weights).unwrap());
+    let doctor = ["doctor", "--device", "cpu", "--output", "notes.txt"];
+    assert!(refused(place.path(), &doctor).contains("notes.txt: is there already and no report of the doctor"));
+    assert_eq!(std::fs::read_to_string(place.path().join("notes.txt")).unwrap(), "mine");
+}
+
+#[test]
+fn numbers_that_nothing_can_be_trained_with_are_refused_by_name() {
+    let place = tempfile::tempdir().unwrap();
+    for (good, bad, name) in [
+        ("momentum = 0.9", "momentum = 1.0", "optimizer.momentum is 1, expected"),
+        ("momentum = 0.9", "momentum = -2.0", "optimizer.momentum is -2, expected"),
+        ("head_rate = ", "head_rate = -", "optimizer.head_rate is -"),
+        ("eps = 1e-3", "eps = nan", "network.eps is NaN, expected"),
+        ("decay = ", "decay = 1", "network.decay is 1"),
+        ("initial = ", "initial = -", "expected no number below 0"),
+    ] {
+        let quick = gal_bench::config::Profile::text("quick").unwrap();
+        assert!(quick.contains(good), "{good}");
+        std::fs::write(place.path().join("mine.toml"), quick.replacen(good, bad, 1)).unwrap();
+        let sentence = refused(place.path(), &["doctor", "--device", "cpu", "--profile", "mine.toml"]);
+        assert!(sentence.contains(name), "{sentence}");
+    }
+    let sentence = refused(place.path(), &["doctor", "--device", "cpu", "--threads", "2000"]);
+    assert!(sentence.contains("--threads 2000: use 1 to 512"), "{sentence}");
+}
+
+/// Neither a reader who has gone nor a full disk behind standard output or standard error ends in a panic.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_nobody_takes_is_no_fault_of_the_program() {
+    let place = tempfile::tempdir().unwrap();
+    let profile = || {
+        let mut command = Command::new(cargo_bin!("gal-bench"));
+        command.current_dir(place.path()).args(["profile", "quick"]);
+        command
+    };
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = profile().stdout(full()).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.starts_with("error: the result cannot be written to standard output: No space left"), "{text}");
+    let gone = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    assert!(profile().stdout(gone()).status().unwrap().success());
+    celeba(&place.path().join("celeba"), &attributes(2, &good_row()), PARTITION);
+    for (silent, prepared) in [(std::process::Stdio::from(gone()), "one"), (full().into(), "two")] {
+        let mut command = Command::new(cargo_bin!("gal-bench"));
+        let arguments = ["prepare", "--dataset", "celeba", "--root", "celeba", "--prepared", prepared];
+        assert!(command.current_dir(place.path()).args(arguments).stderr(silent).status().unwrap().success());
+    }
+}

@@ -241,7 +241,7 @@ fn a_missing_run_folder_is_named() {
 #[test]
 fn a_missing_column_is_named() {
     let found = complaint(|folder, table| write_parquet(folder, table.drop("label").unwrap()));
-    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: has no column `label`: found image, attribute, probability_fln, probability_cln, identity, expected image, attribute, label, probability_fln, probability_cln; train the run again to write it anew");
+    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: has no column `label`: found image, attribute, probability_fln, probability_cln, identity, expected image, attribute, label, probability_fln, probability_cln; train the run again with --force to write it anew");
 }
 
 #[test]
@@ -250,13 +250,13 @@ fn a_column_of_another_type_is_named() {
         table.replace("label", Series::new("label".into(), vec![1.0_f64; 60 * COUNT]).into()).unwrap();
         write_parquet(folder, table);
     });
-    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: column `label` holds f64, expected Boolean; train the run again to write it anew");
+    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: column `label` holds f64, expected Boolean; train the run again with --force to write it anew");
 }
 
 #[test]
 fn a_missing_row_is_found() {
     let found = complaint(|folder, table| write_parquet(folder, table.slice(0, 60 * COUNT - 1)));
-    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: holds 2399 rows, expected 40 an image and at least one image; train the run again to write it anew");
+    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: holds 2399 rows, expected 40 an image and at least one image; train the run again with --force to write it anew");
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn rows_in_another_order_are_found() {
         let shifted = table.slice(1, COUNT).vstack(&table.slice(0, 1)).unwrap();
         write_parquet(folder, shifted.slice(0, COUNT));
     });
-    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: row 1: attribute `Arched_Eyebrows`, expected `5_o_Clock_Shadow`; train the run again to write it anew");
+    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: row 1: attribute `Arched_Eyebrows`, expected `5_o_Clock_Shadow`; train the run again with --force to write it anew");
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn an_image_that_comes_twice_is_found() {
     let found = complaint(|folder, table| {
         write_parquet(folder, table.slice(0, COUNT).vstack(&table.slice(0, 59 * COUNT)).unwrap());
     });
-    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: row 41: image `000000.png` comes a second time; train the run again to write it anew");
+    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: row 41: image `000000.png` comes a second time; train the run again with --force to write it anew");
 }
 
 /// Puts one value in the CLN's probabilities.
@@ -293,19 +293,19 @@ fn with_probability(folder: &Path, mut table: DataFrame, row: usize, value: Opti
 #[test]
 fn a_probability_that_is_not_a_number_is_found() {
     let found = complaint(|folder, table| with_probability(folder, table, 41, Some(f32::NAN)));
-    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: row 42: `probability_cln` is NaN, expected a number from 0 to 1; train the run again to write it anew");
+    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: row 42: `probability_cln` is NaN, expected a number from 0 to 1; train the run again with --force to write it anew");
 }
 
 #[test]
 fn a_probability_above_one_is_found() {
     let found = complaint(|folder, table| with_probability(folder, table, 0, Some(1.5)));
-    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: row 1: `probability_cln` is 1.5, expected a number from 0 to 1; train the run again to write it anew");
+    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: row 1: `probability_cln` is 1.5, expected a number from 0 to 1; train the run again with --force to write it anew");
 }
 
 #[test]
 fn a_missing_probability_is_found() {
     let found = complaint(|folder, table| with_probability(folder, table, 2, None));
-    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: row 3: `probability_cln` is null; train the run again to write it anew");
+    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: row 3: `probability_cln` is null; train the run again with --force to write it anew");
 }
 
 #[test]

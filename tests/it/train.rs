@@ -245,3 +245,34 @@ fn gal_c_keeps_baselines_trunk() {
         assert_eq!(values(&baseline[name]), values(&gal_c[name]), "{name}");
     }
 }
+
+#[test]
+fn a_run_that_another_process_trains_is_left_to_it() {
+    let place = Workplace::new();
+    let run = place.path("runs").join("synthetic-tiny-baseline-seed5");
+    std::fs::create_dir_all(&run).unwrap();
+    let held = gal_bench::files::Lock::take(&run.join(".training")).unwrap().unwrap();
+    let sentence = place.try_train("runs", &[named("baseline")]).unwrap_err().to_string();
+    assert!(sentence.contains(&format!("is being trained by process {} already", std::process::id())), "{sentence}");
+    assert!(!run.join("config.toml").exists());
+    drop(held);
+    place.train("runs", &[named("baseline")]);
+    assert!(!run.join(".training").exists());
+}
+
+#[test]
+fn results_without_their_configuration_or_the_other_way_round_are_not_trained_over() {
+    let place = Workplace::new();
+    place.train("runs", &[named("baseline")]);
+    let run = place.path("runs").join("synthetic-tiny-baseline-seed5");
+    let refused = |missing: &str, words: &str| {
+        std::fs::rename(run.join(missing), run.join("aside")).unwrap();
+        let before = std::fs::read(run.join("summary.json")).unwrap();
+        let sentence = place.try_train("runs", &[named("baseline")]).unwrap_err().to_string();
+        assert!(sentence.contains(words) && sentence.contains("--force"), "{sentence}");
+        assert_eq!(std::fs::read(run.join("summary.json")).unwrap(), before);
+        std::fs::rename(run.join("aside"), run.join(missing)).unwrap();
+    };
+    refused("config.toml", "is there without the config.toml of its run");
+    refused("checkpoint.safetensors", "checkpoint.safetensors: is missing, though its run is finished");
+}
