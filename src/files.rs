@@ -65,6 +65,14 @@ fn readable(_: &std::fs::File) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Refuses a file of a command's `--output` that is there already, unless `force` lets it be replaced.
+pub fn spare(path: &Path, force: bool) -> Result<()> {
+    if path.exists() && !force {
+        return Err(Error::file(path, "is there already: choose another --output, or replace it with --force"));
+    }
+    Ok(())
+}
+
 /// Held while a process works on something that another one must not touch. The system lets go of it when the process
 /// ends, however it ends, on one machine and on a shared folder whose locks reach all machines; the file stays, for a
 /// lock on a removed file would hold nobody off.

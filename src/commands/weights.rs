@@ -2,17 +2,12 @@
 
 use crate::cli::{Weights, WeightsImport};
 use gal_bench::model::{Imported, import};
-use gal_bench::{Error, Result};
+use gal_bench::{Result, files};
 use serde_json::json;
 
 pub(super) fn run(command: &Weights) -> Result<()> {
     let Weights::Import(options) = command;
-    if options.output.exists() && !options.force {
-        return Err(Error::file(
-            &options.output,
-            "is there already: choose another --output, or replace it with --force",
-        ));
-    }
+    files::spare(&options.output, options.force)?;
     let imported = import(&options.file, options.backbone)?;
     imported.write(&options.file, &options.output)?;
     let Imported { backbone, matched, left_out, initial, .. } = &imported;

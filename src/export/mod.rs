@@ -62,9 +62,7 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     // Whether it is whole is found out by loading it.
     trained.session(run, &Device::Cpu)?;
     let (module, weights) = (folder.join(MODULE_FILE), folder.join(WEIGHTS_FILE));
-    if let Some(there) = [&module, &weights].into_iter().find(|path| path.exists() && !force) {
-        return Err(Error::file(there, "is there already: choose another --output, or replace it with --force"));
-    }
+    [&module, &weights].into_iter().try_for_each(|path| files::spare(path, force))?;
     let fixed = trained.variant.affinity.and_then(|affinity| affinity.fixed(trained.config.seed));
     let mut tensors = BTreeMap::new();
     for (name, tensor) in &trained.tensors {

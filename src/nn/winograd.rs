@@ -111,32 +111,49 @@ impl Axis<2, 6> for Spread<Filter<5>> {
     }
 }
 
-/// Applies a transform along both axes of squares of vectors: square `block` is read at `from` plus its first tile,
-/// `down` apart along a column and `right` along a row, and written with each vector `apart` after the one before, over
-/// `length` tiles.
-struct Both<'a, T, const N: usize, const M: usize> {
+/// Squares of vectors to be transformed along both axes: square `block` is read at `from` plus its first tile, `down`
+/// apart along a column and `right` along a row, and written with each vector `apart` after the one before, over `length`
+/// tiles.
+struct Squares<'a> {
     from: &'a [f32],
     down: usize,
     right: usize,
     to: &'a mut [f32],
     apart: usize,
     length: usize,
-    axis: PhantomData<T>,
 }
+
+impl Squares<'_> {
+    /// Transforms them by `Three` for a kernel of three taps, by `Five` for one of five.
+    fn transform<Three, Five, const N: usize, const M: usize, const N5: usize, const M5: usize>(self, kernel: usize)
+    where
+        Three: Axis<N, M>,
+        Five: Axis<N5, M5>,
+    {
+        match kernel {
+            3 => Arch::new().dispatch(Both(self, PhantomData::<Three>)),
+            _ => Arch::new().dispatch(Both(self, PhantomData::<Five>)),
+        }
+    }
+}
+
+/// A transform of squares.
+struct Both<'a, T, const N: usize, const M: usize>(Squares<'a>, PhantomData<T>);
 
 impl<T: Axis<N, M>, const N: usize, const M: usize> WithSimd for Both<'_, T, N, M> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        let Squares { from, down, right, to, apart, length } = self.0;
         let zero = simd.splat_f32s(0.0);
-        for block in (0..self.length).step_by(S::F32_LANES) {
+        for block in (0..length).step_by(S::F32_LANES) {
             let mut rows = [[zero; M]; N];
             for (y, row) in rows.iter_mut().enumerate() {
                 let mut values = [zero; N];
                 for (x, value) in values.iter_mut().enumerate() {
-                    let at = y * self.down + x * self.right + block;
-                    *value = S::as_simd_f32s(&self.from[at..at + S::F32_LANES]).0[0];
+                    let at = y * down + x * right + block;
+                    *value = S::as_simd_f32s(&from[at..at + S::F32_LANES]).0[0];
                 }
                 *row = T::apply(simd, values);
             }
@@ -146,8 +163,8 @@ impl<T: Axis<N, M>, const N: usize, const M: usize> WithSimd for Both<'_, T, N, 
                     *value = row[x];
                 }
                 for (y, value) in T::apply(simd, values).into_iter().enumerate() {
-                    let at = (y * M + x) * self.apart + block;
-                    S::as_mut_simd_f32s(&mut self.to[at..at + S::F32_LANES]).0[0] = value;
+                    let at = (y * M + x) * apart + block;
+                    S::as_mut_simd_f32s(&mut to[at..at + S::F32_LANES]).0[0] = value;
                 }
             }
         }
@@ -296,26 +313,8 @@ fn input_points(kernel: usize, gathered: &[f32], length: usize, to: &mut [f32], 
     let (down, right) = (taps * length, length);
     for row in 0..rows {
         let (from, to) = (&gathered[2 * row * down..], &mut to[row * length..]);
-        match kernel {
-            3 => Arch::new().dispatch(Both::<Input<Filter<3>>, 4, 4> {
-                from,
-                down,
-                right,
-                to,
-                apart,
-                length,
-                axis: PhantomData,
-            }),
-            _ => Arch::new().dispatch(Both::<Input<Filter<5>>, 6, 6> {
-                from,
-                down,
-                right,
-                to,
-                apart,
-                length,
-                axis: PhantomData,
-            }),
-        }
+        Squares { from, down, right, to, apart, length }
+            .transform::<Input<Filter<3>>, Input<Filter<5>>, 4, 4, 6, 6>(kernel);
     }
 }
 
@@ -324,26 +323,8 @@ fn spread_points(kernel: usize, gathered: &[f32], length: usize, to: &mut [f32],
     let (down, right) = (2 * length, length);
     for (from, at) in gathered.chunks_exact(4 * length).zip((0..).step_by(length)) {
         let to = &mut to[at..];
-        match kernel {
-            3 => Arch::new().dispatch(Both::<Spread<Filter<3>>, 2, 4> {
-                from,
-                down,
-                right,
-                to,
-                apart,
-                length,
-                axis: PhantomData,
-            }),
-            _ => Arch::new().dispatch(Both::<Spread<Filter<5>>, 2, 6> {
-                from,
-                down,
-                right,
-                to,
-                apart,
-                length,
-                axis: PhantomData,
-            }),
-        }
+        Squares { from, down, right, to, apart, length }
+            .transform::<Spread<Filter<3>>, Spread<Filter<5>>, 2, 4, 2, 6>(kernel);
     }
 }
 
@@ -351,26 +332,8 @@ fn spread_points(kernel: usize, gathered: &[f32], length: usize, to: &mut [f32],
 fn outputs(kernel: usize, from: &[f32], apart: usize, length: usize, to: &mut [f32]) {
     let (down, right) = ((kernel + 1) * apart, apart);
     let apart = length;
-    match kernel {
-        3 => Arch::new().dispatch(Both::<Output<Filter<3>>, 4, 2> {
-            from,
-            down,
-            right,
-            to,
-            apart,
-            length,
-            axis: PhantomData,
-        }),
-        _ => Arch::new().dispatch(Both::<Output<Filter<5>>, 6, 2> {
-            from,
-            down,
-            right,
-            to,
-            apart,
-            length,
-            axis: PhantomData,
-        }),
-    }
+    Squares { from, down, right, to, apart, length }
+        .transform::<Output<Filter<3>>, Output<Filter<5>>, 4, 2, 6, 2>(kernel);
 }
 
 /// Kernel taps to points, `[points][taps]`.

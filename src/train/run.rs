@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What a finished run says of itself.
-const SUMMARY: &str = "summary.json";
+pub(super) const SUMMARY: &str = "summary.json";
 /// The state that an unfinished run goes on from.
 pub(super) const RESUME: &str = "resume.safetensors";
 /// The network of the best validation accuracy so far.

@@ -12,7 +12,7 @@ use super::outputs::{
 };
 use super::plan::{Plan, plans};
 use super::ranks::{self, Greeting, Meeting, Ranks};
-use super::run::{BEST, METRICS, PREDICTIONS, RESUME, Run, baseline};
+use super::run::{BEST, METRICS, PREDICTIONS, RESUME, Run, SUMMARY, baseline};
 use super::session::{Accuracy, Session};
 use super::trained::CHECKPOINT;
 use crate::attribute::COUNT;
@@ -601,7 +601,7 @@ impl<'a> Trainer<'a> {
             run.write_network(CHECKPOINT, self.session.network(&run.variant))?;
             let summary = self.summary(run, wall_seconds)?;
             let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::Internal(e.to_string()))?;
-            files::write(&run.file("summary.json"), text.as_bytes())?;
+            files::write(&run.file(SUMMARY), text.as_bytes())?;
             outcomes.push(Outcome { folder: run.folder.clone(), summary, reused: false });
         }
         files::remove(&state)?;
