@@ -13,9 +13,10 @@ mod peers;
 
 use candle_core::{Device, Tensor, Var};
 use gal_bench::config::{Crop, Profile};
-use gal_bench::model::{Architecture, Fln, Path, VARIANTS, Variant};
+use gal_bench::model::{Architecture, Path};
 use gal_bench::nn::{ConvBlock, ConvParameters, Statistics};
 use gal_bench::train::{Plan, Session, plans};
+use gal_bench::variant::{Fln, VARIANTS, Variant};
 use peers::Result;
 use rayon::prelude::*;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! What holds of every reader of weights, whatever the bytes.
 
-use gal_bench::model::import_bytes;
+use gal_bench::weights::import_bytes;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

@@ -121,6 +121,15 @@ pub fn group_of() -> [usize; COUNT] {
     })
 }
 
+/// Attributes in the order of Table 1: the position of each in [`NAMES`], with its group's position.
+pub fn by_group() -> Vec<(usize, usize)> {
+    let groups = GROUPS.iter().enumerate();
+    groups
+        .flat_map(|(group, g)| g.members.iter().map(move |name| (group, name)))
+        .filter_map(|(group, name)| index(name).map(|i| (i, group)))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

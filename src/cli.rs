@@ -4,9 +4,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use gal_bench::dataset::Name;
 use gal_bench::model::BackboneName;
-use gal_bench::model::VARIANTS;
 use gal_bench::predict::Order;
 use gal_bench::store::Format;
+use gal_bench::variant::VARIANTS;
 use std::path::PathBuf;
 
 /// Prepare facial-attribute data sets, train graph attention networks over 40 attributes, report what they learn.

@@ -2,8 +2,8 @@
 
 use crate::cli::Augment;
 use gal_bench::augment::{Pipeline, contact_sheet};
-use gal_bench::dataset::synthetic;
-use gal_bench::{Error, Result, files};
+use gal_bench::synthetic;
+use gal_bench::{Error, Result, io};
 use image::RgbImage;
 use image::codecs::png::CompressionType;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ pub(super) fn run(options: &Augment) -> Result<()> {
         options.images.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?
     };
     let sheet = contact_sheet(&pipeline, &sources, options.size, options.seed);
-    files::write_png(path, &sheet, CompressionType::default())?;
+    io::write_png(path, &sheet, CompressionType::default())?;
     let columns = legend(&pipeline)?;
     let rows: Vec<&str> = sources.iter().map(|(name, _)| name.as_str()).collect();
     let result = json!({ "preview": path, "seed": options.seed, "columns": columns, "rows": rows });
@@ -33,7 +33,7 @@ pub(super) fn run(options: &Augment) -> Result<()> {
 }
 
 fn read(path: &Path) -> Result<(String, RgbImage)> {
-    let image = image::load_from_memory(&files::read(path)?)
+    let image = image::load_from_memory(&io::read(path)?)
         .map_err(|e| Error::file(path, format!("cannot be read as a JPEG or PNG image: {e}")))?;
     Ok((path.display().to_string(), image.to_rgb8()))
 }

@@ -4,7 +4,7 @@ use crate::cli::Doctor;
 use gal_bench::config::Profile;
 use gal_bench::doctor::{Tolerances, examine};
 use gal_bench::train::select_device;
-use gal_bench::{Error, Result, files};
+use gal_bench::{Error, Result, io};
 
 pub(super) fn run(options: &Doctor) -> Result<()> {
     super::use_threads(options.threads)?;
@@ -16,7 +16,7 @@ pub(super) fn run(options: &Doctor) -> Result<()> {
         return Err(Error::Request(format!("--tolerance {}: use a number above 0", options.tolerance)));
     }
     if options.output.exists() {
-        let there = serde_json::from_slice::<serde_json::Value>(&files::read(&options.output)?);
+        let there = serde_json::from_slice::<serde_json::Value>(&io::read(&options.output)?);
         if !there.is_ok_and(|there| there.get("verdict").is_some()) {
             return Err(Error::file(
                 &options.output,
@@ -30,7 +30,7 @@ pub(super) fn run(options: &Doctor) -> Result<()> {
         progress.say(check.line());
     });
     let text = serde_json::to_string_pretty(&diagnosis).map_err(|e| Error::Internal(e.to_string()))?;
-    files::write(&options.output, format!("{text}\n").as_bytes())?;
+    io::write(&options.output, format!("{text}\n").as_bytes())?;
     options.voice.result(&diagnosis, || {
         let mut lines = vec![format!("compared: {}", diagnosis.compared)];
         if let Some(rate) = diagnosis.images_per_second {

@@ -20,10 +20,10 @@ use crate::cli::{Command, Selection, Source, Together, Trained, Voice};
 use gal_bench::augment::Pipeline;
 use gal_bench::config::{self, Profile};
 use gal_bench::dataset::{self, Dataset, Name, celeba, lfwa, synthetic};
-use gal_bench::model::{VARIANTS, Variant};
+use gal_bench::distributed::Meeting;
 use gal_bench::progress::Progress;
-use gal_bench::train::Meeting;
-use gal_bench::{Error, Result, files};
+use gal_bench::variant::{VARIANTS, Variant};
+use gal_bench::{Error, Result, io};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -141,7 +141,7 @@ fn read(name: Name, source: &Source, seed: u64) -> Result<Dataset> {
 
 /// The pipeline of a file, or the embedded one.
 fn pipeline(path: Option<&Path>) -> Result<Pipeline> {
-    path.map_or_else(|| Ok(Pipeline::default()), |path| Pipeline::from_toml(path, &files::read_text(path)?))
+    path.map_or_else(|| Ok(Pipeline::default()), |path| Pipeline::from_toml(path, &io::read_text(path)?))
 }
 
 /// Uses `threads` threads from here on.

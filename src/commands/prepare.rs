@@ -1,9 +1,10 @@
 //! `gal-bench prepare`.
 
 use crate::cli::{Prepare, Source};
-use gal_bench::dataset::{self, Images, Name, synthetic};
+use gal_bench::dataset::{self, Images, Name};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Prepared, Rate};
+use gal_bench::synthetic;
 use gal_bench::{Error, Result};
 use std::path::Path;
 

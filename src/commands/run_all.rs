@@ -4,9 +4,9 @@
 use super::{evaluate, prepare, train};
 use crate::cli::{Job, RunAll};
 use gal_bench::evaluate::overview;
-use gal_bench::model::Variant;
 use gal_bench::progress::Progress;
 use gal_bench::train::{Cell, cells, is_begun, is_finished};
+use gal_bench::variant::Variant;
 use gal_bench::{Result, report, store};
 use serde::Serialize;
 

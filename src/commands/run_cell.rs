@@ -3,7 +3,7 @@
 
 use super::{run_all, train};
 use crate::cli::RunCell;
-use gal_bench::files::{self, Lock};
+use gal_bench::io::{self, Lock};
 use gal_bench::{Error, Result, store};
 
 pub(super) fn run(options: &RunCell) -> Result<()> {
@@ -39,7 +39,7 @@ pub(super) fn run(options: &RunCell) -> Result<()> {
 
 /// Keeps a second process, such as a job that was queued again, off the cell whose first run folder is `run`.
 fn lock(options: &RunCell, run: &std::path::Path) -> Result<Lock> {
-    files::create_folder(run)?;
+    io::create_folder(run)?;
     Lock::take(&run.join(".lock"))?.map_err(|holder| {
         Error::Request(format!("cell {} is being trained by process {holder} already: wait for it", options.cell))
     })

@@ -3,10 +3,10 @@
 use crate::cli::{Compute, Selection, Train};
 use gal_bench::Result;
 use gal_bench::evaluate::{Evaluation, overview};
-use gal_bench::model::Variant;
 use gal_bench::progress::Progress;
 use gal_bench::store::Reader;
 use gal_bench::train::{Outcome, Request, select_device, train};
+use gal_bench::variant::Variant;
 use std::borrow::Cow;
 use std::path::Path;
 

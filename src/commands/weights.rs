@@ -1,13 +1,13 @@
 //! `gal-bench weights`.
 
 use crate::cli::{Weights, WeightsImport};
-use gal_bench::model::{Imported, import};
-use gal_bench::{Result, files};
+use gal_bench::weights::{Imported, import};
+use gal_bench::{Result, io};
 use serde_json::json;
 
 pub(super) fn run(command: &Weights) -> Result<()> {
     let Weights::Import(options) = command;
-    files::spare(&options.output, options.force)?;
+    io::spare(&options.output, options.force)?;
     let imported = import(&options.file, options.backbone)?;
     imported.write(&options.file, &options.output)?;
     let Imported { backbone, matched, left_out, initial, .. } = &imported;

@@ -47,7 +47,7 @@ pub fn run_id(dataset: &str, profile: &str, variant: &str, seed: u64) -> String 
 impl RunConfig {
     /// Reads a run's `config.toml`.
     pub fn read(path: &Path) -> Result<Self> {
-        toml::from_str(&crate::files::read_text(path)?)
+        toml::from_str(&crate::io::read_text(path)?)
             .map_err(|e| Error::file(path, format!("is not a run's configuration: {}", e.message())))
     }
 

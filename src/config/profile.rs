@@ -2,7 +2,8 @@
 
 use crate::dataset;
 use crate::error::{Error, Result};
-use crate::model::{Architecture, BackboneName, Path as NetworkPath, Start};
+use crate::model::{Architecture, BackboneName, Path as NetworkPath};
+use crate::weights::Start;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -231,7 +232,7 @@ impl Profile {
         }
         let path = Path::new(name);
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
-            return Self::parse(&crate::files::read_text(path)?, path);
+            return Self::parse(&crate::io::read_text(path)?, path);
         }
         Err(Error::Request(format!(
             "there is no profile {name}: use one of {}, or the path of a .toml file (`gal-bench profile quick` prints \

@@ -64,7 +64,7 @@ pub struct RunSummary {
 impl RunSummary {
     /// Reads a run's `summary.json`.
     pub fn read(path: &Path) -> Result<Self> {
-        serde_json::from_slice(&crate::files::read(path)?)
+        serde_json::from_slice(&crate::io::read(path)?)
             .map_err(|e| Error::file(path, format!("is not a run's summary: {e}")))
     }
 }

@@ -8,7 +8,7 @@ use super::layout::Layout;
 use super::table::Columns;
 use super::{Annotations, Dataset, Name, Options, Partition, Split, checksums, grouped};
 use crate::error::Result;
-use crate::files;
+use crate::io;
 use std::path::Path;
 
 /// The official root (`Anno`, `Eval`, `Img`), torchvision's (flat) and Kaggle's (images in a folder of the same name).
@@ -55,8 +55,8 @@ fn annotated(root: &Path) -> Result<Annotated> {
     let path = LAYOUT.require(root, "attribute file", &["list_attr_celeba.txt", "list_attr_celeba.csv"])?;
     let partition_path = LAYOUT.require(root, "partition", &["list_eval_partition.txt", "list_eval_partition.csv"])?;
     let identity_path = LAYOUT.find(root, &["identity_CelebA.txt"]);
-    let bytes = files::read(&path)?;
-    let partition_bytes = files::read(&partition_path)?;
+    let bytes = io::read(&path)?;
+    let partition_bytes = io::read(&partition_path)?;
     let ((labels, verdict), (partition, people)) = rayon::join(
         || {
             rayon::join(
@@ -88,7 +88,7 @@ fn annotated(root: &Path) -> Result<Annotated> {
 
 /// Who is in each image, and what is known of the file.
 fn read_identities(path: &Path) -> Result<(Pairs<Option<String>>, String)> {
-    let bytes = files::read(path)?;
+    let bytes = io::read(path)?;
     let pairs = read_pairs(path, &bytes, |identity| Ok(Some(identity.to_owned())))?;
     Ok((pairs, checksums::judge(Name::Celeba, "people", path, &bytes)?.sentence))
 }

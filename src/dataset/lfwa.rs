@@ -12,7 +12,7 @@ use super::table::Columns;
 use super::{Annotations, Dataset, Name, Options, Partition, Split, checksums, grouped};
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use std::path::Path;
 
 /// LFW's archives unpack into `lfw`, `lfw-deepfunneled` or `lfw_funneled`; LFWA's annotation comes in `anno`.
@@ -57,11 +57,11 @@ fn annotated(root: &Path) -> Result<Annotated> {
     let partitions = ["indices_train_test.mat", "indices_train_test.csv", "indices_train_test.txt"];
     let conversions = ["lfw_partition.csv", "lfw_partition.txt"];
     let partition_path = LAYOUT.require(root, "partition", &[&partitions[..], &conversions[..]].concat())?;
-    let bytes = files::read(&path)?;
+    let bytes = io::read(&path)?;
     let mut notes = vec![checksums::judge(Name::Lfwa, "labels", &path, &bytes)?.sentence];
     let labels = if is_mat(&path) { from_mat(&path, bytes)? } else { from_text(&path, &bytes)? };
 
-    let bytes = files::read(&partition_path)?;
+    let bytes = io::read(&partition_path)?;
     let verdict = checksums::judge(Name::Lfwa, "partition", &partition_path, &bytes)?;
     let splits = if is_mat(&partition_path) {
         splits_by_index(&labels, &partition_path, bytes)?

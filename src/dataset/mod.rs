@@ -192,7 +192,7 @@ pub enum Images {
     /// JPEG files below a folder, named by the table's `source`.
     Folder(std::path::PathBuf),
     /// Drawn on demand, a pure function of the row.
-    Synthetic(synthetic::Renderer),
+    Synthetic(crate::synthetic::Renderer),
 }
 
 /// A count as people write it: `202,599`.

@@ -3,8 +3,8 @@
 
 use super::Head;
 use super::predictions::Predictions;
-use super::statistics::THRESHOLD;
 use crate::attribute::COUNT;
+use crate::metrics::statistics::THRESHOLD;
 
 /// One bit an attribute, the first of [`crate::attribute::NAMES`] lowest.
 pub type Mask = u64;

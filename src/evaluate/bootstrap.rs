@@ -6,9 +6,9 @@
 //! number of threads.
 
 use super::answers::{Answers, Mask};
-use super::significance::{middle_95, resampled_p};
-use super::statistics::Interval;
 use crate::attribute::COUNT;
+use crate::metrics::significance::{middle_95, resampled_p};
+use crate::metrics::statistics::Interval;
 use crate::random;
 use rand::RngExt;
 use rayon::prelude::*;

@@ -19,10 +19,10 @@
 use super::Head;
 use super::answers::{Answers, Mask};
 use super::bootstrap::{Bootstrap, Drawn};
-use super::significance::{LEVEL, holm, mcnemar};
-use super::statistics::{Interval, sample_deviation};
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
+use crate::metrics::significance::{LEVEL, holm, mcnemar};
+use crate::metrics::statistics::{Interval, sample_deviation};
 use serde::{Deserialize, Serialize};
 
 /// A trained network, or another tool, with its answers.

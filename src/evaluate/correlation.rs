@@ -1,11 +1,11 @@
 //! What an affinity and a set of predictions say of how attributes depend on each other, set beside the labels and,
 //! where faces are synthetic, beside the correlation that the labels were drawn with.
 
-use super::clustering::{average_linkage, leaves};
 use super::labels::Labels;
-use super::statistics::{THRESHOLD, mean};
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
+use crate::metrics::clustering::{average_linkage, leaves};
+use crate::metrics::statistics::{THRESHOLD, mean};
 use crate::random;
 use rand::{Rng, RngExt};
 

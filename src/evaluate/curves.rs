@@ -31,7 +31,7 @@ impl Point {
 
 /// Reads `metrics.jsonl`.
 pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
-    let text = crate::files::read_text(path)?;
+    let text = crate::io::read_text(path)?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(i, line)| {
@@ -46,7 +46,7 @@ pub type Affinity = Vec<[f64; COUNT]>;
 
 /// Reads an affinity matrix: header `attribute` and the 40 names, then 40 rows in the same order.
 pub fn read_affinity(path: &Path) -> Result<Affinity> {
-    let text = crate::files::read_text(path)?;
+    let text = crate::io::read_text(path)?;
     let mut lines = text.lines().enumerate();
     let header = lines.next().map_or("", |(_, line)| line);
     if header != affinity_header() {

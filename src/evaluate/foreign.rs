@@ -4,7 +4,7 @@
 
 use crate::attribute::{self, COUNT, NAMES};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use polars::prelude::*;
 use std::collections::HashMap;
 use std::path::Path;
@@ -101,7 +101,7 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn of_csv(path: &'a Path) -> Result<Self> {
-        let bytes = files::read(path)?;
+        let bytes = io::read(path)?;
         let mut reader = csv::Reader::from_reader(bytes.as_slice());
         let unreadable = |e: csv::Error| Error::file(path, format!("is not a CSV file that can be read: {e}"));
         let mut header: Vec<String> = reader.headers().map_err(unreadable)?.iter().map(str::to_owned).collect();

@@ -35,7 +35,7 @@ impl Masks {
             return Ok(None);
         }
         let wrong = |why: String| Error::file(&path, format!("{why}; {AGAIN}"));
-        let bytes = crate::files::read(&path)?;
+        let bytes = crate::io::read(&path)?;
         let (header, data) = split(&bytes).ok_or_else(|| wrong("is not a numpy array of version 1".to_owned()))?;
         if field(header, "descr") != Some("'<f4'") || field(header, "fortran_order") != Some("False") {
             return Err(wrong(format!("has the header {}, expected <f4 in C order", header.trim())));

@@ -1,7 +1,7 @@
 //! The answers that are wrong and most sure of themselves: where a label, a picture or the network deserves a look.
 
-use super::statistics::THRESHOLD;
 use crate::attribute::COUNT;
+use crate::metrics::statistics::THRESHOLD;
 
 /// A wrong answer.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,7 +4,6 @@
 
 pub mod answers;
 pub mod bootstrap;
-pub mod clustering;
 pub mod comparison;
 pub mod correlation;
 pub mod curves;
@@ -14,10 +13,6 @@ pub mod masks;
 pub mod mistakes;
 mod overview;
 pub mod predictions;
-pub mod reliability;
-pub mod scores;
-pub mod significance;
-pub mod statistics;
 
 pub use answers::Answers;
 pub use comparison::{Comparison, Contestant, Statistics, Verdict};
@@ -28,10 +23,10 @@ pub use predictions::Predictions;
 use crate::attribute::{COUNT, NAMES};
 use crate::config::RunSummary;
 use crate::error::{Error, Result};
+use crate::metrics::scores::Scores;
+use crate::metrics::statistics::{Confusion, Interval, mean, wilson};
 use rayon::prelude::*;
-use scores::Scores;
 use serde::{Deserialize, Serialize};
-use statistics::{Confusion, Interval, mean, wilson};
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -3,9 +3,10 @@
 
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
-use crate::files;
-use crate::model::{BackboneName, NodeLayout};
+use crate::io;
+use crate::model::BackboneName;
 use crate::train::Trained;
+use crate::variant::NodeLayout;
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -62,7 +63,7 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     // Whether it is whole is found out by loading it.
     trained.session(run, &Device::Cpu)?;
     let (module, weights) = (folder.join(MODULE_FILE), folder.join(WEIGHTS_FILE));
-    [&module, &weights].into_iter().try_for_each(|path| files::spare(path, force))?;
+    [&module, &weights].into_iter().try_for_each(|path| io::spare(path, force))?;
     let fixed = trained.variant.affinity.and_then(|affinity| affinity.fixed(trained.config.seed));
     let mut tensors = BTreeMap::new();
     for (name, tensor) in &trained.tensors {
@@ -82,9 +83,9 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     let about = serde_json::to_string(&about(&trained, kind)?).map_err(|e| Error::Internal(e.to_string()))?;
     let bytes = safetensors::serialize(&tensors, Some(HashMap::from([(ENTRY.to_owned(), about)])))
         .map_err(|e| Error::Internal(format!("the weights cannot be serialized: {e}")))?;
-    files::create_folder(folder)?;
-    files::write(&weights, &bytes)?;
-    files::write(&module, MODULE.as_bytes())?;
+    io::create_folder(folder)?;
+    io::write(&weights, &bytes)?;
+    io::write(&module, MODULE.as_bytes())?;
     Ok(Exported { module, weights, values: tensors.values().map(Tensor::elem_count).sum() })
 }
 

@@ -6,10 +6,10 @@ use crate::attribute::{COUNT, NAMES};
 use crate::dataset::{Annotations, Name, Row, Split, grouped, table};
 use crate::error::Result;
 use crate::evaluate::labels::{CONTRADICTIONS, Labels};
-use crate::files;
-use crate::report::grid::{self, CELL, LEFT, SIDE, TOP};
-use crate::report::markdown::Table;
-use crate::report::svg::{Anchor, INK, Svg};
+use crate::io;
+use crate::render::grid::{self, CELL, LEFT, SIDE, TOP};
+use crate::render::markdown::Table;
+use crate::render::svg::{Anchor, INK, Svg};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -96,15 +96,15 @@ impl<'a> Inspection<'a> {
 /// # Errors
 /// The folder cannot be written to.
 pub fn write(inspection: &Inspection, folder: &Path) -> Result<()> {
-    files::create_folder(folder)?;
-    files::write(&folder.join("rates.csv"), rates(inspection).as_bytes())?;
+    io::create_folder(folder)?;
+    io::write(&folder.join("rates.csv"), rates(inspection).as_bytes())?;
     for (part, labels) in &inspection.parts {
-        files::write(&folder.join(format!("phi-{part}.csv")), phi_table(labels).as_bytes())?;
+        io::write(&folder.join(format!("phi-{part}.csv")), phi_table(labels).as_bytes())?;
         let title = format!("Correlation (phi) of the labels of {}, {part}", inspection.name.label());
-        files::write(&folder.join(format!("phi-{part}.svg")), &heat_map(labels, &title))?;
+        io::write(&folder.join(format!("phi-{part}.svg")), &heat_map(labels, &title))?;
     }
     picture_page::write(inspection, folder)?;
-    files::write(&folder.join("README.md"), page(inspection).as_bytes())
+    io::write(&folder.join("README.md"), page(inspection).as_bytes())
 }
 
 /// A cell: nothing where a value is not defined.

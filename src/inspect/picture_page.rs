@@ -4,8 +4,8 @@ use super::page::Inspection;
 use super::pictures::{BITS, Fault, LEVELS, Likeness, Pictures, THUMBNAIL};
 use crate::dataset::{Split, grouped};
 use crate::error::{Error, Result};
-use crate::files;
-use crate::report::markdown::Table;
+use crate::io;
+use crate::render::markdown::Table;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -19,7 +19,7 @@ const FILES: [&str; 3] = ["flaws.csv", "duplicates.csv", "sizes.csv"];
 /// would not speak of them.
 pub(super) fn write(inspection: &Inspection, folder: &Path) -> Result<()> {
     let Some(pictures) = &inspection.pictures else {
-        return FILES.iter().try_for_each(|name| files::remove(&folder.join(name)));
+        return FILES.iter().try_for_each(|name| io::remove(&folder.join(name)));
     };
     let rows = &inspection.rows;
     let flaws = pictures.flaws.iter().map(|flaw| [flaw.source.as_str(), flaw.kind.label(), flaw.words.as_str()]);
@@ -41,7 +41,7 @@ pub(super) fn write(inspection: &Inspection, folder: &Path) -> Result<()> {
         table(["kind", "first", "first_split", "second", "second_split"], twins)?,
         table(["split", "width", "height", "images"], sizes)?,
     ];
-    FILES.iter().zip(tables).try_for_each(|(name, bytes)| files::write(&folder.join(name), &bytes))
+    FILES.iter().zip(tables).try_for_each(|(name, bytes)| io::write(&folder.join(name), &bytes))
 }
 
 /// A CSV file of `records` below `head`.

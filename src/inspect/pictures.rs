@@ -4,7 +4,7 @@
 use super::foreign;
 use crate::augment::{Filter, resize};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use crate::progress::Progress;
 use crate::store::decode_jpeg;
 use image::RgbImage;
@@ -112,7 +112,7 @@ pub fn look<S: PartialEq + Sync>(root: &Path, sources: &[&str], splits: &[S], pr
     let seen: Vec<std::result::Result<Seen, (Fault, String)>> = sources
         .par_iter()
         .map(|source| {
-            let bytes = files::read(&root.join(source))?;
+            let bytes = io::read(&root.join(source))?;
             bar.advance(1);
             if let Some(words) = foreign::name(&bytes) {
                 return Ok(Err((Fault::NotJpeg, words)));
@@ -202,7 +202,7 @@ fn twins<S: PartialEq>(seen: &[Option<&Seen>], splits: &[S]) -> Vec<Twins> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::synthetic::Renderer;
+    use crate::synthetic::Renderer;
     use image::{Pixel, imageops};
     use jpeg_encoder::{ColorType, Encoder};
 

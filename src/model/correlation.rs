@@ -4,9 +4,10 @@
 //! Parameters: `node.weight` `[40, g, c]`, `node.bias` `[40, g]`, `fc.weight` `[40, 2, g * positions]`, `fc.bias`
 //! `[40, 2]`. A node's vector holds its `g` channels side by side for each position of the map in turn.
 
-use super::{Affinity, Architecture, NodeLayout, Path, glorot};
+use super::{Architecture, Path, glorot};
 use crate::attribute::COUNT;
 use crate::nn::{Edges, Parameters, graph_attention, graph_attention_plain};
+use crate::variant::{Affinity, NodeLayout};
 use candle_core::{Device, Result, Tensor};
 use candle_nn::Init;
 

@@ -8,14 +8,10 @@ mod backbone;
 mod correlation;
 mod running;
 mod trunk;
-mod variant;
-mod weights;
 
 pub use backbone::BackboneName;
 pub use correlation::{CorrelationNet, CorrelationOutput};
 pub use trunk::{Trunk, TrunkOutput};
-pub use variant::{Affinity, Fln, NodeLayout, VARIANTS, Variant};
-pub use weights::{Imported, Match, Start, import, import_bytes};
 
 use crate::nn::{Precision, batched_linear, batched_linear_plain};
 use candle_core::{D, Result, Tensor};

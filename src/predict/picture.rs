@@ -1,7 +1,7 @@
 //! Pictures from outside any data set: found below folders, decoded as the data sets' are, turned upright.
 
 use crate::error::{Error, Result};
-use crate::{files, store};
+use crate::{io, store};
 use image::codecs::jpeg::JpegDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, RgbImage};
@@ -56,7 +56,7 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 /// # Errors
 /// Neither of the two, a damaged file, or a picture with transparent parts.
 pub(super) fn read(path: &Path) -> Result<RgbImage> {
-    let bytes = files::read(path)?;
+    let bytes = io::read(path)?;
     match image::guess_format(&bytes) {
         Ok(ImageFormat::Jpeg) => {
             let picture = store::decode_jpeg(&bytes, path)?;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::Predictions;
 use crate::evaluate::masks::{Maps, Masks};
 use crate::evaluate::mistakes::most_confident;
-use crate::files;
+use crate::io;
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
@@ -136,10 +136,10 @@ impl Album {
             return Err(Error::Internal(format!("faces of {} do not go into a report", self.summary.dataset)));
         }
         let results = folder.join("results");
-        files::write(&results.join(SHEET_FILE), &encoded(&sheet(mean, faces))?)?;
+        io::write(&results.join(SHEET_FILE), &encoded(&sheet(mean, faces))?)?;
         write_csv(&results.join(MISTAKES_FILE), self.mistakes.iter())?;
         if self.masks.is_empty() {
-            return files::remove(&results.join(MASKS_FILE));
+            return io::remove(&results.join(MASKS_FILE));
         }
         let entries = self.masks.iter().enumerate().map(|(tile, maps)| (tile.to_string(), maps));
         write_wide(&results.join(MASKS_FILE), &mask_table(entries))
@@ -155,10 +155,10 @@ impl Album {
             masks: self.masks.clone(),
             run: (self.summary.variant.clone(), self.summary.seed),
         };
-        files::create_folder(folder)?;
+        io::create_folder(folder)?;
         write_csv(&folder.join(MISTAKES_FILE), self.mistakes.iter())?;
         for (file, svg) in faces::drawn(&album, &format!("{}: of people, not to be published", self.summary.id)) {
-            files::write(&folder.join(file), &svg)?;
+            io::write(&folder.join(file), &svg)?;
         }
         Ok(())
     }
@@ -166,9 +166,7 @@ impl Album {
 
 /// Takes away the album that an earlier evaluation left among the results of the report in `folder`.
 pub(super) fn remove(folder: &Path) -> Result<()> {
-    [SHEET_FILE, MISTAKES_FILE, MASKS_FILE]
-        .iter()
-        .try_for_each(|file| files::remove(&folder.join("results").join(file)))
+    [SHEET_FILE, MISTAKES_FILE, MASKS_FILE].iter().try_for_each(|file| io::remove(&folder.join("results").join(file)))
 }
 
 /// Reads the album among the results of the report in `folder`, where there is one.
@@ -178,7 +176,7 @@ pub(super) fn read(folder: &Path) -> Result<Option<Faces>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let sheet = files::read(&path)?;
+    let sheet = io::read(&path)?;
     let size = image::ImageReader::with_format(std::io::Cursor::new(&sheet), image::ImageFormat::Jpeg)
         .into_dimensions()
         .map_err(|e| Error::file(&path, format!("is not a JPEG image: {e}; run `gal-bench evaluate` again")))?;

@@ -6,14 +6,14 @@
     reason = "a page is text put together once: `write!` would add a result to ignore"
 )]
 
-use super::markdown::Table;
 use super::sentences::{self, broadest, p_cell};
 use super::variants::{Report, Spread, Variant, label, points};
 use crate::attribute::NAMES;
-use crate::evaluate::reliability::BINS;
-use crate::evaluate::scores::Scores;
-use crate::evaluate::statistics::mean;
 use crate::evaluate::{Comparison, Head, HeadResult, Statistics, Verdict};
+use crate::metrics::reliability::BINS;
+use crate::metrics::scores::Scores;
+use crate::metrics::statistics::mean;
+use crate::render::markdown::Table;
 
 /// All sections, as far as the results have what they are made from.
 pub(super) fn sections(report: &Report) -> String {

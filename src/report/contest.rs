@@ -7,14 +7,14 @@
 )]
 
 use super::comparisons::{differing, how_tested, table};
-use super::markdown::{Table, bold};
 use super::sentences::{self, findings, p_cell};
 use super::variants::{points, thousands};
 use crate::attribute::{COUNT, NAMES};
 use crate::config::RunSummary;
 use crate::error::{Error, Result};
 use crate::evaluate::{self, Answers, Comparison, Contestant, Head, HeadResult, Predictions, Statistics, foreign};
-use crate::files;
+use crate::io;
+use crate::render::markdown::{Table, bold};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -96,7 +96,7 @@ impl Contest {
         if !path.is_file() {
             return Ok(None);
         }
-        let contest: Self = serde_json::from_slice(&files::read(&path)?)
+        let contest: Self = serde_json::from_slice(&io::read(&path)?)
             .map_err(|e| Error::file(&path, format!("is not as `gal-bench compare` writes it: {e}")))?;
         let whole = |entry: &Entry| entry.result.attributes.len() == COUNT;
         if contest.format != FORMAT || contest.entries.len() < 2 || !contest.entries.iter().all(whole) {
@@ -116,10 +116,10 @@ impl Contest {
                 folder.display()
             )));
         }
-        files::create_folder(&folder.join("results"))?;
+        io::create_folder(&folder.join("results"))?;
         let mut json = serde_json::to_vec_pretty(self).map_err(|e| Error::Internal(e.to_string()))?;
         json.push(b'\n');
-        files::write(&file(folder), &json)?;
+        io::write(&file(folder), &json)?;
         super::write(folder)
     }
 

@@ -12,8 +12,8 @@ use crate::evaluate::correlation::{
 };
 use crate::evaluate::labels::{CONTRADICTIONS, Labels};
 use crate::evaluate::masks::{Maps, Masks};
-use crate::evaluate::reliability::{BINS, Bin, bins};
-use crate::files;
+use crate::io;
+use crate::metrics::reliability::{BINS, Bin, bins};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -132,7 +132,7 @@ impl Said {
 pub(super) fn write(runs: &[Run], said: Vec<Said>, folder: &Path) -> Result<()> {
     let results = folder.join("results");
     for path in mask_files(&results)? {
-        files::remove(&path)?;
+        io::remove(&path)?;
     }
     let Some(Said { labels, .. }) = said.first() else { return Ok(()) };
     let words = CONTRADICTIONS.iter().zip(labels.contradictions);
@@ -268,7 +268,7 @@ pub(super) fn mask_table<'a>(entries: impl IntoIterator<Item = (String, &'a Maps
 
 pub(super) fn write_wide(path: &Path, table: &Wide) -> Result<()> {
     let text: String = table.iter().map(|row| row.join(",") + "\n").collect();
-    files::write(path, text.as_bytes())
+    io::write(path, text.as_bytes())
 }
 
 /// Reads what [`write()`] wrote into the results below `folder`, where there is any.

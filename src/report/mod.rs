@@ -8,29 +8,26 @@ mod comparisons;
 mod contest;
 mod correlation;
 mod figures;
-mod html;
-pub(crate) mod markdown;
 mod page;
 mod provenance;
 pub mod published;
 mod results;
 mod sections;
 mod sentences;
-pub(crate) mod svg;
 mod tables;
 mod tested;
 mod variants;
 
 pub use album::{Album, TILE};
 pub use contest::Contest;
-pub(crate) use figures::grid;
 pub use results::Run;
 pub use sentences::findings;
 
 use crate::error::{Error, Result};
 use crate::evaluate::masks::Masks;
 use crate::evaluate::{Answers, Contestant, Evaluation, Statistics};
-use crate::files;
+use crate::io;
+use crate::render::html;
 use correlation::Said;
 use std::path::{Path, PathBuf};
 use variants::Report;
@@ -127,7 +124,7 @@ pub fn write(folder: &Path) -> Result<Vec<PathBuf>> {
         .into_iter()
         .map(|(path, content)| {
             let path = folder.join(path);
-            files::write(&path, &content)?;
+            io::write(&path, &content)?;
             Ok(path)
         })
         .collect()
@@ -140,7 +137,7 @@ pub fn differences(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut different = stale(folder, &rendered)?;
     for (path, content) in rendered {
         let path = folder.join(path);
-        if !path.is_file() || files::read(&path)? != content {
+        if !path.is_file() || io::read(&path)? != content {
             different.push(path);
         }
     }

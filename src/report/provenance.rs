@@ -6,11 +6,11 @@
     reason = "a page is text put together once: `write!` would add a result to ignore"
 )]
 
-use super::markdown::Table;
 use super::variants::{Report, label, thousands};
 use crate::config::{Profile, RunConfig, RunSummary};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
+use crate::render::markdown::Table;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -20,8 +20,8 @@ const PROFILE_FILE: &str = "profile.toml";
 pub(super) fn write_profile(profile: Option<&str>, folder: &Path) -> Result<()> {
     let path = folder.join("results").join(PROFILE_FILE);
     match profile {
-        Some(text) => files::write(&path, text.as_bytes()),
-        None => files::remove(&path),
+        Some(text) => io::write(&path, text.as_bytes()),
+        None => io::remove(&path),
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) fn shared_profile(folders: &[PathBuf]) -> Result<Option<String>> {
 /// Reads the profile among the results below `folder`, where there is one.
 pub(super) fn read_profile(folder: &Path) -> Result<Option<String>> {
     let path = folder.join("results").join(PROFILE_FILE);
-    if path.is_file() { files::read_text(&path).map(Some) } else { Ok(None) }
+    if path.is_file() { io::read_text(&path).map(Some) } else { Ok(None) }
 }
 
 /// Each deviation once, in the order of the runs, with the runs that have it.

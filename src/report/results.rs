@@ -5,10 +5,10 @@
 use crate::attribute::{COUNT, NAMES};
 use crate::config::RunSummary;
 use crate::error::{Error, Result};
-use crate::evaluate::scores::Scores;
-use crate::evaluate::statistics::{Interval, mean};
 use crate::evaluate::{self, Affinity, AttributeResult, Evaluation, Head, HeadResult, Point, curves};
-use crate::files;
+use crate::io;
+use crate::metrics::scores::Scores;
+use crate::metrics::statistics::{Interval, mean};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -94,12 +94,12 @@ struct CurveRow {
 /// Writes `runs` to the `results` folder below `folder`; affinities of an earlier report go.
 pub(super) fn write(runs: &[Run], folder: &Path) -> Result<()> {
     let results = folder.join("results");
-    files::create_folder(&results)?;
+    io::create_folder(&results)?;
     remove_affinities(&results)?;
     for run in runs {
         if let Some(affinity) = &run.affinity {
             let text = curves::affinity_text(affinity);
-            files::write(&results.join(Run::affinity_file(run.summary())), text.as_bytes())?;
+            io::write(&results.join(Run::affinity_file(run.summary())), text.as_bytes())?;
         }
     }
     write_csv(&results.join("accuracy.csv"), runs.iter().flat_map(accuracy_rows))?;
@@ -107,7 +107,7 @@ pub(super) fn write(runs: &[Run], folder: &Path) -> Result<()> {
     let index = Index { format: FORMAT, runs: runs.iter().map(|run| run.summary().clone()).collect() };
     let mut json = serde_json::to_vec_pretty(&index).map_err(|e| Error::Internal(e.to_string()))?;
     json.push(b'\n');
-    files::write(&results.join("results.json"), &json)
+    io::write(&results.join("results.json"), &json)
 }
 
 /// Reads the `results` folder below `folder`.
@@ -120,7 +120,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Run>> {
             folder.display()
         )));
     }
-    let index: Index = serde_json::from_slice(&files::read(&path)?)
+    let index: Index = serde_json::from_slice(&io::read(&path)?)
         .map_err(|e| Error::file(&path, format!("is not a report's index: {e}")))?;
     if index.format != FORMAT || index.runs.is_empty() {
         let message =
@@ -262,11 +262,11 @@ pub(super) fn write_csv(path: &Path, rows: impl Iterator<Item = impl Serialize>)
         writer.serialize(row).map_err(|e| Error::Internal(e.to_string()))?;
     }
     let bytes = writer.into_inner().map_err(|e| Error::Internal(e.to_string()))?;
-    files::write(path, &bytes)
+    io::write(path, &bytes)
 }
 
 pub(super) fn read_csv<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
-    let bytes = files::read(path)?;
+    let bytes = io::read(path)?;
     csv::Reader::from_reader(bytes.as_slice())
         .deserialize()
         .map(|row| row.map_err(|e| Error::file(path, format!("is not as `gal-bench report` writes it: {e}"))))

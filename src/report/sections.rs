@@ -8,13 +8,13 @@
 
 use super::correlation::{Correlations, Found, Row};
 use super::figures::affinity::LEARNED;
-use super::markdown::Table;
 use super::variants::{Report, Variant, thousands};
 use crate::attribute::{COUNT, NAMES};
 use crate::evaluate::Affinity;
 use crate::evaluate::correlation::{Cells, PERMUTATIONS, synthetic_truth};
-use crate::evaluate::reliability::{BINS, calibration_error};
-use crate::evaluate::statistics::{mean, sample_deviation};
+use crate::metrics::reliability::{BINS, calibration_error};
+use crate::metrics::statistics::{mean, sample_deviation};
+use crate::render::markdown::Table;
 
 pub(super) const AFFINITY: &str = "The affinity beside the labels' correlation";
 pub(super) const ANSWERS: &str = "Correlation of the answers";

@@ -3,8 +3,8 @@
 use super::page::apart;
 use super::variants::{label, points, thousands};
 use crate::evaluate::bootstrap::{Drawn, Unit};
-use crate::evaluate::statistics::Interval;
 use crate::evaluate::{Comparison, Statistics, Verdict};
+use crate::metrics::statistics::Interval;
 
 /// One sentence on each pair: of all its seeds together where there are several.
 pub fn findings(statistics: &Statistics) -> Vec<String> {

@@ -6,12 +6,12 @@
     reason = "a page is text put together once: `write!` would add a result to ignore"
 )]
 
-use super::markdown::{Table, bold};
 use super::published::{self, Method, On};
 use super::variants::{Report, Spread, Variant, label, points};
 use crate::attribute::{self, COUNT, GROUPS, NAMES};
-use crate::evaluate::statistics::mean;
 use crate::evaluate::{Head, HeadResult};
+use crate::metrics::statistics::mean;
+use crate::render::markdown::{Table, bold};
 
 /// The methods of the paper's Table 4, and those with published accuracies by attribute on LFWA.
 const CELEBA_METHODS: [&str; 4] = ["MCNN-AUX", "DMTL", "AFFACT", "GAL-j"];

@@ -6,9 +6,9 @@ use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::evaluate::bootstrap::Drawn;
 use crate::evaluate::comparison::{AttributeTest, MeanAccuracy, MeanDifference};
-use crate::evaluate::statistics::Interval;
 use crate::evaluate::{Comparison, Head, Statistics};
-use crate::files;
+use crate::io;
+use crate::metrics::statistics::Interval;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -53,7 +53,7 @@ pub(super) fn write(statistics: &Statistics, folder: &Path) -> Result<()> {
     write_csv(&results.join("comparisons.csv"), statistics.comparisons.iter().flat_map(rows))?;
     let mut json = serde_json::to_vec_pretty(&statistics.drawn).map_err(|e| Error::Internal(e.to_string()))?;
     json.push(b'\n');
-    files::write(&results.join("bootstrap.json"), &json)
+    io::write(&results.join("bootstrap.json"), &json)
 }
 
 /// Reads from the `results` folder below `folder`; nothing where they are of a time before these files.
@@ -63,7 +63,7 @@ pub(super) fn read(folder: &Path) -> Result<Option<Statistics>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let drawn: Drawn = serde_json::from_slice(&files::read(&path)?)
+    let drawn: Drawn = serde_json::from_slice(&io::read(&path)?)
         .map_err(|e| Error::file(&path, format!("does not say how test images were drawn: {e}")))?;
     let path = results.join("means.csv");
     let means: Vec<MeanRow> = read_csv(&path)?;

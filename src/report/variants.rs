@@ -5,8 +5,8 @@ use super::published::On;
 use super::results::Run;
 use crate::attribute::COUNT;
 use crate::config::RunSummary;
-use crate::evaluate::statistics::{mean, sample_deviation};
 use crate::evaluate::{Affinity, Head, HeadResult, Statistics};
+use crate::metrics::statistics::{mean, sample_deviation};
 
 /// The paper's variants in its order, then the controls: name in files, name in print.
 const KNOWN: [(&str, &str); 8] = [

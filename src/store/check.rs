@@ -4,7 +4,7 @@ use super::folder::MANIFEST_TEXT;
 use super::format::{Format, NPY_HEADER, npy_header};
 use super::read::{Place, Reader, Row};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use polars::prelude::*;
 use rayon::prelude::*;
 use std::io::ErrorKind;
@@ -136,7 +136,7 @@ fn check_text(folder: &Path, reader: &Reader, mut manifest: DataFrame) -> Result
     let mut text = Vec::new();
     CsvWriter::new(&mut text).finish(&mut manifest)?;
     let path = folder.join(MANIFEST_TEXT);
-    if files::read(&path)? == text {
+    if io::read(&path)? == text {
         return Ok(());
     }
     let message = format!(

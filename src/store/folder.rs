@@ -4,7 +4,7 @@ use super::format::{ARRAY, IMAGES, PROGRESS, UNFINISHED, is_shard};
 use super::items::Item;
 use super::prepared::{Options, Prepared};
 use crate::error::{Error, Result};
-use crate::files::{self, Lock};
+use crate::io::{self, Lock};
 use crate::progress::Progress;
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
@@ -52,7 +52,7 @@ pub(super) enum State {
 
 /// Makes `folder` ours, and finds out what is left to do for `inputs`.
 pub(super) fn claim(folder: &Path, inputs: &Inputs, options: &Options, progress: &Progress) -> Result<(Lock, State)> {
-    files::create_folder(folder)?;
+    io::create_folder(folder)?;
     refuse_foreign(folder)?;
     let lock = lock(folder, options, progress)?;
     if options.force {
@@ -91,11 +91,11 @@ pub(super) fn reopen(folder: &Path, inputs: &Inputs, same: bool) -> Result<()> {
         begin(folder, inputs)?;
     }
     for name in [PREPARED, MANIFEST, MANIFEST_TEXT] {
-        files::remove(&folder.join(name))?;
+        io::remove(&folder.join(name))?;
     }
     for name in names(folder)? {
         if is_left_over(&name) {
-            files::remove(&folder.join(name))?;
+            io::remove(&folder.join(name))?;
         }
     }
     Ok(())
@@ -109,7 +109,7 @@ pub(super) fn begin(folder: &Path, inputs: &Inputs) -> Result<()> {
 /// Whether the manifest that `prepared` names is there.
 fn has_manifest(folder: &Path, prepared: &Prepared) -> Result<bool> {
     let manifest = folder.join(MANIFEST);
-    Ok(manifest.is_file() && digest(&files::read(&manifest)?) == prepared.manifest_digest)
+    Ok(manifest.is_file() && digest(&io::read(&manifest)?) == prepared.manifest_digest)
 }
 
 /// BLAKE3 in hexadecimal.
@@ -123,12 +123,12 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<O
         return Ok(None);
     }
     let parse = |text: String| serde_json::from_str(&text).map_err(|e| Error::line(path, e.line(), e.to_string()));
-    files::read_text(path).and_then(parse).map(Some)
+    io::read_text(path).and_then(parse).map(Some)
 }
 
 pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))?;
-    files::write(path, (text + "\n").as_bytes())
+    io::write(path, (text + "\n").as_bytes())
 }
 
 /// Another process may be filling the folder at this moment: what it makes, it makes after the inputs' file, so that is
@@ -175,17 +175,17 @@ fn lock(folder: &Path, options: &Options, progress: &Progress) -> Result<Lock> {
 /// Removes what a preparation makes, and nothing else; what says that the folder is ours goes last.
 fn clear(folder: &Path) -> Result<()> {
     for name in [PREPARED, MANIFEST, MANIFEST_TEXT, ARRAY, UNFINISHED] {
-        files::remove(&folder.join(name))?;
+        io::remove(&folder.join(name))?;
     }
     for name in [IMAGES, PROGRESS] {
         remove_folder(&folder.join(name))?;
     }
     for name in names(folder)? {
         if name.to_str().is_some_and(is_shard) {
-            files::remove(&folder.join(name))?;
+            io::remove(&folder.join(name))?;
         }
     }
-    files::remove(&folder.join(INPUTS))
+    io::remove(&folder.join(INPUTS))
 }
 
 fn names(folder: &Path) -> Result<Vec<OsString>> {

@@ -7,7 +7,7 @@ use super::hashed::Hashed;
 use super::items::Item;
 use crate::attribute;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use polars::prelude::*;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(super) fn write(folder: &Path, content: &Content, operations: impl Fn(&Item,
     let schema = content.frame(&images[..images.len().min(1)], &operations)?.schema().as_ref().clone();
     let (text, binary) = (folder.join(MANIFEST_TEXT), folder.join(MANIFEST));
     let pieces = || images.chunks(PIECE).map(|images| content.frame(images, &operations));
-    files::write_with(&text, |file| {
+    io::write_with(&text, |file| {
         let mut file = BufWriter::new(file);
         let mut csv = CsvWriter::new(&mut file).batched(&schema)?;
         pieces().try_for_each(|piece| csv.write_batch(&piece?).map_err(failed(&text)))?;
@@ -40,7 +40,7 @@ pub(super) fn write(folder: &Path, content: &Content, operations: impl Fn(&Item,
         drop(csv);
         file.flush().map_err(Error::io("write", &text))
     })?;
-    let digest = files::write_with(&binary, |file| {
+    let digest = io::write_with(&binary, |file| {
         let mut hashed = Hashed::new(file);
         let writer = ParquetWriter::new(&mut hashed).with_compression(ParquetCompression::Snappy);
         let mut parquet = writer.batched(&schema)?;

@@ -9,9 +9,10 @@ use super::sources::Studio;
 use super::standard::resized;
 use crate::attribute;
 use crate::augment::Pipeline;
-use crate::dataset::{Images, Split, synthetic};
+use crate::dataset::{Images, Split};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
+use crate::synthetic;
 use image::RgbImage;
 use polars::prelude::*;
 use std::fs::File;
@@ -115,7 +116,7 @@ impl Reader {
         let prepared: Prepared =
             serde_json::from_value(stated).map_err(|e| Error::file(&prepared_path, format!("{e}; {again}")))?;
         let path = folder.join(MANIFEST);
-        let bytes = files::read(&path)?;
+        let bytes = io::read(&path)?;
         if folder::digest(&bytes) != prepared.manifest_digest {
             let message = format!("is not the manifest that {PREPARED} was written with; {again}");
             return Err(Error::file(path, message));

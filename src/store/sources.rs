@@ -6,7 +6,7 @@ use super::jpeg;
 use crate::augment::{Pipeline, Plan, Source};
 use crate::dataset::Images;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use crate::progress::Progress;
 use image::RgbImage;
 use rayon::prelude::*;
@@ -35,7 +35,7 @@ pub(super) fn fingerprint(images: &Images, items: &mut [Item], progress: &Progre
     }
     let bar = progress.bar("read", "source images", items.len());
     let read = items.par_iter_mut().try_for_each(|item| {
-        item.digest = Some(blake3::hash(&files::read(&root.join(item.face.source))?));
+        item.digest = Some(blake3::hash(&io::read(&root.join(item.face.source))?));
         bar.advance(1);
         Ok(())
     });
@@ -77,7 +77,7 @@ pub(super) fn load(images: &Images, row: usize, source: &str, digest: Option<bla
     match images {
         Images::Folder(root) => {
             let path = root.join(source);
-            let bytes = files::read(&path)?;
+            let bytes = io::read(&path)?;
             if digest != Some(blake3::hash(&bytes)) {
                 return Err(Error::file(
                     path,

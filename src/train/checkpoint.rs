@@ -1,7 +1,7 @@
 //! Checkpoints: safetensors with one metadata entry that says what the tensors belong to.
 
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub struct Checkpoint<T> {
 impl<T: Serialize + DeserializeOwned> Checkpoint<T> {
     /// Writes the whole file or nothing.
     pub fn write(&self, path: &Path) -> Result<()> {
-        files::write(path, &self.to_bytes()?)
+        io::write(path, &self.to_bytes()?)
     }
 
     /// The bytes of the file.
@@ -38,7 +38,7 @@ impl<T: Serialize + DeserializeOwned> Checkpoint<T> {
     /// Reads a checkpoint of this program.
     pub fn read(path: &Path, device: &Device) -> Result<Self> {
         let broken = |reason| Error::file(path, format!("is not a checkpoint of this program: {reason}"));
-        Self::from_bytes(&files::read(path)?, device).map_err(broken)
+        Self::from_bytes(&io::read(path)?, device).map_err(broken)
     }
 
     /// From the bytes of a file, or why they are none.

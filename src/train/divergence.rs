@@ -1,7 +1,7 @@
 //! The end of a run whose numbers are no numbers any more: which step, which images, what to do.
 
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use crate::store::Row;
 use std::path::Path;
 
@@ -58,5 +58,5 @@ fn write(path: &Path, batch: &[(usize, &Row)]) -> Result<()> {
             .write_record([&number.to_string(), &row.source, &row.copy.to_string(), &row.operations])
             .map_err(failed)?;
     }
-    files::write(path, &writer.into_inner().map_err(|e| Error::Internal(e.to_string()))?)
+    io::write(path, &writer.into_inner().map_err(|e| Error::Internal(e.to_string()))?)
 }

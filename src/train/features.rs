@@ -97,9 +97,10 @@ mod tests {
     use super::*;
     use crate::attribute::COUNT;
     use crate::config::Profile;
-    use crate::model::{Path as NetworkPath, Variant};
+    use crate::model::Path as NetworkPath;
     use crate::random;
     use crate::train::{Faces, Preload, plans};
+    use crate::variant::Variant;
     use rand::RngExt;
 
     struct Noise;

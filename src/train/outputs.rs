@@ -1,10 +1,10 @@
 //! The files of a run folder: metrics as JSON lines, predictions as Parquet, the affinity as CSV.
 
-use super::events::{Value, heat_map};
 use super::session::Losses;
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
+use crate::tensorboard::{Value, heat_map};
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -145,13 +145,13 @@ pub(super) fn keep_lines(path: &Path, step: usize) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let text = files::read_text(path)?;
+    let text = io::read_text(path)?;
     // A line cut short by a kill does not parse and goes too.
     let kept: String = text
         .split_inclusive('\n')
         .filter(|line| line.ends_with('\n') && serde_json::from_str::<Step>(line).is_ok_and(|l| l.step <= step))
         .collect();
-    files::write(path, kept.as_bytes())
+    io::write(path, kept.as_bytes())
 }
 
 /// Probabilities of one network on one split, images in manifest order, attributes in [`NAMES`] order.
@@ -189,7 +189,7 @@ impl Scores {
         let mut frame = DataFrame::new(self.labels.len(), columns)?;
         let mut bytes = Vec::new();
         ParquetWriter::new(&mut bytes).finish(&mut frame)?;
-        files::write(path, &bytes)
+        io::write(path, &bytes)
     }
 
     /// Share of right answers, a probability of one half counting as "no".
@@ -228,9 +228,9 @@ impl Masks {
     /// Writes `masks.npy`: f32 `[1 + n, 40, side, side]`, the mean and then the first n images.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let side = (self.mean.len() / COUNT).isqrt();
-        let mut bytes = files::npy_header("<f4", &[1 + self.single.len(), COUNT, side, side]);
+        let mut bytes = io::npy_header("<f4", &[1 + self.single.len(), COUNT, side, side]);
         bytes.extend([&self.mean].into_iter().chain(&self.single).flatten().flat_map(|value| value.to_le_bytes()));
-        files::write(path, &bytes)
+        io::write(path, &bytes)
     }
 }
 
@@ -243,7 +243,7 @@ pub(super) fn write_affinity(path: &Path, affinity: &[f32]) -> Result<()> {
         let values = row.iter().map(|value| format!("{value:.7}"));
         writer.write_record([(*name).to_owned()].into_iter().chain(values)).map_err(failed)?;
     }
-    files::write(path, &writer.into_inner().map_err(|e| Error::Internal(e.to_string()))?)
+    io::write(path, &writer.into_inner().map_err(|e| Error::Internal(e.to_string()))?)
 }
 
 #[cfg(test)]

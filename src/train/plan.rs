@@ -2,7 +2,7 @@
 //! learning nets are trained alike ride on one trunk run, with results identical to separate runs.
 
 use crate::config::Profile;
-use crate::model::{Fln, VARIANTS, Variant};
+use crate::variant::{Fln, VARIANTS, Variant};
 
 /// One trunk run and the variants that come out of it.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,15 +1,16 @@
 //! A run's folder: what it is called, what lies in it, and whether it is finished.
 
 use super::checkpoint::Checkpoint;
+use super::divergence;
 use super::trained::{About, CHECKPOINT};
 use super::trainer::Request;
-use super::{divergence, events};
 use crate::config::{RunConfig, RunSummary};
 use crate::dataset;
 use crate::error::{Error, Result};
-use crate::files::{self, Lock};
-use crate::model::{VARIANTS, Variant};
+use crate::io::{self, Lock};
 use crate::store::Standard;
+use crate::tensorboard;
+use crate::variant::{VARIANTS, Variant};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,7 @@ impl Run {
 
     /// The record for TensorBoard.
     pub(super) fn events(&self) -> PathBuf {
-        self.file(&events::file_name(&self.config.id()))
+        self.file(&tensorboard::file_name(&self.config.id()))
     }
 
     /// The record of this very run, if it is finished; an error if the folder holds another one.
@@ -100,7 +101,7 @@ impl Run {
 
     /// Keeps other processes off the folder until [`Run::free`], or the end of this one.
     pub(super) fn lock(&self, force: bool) -> Result<Lock> {
-        files::create_folder(&self.folder)?;
+        io::create_folder(&self.folder)?;
         let lock = Lock::take(&self.file(LOCK))?.map_err(|holder| {
             Error::Request(format!(
                 "{} is being trained by process {holder} already: wait for it",
@@ -116,21 +117,21 @@ impl Run {
 
     /// Lets others in, who find the run finished.
     pub(super) fn free(&self) -> Result<()> {
-        files::remove(&self.file(LOCK))
+        io::remove(&self.file(LOCK))
     }
 
     /// Makes the folder; with `force` it holds nothing afterwards that a replaced run left.
     pub(super) fn create(&self, force: bool) -> Result<()> {
-        files::create_folder(&self.folder)?;
+        io::create_folder(&self.folder)?;
         if force {
             for name in [SUMMARY, RESUME, BEST, METRICS, PREDICTIONS, "affinity.csv", "masks.npy"] {
-                files::remove(&self.file(name))?;
+                io::remove(&self.file(name))?;
             }
-            files::remove(&self.events())?;
+            io::remove(&self.events())?;
         }
-        files::remove(&self.file(divergence::FILE))?;
+        io::remove(&self.file(divergence::FILE))?;
         let text = toml::to_string(&self.config).map_err(|e| Error::Internal(e.to_string()))?;
-        files::write(&self.file("config.toml"), text.as_bytes())
+        io::write(&self.file("config.toml"), text.as_bytes())
     }
 
     /// Writes the trained network under `name`.

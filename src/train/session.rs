@@ -2,15 +2,16 @@
 //! testing, and their whole state as named tensors.
 
 use super::plan::Plan;
-use super::ranks::Ranks;
 use crate::attribute::COUNT;
 use crate::config::Optimizer;
+use crate::distributed::Ranks;
 use crate::error::{Error, Result};
 use crate::model::{
-    Architecture, CorrelationNet, CorrelationOutput, Fln, Pass, Path, Start, Trunk, TrunkOutput, Variant, decays, loss,
-    probabilities,
+    Architecture, CorrelationNet, CorrelationOutput, Pass, Path, Trunk, TrunkOutput, decays, loss, probabilities,
 };
 use crate::nn::{Group, Momentum, Parameters, keep_memory};
+use crate::variant::{Fln, Variant};
+use crate::weights::Start;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use std::collections::{BTreeMap, BTreeSet};
@@ -412,9 +413,9 @@ fn optimizer_of_head(parameters: &Parameters, rate: f64, momentum: f64, decay: f
 mod tests {
     use super::*;
     use crate::config::{Profile, RunConfig};
+    use crate::distributed::{Greeting, Meeting};
     use crate::progress::Progress;
     use crate::train::plans;
-    use crate::train::ranks::{Greeting, Meeting};
     use std::net::TcpListener;
     use std::time::Duration;
 

@@ -5,24 +5,24 @@ use super::batches::{Batches, Faces, Preload, ahead, targets};
 use super::checkpoint::Checkpoint;
 use super::device::check_batch;
 use super::divergence;
-use super::events::{self, Value, heat_map};
 use super::features::{Features, pictures};
 use super::outputs::{
     Masks, Means, NOTABLE, Scores, TrainingLine, ValidationLine, append_line, keep_lines, write_affinity,
 };
 use super::plan::{Plan, plans};
-use super::ranks::{self, Greeting, Meeting, Ranks};
 use super::run::{BEST, METRICS, PREDICTIONS, RESUME, Run, SUMMARY, baseline};
 use super::session::{Accuracy, Session};
 use super::trained::CHECKPOINT;
 use crate::attribute::COUNT;
 use crate::config::{Profile, RunConfig, RunSummary};
 use crate::dataset::{self, Split};
+use crate::distributed::{self, Greeting, Meeting, Ranks};
 use crate::error::{Error, Result};
-use crate::files::{self, Lock};
-use crate::model::{Fln, VARIANTS, Variant};
+use crate::io::{self, Lock};
 use crate::progress::{Bar, Progress};
 use crate::store;
+use crate::tensorboard::{self, Value, heat_map};
+use crate::variant::{Fln, VARIANTS, Variant};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -104,7 +104,7 @@ impl Request<'_> {
         Greeting {
             program: format!("gal-bench {} ({})", env!("CARGO_PKG_VERSION"), env!("GAL_BENCH_COMMIT")),
             rank: self.meeting.map_or(0, |meeting| meeting.rank),
-            nccl: ranks::reaches(self.device.0),
+            nccl: distributed::reaches(self.device.0),
             seeds: self.seeds.to_vec(),
             variants: self.variants.iter().map(|variant| variant.name.to_owned()).collect(),
             config: Run::new(self, dataset, VARIANTS[0], 0).config,
@@ -383,7 +383,7 @@ impl<'a> Trainer<'a> {
         let Some(pictures) = fewer else { return Ok(None) };
         progress.say(format!("the frozen backbone sees {pictures} pictures once, instead of {seen} in all steps"));
         let folder = if self.ranks.leads() { &self.runs[0].folder } else { self.request.runs };
-        files::create_folder(folder)?;
+        io::create_folder(folder)?;
         Features::compute(&self.session, batches, folder, self.request.device.0, progress).map(Some)
     }
 
@@ -458,7 +458,7 @@ impl<'a> Trainer<'a> {
                 waiting,
             };
             append_line(&run.file(METRICS), &line)?;
-            events::append(&run.events(), step, &line.values())?;
+            tensorboard::append(&run.events(), step, &line.values())?;
             if news.is_empty() {
                 news = line.news();
             }
@@ -472,7 +472,7 @@ impl<'a> Trainer<'a> {
             let output = self.session.outputs().and_then(|outputs| outputs.cln.get(run.variant.name));
             if let Some(output) = output {
                 let picture = Value::image(&heat_map(&output.affinity.flatten_all()?.to_vec1()?))?;
-                events::append(&run.events(), step, &[("affinity/training", picture)])?;
+                tensorboard::append(&run.events(), step, &[("affinity/training", picture)])?;
             }
         }
         Ok(())
@@ -487,7 +487,7 @@ impl<'a> Trainer<'a> {
                 validation_accuracy_cln: scores.cln.as_ref().map(|cln| scores.accuracy(cln)),
             };
             append_line(&run.file(METRICS), &line)?;
-            events::append(&run.events(), step, &line.values(scored.affinity.get(run.variant.name))?)?;
+            tensorboard::append(&run.events(), step, &line.values(scored.affinity.get(run.variant.name))?)?;
             let judged = line.validation_accuracy_cln.unwrap_or(line.validation_accuracy_fln);
             if judged > *best {
                 *best = judged;
@@ -526,7 +526,7 @@ impl<'a> Trainer<'a> {
         }
         for run in &self.runs {
             keep_lines(&run.file(METRICS), found.0)?;
-            events::keep(&run.events(), found.0)?;
+            tensorboard::keep(&run.events(), found.0)?;
         }
         Ok(found)
     }
@@ -595,16 +595,16 @@ impl<'a> Trainer<'a> {
             if let Some(affinity) = affinity.get(run.variant.name) {
                 write_affinity(&run.file("affinity.csv"), affinity)?;
                 let picture = Value::image(&heat_map(affinity))?;
-                events::append(&run.events(), self.steps, &[("affinity/test", picture)])?;
+                tensorboard::append(&run.events(), self.steps, &[("affinity/test", picture)])?;
             }
             masks.write(&run.file("masks.npy"))?;
             run.write_network(CHECKPOINT, self.session.network(&run.variant))?;
             let summary = self.summary(run, wall_seconds)?;
             let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::Internal(e.to_string()))?;
-            files::write(&run.file(SUMMARY), text.as_bytes())?;
+            io::write(&run.file(SUMMARY), text.as_bytes())?;
             outcomes.push(Outcome { folder: run.folder.clone(), summary, reused: false });
         }
-        files::remove(&state)?;
+        io::remove(&state)?;
         self.runs.iter().try_for_each(Run::free)?;
         Ok(outcomes)
     }

@@ -3,7 +3,7 @@
 use crate::inspect::{annotate, jpeg};
 use crate::train::TINY;
 use assert_cmd::cargo::cargo_bin;
-use gal_bench::dataset::synthetic::Renderer;
+use gal_bench::synthetic::Renderer;
 use image::imageops;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -192,7 +192,7 @@ fn cell_that_is_not_there_or_is_held_by_another_process_is_refused() {
     refused("4", "there is no cell 4: `gal-bench run-all --plan` with the same options prints 0 to 3");
     let run = folder.path().join("job/runs/celeba-tiny-gal-j-seed3");
     std::fs::create_dir_all(&run).unwrap();
-    let held = gal_bench::files::Lock::take(&run.join(".lock")).unwrap().unwrap();
+    let held = gal_bench::io::Lock::take(&run.join(".lock")).unwrap().unwrap();
     refused("1", &format!("cell 1 is being trained by process {} already", std::process::id()));
     drop(held);
     succeeds(job(folder.path(), "job", &["run-cell", "1"]).output().unwrap());
@@ -208,7 +208,7 @@ fn cell_waits_for_the_process_that_prepares_and_goes_on_when_that_is_killed() {
     // Another process holds the folder until it is killed.
     let mut holder =
         Command::new("flock").arg("--no-fork").arg(prepared.join(".lock")).args(["sleep", "600"]).spawn().unwrap();
-    while gal_bench::files::Lock::take(&prepared.join(".lock")).unwrap().is_ok() {
+    while gal_bench::io::Lock::take(&prepared.join(".lock")).unwrap().is_ok() {
         std::thread::yield_now();
     }
     let mut cell = job(folder.path(), "job", &["run-cell", "1"]).spawn().unwrap();

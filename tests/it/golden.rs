@@ -2,8 +2,9 @@
 //! of every parameter, running statistics, and a hundred steps of training.
 
 use candle_core::{DType, Device, Tensor, Var};
-use gal_bench::model::{Affinity, Architecture, CorrelationNet, NodeLayout, Pass, Path, Trunk, loss};
+use gal_bench::model::{Architecture, CorrelationNet, Pass, Path, Trunk, loss};
 use gal_bench::nn::{ConvBlock, ConvParameters, Group, Momentum, Parameters, Precision, Statistics};
+use gal_bench::variant::{Affinity, NodeLayout};
 use std::collections::BTreeMap;
 
 const SMALL: Architecture = Architecture {

@@ -3,22 +3,29 @@
 use std::path::Path;
 
 /// Each module and those of ours that it may use, besides what everyone may.
-const MAY_USE: [(&str, &[&str]); 13] = [
-    ("dataset", &[]),
+const MAY_USE: [(&str, &[&str]); 20] = [
+    ("metrics", &[]),
+    ("render", &[]),
+    ("synthetic", &[]),
+    ("dataset", &["synthetic"]),
     ("augment", &[]),
-    ("store", &["dataset", "augment"]),
     ("nn", &[]),
-    ("model", &["nn"]),
-    ("config", &["dataset", "model"]),
-    ("train", &["dataset", "store", "model", "nn", "config"]),
-    ("evaluate", &["config"]),
-    ("report", &["evaluate", "config"]),
-    ("doctor", &["nn", "model", "train", "config"]),
+    ("model", &["nn", "variant"]),
+    ("weights", &["nn", "model"]),
+    ("config", &["dataset", "model", "variant", "weights"]),
+    ("store", &["dataset", "augment", "synthetic"]),
+    ("tensorboard", &[]),
+    ("distributed", &["config"]),
+    ("train", &["dataset", "store", "model", "nn", "config", "variant", "weights", "distributed", "tensorboard"]),
+    ("evaluate", &["config", "metrics"]),
+    ("report", &["evaluate", "config", "metrics", "render"]),
+    ("doctor", &["nn", "model", "train", "config", "variant"]),
     ("predict", &["train", "model", "store", "dataset"]),
-    ("export", &["train", "model"]),
-    ("inspect", &["dataset", "augment", "store", "evaluate", "report"]),
+    ("export", &["train", "model", "variant"]),
+    ("inspect", &["dataset", "augment", "store", "evaluate", "metrics", "render", "synthetic"]),
+    ("variant", &[]),
 ];
-const EVERYONE: [&str; 7] = ["attribute", "error", "Error", "files", "progress", "random", "Result"];
+const EVERYONE: [&str; 7] = ["attribute", "error", "Error", "io", "progress", "random", "Result"];
 
 fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();

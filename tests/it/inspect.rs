@@ -5,7 +5,7 @@
 use assert_cmd::Command;
 use assert_cmd::cargo::cargo_bin;
 use gal_bench::attribute;
-use gal_bench::dataset::synthetic::Renderer;
+use gal_bench::synthetic::Renderer;
 use image::{ImageFormat, RgbImage, imageops};
 use jpeg_encoder::{ColorType, Encoder};
 use std::fmt::Write as _;

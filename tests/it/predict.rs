@@ -20,7 +20,7 @@ impl Faces {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let faces = synthetic::dataset(&synthetic::Options { train: 16, val: 2, test: 10, seed: 1 }).unwrap();
-        let renderer = synthetic::Renderer::new(1).unwrap();
+        let renderer = gal_bench::synthetic::Renderer::new(1).unwrap();
         for below in ["celeba/Anno", "celeba/Eval", "celeba/Img/img_align_celeba"] {
             std::fs::create_dir_all(folder.path().join(below)).unwrap();
         }

@@ -1,8 +1,9 @@
 //! The synthetic set from outside: labels against CelebA's published statistics, pictures against themselves.
 
 use gal_bench::attribute::{COUNT, NAMES};
-use gal_bench::dataset::synthetic::{self, Options, Renderer};
+use gal_bench::dataset::synthetic::{self, Options};
 use gal_bench::dataset::{Images, Name};
+use gal_bench::synthetic::Renderer;
 use rayon::prelude::*;
 
 const RATES: &str = include_str!("../../datasets/synthetic/celeba-statistics.csv");
@@ -125,7 +126,7 @@ fn pictures_are_the_same_on_every_machine() {
 fn the_contact_sheet_beside_the_data_shows_the_faces_that_are_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sheet.png");
-    synthetic::write_preview(&path, 0).unwrap();
+    gal_bench::synthetic::write_preview(&path, 0).unwrap();
     let drawn = image::open(&path).unwrap().to_rgb8();
     let kept = image::open(concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/synthetic/contact-sheet.png")).unwrap();
     assert!(drawn == kept.to_rgb8(), "datasets/synthetic/contact-sheet.png is not what is drawn now: make it again");

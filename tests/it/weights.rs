@@ -4,8 +4,9 @@
 use crate::train::{TINY, Workplace};
 use assert_cmd::cargo::cargo_bin;
 use candle_core::{DType, Device, Tensor};
-use gal_bench::model::{Architecture, BackboneName, Imported, Pass, Path, Start, Trunk, import};
+use gal_bench::model::{Architecture, BackboneName, Pass, Path, Trunk};
 use gal_bench::nn::Parameters;
+use gal_bench::weights::{Imported, Start, import};
 use rand::RngExt;
 use std::collections::HashMap;
 use std::io::{Read, Write};

@@ -4,6 +4,7 @@
 mod alexnet;
 mod cvgj;
 mod resnet;
+mod shapes;
 
 use super::running::Running;
 use super::{Architecture, Pass, Path, he};

@@ -1,12 +1,12 @@
 //! Figure 5: heat maps of the learned mean affinity, attributes in the order of Table 1's groups.
 
 use super::super::sections;
-use super::super::svg::{Anchor, Svg, viridis};
 use super::super::variants::{Report, Variant};
 use super::Figure;
-use super::grid::{self, LEFT, SIDE, TOP};
 use crate::attribute::{COUNT, NAMES, group_of};
 use crate::evaluate::Affinity;
+use crate::render::grid::{self, LEFT, SIDE, TOP};
+use crate::render::svg::{Anchor, Svg, viridis};
 
 /// The variants whose affinity is learned; the others' is given to them.
 pub(in crate::report) const LEARNED: [&str; 3] = ["gal-j", "gal-c", "scrambled"];

@@ -1,9 +1,9 @@
 //! Training curves: both losses and, where there were validations, the validation accuracy of both heads.
 
-use super::super::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
 use super::super::variants::{Report, label, thousands};
 use super::{Figure, style};
 use crate::evaluate::Point;
+use crate::render::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
 
 const WIDTH: f64 = 800.0;
 const LEFT: f64 = 58.0;

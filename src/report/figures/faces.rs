@@ -2,11 +2,12 @@
 
 use super::super::album::{COLUMNS, ERRORS, Faces, TILE};
 use super::super::sections;
-use super::super::svg::{Anchor, Svg};
 use super::super::variants::{Report, label};
+use super::Figure;
 use super::masks::range;
-use super::{Figure, by_group};
 use crate::attribute::NAMES;
+use crate::attribute::by_group;
+use crate::render::svg::{Anchor, Svg};
 use std::collections::BTreeMap;
 
 const SIDE: f64 = TILE as f64;

@@ -1,9 +1,10 @@
 //! Gain over the majority-class floor, a bar a variant for every attribute, by Table 1's groups.
 
-use super::super::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
 use super::super::variants::{Report, Variant};
-use super::{Figure, by_group, style};
+use super::{Figure, style};
+use crate::attribute::by_group;
 use crate::attribute::{COUNT, GROUPS, NAMES};
+use crate::render::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
 
 const WIDTH: f64 = 800.0;
 const LEFT: f64 = 232.0;

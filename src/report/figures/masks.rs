@@ -2,11 +2,12 @@
 
 use super::super::correlation::{Correlations, Found};
 use super::super::sections;
-use super::super::svg::{Anchor, Svg, viridis};
 use super::super::variants::{Report, Variant};
-use super::{Figure, by_group};
+use super::Figure;
 use crate::attribute::NAMES;
+use crate::attribute::by_group;
 use crate::evaluate::masks::Maps;
+use crate::render::svg::{Anchor, Svg, viridis};
 use std::collections::BTreeMap;
 
 const COLUMNS: usize = 8;

@@ -4,7 +4,6 @@ pub(super) mod affinity;
 mod curves;
 pub(super) mod faces;
 mod gain;
-pub(crate) mod grid;
 mod masks;
 mod phi;
 mod reliability;
@@ -56,13 +55,4 @@ fn style(variant: &str, position: usize) -> (&'static str, &'static str) {
         "gal-p" => ("#009e73", "2 2"),
         _ => (OTHERS[position % OTHERS.len()], "9 3 2 3"),
     }
-}
-
-/// Attributes in the order of Table 1: the position of each in [`crate::attribute::NAMES`], with its group's position.
-fn by_group() -> Vec<(usize, usize)> {
-    let groups = crate::attribute::GROUPS.iter().enumerate();
-    groups
-        .flat_map(|(group, g)| g.members.iter().map(move |name| (group, name)))
-        .filter_map(|(group, name)| crate::attribute::index(name).map(|i| (i, group)))
-        .collect()
 }

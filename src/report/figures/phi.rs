@@ -2,13 +2,13 @@
 
 use super::super::correlation::Correlations;
 use super::super::sections;
-use super::super::svg::{Anchor, Svg, blue_orange};
 use super::super::variants::Report;
 use super::Figure;
-use super::grid::{self, LEFT, SIDE, TOP};
 use crate::attribute::COUNT;
 use crate::evaluate::correlation::Cells;
-use crate::evaluate::statistics::mean;
+use crate::metrics::statistics::mean;
+use crate::render::grid::{self, LEFT, SIDE, TOP};
+use crate::render::svg::{Anchor, Svg, blue_orange};
 
 /// The variants whose answers are shown beside the labels: what attention adds shows between them.
 const SHOWN: [&str; 2] = ["baseline", "gal-j"];

@@ -2,10 +2,10 @@
 
 use super::super::correlation::{Correlations, Found};
 use super::super::sections;
-use super::super::svg::{Anchor, FAINT, INK, Svg};
 use super::super::variants::{Report, thousands};
 use super::{Figure, style};
-use crate::evaluate::reliability::{BINS, Bin};
+use crate::metrics::reliability::{BINS, Bin};
+use crate::render::svg::{Anchor, FAINT, INK, Svg};
 
 const PANEL: f64 = 190.0;
 const GAP: f64 = 62.0;

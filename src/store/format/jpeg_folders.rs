@@ -2,7 +2,7 @@
 
 use super::{Group, Job, Stored, Writer};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use crate::store::items::{Item, shards};
 use crate::store::jpeg;
 use std::collections::BTreeSet;
@@ -38,12 +38,12 @@ impl JpegFolders {
 impl Writer for JpegFolders {
     fn forget(&self, changed: &[&Item]) -> Result<()> {
         let mut paths = changed.iter().flat_map(|item| (0..item.copies).map(|copy| self.path(item, copy)));
-        paths.try_for_each(|path| files::remove(&path))
+        paths.try_for_each(|path| io::remove(&path))
     }
 
     fn begin(&self) -> Result<()> {
         let shards: BTreeSet<&String> = self.shards.iter().collect();
-        shards.into_iter().try_for_each(|shard| files::create_folder(&self.folder.join(shard)))
+        shards.into_iter().try_for_each(|shard| io::create_folder(&self.folder.join(shard)))
     }
 
     fn store(&self, group: &[&Item], job: &Job) -> Result<Group> {
@@ -92,7 +92,7 @@ fn stored(path: &Path) -> Option<Vec<u8>> {
     (bytes.starts_with(&[0xff, 0xd8]) && bytes.ends_with(&[0xff, 0xd9])).then_some(bytes)
 }
 
-/// As [`files::write`], but not synced yet: see [`sync`]. The folder is locked, so the name aside is nobody else's.
+/// As [`io::write`], but not synced yet: see [`sync`]. The folder is locked, so the name aside is nobody else's.
 fn write_aside(path: &Path, bytes: &[u8]) -> Result<()> {
     let aside = path.with_extension("jpg.partial");
     std::fs::write(&aside, bytes).and_then(|()| std::fs::rename(&aside, path)).map_err(|e| {

@@ -4,7 +4,7 @@
 
 use super::{Group, Job, Stored, Writer, grouped};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use crate::store::folder;
 use crate::store::items::{Item, images, shards};
 use std::fs::{File, OpenOptions};
@@ -20,7 +20,7 @@ pub(in crate::store) const PROGRESS: &str = "progress";
 /// Images a block; those of one source stay together.
 const BLOCK: usize = 256;
 /// Length of the array's header.
-pub(in crate::store) const HEADER: u64 = files::NPY_HEADER as u64;
+pub(in crate::store) const HEADER: u64 = io::NPY_HEADER as u64;
 
 pub(super) struct Npy {
     folder: PathBuf,
@@ -32,7 +32,7 @@ pub(super) struct Npy {
 
 /// The first [`HEADER`] bytes of the array.
 pub(in crate::store) fn header(images: usize, size: u32) -> Vec<u8> {
-    files::npy_header("|u1", &[images, size as usize, size as usize, 3])
+    io::npy_header("|u1", &[images, size as usize, size as usize, 3])
 }
 
 impl Npy {
@@ -99,7 +99,7 @@ impl Npy {
         }
         file.sync_data().map_err(failed())?;
         let bytes: Vec<u8> = digests.iter().flat_map(blake3::Hash::as_bytes).copied().collect();
-        files::write(&self.progress(group[0]), &bytes)?;
+        io::write(&self.progress(group[0]), &bytes)?;
         Ok(digests)
     }
 }
@@ -113,16 +113,16 @@ impl Writer for Npy {
     fn forget(&self, changed: &[&Item]) -> Result<()> {
         if self.whole().exists() {
             folder::remove_folder(&self.folder.join(PROGRESS))?;
-            files::remove(&self.whole())?;
+            io::remove(&self.whole())?;
         }
-        changed.iter().try_for_each(|item| files::remove(&self.progress(item)))
+        changed.iter().try_for_each(|item| io::remove(&self.progress(item)))
     }
 
     fn begin(&self) -> Result<()> {
         if self.whole().exists() {
             return Ok(());
         }
-        files::create_folder(&self.folder.join(PROGRESS))?;
+        io::create_folder(&self.folder.join(PROGRESS))?;
         let path = self.unfinished();
         let begin = || -> std::io::Result<()> {
             let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;

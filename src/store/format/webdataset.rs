@@ -5,7 +5,7 @@
 use super::{Group, Job, Stored, Writer, grouped};
 use crate::attribute;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use crate::store::hashed::Hashed;
 use crate::store::items::{Item, shards};
 use crate::store::jpeg;
@@ -121,7 +121,7 @@ fn stored(path: &Path, group: &[&Item]) -> Option<Content> {
 
 impl Writer for WebDataset {
     fn forget(&self, changed: &[&Item]) -> Result<()> {
-        changed.iter().try_for_each(|item| files::remove(&self.folder.join(self.file(item))))
+        changed.iter().try_for_each(|item| io::remove(&self.folder.join(self.file(item))))
     }
 
     fn groups<'a>(&self, items: &'a [Item<'a>]) -> Vec<Vec<&'a Item<'a>>> {

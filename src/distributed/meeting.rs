@@ -37,7 +37,7 @@ impl Meeting {
     ///
     /// # Errors
     /// A rank that is none of the ranks, and a batch that cannot be shared out evenly.
-    pub(in crate::train) fn share(&self, batch: usize) -> Result<Range<usize>> {
+    pub(crate) fn share(&self, batch: usize) -> Result<Range<usize>> {
         let Self { rank, ranks, .. } = *self;
         if rank >= ranks {
             return Err(Error::Request(format!("--rank {rank} of --ranks {ranks}: ranks count from 0")));
@@ -183,16 +183,16 @@ fn sent_home(links: &[Option<Link>], error: Error) -> Error {
 
 /// What a rank says of itself when it joins: all but the rank must be as rank 0's.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::train) struct Greeting {
+pub(crate) struct Greeting {
     /// Version and commit.
-    pub(in crate::train) program: String,
-    pub(in crate::train) rank: usize,
+    pub(crate) program: String,
+    pub(crate) rank: usize,
     /// Whether NCCL reaches its device.
-    pub(in crate::train) nccl: bool,
-    pub(in crate::train) seeds: Vec<u64>,
-    pub(in crate::train) variants: Vec<String>,
+    pub(crate) nccl: bool,
+    pub(crate) seeds: Vec<u64>,
+    pub(crate) variants: Vec<String>,
     /// Of any of the runs: data, ranks and profile are those of all.
-    pub(in crate::train) config: RunConfig,
+    pub(crate) config: RunConfig,
 }
 
 impl Greeting {

@@ -9,7 +9,7 @@ mod record;
 pub(super) use heat::heat_map;
 
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use image::RgbImage;
 use image::codecs::png::CompressionType;
 use std::fs::OpenOptions;
@@ -36,7 +36,7 @@ pub(super) enum Value {
 impl Value {
     /// A picture.
     pub(super) fn image(image: &RgbImage) -> Result<Self> {
-        let png = files::png(image, CompressionType::default())?;
+        let png = io::png(image, CompressionType::default())?;
         Ok(Self::Image { width: image.width(), height: image.height(), png })
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn keep(path: &Path, step: usize) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let bytes = files::read(path)?;
+    let bytes = io::read(path)?;
     let mut end = 0;
     while let Some((event, length)) = record::first(&bytes[end..]) {
         if message::step(event).is_none_or(|of| of > step) {
@@ -85,7 +85,7 @@ mod tests {
 
     /// Steps in a file, once it is known that it holds nothing but whole records.
     fn steps(path: &Path) -> Vec<usize> {
-        let bytes = files::read(path).unwrap();
+        let bytes = io::read(path).unwrap();
         let (mut end, mut steps) = (0, Vec::new());
         while end < bytes.len() {
             let (event, length) = record::first(&bytes[end..]).expect("a whole record");
@@ -112,7 +112,7 @@ mod tests {
         ];
         assert_eq!(
             ours.iter().flat_map(|event| record::frame(event)).collect::<Vec<_>>(),
-            files::read(golden.as_ref()).unwrap()
+            io::read(golden.as_ref()).unwrap()
         );
     }
 
@@ -121,7 +121,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(file_name("run"));
         written(&path, (20..=100).step_by(20));
-        let whole = files::read(&path).unwrap();
+        let whole = io::read(&path).unwrap();
         for length in 0..=whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
             keep(&path, 60).unwrap();

@@ -1,9 +1,8 @@
 //! The frame that maps of 40 x 40 attributes share: names at the left and above, one cell a pair, in the order of Table
 //! 1's groups, which are set apart by lines, or in another order; and the colour scale at the right.
 
-use super::super::svg::{Anchor, INK, Svg};
-use super::by_group;
-use crate::attribute::{COUNT, GROUPS, NAMES};
+use super::svg::{Anchor, INK, Svg};
+use crate::attribute::{COUNT, GROUPS, NAMES, by_group};
 use std::collections::BTreeMap;
 
 /// Side of a cell in pixels.

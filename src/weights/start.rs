@@ -3,7 +3,7 @@
 use super::Imported;
 use super::names::EPS;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::io;
 use crate::model::{Architecture, BackboneName, Trunk};
 use crate::nn::Parameters;
 use candle_core::{Device, Tensor};
@@ -39,19 +39,19 @@ impl Imported {
     /// Writes the weights, imported from the file `source`, to `path`.
     pub fn write(&self, source: &Path, path: &Path) -> Result<()> {
         let name = source.file_name().unwrap_or_default().to_string_lossy();
-        let origin = format!("{name} (blake3 {})", blake3::hash(&files::read(source)?));
+        let origin = format!("{name} (blake3 {})", blake3::hash(&io::read(source)?));
         let about = About { backbone: self.backbone, origin, eps: EPS };
         let about = serde_json::to_string(&about).map_err(|e| Error::Internal(e.to_string()))?;
         let bytes = safetensors::serialize(&self.tensors, Some(HashMap::from([(ENTRY.to_owned(), about)])))
             .map_err(|e| Error::Internal(format!("weights cannot be serialized: {e}")))?;
-        files::write(path, &bytes)
+        io::write(path, &bytes)
     }
 }
 
 impl Start {
     /// Reads a file that `gal-bench weights import` wrote.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = files::read(path)?;
+        let bytes = io::read(path)?;
         let broken = |e: &dyn std::fmt::Display| {
             let e = e.to_string();
             let e = e.lines().next().unwrap_or_default();

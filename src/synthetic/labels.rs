@@ -12,10 +12,10 @@ use crate::{Error, Result};
 use rand::{Rng, RngExt};
 
 /// Thresholds, fidelities and the Cholesky factor of the latents' correlation.
-const COPULA: &str = include_str!("../../../datasets/synthetic/copula.csv");
+const COPULA: &str = include_str!("../../datasets/synthetic/copula.csv");
 
 /// How often picture and label disagree.
-const NOISE: &str = include_str!("../../../datasets/synthetic/noise.csv");
+const NOISE: &str = include_str!("../../datasets/synthetic/noise.csv");
 
 /// Further from its threshold than this no latent is drawn.
 const LIMIT: f32 = 6.0;

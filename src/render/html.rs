@@ -8,7 +8,7 @@ const STYLE: &str = include_str!("html.css");
 const SCRIPT: &str = include_str!("html.js");
 
 /// The page as HTML; `figure` gives the content of an SVG file that the Markdown shows.
-pub(super) fn page<'a>(markdown: &'a str, figure: impl Fn(&str) -> Option<&'a [u8]>) -> String {
+pub(crate) fn page<'a>(markdown: &'a str, figure: impl Fn(&str) -> Option<&'a [u8]>) -> String {
     let mut writer =
         Writer { figure, title: String::new(), contents: String::new(), alignments: Vec::new(), column: 0 };
     let events: Vec<Event> = Parser::new_ext(markdown, Options::ENABLE_TABLES).collect();

@@ -19,7 +19,7 @@ type Add = Box<dyn Fn(&Tensor) -> Result<Done>>;
 type Done = Box<dyn Fn() -> Result<bool>>;
 
 /// Whether NCCL reaches `device` in this build.
-pub(in crate::train) fn reaches(device: &Device) -> bool {
+pub(crate) fn reaches(device: &Device) -> bool {
     cfg!(feature = "nccl") && device.is_cuda()
 }
 
@@ -164,7 +164,7 @@ mod with {
     }
 
     /// A name for a new group, made on rank 0.
-    pub(in super::super) fn name() -> Result<Vec<u8>> {
+    pub(crate) fn name() -> Result<Vec<u8>> {
         open()?;
         let id = Id::new().map_err(|error| failed(&error))?;
         Ok(id.internal().iter().flat_map(|byte| byte.to_ne_bytes()).collect())
@@ -218,7 +218,7 @@ mod without {
         name().and(Err(Error::Internal("a group without NCCL".to_owned())))
     }
 
-    pub(in super::super) fn name() -> Result<Vec<u8>> {
+    pub(crate) fn name() -> Result<Vec<u8>> {
         Err(Error::Internal("this build has no NCCL".to_owned()))
     }
 }

@@ -2,17 +2,12 @@
 
 use super::{Array, Source, arrays, shown};
 use crate::error::{Error, Result};
-use crate::files;
-use crate::model::backbone::Builder;
-use crate::model::running::Running;
-use crate::model::{Architecture, BackboneName};
-use candle_core::{DType, Device, Shape, Tensor};
-use candle_nn::Init;
-use candle_nn::var_builder::{SimpleBackend, VarBuilder};
+use crate::io;
+use crate::model::BackboneName;
+use candle_core::{Device, Tensor};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What torchvision's networks are fed: pixels in [0, 1], less this mean and over this deviation, by channel.
 const IMAGENET: [(f64, f64); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
@@ -51,7 +46,7 @@ pub struct Imported {
 
 /// Reads another framework's weights; `backbone` asks for one, or else the file decides.
 pub fn import(path: &Path, backbone: Option<BackboneName>) -> Result<Imported> {
-    import_bytes(path, &files::read(path)?, backbone)
+    import_bytes(path, &io::read(path)?, backbone)
 }
 
 /// As [`import`], of a file whose content is at hand; the format is that of its name.
@@ -80,7 +75,7 @@ pub fn import_bytes(path: &Path, bytes: &[u8], backbone: Option<BackboneName>) -
     let widths = widths(source, found, &arrays).map_err(|lacking| {
         Error::file(path, format!("has no numbers for {lacking} of {found}: it is not whole, or of another network"))
     })?;
-    for (name, shape) in shapes(found, widths)? {
+    for (name, shape) in found.parameter_shapes(widths)? {
         if source == Source::Torch && name.starts_with("data_bn.running") {
             let values = IMAGENET.map(
                 |(mean, deviation)| {
@@ -154,45 +149,6 @@ fn widths(
         *width = *outputs.ok_or(layer)?;
     }
     Ok(widths)
-}
-
-/// Parameters and running statistics of a backbone of these widths, `data_bn` among them.
-fn shapes(name: BackboneName, widths: [usize; 5]) -> Result<BTreeMap<String, Vec<usize>>> {
-    let (stride, _) = name.published();
-    let architecture = Architecture { backbone: name, stride, widths, ..Architecture::PAPER };
-    let (shapes, mut running) = (Shapes::default(), Running::new(0.0));
-    let vb = VarBuilder::from_backend(Box::new(shapes.clone()), DType::F32, Device::Cpu);
-    let mut builder = Builder::new(vb, &mut running, &Device::Cpu);
-    builder.norm("data_bn", 3)?;
-    name.design().build(&architecture, &mut builder)?;
-    let mut all = shapes.noted().clone();
-    all.extend(running.all().iter().map(|(name, variable)| (name.clone(), variable.dims().to_vec())));
-    Ok(all)
-}
-
-/// Notes parameters in place of making them, which the widths of a damaged file could make larger than the memory.
-#[derive(Debug, Clone, Default)]
-struct Shapes(Arc<Mutex<BTreeMap<String, Vec<usize>>>>);
-
-impl Shapes {
-    fn noted(&self) -> MutexGuard<'_, BTreeMap<String, Vec<usize>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl SimpleBackend for Shapes {
-    fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
-        self.noted().insert(name.to_owned(), shape.dims().to_vec());
-        Tensor::zeros((), dtype, device)?.broadcast_as(shape)
-    }
-
-    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> candle_core::Result<Tensor> {
-        candle_core::bail!("{name} has no shape")
-    }
-
-    fn contains_tensor(&self, _: &str) -> bool {
-        true
-    }
 }
 
 /// The names that a file may have for `name`.

@@ -12,7 +12,7 @@ const ALL: [f32; 3] = [8.0, 29.0, 88.0];
 
 /// Weights `[40 * 40]` as a picture of 320 x 320 pixels, rows from the top. The scale is the same at every step, and goes
 /// by the square root: most weights are small.
-pub(in crate::train) fn heat_map(weights: &[f32]) -> RgbImage {
+pub(crate) fn heat_map(weights: &[f32]) -> RgbImage {
     let side = COUNT as u32 * SQUARE;
     RgbImage::from_fn(side, side, |x, y| {
         let weight = weights[(y / SQUARE) as usize * COUNT + (x / SQUARE) as usize];

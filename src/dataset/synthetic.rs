@@ -1,0 +1,71 @@
+//! The built-in synthetic set as a data set: labels and splits of the faces that [`crate::synthetic`] renders.
+
+use super::{Dataset, Images, Name, Partition};
+use crate::attribute::NAMES;
+use crate::synthetic::Renderer;
+use crate::{Error, Result};
+use polars::prelude::*;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// How many faces to draw, and which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// Pictures for training.
+    pub train: usize,
+    /// Pictures for choices made during development.
+    pub val: usize,
+    /// Pictures for the figures reported.
+    pub test: usize,
+    /// Another seed gives other faces, drawn alike.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { train: 4000, val: 500, test: 1000, seed: 0 }
+    }
+}
+
+/// The synthetic set: rows of the training split first, then val, then test.
+///
+/// # Errors
+/// [`Error::Request`] where no picture for training is asked for.
+pub fn dataset(options: &Options) -> Result<Dataset> {
+    let Options { train, val, test, seed } = *options;
+    if train == 0 {
+        return Err(Error::Request("a synthetic set needs pictures for training: ask for at least one".to_owned()));
+    }
+    let images = Renderer::new(seed)?;
+    let labels: Vec<_> = (0..train + val + test).into_par_iter().map(|row| images.labels(row)).collect();
+    let splits = [("train", train), ("val", val), ("test", test)];
+    let splits = splits.into_iter().flat_map(|(name, count)| std::iter::repeat_n(name, count));
+    let mut columns: Vec<Column> = vec![
+        StringChunked::from_iter_values("source".into(), (0..labels.len()).map(source)).into_column(),
+        StringChunked::from_iter_values("split".into(), splits).into_column(),
+        // Every face is somebody else.
+        StringChunked::from_iter_values("identity".into(), (0..labels.len()).map(|row| row.to_string())).into_column(),
+    ];
+    for (i, name) in NAMES.iter().enumerate() {
+        let values: Vec<bool> = labels.iter().map(|row| row[i]).collect();
+        columns.push(BooleanChunked::from_slice((*name).into(), &values).into_column());
+    }
+    Ok(Dataset {
+        name: Name::Synthetic,
+        table: DataFrame::new(labels.len(), columns)?,
+        images: Images::Synthetic(images),
+        partition: Partition {
+            official: false,
+            description: format!("synthetic faces drawn by gal-bench, seed {seed}"),
+        },
+        notes: vec![
+            "The faces and their labels were drawn by this program; no figure says anything about real faces."
+                .to_owned(),
+        ],
+    })
+}
+
+fn source(row: usize) -> String {
+    format!("synthetic/{row:06}.png")
+}

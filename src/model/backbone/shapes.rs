@@ -1,0 +1,51 @@
+//! The shapes of a backbone's tensors, without their values.
+
+use super::{BackboneName, Builder};
+use crate::model::Architecture;
+use crate::model::running::Running;
+use candle_core::{DType, Device, Result, Shape, Tensor};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+impl BackboneName {
+    /// Shape of each parameter and running statistic of a backbone of these widths, by name, `data_bn` included.
+    pub fn parameter_shapes(self, widths: [usize; 5]) -> Result<BTreeMap<String, Vec<usize>>> {
+        let (stride, _) = self.published();
+        let architecture = Architecture { backbone: self, stride, widths, ..Architecture::PAPER };
+        let (shapes, mut running) = (Shapes::default(), Running::new(0.0));
+        let vb = VarBuilder::from_backend(Box::new(shapes.clone()), DType::F32, Device::Cpu);
+        let mut builder = Builder::new(vb, &mut running, &Device::Cpu);
+        builder.norm("data_bn", 3)?;
+        self.design().build(&architecture, &mut builder)?;
+        let mut all = shapes.noted().clone();
+        all.extend(running.all().iter().map(|(name, variable)| (name.clone(), variable.dims().to_vec())));
+        Ok(all)
+    }
+}
+
+/// Notes parameters in place of making them, which the widths of a damaged file could make larger than the memory.
+#[derive(Debug, Clone, Default)]
+struct Shapes(Arc<Mutex<BTreeMap<String, Vec<usize>>>>);
+
+impl Shapes {
+    fn noted(&self) -> MutexGuard<'_, BTreeMap<String, Vec<usize>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SimpleBackend for Shapes {
+    fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> Result<Tensor> {
+        self.noted().insert(name.to_owned(), shape.dims().to_vec());
+        Tensor::zeros((), dtype, device)?.broadcast_as(shape)
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
+        candle_core::bail!("{name} has no shape")
+    }
+
+    fn contains_tensor(&self, _: &str) -> bool {
+        true
+    }
+}

@@ -1,0 +1,7 @@
+//! Drawing and markup that know nothing of runs or data sets: SVG, maps of 40 x 40 attributes, Markdown tables, and a
+//! Markdown page as one HTML file.
+
+pub(crate) mod grid;
+pub(crate) mod html;
+pub(crate) mod markdown;
+pub(crate) mod svg;
