@@ -1,6 +1,6 @@
 //! What a trained network is used for: asking it about pictures, and handing it on to PyTorch.
 
-use crate::train::TINY;
+use crate::train::trainer::TINY;
 use assert_cmd::cargo::cargo_bin;
 use gal_bench::attribute::{COUNT, NAMES};
 use gal_bench::dataset::{celeba, synthetic};

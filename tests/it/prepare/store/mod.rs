@@ -1,11 +1,7 @@
 //! Stages 1b and storage: what a prepared folder holds.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod folder;
 mod formats;
-mod golden;
-mod properties;
 
 use gal_bench::attribute;
 use gal_bench::augment::{Filter, Operation, Pipeline, resize};
@@ -23,7 +19,7 @@ struct Bench {
     dataset: Dataset,
 }
 
-fn picture(row: u32, width: u32, height: u32) -> RgbImage {
+pub(crate) fn picture(row: u32, width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 3 + row * 40) as u8, (y * 2) as u8, (x / 2 + y) as u8]))
 }
 

@@ -1,6 +1,6 @@
 //! The whole job through the binary, on a small profile: results, resumption, reports.
 
-use crate::train::Workplace;
+use crate::train::trainer::Workplace;
 use assert_cmd::cargo::cargo_bin;
 use std::process::{Command, Output};
 

@@ -1,6 +1,6 @@
 //! Intervals and tests of a report, from run folders to the page.
 
-use crate::report::Fixture;
+use crate::report::page::Fixture;
 use assert_cmd::cargo::cargo_bin;
 use gal_bench::evaluate::bootstrap::Unit;
 use gal_bench::evaluate::{Statistics, Verdict};
@@ -94,7 +94,7 @@ fn the_correlation_net_alone_makes_the_difference_where_the_features_are_the_sam
     let folders = [baseline.write(place.path()), gal_j.write(place.path())];
     let mut table = gal_j.predictions();
     table.replace("probability_fln", baseline.predictions().column("probability_fln").unwrap().clone()).unwrap();
-    crate::report::write_parquet(&folders[1], table);
+    crate::report::page::write_parquet(&folders[1], table);
     let statistics = report::collect(&folders, &place.path().join("report")).unwrap().statistics;
     assert!(statistics.comparisons[0].same_features);
     assert!(report::findings(&statistics)[0].contains("the difference is that of the correlation net alone"));
@@ -156,7 +156,7 @@ fn runs_tested_on_other_images_cannot_share_a_report() {
     let folders = [a.write(place.path()), b.write(place.path())];
     let turned = b.predictions();
     let turned = turned.slice(40, 40).vstack(&turned.slice(0, 40)).unwrap().vstack(&turned.slice(80, 58 * 40)).unwrap();
-    crate::report::write_parquet(&folders[1], turned);
+    crate::report::page::write_parquet(&folders[1], turned);
     let error = report::collect(&folders, &place.path().join("report")).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("not tested on the same images with the same labels"), "{error}");

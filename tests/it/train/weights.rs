@@ -1,7 +1,7 @@
 //! Weights of other frameworks (`tests/golden/weights/make_weights.py` wrote the files): a network that starts from
 //! them computes what it computes there, and files that cannot be imported are refused.
 
-use crate::train::{TINY, Workplace};
+use crate::train::trainer::{TINY, Workplace};
 use assert_cmd::cargo::cargo_bin;
 use candle_core::{DType, Device, Tensor};
 use gal_bench::model::{Architecture, BackboneName, Pass, Path, Trunk};

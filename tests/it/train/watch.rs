@@ -1,6 +1,6 @@
 //! Watching a run from outside: its TensorBoard events, its end when it diverges, and the table it ends in.
 
-use crate::train::{TINY, Workplace};
+use crate::train::trainer::{TINY, Workplace};
 use assert_cmd::cargo::cargo_bin;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

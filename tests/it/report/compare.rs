@@ -1,6 +1,6 @@
 //! `gal-bench compare` through the binary: runs, predictions of another tool, and what is refused.
 
-use crate::report::{Fixture, write_parquet};
+use crate::report::page::{Fixture, write_parquet};
 use assert_cmd::cargo::cargo_bin;
 use gal_bench::attribute::{COUNT, NAMES};
 use polars::prelude::*;

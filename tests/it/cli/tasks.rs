@@ -1,7 +1,7 @@
 //! A job in cells, as a scheduler runs them: in any order, at the same time, on a set that nobody prepared before.
 
-use crate::inspect::{annotate, jpeg};
-use crate::train::TINY;
+use crate::prepare::inspect::{annotate, jpeg};
+use crate::train::trainer::TINY;
 use assert_cmd::cargo::cargo_bin;
 use gal_bench::synthetic::Renderer;
 use image::imageops;
@@ -141,7 +141,7 @@ fn ranks_on_a_shared_folder_prepare_and_train_a_job_together_and_report_once() {
     let folder = workplace();
     let place = folder.path();
     for (into, arguments) in [("whole", &["run-all"][..]), ("cell", &["run-cell", "0"])] {
-        let meet = crate::ranks::address();
+        let meet = crate::distributed::training::address();
         let start = |rank: &str| {
             let mut command = job(place, into, arguments);
             command.args(["--ranks", "2", "--rank", rank, "--meet", &meet]).spawn().unwrap()

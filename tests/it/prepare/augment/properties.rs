@@ -1,6 +1,6 @@
 //! What holds for every image under every plan and every pipeline.
 
-use super::picture;
+use crate::prepare::store::picture;
 use gal_bench::augment::{Part, Pipeline, Plan, Sampling, Source, Step, render};
 use image::RgbImage;
 use proptest::prelude::*;
@@ -78,7 +78,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 /// Some of the operations of the pipeline of everything, in any order, always or sometimes applied.
 fn any_pipeline() -> impl Strategy<Value = Pipeline> {
-    let text = include_str!("../../../datasets/pipelines/everything.toml");
+    let text = include_str!("../../../../datasets/pipelines/everything.toml");
     let everything = Pipeline::from_toml("everything.toml", text).unwrap();
     let count = everything.operations.len();
     (proptest::collection::vec(0..count, 0..8), any::<bool>()).prop_map(move |(places, augmentor_compat)| Pipeline {
@@ -193,7 +193,7 @@ proptest! {
 
 #[test]
 fn text_of_a_step_holds_the_whole_draw() {
-    let pipeline = include_str!("../../../datasets/pipelines/everything.toml");
+    let pipeline = include_str!("../../../../datasets/pipelines/everything.toml");
     let mut pipeline = Pipeline::from_toml("everything.toml", pipeline).unwrap();
     for augmentor_compat in [false, true] {
         pipeline.augmentor_compat = augmentor_compat;
@@ -208,7 +208,7 @@ fn text_of_a_step_holds_the_whole_draw() {
 
 #[test]
 fn extreme_sizes_are_rendered() {
-    let pipeline = include_str!("../../../datasets/pipelines/everything.toml");
+    let pipeline = include_str!("../../../../datasets/pipelines/everything.toml");
     let pipeline = Pipeline::from_toml("everything.toml", pipeline).unwrap();
     for (width, height) in [(1, 1), (1, 2000), (3000, 1), (3000, 2000), (2, 3)] {
         let mut source = Source::new(picture(3, width, height), 48);

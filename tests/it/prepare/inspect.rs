@@ -1,7 +1,5 @@
 //! `gal-bench stats` from outside.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use assert_cmd::Command;
 use assert_cmd::cargo::cargo_bin;
 use gal_bench::attribute;

@@ -1,8 +1,6 @@
 //! From run folders to a report: what is refused, what is kept, what is printed. The run folders are invented here,
 //! with drawn probabilities; none of their figures means anything.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
-
 use gal_bench::attribute::{COUNT, NAMES};
 use gal_bench::config::RunSummary;
 use gal_bench::evaluate::{self, Evaluation, Head};

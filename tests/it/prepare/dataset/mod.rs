@@ -1,7 +1,5 @@
 //! Stage 1a from outside: annotation files in a temporary folder become a table, or one clear sentence.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 mod celeba;
 mod lfwa;
 

@@ -6,8 +6,8 @@ use gal_bench::dataset::{Images, Name};
 use gal_bench::synthetic::Renderer;
 use rayon::prelude::*;
 
-const RATES: &str = include_str!("../../datasets/synthetic/celeba-statistics.csv");
-const PHI: &str = include_str!("../../datasets/synthetic/celeba-phi.csv");
+const RATES: &str = include_str!("../../../datasets/synthetic/celeba-statistics.csv");
+const PHI: &str = include_str!("../../../datasets/synthetic/celeba-phi.csv");
 
 /// Labels drawn for the comparison.
 const DRAWS: usize = 20_000;

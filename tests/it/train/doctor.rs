@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn doctor(folder: &Path, arguments: &[&str]) -> (Output, serde_json::Value) {
-    std::fs::write(folder.join("tiny.toml"), crate::train::TINY).unwrap();
+    std::fs::write(folder.join("tiny.toml"), crate::train::trainer::TINY).unwrap();
     let output = Command::new(cargo_bin!("gal-bench"))
         .current_dir(folder)
         .args(["doctor", "--device", "cpu", "--profile", "tiny.toml"])

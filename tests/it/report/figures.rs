@@ -1,9 +1,7 @@
 //! What a report says of correlation, and its figures: masks, faces, the page as HTML. On the invented runs of
 //! [`super::report`].
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
-
-use super::report::{Fixture, collected, fixtures, readme, workplace};
+use super::page::{Fixture, collected, fixtures, readme, workplace};
 use gal_bench::attribute::{COUNT, NAMES, index};
 use gal_bench::config::{Profile, RunConfig};
 use gal_bench::report::{self, Album, TILE};

@@ -1,7 +1,7 @@
 //! Training by several processes on this machine: what they end in, and how they end when one of them does not fit or is
 //! lost.
 
-use crate::train::{TINY, Workplace, result};
+use crate::train::trainer::{TINY, Workplace, result};
 use assert_cmd::cargo::cargo_bin;
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -89,7 +89,7 @@ fn two_ranks_end_in_the_same_bytes_every_time_and_rank_0_says_so() {
 #[test]
 fn a_run_of_one_rank_is_not_taken_for_one_of_two() {
     let place = Workplace::new();
-    place.train("runs", &[crate::train::named("baseline")]);
+    place.train("runs", &[crate::train::trainer::named("baseline")]);
     assert!(
         !std::fs::read_to_string(folder(&place, "runs", "baseline").join("config.toml")).unwrap().contains("ranks")
     );
@@ -112,7 +112,7 @@ fn gal_c_with_two_ranks_is_that_of_one_but_for_rounding() {
     std::fs::write(to.join("config.toml"), config.replace("ranks = 2\n", "")).unwrap();
 
     together(&place, "two", "gal-c");
-    place.train("one", &[crate::train::named("gal-c")]);
+    place.train("one", &[crate::train::trainer::named("gal-c")]);
     let logged = |runs: &str| -> Vec<(f64, f64)> {
         let lines = std::fs::read_to_string(folder(&place, runs, "gal-c").join("metrics.jsonl")).unwrap();
         let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());

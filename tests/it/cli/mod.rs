@@ -1,0 +1,5 @@
+//! The command line: bad input, whole jobs, and jobs in tasks.
+
+mod bad_input;
+mod run_all;
+mod tasks;

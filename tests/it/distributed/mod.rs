@@ -1,0 +1,3 @@
+//! Data-parallel training in several processes.
+
+pub(crate) mod training;

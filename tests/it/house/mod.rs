@@ -1,0 +1,3 @@
+//! Rules that the source itself keeps.
+
+mod layers;

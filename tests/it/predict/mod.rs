@@ -1,0 +1,3 @@
+//! Predictions of trained networks, and their export.
+
+mod predictions;

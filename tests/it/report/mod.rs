@@ -1,0 +1,6 @@
+//! Stage 3: accuracies, comparisons and pages from run folders.
+
+mod compare;
+mod figures;
+pub(crate) mod page;
+mod statistics;

@@ -1,0 +1,8 @@
+//! Stage 2: the network, its training and what it writes while it trains.
+
+mod doctor;
+mod finite_differences;
+mod golden;
+pub(crate) mod trainer;
+mod watch;
+mod weights;
