@@ -15,7 +15,7 @@ use candle_core::{Device, Tensor, Var};
 use gal_bench::config::{Crop, Profile};
 use gal_bench::model::{Architecture, Path};
 use gal_bench::nn::{ConvBlock, ConvParameters, Statistics};
-use gal_bench::train::{Plan, Session, plans};
+use gal_bench::train::{Learner, SharedRun, shared_runs};
 use gal_bench::variant::{Fln, VARIANTS, Variant};
 use peers::Result;
 use rayon::prelude::*;
@@ -98,27 +98,27 @@ fn number(told: &Value, name: &str) -> Result<f64> {
     told[name].as_f64().ok_or_else(|| format!("no {name} in {told}").into())
 }
 
-/// A session with `variants` and random input.
+/// A learner with `variants` and random input.
 struct Work {
-    session: Session,
+    learner: Learner,
     pixels: Tensor,
     targets: Tensor,
 }
 
 impl Work {
-    fn new(profile: &Profile, plan: &Plan, batch: usize) -> Result<Self> {
+    fn new(profile: &Profile, plan: &SharedRun, batch: usize) -> Result<Self> {
         let device = Device::Cpu;
-        let session = Session::new(&profile.network, plan, &profile.optimizer, 0, Path::Fast, &device)?;
+        let learner = Learner::new(&profile.network, plan, &profile.optimizer, 0, Path::Fast, &device)?;
         let side = profile.network.input;
         let pixels = Tensor::rand(0.0_f32, 255.0, (3, batch, side, side), &device)?;
         let yes = Tensor::rand(0.0_f32, 1.0, (40, batch), &device)?.ge(0.5)?.to_dtype(candle_core::DType::F32)?;
         let targets = Tensor::stack(&[&(1.0 - &yes)?, &yes], 1)?.contiguous()?;
-        Ok(Self { session, pixels, targets })
+        Ok(Self { learner, pixels, targets })
     }
 
     fn step(&mut self) -> Result<()> {
-        let features = self.session.features(&self.pixels)?;
-        self.session.step(&features, &self.targets, 1e-3)?;
+        let features = self.learner.features(&self.pixels)?;
+        self.learner.step(&features, &self.targets, 1e-3)?;
         Ok(())
     }
 }
@@ -145,10 +145,10 @@ fn median(times: &[f64]) -> f64 {
 /// What one process says: GAL-j, as the peer has it.
 fn measure(mode: &str, profile: &Profile, batch: usize) -> Result<Value> {
     let joint = Variant::named("gal-j").ok_or("no gal-j")?;
-    let mut work = Work::new(profile, &plans(&[joint], profile)[0], batch)?;
+    let mut work = Work::new(profile, &shared_runs(&[joint], profile)[0], batch)?;
     let times = match mode {
         "train" => times(|| work.step())?,
-        _ => times(|| Ok(work.session.predict(&work.pixels).map(drop)?))?,
+        _ => times(|| Ok(work.learner.predict(&work.pixels).map(drop)?))?,
     };
     Ok(json!({
         "best": batch as f64 / times[0],
@@ -169,19 +169,19 @@ fn peak_mib() -> Result<f64> {
 fn variants(profile: &Profile, batch: usize) -> Result<()> {
     let paper: Vec<Variant> = VARIANTS.into_iter().filter(|variant| !variant.control).collect();
     // As the trainer does it: crops at random places show a frozen backbone ever new pictures.
-    let known = |plan: &Plan| plan.fln == Fln::FrozenBaseline && profile.images.crop == Crop::Centre;
-    let step = |plan: &Plan| -> Result<f64> {
+    let known = |plan: &SharedRun| plan.fln == Fln::FrozenBaseline && profile.images.crop == Crop::Centre;
+    let step = |plan: &SharedRun| -> Result<f64> {
         let mut work = Work::new(profile, plan, batch)?;
         if known(plan) {
-            let features = work.session.features(&work.pixels)?;
-            return Ok(median(&times(|| Ok(work.session.step(&features, &work.targets, 1e-3).map(drop)?))?));
+            let features = work.learner.features(&work.pixels)?;
+            return Ok(median(&times(|| Ok(work.learner.step(&features, &work.targets, 1e-3).map(drop)?))?));
         }
         Ok(median(&times(|| work.step())?))
     };
-    let baseline = step(&plans(&paper[..1], profile)[0])?;
+    let baseline = step(&shared_runs(&paper[..1], profile)[0])?;
     let mut sum = 0.0;
     println!("\nvariants, {} profile, batch {batch}: Baseline alone {:.0} ms a step", profile.name, 1000.0 * baseline);
-    for plan in plans(&paper, profile) {
+    for plan in shared_runs(&paper, profile) {
         let names: Vec<&str> = plan.variants.iter().map(|variant| variant.title).collect();
         let seconds = step(&plan)?;
         let on = if known(&plan) { " on known features" } else { "" };

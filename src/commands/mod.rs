@@ -20,7 +20,7 @@ use crate::cli::{Command, Selection, Source, Together, Trained, Voice};
 use gal_bench::augment::Pipeline;
 use gal_bench::config::{self, Profile};
 use gal_bench::dataset::{self, Dataset, Name, celeba, lfwa, synthetic};
-use gal_bench::distributed::Meeting;
+use gal_bench::distributed::Rendezvous;
 use gal_bench::progress::Progress;
 use gal_bench::variant::{VARIANTS, Variant};
 use gal_bench::{Error, Result, io};
@@ -104,8 +104,8 @@ impl Selection {
 
 impl Together {
     /// Where the other ranks are met, if there are any.
-    fn meeting(&self) -> Option<Meeting> {
-        (self.ranks > 1 || self.rank > 0).then(|| Meeting {
+    fn rendezvous(&self) -> Option<Rendezvous> {
+        (self.ranks > 1 || self.rank > 0).then(|| Rendezvous {
             rank: self.rank as usize,
             ranks: self.ranks as usize,
             address: self.meet.clone(),

@@ -5,7 +5,7 @@ use super::{evaluate, prepare, train};
 use crate::cli::{Job, RunAll};
 use gal_bench::evaluate::overview;
 use gal_bench::progress::Progress;
-use gal_bench::train::{Cell, cells, is_begun, is_finished};
+use gal_bench::train::{Task, is_begun, is_finished, tasks};
 use gal_bench::variant::Variant;
 use gal_bench::{Result, report, store};
 use serde::Serialize;
@@ -56,9 +56,9 @@ pub(super) fn command(job: &Job) -> String {
 }
 
 /// The job's cells, in the order of their numbers.
-pub(super) fn cells_of(job: &Job) -> Result<Vec<Cell>> {
+pub(super) fn cells_of(job: &Job) -> Result<Vec<Task>> {
     let profile = job.selection.profile()?;
-    Ok(cells(&job.selection.variants(), &job.selection.seeds(), &profile))
+    Ok(tasks(&job.selection.variants(), &job.selection.seeds(), &profile))
 }
 
 /// A line of the plan.

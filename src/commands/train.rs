@@ -5,7 +5,7 @@ use gal_bench::Result;
 use gal_bench::evaluate::{Evaluation, overview};
 use gal_bench::progress::Progress;
 use gal_bench::store::Reader;
-use gal_bench::train::{Outcome, Request, select_device, train};
+use gal_bench::train::{TrainJob, TrainedRun, select_device, train};
 use gal_bench::variant::Variant;
 use std::borrow::Cow;
 use std::path::Path;
@@ -35,21 +35,21 @@ pub(super) fn train_on(
     compute: &Compute,
     command: &str,
     progress: &Progress,
-) -> Result<Vec<Outcome>> {
+) -> Result<Vec<TrainedRun>> {
     let mut profile = selection.profile()?.with_weights(compute.weights.as_deref())?;
     profile.compute.tf32 |= compute.tf32;
     profile.compute.bf16 |= compute.bf16;
     let (device, device_name) = select_device(&compute.device, profile.compute, progress)?;
     let data = Reader::open(prepared)?;
-    let meeting = compute.together.meeting();
-    let request = Request {
+    let rendezvous = compute.together.rendezvous();
+    let request = TrainJob {
         data: &data,
         profile: &profile,
         variants,
         seeds,
         runs: &selection.runs,
         device: (&device, &device_name),
-        meeting: meeting.as_ref(),
+        rendezvous: rendezvous.as_ref(),
         force: compute.work.force,
         command,
     };

@@ -7,11 +7,11 @@
 //! all their devices, it forms the sums.
 
 mod link;
-mod meeting;
 mod nccl;
+mod rendezvous;
 
-pub(super) use meeting::Greeting;
-pub use meeting::Meeting;
+pub(super) use rendezvous::Greeting;
+pub use rendezvous::Rendezvous;
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -22,7 +22,7 @@ pub(super) use nccl::reaches;
 
 /// This process among those that train together.
 #[derive(Debug)]
-pub(super) struct Ranks {
+pub(super) struct ProcessGroup {
     rank: usize,
     count: usize,
     /// To all others on rank 0, in their order; to rank 0 on the others.
@@ -30,35 +30,40 @@ pub(super) struct Ranks {
     group: Option<nccl::Group>,
 }
 
-impl Ranks {
+impl ProcessGroup {
     /// One process by itself.
     pub(super) fn alone() -> Self {
         Self { rank: 0, count: 1, links: Vec::new(), group: None }
     }
 
     /// Meets the other ranks, which must all agree with rank 0.
-    pub(super) fn meet(meeting: &Meeting, greeting: &Greeting, device: &Device, progress: &Progress) -> Result<Self> {
-        let Meeting { rank, ranks: count, .. } = *meeting;
+    pub(super) fn meet(
+        rendezvous: &Rendezvous,
+        greeting: &Greeting,
+        device: &Device,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let Rendezvous { rank, ranks: count, .. } = *rendezvous;
         let mut ranks = Self { rank, count, links: Vec::new(), group: None };
         let mut nccl = false;
         if ranks.leads() {
-            (ranks.links, nccl) = meeting.host(greeting, progress)?;
+            (ranks.links, nccl) = rendezvous.host(greeting, progress)?;
         } else {
-            ranks.links.push(meeting.join(greeting, progress)?);
+            ranks.links.push(rendezvous.join(greeting, progress)?);
         }
-        ranks.group = ranks.group(nccl, device, meeting).inspect_err(|error| ranks.stop(error))?;
+        ranks.group = ranks.group(nccl, device, rendezvous).inspect_err(|error| ranks.stop(error))?;
         let by = if ranks.group.is_some() { "NCCL" } else { "TCP" };
         progress.say(format!("all {count} ranks are there, and add up by {by}"));
         Ok(ranks)
     }
 
     /// The devices of all ranks, where rank 0 knows that NCCL reaches them.
-    fn group(&self, nccl: bool, device: &Device, meeting: &Meeting) -> Result<Option<nccl::Group>> {
+    fn group(&self, nccl: bool, device: &Device, rendezvous: &Rendezvous) -> Result<Option<nccl::Group>> {
         let name = self.handed_out(|| if nccl { nccl::name() } else { Ok(Vec::new()) })?;
         if name.is_empty() {
             return Ok(None);
         }
-        nccl::Group::join(device, name, (self.rank, self.count), meeting.patience, || self.check()).map(Some)
+        nccl::Group::join(device, name, (self.rank, self.count), rendezvous.patience, || self.check()).map(Some)
     }
 
     /// An error if another rank is known to be lost.

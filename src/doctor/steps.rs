@@ -5,7 +5,7 @@ use crate::attribute::COUNT;
 use crate::config::Profile;
 use crate::error::Result;
 use crate::model::Path;
-use crate::train::{Losses, Plan, Session, check_batch, plans};
+use crate::train::{Learner, Losses, SharedRun, check_batch, shared_runs};
 use crate::variant::{Fln, VARIANTS};
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub(super) fn examine(
     tolerances: Tolerances,
     note: &mut impl FnMut(Check),
 ) {
-    for plan in plans(&VARIANTS, profile) {
+    for plan in shared_runs(&VARIANTS, profile) {
         let names: Vec<&str> = plan.variants.iter().map(|variant| variant.title).collect();
         let names = names.join(", ");
         for (steps, tolerance) in [(1, tolerances.backward), (10, tolerances.ten_steps)] {
@@ -43,38 +43,38 @@ fn batch(profile: &Profile, size: usize, step: usize, device: &Device) -> Result
     Ok((pixels, Tensor::stack(&[&(1.0 - &yes)?, &yes], 1)?.contiguous()?))
 }
 
-fn session(profile: &Profile, plan: &Plan, side: Side) -> Result<Session> {
-    let mut session = Session::new(&profile.network, plan, &profile.optimizer, 0, side.path, side.device)?;
+fn learner(profile: &Profile, plan: &SharedRun, side: Side) -> Result<Learner> {
+    let mut learner = Learner::new(&profile.network, plan, &profile.optimizer, 0, side.path, side.device)?;
     if plan.fln == Fln::FrozenBaseline {
         // Any trunk will do whose running statistics fit the pictures: a fresh one's do not, nor do averages of few steps.
         let mut profile = profile.clone();
         profile.network.decay = 0.0;
         let profile = &profile;
-        let baseline = Plan { fln: Fln::Trained, weight_decay: plan.weight_decay, variants: vec![VARIANTS[0]] };
+        let baseline = SharedRun { fln: Fln::Trained, weight_decay: plan.weight_decay, variants: vec![VARIANTS[0]] };
         let reference = Side { device: &Device::Cpu, path: Path::Fast };
-        let mut trained = self::session(profile, &baseline, reference)?;
+        let mut trained = self::learner(profile, &baseline, reference)?;
         for step in 0..3 {
             let (pixels, targets) = batch(profile, BATCH, step, reference.device)?;
             step_on(&mut trained, &pixels, &targets)?;
         }
         let on_device = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_device(side.device)?));
         let network = trained.network(&VARIANTS[0]).into_iter().map(on_device).collect::<Result<BTreeMap<_, _>>>()?;
-        session.load_trunk(&network)?;
+        learner.load_trunk(&network)?;
     }
-    Ok(session)
+    Ok(learner)
 }
 
-fn step_on(session: &mut Session, pixels: &Tensor, targets: &Tensor) -> Result<Losses> {
-    session.step(&session.features(pixels)?, targets, RATE)
+fn step_on(learner: &mut Learner, pixels: &Tensor, targets: &Tensor) -> Result<Losses> {
+    learner.step(&learner.features(pixels)?, targets, RATE)
 }
 
 /// The losses of each step, and the state and the probabilities after the last.
-fn after(profile: &Profile, plan: &Plan, side: Side, steps: usize) -> Result<Named> {
-    let mut session = session(profile, plan, side)?;
+fn after(profile: &Profile, plan: &SharedRun, side: Side, steps: usize) -> Result<Named> {
+    let mut learner = learner(profile, plan, side)?;
     let mut losses = Vec::new();
     for step in 0..steps {
         let (pixels, targets) = batch(profile, BATCH, step, side.device)?;
-        let found = step_on(&mut session, &pixels, &targets)?;
+        let found = step_on(&mut learner, &pixels, &targets)?;
         losses.extend(found.fln.iter().chain(found.cln.values()).map(|loss| *loss as f32));
     }
     // Batch norm cancels the biases before it: their gradients are rounding. After some steps velocities are no measure
@@ -82,7 +82,7 @@ fn after(profile: &Profile, plan: &Plan, side: Side, steps: usize) -> Result<Nam
     // weights hardly.
     let late = |name: &str| (steps > 1 || profile.compute.bf16) && name.contains("velocity/");
     let tells = |name: &str| (name.ends_with(".weight") && !late(name)) || name.starts_with("running/");
-    let mut results: Named = session.state().into_iter().filter(|(name, _)| tells(name)).collect();
+    let mut results: Named = learner.state().into_iter().filter(|(name, _)| tells(name)).collect();
     results.push(("losses".to_owned(), Tensor::new(losses, &Device::Cpu)?));
     Ok(results)
 }
@@ -90,14 +90,14 @@ fn after(profile: &Profile, plan: &Plan, side: Side, steps: usize) -> Result<Nam
 /// Images a second in training, the first step apart.
 pub(super) fn speed(profile: &Profile, device: &Device, size: usize) -> Result<f64> {
     check_batch(device, &profile.network, size)?;
-    let plan = plans(&VARIANTS, profile).swap_remove(0);
-    let mut session = session(profile, &plan, Side { device, path: profile.compute.path() })?;
+    let plan = shared_runs(&VARIANTS, profile).swap_remove(0);
+    let mut learner = learner(profile, &plan, Side { device, path: profile.compute.path() })?;
     let (pixels, targets) = batch(profile, size, 0, device)?;
-    step_on(&mut session, &pixels, &targets)?;
+    step_on(&mut learner, &pixels, &targets)?;
     let started = Instant::now();
     for _ in 0..TIMED {
         // Reading the losses waits for the device.
-        step_on(&mut session, &pixels, &targets)?;
+        step_on(&mut learner, &pixels, &targets)?;
     }
     Ok((TIMED * size) as f64 / started.elapsed().as_secs_f64())
 }

@@ -5,7 +5,7 @@ use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::model::BackboneName;
-use crate::train::Trained;
+use crate::train::TrainedModel;
 use crate::variant::NodeLayout;
 use candle_core::{Device, Tensor};
 use serde::Serialize;
@@ -59,9 +59,9 @@ struct About<'a> {
 /// # Errors
 /// No finished run, a network that the module does not cover, or files that are there already and not to be replaced.
 pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
-    let trained = Trained::open(run)?;
+    let trained = TrainedModel::open(run)?;
     // Whether it is whole is found out by loading it.
-    trained.session(run, &Device::Cpu)?;
+    trained.learner(run, &Device::Cpu)?;
     let (module, weights) = (folder.join(MODULE_FILE), folder.join(WEIGHTS_FILE));
     [&module, &weights].into_iter().try_for_each(|path| io::spare(path, force))?;
     let fixed = trained.variant.affinity.and_then(|affinity| affinity.fixed(trained.config.seed));
@@ -89,7 +89,7 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     Ok(Exported { module, weights, values: tensors.values().map(Tensor::elem_count).sum() })
 }
 
-fn about<'a>(trained: &'a Trained, affinity: Option<&'a str>) -> Result<About<'a>> {
+fn about<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<About<'a>> {
     let profile = &trained.config.profile;
     let network = &profile.network;
     if network.backbone != BackboneName::AlexnetCvgj {

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::probabilities;
 use crate::progress::Progress;
 use crate::store::{self, Standard};
-use crate::train::{Batches, Faces, Preload, Trained};
+use crate::train::{DataLoader, ImageCache, LabelledImages, TrainedModel};
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ struct Pictures<'a> {
     standard: Standard,
 }
 
-impl Faces for Pictures<'_> {
+impl LabelledImages for Pictures<'_> {
     fn labels(&self, _row: usize) -> &[bool; COUNT] {
         &[false; COUNT]
     }
@@ -88,8 +88,8 @@ pub fn predict(
     details: bool,
     progress: &Progress,
 ) -> Result<Predictions> {
-    let trained = Trained::open(folder)?;
-    let session = trained.session(folder, device)?;
+    let trained = TrainedModel::open(folder)?;
+    let learner = trained.learner(folder, device)?;
     let profile = &trained.config.profile;
     let dataset = dataset::Name::parse(&trained.config.dataset)
         .ok_or_else(|| Error::file(folder.join("config.toml"), "names an unknown data set"))?;
@@ -97,16 +97,22 @@ pub fn predict(
 
     let pictures = Pictures { paths, standard: trained.standard };
     let rows = (0..paths.len()).collect();
-    let images = Preload::new(&pictures, rows, profile.images.resize, "Decoding pictures", progress)?;
-    let batches =
-        Batches { images: &images, input: profile.network.input, policy: &profile.images, size, own: 0..size, seed: 0 };
+    let images = ImageCache::new(&pictures, rows, profile.images.resize, "Decoding pictures", progress)?;
+    let loader = DataLoader {
+        images: &images,
+        input: profile.network.input,
+        policy: &profile.images,
+        size,
+        own: 0..size,
+        seed: 0,
+    };
     let bar = progress.bar(trained.variant.title, "pictures", paths.len());
     let mut predictions = Vec::with_capacity(paths.len());
     let mut affinity: Option<Vec<f32>> = None;
     for first in (0..paths.len()).step_by(size) {
         let range = first..(first + size).min(paths.len());
-        let (pixels, _) = batches.centred(range.clone(), false)?.tensors(device)?;
-        let outputs = session.forward(&pixels)?;
+        let (pixels, _) = loader.centred(range.clone(), false)?.tensors(device)?;
+        let outputs = learner.forward(&pixels)?;
         let refined = outputs.cln.get(trained.variant.name);
         let fln = Head::of(&outputs.fln)?;
         let cln = refined.map(|refined| Head::of(&refined.logits)).transpose()?;

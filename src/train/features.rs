@@ -1,8 +1,8 @@
 //! What a frozen backbone makes of every training image, and of its mirror image: computed once and kept in a file, so
 //! that a correlation net on top of it never runs the backbone again.
 
-use super::batches::{Batches, ahead};
-use super::session::Session;
+use super::learner::Learner;
+use super::loader::{DataLoader, ahead};
 use crate::config::{Crop, ImagePolicy};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -32,17 +32,17 @@ pub(super) fn pictures(policy: &ImagePolicy, images: usize, seen: usize) -> Opti
 }
 
 impl Features {
-    /// Runs the backbone of `session` over all images of `batches`.
+    /// Runs the backbone of `learner` over all images of `loader`.
     pub(super) fn compute(
-        session: &Session,
-        batches: &Batches,
+        learner: &Learner,
+        loader: &DataLoader,
         folder: &Path,
         device: &Device,
         progress: &Progress,
     ) -> Result<Self> {
-        let images = batches.images.len();
-        let passes = if batches.policy.flip { 2 } else { 1 };
-        let (chunk, chunks) = (batches.own.len(), images.div_ceil(batches.own.len()));
+        let images = loader.images.len();
+        let passes = if loader.policy.flip { 2 } else { 1 };
+        let (chunk, chunks) = (loader.own.len(), images.div_ceil(loader.own.len()));
         let file = tempfile::tempfile_in(folder).map_err(Error::io("write a file in", folder))?;
         let mut writer = BufWriter::new(&file);
         let mut shape = [0; 3];
@@ -50,10 +50,10 @@ impl Features {
         let range = |place: usize| place * chunk..((place + 1) * chunk).min(images);
         ahead(
             0..passes * chunks,
-            |place| batches.centred(range(place % chunks), place >= chunks),
+            |place| loader.centred(range(place % chunks), place >= chunks),
             |_, batch, _| {
                 let (pixels, _) = batch.tensors(device)?;
-                let maps = session.features(&pixels)?.transpose(0, 1)?.contiguous()?;
+                let maps = learner.features(&pixels)?.transpose(0, 1)?.contiguous()?;
                 let (count, c, h, w) = maps.dims4()?;
                 shape = [c, h, w];
                 let bytes: Vec<u8> =
@@ -99,13 +99,13 @@ mod tests {
     use crate::config::Profile;
     use crate::model::Path as NetworkPath;
     use crate::random;
-    use crate::train::{Faces, Preload, plans};
+    use crate::train::{ImageCache, LabelledImages, shared_runs};
     use crate::variant::Variant;
     use rand::RngExt;
 
     struct Noise;
 
-    impl Faces for Noise {
+    impl LabelledImages for Noise {
         fn labels(&self, row: usize) -> &[bool; COUNT] {
             if row.is_multiple_of(3) { &[true; COUNT] } else { &[false; COUNT] }
         }
@@ -120,12 +120,12 @@ mod tests {
     fn features_computed_once_are_those_of_every_step_to_the_last_bit() {
         let mut profile = Profile::load("quick").unwrap();
         profile.images.crop = Crop::Centre;
-        let plan = plans(&[Variant::named("gal-c").unwrap()], &profile).remove(0);
-        let session =
-            Session::new(&profile.network, &plan, &profile.optimizer, 3, NetworkPath::Fast, &Device::Cpu).unwrap();
+        let plan = shared_runs(&[Variant::named("gal-c").unwrap()], &profile).remove(0);
+        let learner =
+            Learner::new(&profile.network, &plan, &profile.optimizer, 3, NetworkPath::Fast, &Device::Cpu).unwrap();
         let quiet = Progress::new(true);
-        let images = Preload::new(&Noise, (0..21).collect(), profile.images.resize, "", &quiet).unwrap();
-        let batches = Batches {
+        let images = ImageCache::new(&Noise, (0..21).collect(), profile.images.resize, "", &quiet).unwrap();
+        let loader = DataLoader {
             images: &images,
             input: profile.network.input,
             policy: &profile.images,
@@ -134,12 +134,12 @@ mod tests {
             seed: 1,
         };
         let folder = tempfile::tempdir().unwrap();
-        let features = Features::compute(&session, &batches, folder.path(), &Device::Cpu, &quiet).unwrap();
+        let features = Features::compute(&learner, &loader, folder.path(), &Device::Cpu, &quiet).unwrap();
         for step in 0..6 {
-            let (drawn, targets) = batches.mirrored(step);
-            let (pixels, plain_targets) = batches.training(step).unwrap().tensors(&Device::Cpu).unwrap();
+            let (drawn, targets) = loader.mirrored(step);
+            let (pixels, plain_targets) = loader.training(step).unwrap().tensors(&Device::Cpu).unwrap();
             let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            assert!(flat(&features.batch(&drawn).unwrap()) == flat(&session.features(&pixels).unwrap()), "step {step}");
+            assert!(flat(&features.batch(&drawn).unwrap()) == flat(&learner.features(&pixels).unwrap()), "step {step}");
             assert!(targets == flat(&plain_targets), "step {step}");
         }
     }

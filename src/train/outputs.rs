@@ -1,6 +1,6 @@
 //! The files of a run folder: metrics as JSON lines, predictions as Parquet, the affinity as CSV.
 
-use super::session::Losses;
+use super::learner::Losses;
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::io;

@@ -2,8 +2,8 @@
 
 use super::checkpoint::Checkpoint;
 use super::divergence;
-use super::trained::{About, CHECKPOINT};
-use super::trainer::Request;
+use super::trained_model::{About, CHECKPOINT};
+use super::trainer::TrainJob;
 use crate::config::{RunConfig, RunSummary};
 use crate::dataset;
 use crate::error::{Error, Result};
@@ -48,13 +48,13 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(request: &Request, dataset: dataset::Name, variant: Variant, seed: u64) -> Self {
+    pub(super) fn new(request: &TrainJob, dataset: dataset::Name, variant: Variant, seed: u64) -> Self {
         let config = RunConfig {
             dataset: dataset.label().to_owned(),
             data_digest: request.data.prepared.manifest_digest.clone(),
             variant: variant.name.to_owned(),
             seed,
-            ranks: request.meeting.map_or(1, |meeting| meeting.ranks),
+            ranks: request.rendezvous.map_or(1, |rendezvous| rendezvous.ranks),
             profile: request.profile.clone(),
         };
         let folder = request.runs.join(config.id());
@@ -142,7 +142,7 @@ impl Run {
 }
 
 /// The trained Baseline of the same data, profile and seed.
-pub(super) fn baseline(request: &Request, dataset: dataset::Name, seed: u64) -> Result<BTreeMap<String, Tensor>> {
+pub(super) fn baseline(request: &TrainJob, dataset: dataset::Name, seed: u64) -> Result<BTreeMap<String, Tensor>> {
     let baseline = Run::new(request, dataset, VARIANTS[0], seed);
     if baseline.finished()?.is_none() {
         return Err(Error::Request(format!(

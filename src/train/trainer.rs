@@ -1,22 +1,22 @@
 //! The training loop: for each plan, steps with logging, validation and checkpoints, then the test split and the run
 //! folders. A finished run is left alone; an unfinished one goes on from its last checkpoint.
 
-use super::batches::{Batches, Faces, Preload, ahead, targets};
 use super::checkpoint::Checkpoint;
 use super::device::check_batch;
 use super::divergence;
 use super::features::{Features, pictures};
+use super::learner::{Accuracy, Learner};
+use super::loader::{DataLoader, ImageCache, LabelledImages, ahead, targets};
 use super::outputs::{
     Masks, Means, NOTABLE, Scores, TrainingLine, ValidationLine, append_line, keep_lines, write_affinity,
 };
-use super::plan::{Plan, plans};
 use super::run::{BEST, METRICS, PREDICTIONS, RESUME, Run, SUMMARY, baseline};
-use super::session::{Accuracy, Session};
-use super::trained::CHECKPOINT;
+use super::shared_run::{SharedRun, shared_runs};
+use super::trained_model::CHECKPOINT;
 use crate::attribute::COUNT;
 use crate::config::{Profile, RunConfig, RunSummary};
 use crate::dataset::{self, Split};
-use crate::distributed::{self, Greeting, Meeting, Ranks};
+use crate::distributed::{self, Greeting, ProcessGroup, Rendezvous};
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
 use crate::progress::{Bar, Progress};
@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 
 /// What to train, on what, and where to.
 #[derive(Debug)]
-pub struct Request<'a> {
+pub struct TrainJob<'a> {
     /// The prepared set.
     pub data: &'a store::Reader,
     /// Network, optimizer and schedules.
@@ -46,7 +46,7 @@ pub struct Request<'a> {
     /// Where to compute, and what to call it in records.
     pub device: (&'a Device, &'a str),
     /// Where other processes are met that train the same; none where this one trains by itself.
-    pub meeting: Option<&'a Meeting>,
+    pub rendezvous: Option<&'a Rendezvous>,
     /// Replace runs that are there already.
     pub force: bool,
     /// The command that makes these runs again.
@@ -55,7 +55,7 @@ pub struct Request<'a> {
 
 /// What became of one variant.
 #[derive(Debug, Clone, Serialize)]
-pub struct Outcome {
+pub struct TrainedRun {
     /// The run's folder.
     pub folder: PathBuf,
     /// Its record.
@@ -76,13 +76,15 @@ struct Progressed {
 
 /// Trains what is not there yet; outcomes seed by seed, in the order of `request.variants`. Of several ranks, rank 0 alone
 /// has outcomes.
-pub fn train(request: &Request, progress: &Progress) -> Result<Vec<Outcome>> {
+pub fn train(request: &TrainJob, progress: &Progress) -> Result<Vec<TrainedRun>> {
     let dataset = dataset::Name::parse(&request.data.prepared.dataset)
         .ok_or_else(|| Error::Internal(format!("data set {}", request.data.prepared.dataset)))?;
-    let Some(meeting) = request.meeting else { return train_among(&Ranks::alone(), request, dataset, progress) };
+    let Some(rendezvous) = request.rendezvous else {
+        return train_among(&ProcessGroup::alone(), request, dataset, progress);
+    };
     // A batch that cannot be shared out is no reason to meet.
     request.share(dataset)?;
-    let ranks = Ranks::meet(meeting, &request.greeting(dataset), request.device.0, progress)?;
+    let ranks = ProcessGroup::meet(rendezvous, &request.greeting(dataset), request.device.0, progress)?;
     // One rank is enough to speak.
     let progress = if ranks.leads() { *progress } else { Progress::new(true) };
     let outcomes = train_among(&ranks, request, dataset, &progress);
@@ -92,18 +94,18 @@ pub fn train(request: &Request, progress: &Progress) -> Result<Vec<Outcome>> {
     outcomes
 }
 
-impl Request<'_> {
+impl TrainJob<'_> {
     /// The places of a batch that this process computes.
     fn share(&self, dataset: dataset::Name) -> Result<Range<usize>> {
         let batch = self.profile.training(dataset)?.batch;
-        self.meeting.map_or(Ok(0..batch), |meeting| meeting.share(batch))
+        self.rendezvous.map_or(Ok(0..batch), |rendezvous| rendezvous.share(batch))
     }
 
     /// What this process says of itself to other ranks.
     fn greeting(&self, dataset: dataset::Name) -> Greeting {
         Greeting {
             program: format!("gal-bench {} ({})", env!("CARGO_PKG_VERSION"), env!("GAL_BENCH_COMMIT")),
-            rank: self.meeting.map_or(0, |meeting| meeting.rank),
+            rank: self.rendezvous.map_or(0, |rendezvous| rendezvous.rank),
             nccl: distributed::reaches(self.device.0),
             seeds: self.seeds.to_vec(),
             variants: self.variants.iter().map(|variant| variant.name.to_owned()).collect(),
@@ -113,7 +115,12 @@ impl Request<'_> {
 }
 
 /// Trains what rank 0 does not have yet.
-fn train_among(ranks: &Ranks, request: &Request, dataset: dataset::Name, progress: &Progress) -> Result<Vec<Outcome>> {
+fn train_among(
+    ranks: &ProcessGroup,
+    request: &TrainJob,
+    dataset: dataset::Name,
+    progress: &Progress,
+) -> Result<Vec<TrainedRun>> {
     let (open, mut outcomes) =
         if ranks.leads() { open_plans(request, dataset, progress)? } else { (Vec::new(), Vec::new()) };
     let open = if ranks.count() == 1 { open } else { agree(ranks, &open, request.profile)? };
@@ -124,7 +131,7 @@ fn train_among(ranks: &Ranks, request: &Request, dataset: dataset::Name, progres
             outcomes.extend(Trainer::new(request, ranks, dataset, plan, *seed, &images)?.run(progress)?);
         }
     }
-    let place = |outcome: &Outcome| {
+    let place = |outcome: &TrainedRun| {
         let of = |summary: &RunSummary| request.variants.iter().position(|v| v.name == summary.variant);
         (request.seeds.iter().position(|seed| *seed == outcome.summary.seed), of(&outcome.summary))
     };
@@ -133,16 +140,16 @@ fn train_among(ranks: &Ranks, request: &Request, dataset: dataset::Name, progres
 }
 
 /// Plans with their seeds.
-type Plans = Vec<(u64, Plan)>;
+type Plans = Vec<(u64, SharedRun)>;
 
 /// What is to be trained, and the outcomes that are there already.
-fn open_plans(request: &Request, dataset: dataset::Name, progress: &Progress) -> Result<(Plans, Vec<Outcome>)> {
-    let mut outcomes: Vec<Outcome> = Vec::new();
+fn open_plans(request: &TrainJob, dataset: dataset::Name, progress: &Progress) -> Result<(Plans, Vec<TrainedRun>)> {
+    let mut outcomes: Vec<TrainedRun> = Vec::new();
     let mut open = Plans::new();
     for (seed, mut plan) in request
         .seeds
         .iter()
-        .flat_map(|seed| plans(request.variants, request.profile).into_iter().map(move |plan| (*seed, plan)))
+        .flat_map(|seed| shared_runs(request.variants, request.profile).into_iter().map(move |plan| (*seed, plan)))
     {
         let mut missing = Vec::new();
         for variant in plan.variants {
@@ -150,7 +157,7 @@ fn open_plans(request: &Request, dataset: dataset::Name, progress: &Progress) ->
             match if request.force { None } else { run.finished()? } {
                 Some(summary) => {
                     progress.say(format!("{} is trained already", run.folder.display()));
-                    outcomes.push(Outcome { folder: run.folder, summary, reused: true });
+                    outcomes.push(TrainedRun { folder: run.folder, summary, reused: true });
                 }
                 None => missing.push(variant),
             }
@@ -164,21 +171,21 @@ fn open_plans(request: &Request, dataset: dataset::Name, progress: &Progress) ->
 }
 
 /// The plans that rank 0 has open, on every rank.
-fn agree(ranks: &Ranks, open: &Plans, profile: &Profile) -> Result<Plans> {
+fn agree(ranks: &ProcessGroup, open: &Plans, profile: &Profile) -> Result<Plans> {
     let internal = |e: serde_json::Error| Error::Internal(e.to_string());
-    let names = |plan: &Plan| plan.variants.iter().map(|variant| variant.name).collect::<Vec<_>>();
+    let names = |plan: &SharedRun| plan.variants.iter().map(|variant| variant.name).collect::<Vec<_>>();
     let told = open.iter().map(|(seed, plan)| (*seed, names(plan))).collect::<Vec<_>>();
     let told = ranks.handed_out(|| serde_json::to_vec(&told).map_err(internal))?;
     let told: Vec<(u64, Vec<String>)> = serde_json::from_slice(&told).map_err(internal)?;
     let all = told.into_iter().flat_map(|(seed, names)| {
         let variants: Vec<Variant> = names.iter().filter_map(|name| Variant::named(name)).collect();
-        plans(&variants, profile).into_iter().map(move |plan| (seed, plan))
+        shared_runs(&variants, profile).into_iter().map(move |plan| (seed, plan))
     });
     Ok(all.collect())
 }
 
 /// Says which networks are trained together.
-fn say_plans(plans: &[(u64, Plan)], progress: &Progress) {
+fn say_plans(plans: &[(u64, SharedRun)], progress: &Progress) {
     let networks: usize = plans.iter().map(|(_, plan)| plan.variants.len()).sum();
     let trunks = plans.iter().filter(|(_, plan)| plan.fln == Fln::Trained).count();
     progress.say(format!("training {networks} networks: {trunks} trunks to train, {} to reuse", plans.len() - trunks));
@@ -191,7 +198,7 @@ fn say_plans(plans: &[(u64, Plan)], progress: &Progress) {
     }
 }
 
-impl Faces for store::Reader {
+impl LabelledImages for store::Reader {
     fn labels(&self, row: usize) -> &[bool; COUNT] {
         &self.rows[row].labels
     }
@@ -203,19 +210,19 @@ impl Faces for store::Reader {
 
 /// The images of each split.
 struct Images<'a> {
-    train: Preload<'a>,
-    val: Preload<'a>,
-    test: Preload<'a>,
+    train: ImageCache<'a>,
+    val: ImageCache<'a>,
+    test: ImageCache<'a>,
 }
 
 impl<'a> Images<'a> {
-    fn load(request: &Request<'a>, ranks: &Ranks, progress: &Progress) -> Result<Self> {
+    fn load(request: &TrainJob<'a>, ranks: &ProcessGroup, progress: &Progress) -> Result<Self> {
         let of = |split: Split, title: &str| {
             // Validation and test are rank 0's.
             let wanted = ranks.leads() || split == Split::Train;
             let rows = request.data.rows.iter().enumerate().filter(|(_, row)| wanted && row.split == split);
             let side = request.profile.images.resize;
-            Preload::new(request.data, rows.map(|(index, _)| index).collect(), side, title, progress)
+            ImageCache::new(request.data, rows.map(|(index, _)| index).collect(), side, title, progress)
         };
         let images = Self {
             train: of(Split::Train, "Decoding training images")?,
@@ -264,15 +271,15 @@ impl Course {
 
 /// One plan being carried out.
 struct Trainer<'a> {
-    request: &'a Request<'a>,
-    ranks: &'a Ranks,
+    request: &'a TrainJob<'a>,
+    ranks: &'a ProcessGroup,
     dataset: dataset::Name,
     seed: u64,
     runs: Vec<Run>,
     /// Of the run folders, on rank 0.
     _locks: Vec<Lock>,
     images: &'a Images<'a>,
-    session: Session,
+    learner: Learner,
     /// The best validation accuracy so far, by run.
     best: Vec<f64>,
     batch: usize,
@@ -283,10 +290,10 @@ struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     fn new(
-        request: &'a Request,
-        ranks: &'a Ranks,
+        request: &'a TrainJob,
+        ranks: &'a ProcessGroup,
         dataset: dataset::Name,
-        plan: &Plan,
+        plan: &SharedRun,
         seed: u64,
         images: &'a Images<'a>,
     ) -> Result<Self> {
@@ -296,15 +303,15 @@ impl<'a> Trainer<'a> {
         let (device, _) = request.device;
         let profile = request.profile;
         check_batch(device, &profile.network, own.len())?;
-        let mut session =
-            Session::new(&profile.network, plan, &profile.optimizer, seed, profile.compute.path(), device)?;
+        let mut learner =
+            Learner::new(&profile.network, plan, &profile.optimizer, seed, profile.compute.path(), device)?;
         let mut locks = Vec::new();
         // The other ranks are given the state that rank 0 begins with.
         if ranks.leads() {
             if plan.fln == Fln::FrozenBaseline {
-                session.load_trunk(&baseline(request, dataset, seed)?)?;
+                learner.load_trunk(&baseline(request, dataset, seed)?)?;
             } else if let Some(weights) = &profile.initial_weights {
-                session.start_from(&weights.open()?, &profile.network)?;
+                learner.start_from(&weights.open()?, &profile.network)?;
             }
             for run in &runs {
                 locks.push(run.lock(request.force)?);
@@ -312,22 +319,22 @@ impl<'a> Trainer<'a> {
             }
         }
         let (best, batch, steps) = (vec![0.0; runs.len()], training.batch, training.steps);
-        Ok(Self { request, ranks, dataset, seed, runs, _locks: locks, images, session, best, batch, own, steps })
+        Ok(Self { request, ranks, dataset, seed, runs, _locks: locks, images, learner, best, batch, own, steps })
     }
 
-    fn batches(&self, images: &'a Preload<'a>) -> Batches<'a> {
+    fn loader(&self, images: &'a ImageCache<'a>) -> DataLoader<'a> {
         let profile = self.request.profile;
         let (input, policy, own) = (profile.network.input, &profile.images, self.own.clone());
-        Batches { images, input, policy, size: self.batch, own, seed: self.seed }
+        DataLoader { images, input, policy, size: self.batch, own, seed: self.seed }
     }
 
-    fn run(mut self, progress: &Progress) -> Result<Vec<Outcome>> {
+    fn run(mut self, progress: &Progress) -> Result<Vec<TrainedRun>> {
         let started = Instant::now();
         let (first, before) = if self.ranks.leads() { self.resume(progress)? } else { (0, 0.0) };
         let first = self.begin_together(first)?;
         let names = self.runs.iter().map(|run| run.variant.title).collect::<Vec<_>>().join(", ");
-        let batches = self.batches(&self.images.train);
-        let features = self.features(&batches, progress)?;
+        let loader = self.loader(&self.images.train);
+        let features = self.features(&loader, progress)?;
         let mut course = Course {
             bar: progress.bar(&names, "steps", self.steps),
             means: Means::default(),
@@ -344,7 +351,7 @@ impl<'a> Trainer<'a> {
             Some(features) => ahead(
                 steps,
                 |step| {
-                    let (images, targets) = batches.mirrored(step);
+                    let (images, targets) = loader.mirrored(step);
                     Ok((features.batch(&images)?, targets))
                 },
                 |step, (features, wanted), waited| {
@@ -354,11 +361,11 @@ impl<'a> Trainer<'a> {
             )?,
             None => ahead(
                 steps,
-                |step| batches.training(step),
+                |step| loader.training(step),
                 |step, batch, waited| {
                     course.means.wait(waited);
                     let (pixels, targets) = batch.tensors(device)?;
-                    let features = self.session.features(&pixels)?;
+                    let features = self.learner.features(&pixels)?;
                     self.step(step, &features, &targets, &mut course)
                 },
             )?,
@@ -377,21 +384,21 @@ impl<'a> Trainer<'a> {
     }
 
     /// The features of all training images, where the backbone is frozen and they are less work than the steps.
-    fn features(&self, batches: &Batches, progress: &Progress) -> Result<Option<Features>> {
+    fn features(&self, loader: &DataLoader, progress: &Progress) -> Result<Option<Features>> {
         let seen = self.steps * self.own.len();
-        let fewer = self.session.frozen().then(|| pictures(batches.policy, batches.images.len(), seen)).flatten();
+        let fewer = self.learner.frozen().then(|| pictures(loader.policy, loader.images.len(), seen)).flatten();
         let Some(pictures) = fewer else { return Ok(None) };
         progress.say(format!("the frozen backbone sees {pictures} pictures once, instead of {seen} in all steps"));
         let folder = if self.ranks.leads() { &self.runs[0].folder } else { self.request.runs };
         io::create_folder(folder)?;
-        Features::compute(&self.session, batches, folder, self.request.device.0, progress).map(Some)
+        Features::compute(&self.learner, loader, folder, self.request.device.0, progress).map(Some)
     }
 
     /// One step, and on rank 0 what is due after it.
     fn step(&mut self, step: usize, features: &Tensor, targets: &Tensor, course: &mut Course) -> Result<()> {
         let profile = self.request.profile;
         let rate = profile.training(self.dataset)?.schedule.rate(step, self.steps);
-        let losses = self.session.step_among(self.ranks, features, targets, rate)?;
+        let losses = self.learner.step_among(self.ranks, features, targets, rate)?;
         if !self.ranks.leads() {
             return Ok(());
         }
@@ -401,7 +408,7 @@ impl<'a> Trainer<'a> {
         course.means.add(&losses);
         let done = step + 1;
         if done.is_multiple_of(profile.log_every) || done == self.steps {
-            let accuracy = self.session.accuracy()?;
+            let accuracy = self.learner.accuracy()?;
             let elapsed = course.since.elapsed();
             course.bar.message(self.log(done, rate, &course.means, elapsed, &accuracy)?);
             course.waited += course.means.waited();
@@ -411,7 +418,7 @@ impl<'a> Trainer<'a> {
         }
         course.bar.advance(1);
         let saving = done.is_multiple_of(profile.checkpoint_every) || done == self.steps;
-        if saving && !self.session.is_finite()? {
+        if saving && !self.learner.is_finite()? {
             return Err(self.diverged("a parameter is not a number", step, rate));
         }
         if done.is_multiple_of(profile.validate_every) || done == self.steps {
@@ -430,7 +437,7 @@ impl<'a> Trainer<'a> {
 
     /// The end of a run at a step.
     fn diverged(&self, what: &str, step: usize, rate: f64) -> Error {
-        let images = self.batches(&self.images.train).order(step);
+        let images = self.loader(&self.images.train).order(step);
         let rows = images.iter().map(|image| self.images.train.rows()[*image]);
         let batch: Vec<(usize, &store::Row)> = rows.map(|row| (row, &self.request.data.rows[row])).collect();
         let state = self.state_file();
@@ -469,7 +476,7 @@ impl<'a> Trainer<'a> {
     /// Without a validation split, the affinity on the batch of the last step is what can be looked at.
     fn picture(&self, step: usize) -> Result<()> {
         for run in &self.runs {
-            let output = self.session.outputs().and_then(|outputs| outputs.cln.get(run.variant.name));
+            let output = self.learner.outputs().and_then(|outputs| outputs.cln.get(run.variant.name));
             if let Some(output) = output {
                 let picture = Value::image(&heat_map(&output.affinity.flatten_all()?.to_vec1()?))?;
                 tensorboard::append(&run.events(), step, &[("affinity/training", picture)])?;
@@ -491,7 +498,7 @@ impl<'a> Trainer<'a> {
             let judged = line.validation_accuracy_cln.unwrap_or(line.validation_accuracy_fln);
             if judged > *best {
                 *best = judged;
-                run.write_network(BEST, self.session.network(&run.variant))?;
+                run.write_network(BEST, self.learner.network(&run.variant))?;
             }
         }
         Ok(())
@@ -508,7 +515,7 @@ impl<'a> Trainer<'a> {
 
     fn checkpoint(&self, steps: usize, seconds: f64) -> Result<()> {
         let about = Progressed { configs: self.configs(), steps, seconds, best: self.best.clone() };
-        Checkpoint { tensors: self.session.state(), about }.write(&self.state_file())
+        Checkpoint { tensors: self.learner.state(), about }.write(&self.state_file())
     }
 
     /// The steps done and the seconds spent by an earlier process, whose state is loaded; a checkpoint of another
@@ -518,7 +525,7 @@ impl<'a> Trainer<'a> {
         if self.state_file().exists() {
             let state = Checkpoint::<Progressed>::read(&self.state_file(), self.request.device.0)?;
             if state.about.configs == self.configs() {
-                self.session.load_state(&state.tensors)?;
+                self.learner.load_state(&state.tensors)?;
                 found = (state.about.steps, state.about.seconds);
                 self.best = state.about.best;
                 progress.say(format!("going on from step {}", found.0));
@@ -536,18 +543,18 @@ impl<'a> Trainer<'a> {
         if self.ranks.count() == 1 {
             return Ok(first);
         }
-        let state = self.ranks.handed_out(|| Checkpoint { tensors: self.session.state(), about: first }.to_bytes())?;
+        let state = self.ranks.handed_out(|| Checkpoint { tensors: self.learner.state(), about: first }.to_bytes())?;
         if self.ranks.leads() {
             return Ok(first);
         }
         let state = Checkpoint::<usize>::from_bytes(&state, self.request.device.0).map_err(Error::Internal)?;
-        self.session.load_state(&state.tensors)?;
+        self.learner.load_state(&state.tensors)?;
         Ok(state.about)
     }
 
     /// What each run says of a split.
-    fn score(&self, images: &'a Preload<'a>) -> Result<Scored> {
-        let batches = self.batches(images);
+    fn score(&self, images: &'a ImageCache<'a>) -> Result<Scored> {
+        let loader = self.loader(images);
         let rows = images.rows().iter().map(|row| &self.request.data.rows[*row]);
         let mut scores: Vec<Scores> = self
             .runs
@@ -565,8 +572,8 @@ impl<'a> Trainer<'a> {
         let batch = self.own.len();
         for first in (0..images.len()).step_by(batch) {
             let range = first..(first + batch).min(images.len());
-            let (pixels, _) = batches.centred(range, false)?.tensors(self.request.device.0)?;
-            let predictions = self.session.predict(&pixels)?;
+            let (pixels, _) = loader.centred(range, false)?.tensors(self.request.device.0)?;
+            let predictions = self.learner.predict(&pixels)?;
             for (run, scores) in self.runs.iter().zip(&mut scores) {
                 scores.fln.extend(&predictions.fln);
                 if let (Some(cln), Some(own)) = (&mut scores.cln, predictions.cln.get(run.variant.name)) {
@@ -582,7 +589,7 @@ impl<'a> Trainer<'a> {
         Ok(Scored { scores, affinity, masks })
     }
 
-    fn finish(self, course: &Course) -> Result<Vec<Outcome>> {
+    fn finish(self, course: &Course) -> Result<Vec<TrainedRun>> {
         if !self.ranks.leads() {
             return Ok(Vec::new());
         }
@@ -598,11 +605,11 @@ impl<'a> Trainer<'a> {
                 tensorboard::append(&run.events(), self.steps, &[("affinity/test", picture)])?;
             }
             masks.write(&run.file("masks.npy"))?;
-            run.write_network(CHECKPOINT, self.session.network(&run.variant))?;
+            run.write_network(CHECKPOINT, self.learner.network(&run.variant))?;
             let summary = self.summary(run, wall_seconds)?;
             let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::Internal(e.to_string()))?;
             io::write(&run.file(SUMMARY), text.as_bytes())?;
-            outcomes.push(Outcome { folder: run.folder.clone(), summary, reused: false });
+            outcomes.push(TrainedRun { folder: run.folder.clone(), summary, reused: false });
         }
         io::remove(&state)?;
         self.runs.iter().try_for_each(Run::free)?;
@@ -654,7 +661,7 @@ impl<'a> Trainer<'a> {
             train_images: self.images.train.len(),
             train_sources: sources.len(),
             test_images: self.images.test.len(),
-            parameters: self.session.count(&run.variant),
+            parameters: self.learner.count(&run.variant),
             train_positive_rate: (0..COUNT).map(rate).collect(),
             deviations,
         })

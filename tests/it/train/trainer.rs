@@ -6,7 +6,7 @@ use gal_bench::config::Profile;
 use gal_bench::dataset::synthetic;
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Reader};
-use gal_bench::train::{Outcome, Request, train};
+use gal_bench::train::{TrainJob, TrainedRun, train};
 use gal_bench::variant::{VARIANTS, Variant};
 use rand::RngExt;
 use std::path::{Path, PathBuf};
@@ -66,24 +66,24 @@ impl Workplace {
         self.folder.path().join(name)
     }
 
-    fn try_train(&self, runs: &str, variants: &[Variant]) -> gal_bench::Result<Vec<Outcome>> {
+    fn try_train(&self, runs: &str, variants: &[Variant]) -> gal_bench::Result<Vec<TrainedRun>> {
         let data = Reader::open(&self.path("prepared")).unwrap();
         let profile = Profile::load(self.path("tiny.toml").to_str().unwrap()).unwrap();
-        let request = Request {
+        let request = TrainJob {
             data: &data,
             profile: &profile,
             variants,
             seeds: &[5],
             runs: &self.path(runs),
             device: (&Device::Cpu, "cpu"),
-            meeting: None,
+            rendezvous: None,
             force: false,
             command: "test",
         };
         train(&request, &Progress::new(true))
     }
 
-    pub(crate) fn train(&self, runs: &str, variants: &[Variant]) -> Vec<Outcome> {
+    pub(crate) fn train(&self, runs: &str, variants: &[Variant]) -> Vec<TrainedRun> {
         self.try_train(runs, variants).unwrap()
     }
 }

@@ -7,7 +7,7 @@ use gal_bench::attribute;
 use gal_bench::config::{Crop, ImagePolicy};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Format, Options, Reader};
-use gal_bench::train::{Batches, Preload};
+use gal_bench::train::{DataLoader, ImageCache};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -58,8 +58,8 @@ fn virtual_pixels_and_batches_are_those_of_the_array() {
     }
     let policy = ImagePolicy { resize: 24, crop: Crop::Random, flip: true };
     let batch = |reader: &Reader| {
-        let images = Preload::new(reader, (0..reader.rows.len()).collect(), 24, "", &Progress::new(true)).unwrap();
-        Batches { images: &images, input: 20, policy: &policy, size: 8, own: 0..8, seed: 1 }.training(1).unwrap()
+        let images = ImageCache::new(reader, (0..reader.rows.len()).collect(), 24, "", &Progress::new(true)).unwrap();
+        DataLoader { images: &images, input: 20, policy: &policy, size: 8, own: 0..8, seed: 1 }.training(1).unwrap()
     };
     assert!(batch(&stored) == batch(&drawn));
 }

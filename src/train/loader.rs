@@ -25,7 +25,7 @@ const RESIDENT_BYTES: usize = 3 << 30;
 const AHEAD: usize = 3;
 
 /// Labelled images, however they are stored.
-pub trait Faces: Sync {
+pub trait LabelledImages: Sync {
     /// The labels of image `row`, in the order of [`crate::attribute::NAMES`].
     fn labels(&self, row: usize) -> &[bool; COUNT];
     /// Image `row` as `side x side` RGB, `3 * side * side` bytes.
@@ -33,30 +33,36 @@ pub trait Faces: Sync {
 }
 
 /// Some images of a set, decoded once where memory allows.
-pub struct Preload<'a> {
-    faces: &'a dyn Faces,
+pub struct ImageCache<'a> {
+    faces: &'a dyn LabelledImages,
     rows: Vec<usize>,
     side: usize,
     resident: Option<Vec<u8>>,
 }
 
-impl<'a> Preload<'a> {
+impl<'a> ImageCache<'a> {
     /// The images `rows`, brought to `side` pixels.
-    pub fn new(faces: &'a dyn Faces, rows: Vec<usize>, side: usize, title: &str, progress: &Progress) -> Result<Self> {
+    pub fn new(
+        faces: &'a dyn LabelledImages,
+        rows: Vec<usize>,
+        side: usize,
+        title: &str,
+        progress: &Progress,
+    ) -> Result<Self> {
         let size = 3 * side * side;
-        let mut preload = Self { faces, rows, side, resident: None };
-        if preload.rows.len() * size <= RESIDENT_BYTES {
-            let bar = progress.bar(title, "images", preload.rows.len());
-            let mut pixels = vec![0; preload.rows.len() * size];
-            pixels.par_chunks_exact_mut(size).zip(&preload.rows).try_for_each(|(to, row)| {
+        let mut cache = Self { faces, rows, side, resident: None };
+        if cache.rows.len() * size <= RESIDENT_BYTES {
+            let bar = progress.bar(title, "images", cache.rows.len());
+            let mut pixels = vec![0; cache.rows.len() * size];
+            pixels.par_chunks_exact_mut(size).zip(&cache.rows).try_for_each(|(to, row)| {
                 to.copy_from_slice(&faces.pixels(*row, side)?);
                 bar.advance(1);
                 Ok::<(), Error>(())
             })?;
             bar.finish();
-            preload.resident = Some(pixels);
+            cache.resident = Some(pixels);
         }
-        Ok(preload)
+        Ok(cache)
     }
 
     /// How many images there are.
@@ -119,9 +125,9 @@ struct View {
 }
 
 /// Makes batches of preloaded images.
-pub struct Batches<'a> {
+pub struct DataLoader<'a> {
     /// Where the images come from.
-    pub images: &'a Preload<'a>,
+    pub images: &'a ImageCache<'a>,
     /// Side of the network's input.
     pub input: usize,
     /// Crop and mirroring in training.
@@ -134,7 +140,7 @@ pub struct Batches<'a> {
     pub seed: u64,
 }
 
-impl Batches<'_> {
+impl DataLoader<'_> {
     /// The images of training step `step`, wherever they are computed: every epoch visits each image once, in an order of
     /// its own.
     pub(super) fn order(&self, step: usize) -> Vec<usize> {
@@ -174,7 +180,7 @@ impl Batches<'_> {
         self.assemble(images, &views)
     }
 
-    /// The images of [`Batches::training`], each with whether it is mirrored, and the one-hot targets `[40, 2, batch]`:
+    /// The images of [`DataLoader::training`], each with whether it is mirrored, and the one-hot targets `[40, 2, batch]`:
     /// what is left of a batch where every image is cut in the centre and its features are known.
     pub fn mirrored(&self, step: usize) -> (Vec<(usize, bool)>, Vec<f32>) {
         let (images, views) = self.own(step);
@@ -268,7 +274,7 @@ mod tests {
 
     struct Numbered;
 
-    impl Faces for Numbered {
+    impl LabelledImages for Numbered {
         fn labels(&self, row: usize) -> &[bool; COUNT] {
             if row.is_multiple_of(2) { &[true; COUNT] } else { &[false; COUNT] }
         }
@@ -285,8 +291,8 @@ mod tests {
     }
 
     fn part(step: usize, own: Range<usize>) -> Batch {
-        let preload = Preload::new(&Numbered, (0..10).collect(), 12, "", &Progress::new(true)).unwrap();
-        Batches { images: &preload, input: 8, policy: &POLICY, size: 4, own, seed: 3 }.training(step).unwrap()
+        let cache = ImageCache::new(&Numbered, (0..10).collect(), 12, "", &Progress::new(true)).unwrap();
+        DataLoader { images: &cache, input: 8, policy: &POLICY, size: 4, own, seed: 3 }.training(step).unwrap()
     }
 
     #[test]

@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where the ranks of a run meet.
 #[derive(Debug, Clone)]
-pub struct Meeting {
+pub struct Rendezvous {
     /// This process's rank, from 0.
     pub rank: usize,
     /// How many ranks there are.
@@ -32,7 +32,7 @@ pub struct Meeting {
     pub patience: Duration,
 }
 
-impl Meeting {
+impl Rendezvous {
     /// The places of a batch of `batch` images that this rank computes.
     ///
     /// # Errors
@@ -175,7 +175,7 @@ fn heard(calls: &mut Vec<Call>, progress: &Progress) -> Vec<(Caller, TcpStream)>
     heard
 }
 
-/// Ends the meeting for those who came.
+/// Ends the rendezvous for those who came.
 fn sent_home(links: &[Option<Link>], error: Error) -> Error {
     links.iter().flatten().for_each(|link| link.stop(&error.to_string()));
     error

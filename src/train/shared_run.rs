@@ -6,7 +6,7 @@ use crate::variant::{Fln, VARIANTS, Variant};
 
 /// One trunk run and the variants that come out of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct SharedRun {
     /// How the trunk comes by its weights.
     pub fln: Fln,
     /// L2 penalty of trunk and correlation nets.
@@ -16,14 +16,15 @@ pub struct Plan {
 }
 
 /// The fewest trunk runs for `variants`; those that start from Baseline's weights come last.
-pub fn plans(variants: &[Variant], profile: &Profile) -> Vec<Plan> {
-    let mut plans: Vec<Plan> = Vec::new();
+pub fn shared_runs(variants: &[Variant], profile: &Profile) -> Vec<SharedRun> {
+    let mut plans: Vec<SharedRun> = Vec::new();
     for variant in variants {
         let weight_decay = profile.optimizer.weight_decay.unwrap_or(variant.weight_decay);
-        let same = |plan: &&mut Plan| plan.fln == variant.fln && plan.weight_decay.to_bits() == weight_decay.to_bits();
+        let same =
+            |plan: &&mut SharedRun| plan.fln == variant.fln && plan.weight_decay.to_bits() == weight_decay.to_bits();
         match plans.iter_mut().find(same) {
             Some(plan) => plan.variants.push(*variant),
-            None => plans.push(Plan { fln: variant.fln, weight_decay, variants: vec![*variant] }),
+            None => plans.push(SharedRun { fln: variant.fln, weight_decay, variants: vec![*variant] }),
         }
     }
     plans.sort_by_key(|plan| plan.fln == Fln::FrozenBaseline);
@@ -32,7 +33,7 @@ pub fn plans(variants: &[Variant], profile: &Profile) -> Vec<Plan> {
 
 /// A piece of a job that needs no other piece: it may run before, after or beside any of them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cell {
+pub struct Task {
     /// Variants that share a trunk, and those that start from its weights.
     pub variants: Vec<Variant>,
     /// The seed of all of them.
@@ -40,16 +41,16 @@ pub struct Cell {
 }
 
 /// The pieces of training `variants` with `seeds`, seed by seed.
-pub fn cells(variants: &[Variant], seeds: &[u64], profile: &Profile) -> Vec<Cell> {
+pub fn tasks(variants: &[Variant], seeds: &[u64], profile: &Profile) -> Vec<Task> {
     let mut groups: Vec<Vec<Variant>> = Vec::new();
-    for plan in plans(variants, profile) {
+    for plan in shared_runs(variants, profile) {
         let has_baseline = |group: &&mut Vec<Variant>| group.iter().any(|variant| variant.name == VARIANTS[0].name);
         match groups.iter_mut().find(has_baseline) {
             Some(group) if plan.fln == Fln::FrozenBaseline => group.extend(plan.variants),
             _ => groups.push(plan.variants),
         }
     }
-    let all = seeds.iter().flat_map(|seed| groups.iter().map(|group| Cell { variants: group.clone(), seed: *seed }));
+    let all = seeds.iter().flat_map(|seed| groups.iter().map(|group| Task { variants: group.clone(), seed: *seed }));
     all.collect()
 }
 
@@ -59,7 +60,7 @@ mod tests {
 
     fn names(profile: &str) -> Vec<Vec<&'static str>> {
         let profile = Profile::load(profile).unwrap();
-        plans(&VARIANTS, &profile).iter().map(|plan| plan.variants.iter().map(|v| v.name).collect()).collect()
+        shared_runs(&VARIANTS, &profile).iter().map(|plan| plan.variants.iter().map(|v| v.name).collect()).collect()
     }
 
     #[test]
@@ -77,8 +78,8 @@ mod tests {
     fn cells_of(profile: &str, variants: &[&str]) -> Vec<(Vec<&'static str>, u64)> {
         let profile = Profile::load(profile).unwrap();
         let variants: Vec<Variant> = variants.iter().map(|name| Variant::named(name).unwrap()).collect();
-        let named = |cell: &Cell| (cell.variants.iter().map(|v| v.name).collect(), cell.seed);
-        cells(&variants, &[3, 8], &profile).iter().map(named).collect()
+        let named = |cell: &Task| (cell.variants.iter().map(|v| v.name).collect(), cell.seed);
+        tasks(&variants, &[3, 8], &profile).iter().map(named).collect()
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A trained network as its run folder holds it: for whatever uses it afterwards.
 
 use super::checkpoint::Checkpoint;
-use super::plan::Plan;
-use super::session::Session;
+use super::learner::Learner;
+use super::shared_run::SharedRun;
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
 use crate::model::Path as NetworkPath;
@@ -26,7 +26,7 @@ pub(super) struct About {
 
 /// A trained network.
 #[derive(Debug)]
-pub struct Trained {
+pub struct TrainedModel {
     /// What it is.
     pub config: RunConfig,
     /// Its variant.
@@ -37,7 +37,7 @@ pub struct Trained {
     pub tensors: BTreeMap<String, Tensor>,
 }
 
-impl Trained {
+impl TrainedModel {
     /// Reads the network in a run folder.
     ///
     /// # Errors
@@ -73,18 +73,18 @@ impl Trained {
     ///
     /// # Errors
     /// Tensors that are not those of the network that the configuration describes; `folder` is named in them.
-    pub fn session(&self, folder: &Path, device: &Device) -> Result<Session> {
+    pub fn learner(&self, folder: &Path, device: &Device) -> Result<Learner> {
         let profile = &self.config.profile;
-        let plan = Plan { fln: self.variant.fln, weight_decay: 0.0, variants: vec![self.variant] };
+        let plan = SharedRun { fln: self.variant.fln, weight_decay: 0.0, variants: vec![self.variant] };
         let seed = self.config.seed;
-        let mut session = Session::new(&profile.network, &plan, &profile.optimizer, seed, NetworkPath::Fast, device)?;
-        session.load_network(&self.variant, &self.tensors).map_err(|error| {
+        let mut learner = Learner::new(&profile.network, &plan, &profile.optimizer, seed, NetworkPath::Fast, device)?;
+        learner.load_network(&self.variant, &self.tensors).map_err(|error| {
             let reason = match error {
                 Error::Candle(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
                 other => other.to_string(),
             };
             Error::file(folder.join(CHECKPOINT), format!("is not of the network in config.toml: {reason}"))
         })?;
-        Ok(session)
+        Ok(learner)
     }
 }

@@ -1,10 +1,10 @@
 //! A trunk and the correlation nets that ride on it, with their optimizers: one training step, one forward pass for
 //! testing, and their whole state as named tensors.
 
-use super::plan::Plan;
+use super::shared_run::SharedRun;
 use crate::attribute::COUNT;
 use crate::config::Optimizer;
-use crate::distributed::Ranks;
+use crate::distributed::ProcessGroup;
 use crate::error::{Error, Result};
 use crate::model::{
     Architecture, CorrelationNet, CorrelationOutput, Pass, Path, Trunk, TrunkOutput, decays, loss, probabilities,
@@ -28,7 +28,7 @@ struct Head {
 }
 
 /// A trunk run.
-pub struct Session {
+pub struct Learner {
     trunk: Trunk,
     parameters: Parameters,
     /// None where the trunk is frozen.
@@ -70,7 +70,7 @@ pub(super) struct Accuracy {
     pub(super) cln: BTreeMap<&'static str, f64>,
 }
 
-/// What a session says about a batch.
+/// What a learner says about a batch.
 #[derive(Debug, Clone)]
 pub struct Predictions {
     /// Probabilities of the FLN, `[batch * 40]`.
@@ -83,11 +83,11 @@ pub struct Predictions {
     pub masks: Vec<f32>,
 }
 
-impl Session {
+impl Learner {
     /// Fresh networks with initial weights from `seed`.
     pub fn new(
         architecture: &Architecture,
-        plan: &Plan,
+        plan: &SharedRun,
         settings: &Optimizer,
         seed: u64,
         path: Path,
@@ -136,16 +136,16 @@ impl Session {
         Ok(self.trunk.features(pixels, self.pass())?)
     }
 
-    /// One step of every network on a batch, from its [`Session::features`].
+    /// One step of every network on a batch, from its [`Learner::features`].
     pub fn step(&mut self, features: &Tensor, targets: &Tensor, rate: f64) -> Result<Losses> {
-        self.step_among(&Ranks::alone(), features, targets, rate)
+        self.step_among(&ProcessGroup::alone(), features, targets, rate)
     }
 
-    /// As [`Session::step`], where the batch is this rank's share of one that all ranks compute; the losses are those of
+    /// As [`Learner::step`], where the batch is this rank's share of one that all ranks compute; the losses are those of
     /// the whole batch.
     pub(super) fn step_among(
         &mut self,
-        ranks: &Ranks,
+        ranks: &ProcessGroup,
         features: &Tensor,
         targets: &Tensor,
         rate: f64,
@@ -186,7 +186,7 @@ impl Session {
     /// theirs is the mean of those.
     fn average<'a>(
         &self,
-        ranks: &Ranks,
+        ranks: &ProcessGroup,
         gradients: &mut GradStore,
         logged: impl Iterator<Item = &'a mut Tensor>,
     ) -> Result<()> {
@@ -288,7 +288,7 @@ impl Session {
         Ok(self.trunk.load_running(network)?)
     }
 
-    /// Loads the trained network of `variant`, as [`Session::network`] gave it: every tensor of both must be in the other,
+    /// Loads the trained network of `variant`, as [`Learner::network`] gave it: every tensor of both must be in the other,
     /// in one shape.
     pub fn load_network(&mut self, variant: &Variant, network: &Tensors) -> Result<()> {
         self.load_trunk(network)?;
@@ -348,7 +348,7 @@ impl Session {
         state
     }
 
-    /// Goes on from [`Session::state`].
+    /// Goes on from [`Learner::state`].
     pub fn load_state(&mut self, state: &Tensors) -> Result<()> {
         let part = |part: &str| -> Tensors {
             let named = |name: &String| name.strip_prefix(part)?.strip_prefix('/').map(str::to_owned);
@@ -413,9 +413,9 @@ fn optimizer_of_head(parameters: &Parameters, rate: f64, momentum: f64, decay: f
 mod tests {
     use super::*;
     use crate::config::{Profile, RunConfig};
-    use crate::distributed::{Greeting, Meeting};
+    use crate::distributed::{Greeting, Rendezvous};
     use crate::progress::Progress;
-    use crate::train::plans;
+    use crate::train::shared_runs;
     use std::net::TcpListener;
     use std::time::Duration;
 
@@ -423,8 +423,8 @@ mod tests {
     const IMAGES: usize = 4;
 
     #[derive(Default)]
-    struct Trained {
-        /// The session's state.
+    struct TrainedModel {
+        /// The learner's state.
         state: BTreeMap<String, Vec<f32>>,
         /// Of each step.
         losses: Vec<Losses>,
@@ -445,15 +445,15 @@ mod tests {
     }
 
     /// What comes of some steps on pictures that are a function of `images(step)`.
-    fn trained(ranks: &Ranks, images: impl Fn(usize) -> f32) -> Trained {
+    fn trained(ranks: &ProcessGroup, images: impl Fn(usize) -> f32) -> TrainedModel {
         let mut profile = Profile::load("quick").unwrap();
         profile.network.widths = [4; 5];
-        let plan = plans(&["baseline", "gal-j"].map(|name| Variant::named(name).unwrap()), &profile).remove(0);
-        let mut session =
-            Session::new(&profile.network, &plan, &profile.optimizer, 3, Path::Fast, &Device::Cpu).unwrap();
+        let plan = shared_runs(&["baseline", "gal-j"].map(|name| Variant::named(name).unwrap()), &profile).remove(0);
+        let mut learner =
+            Learner::new(&profile.network, &plan, &profile.optimizer, 3, Path::Fast, &Device::Cpu).unwrap();
         let side = profile.network.input;
         let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1().unwrap();
-        let mut trained = Trained::default();
+        let mut trained = TrainedModel::default();
         for step in 0..STEPS {
             let waves = Tensor::arange(0.0_f32, (3 * IMAGES * side * side) as f32, &Device::Cpu).unwrap();
             let pixels = ((waves * f64::from(images(step))).unwrap().sin().unwrap() * 127.0).unwrap();
@@ -462,22 +462,22 @@ mod tests {
             let yes = (yes.to_dtype(candle_core::DType::F32).unwrap() * 0.7).unwrap().sin().unwrap().ge(0.0).unwrap();
             let yes = yes.to_dtype(candle_core::DType::F32).unwrap().reshape((COUNT, IMAGES)).unwrap();
             let targets = Tensor::stack(&[&(1.0 - &yes).unwrap(), &yes], 1).unwrap();
-            let features = session.features(&pixels).unwrap();
-            trained.losses.push(session.step_among(ranks, &features, &targets, 0.01).unwrap());
-            let outputs = session.outputs().unwrap();
-            trained.accuracies.push(session.accuracy().unwrap());
+            let features = learner.features(&pixels).unwrap();
+            trained.losses.push(learner.step_among(ranks, &features, &targets, 0.01).unwrap());
+            let outputs = learner.outputs().unwrap();
+            trained.accuracies.push(learner.accuracy().unwrap());
             trained.affinities.push(values(&outputs.cln["gal-j"].affinity));
             trained.right.push(right(outputs, &targets));
         }
-        trained.state = session.state().into_iter().map(|(name, tensor)| (name, values(&tensor))).collect();
+        trained.state = learner.state().into_iter().map(|(name, tensor)| (name, values(&tensor))).collect();
         trained
     }
 
     /// As [`trained`] on each of two ranks, which see `images(rank, step)`.
-    fn by_two(images: fn(usize, usize) -> f32) -> [Trained; 2] {
+    fn by_two(images: fn(usize, usize) -> f32) -> [TrainedModel; 2] {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let run = |rank: usize| {
-            let meeting = Meeting { rank, ranks: 2, address: address.clone(), patience: Duration::from_mins(1) };
+            let rendezvous = Rendezvous { rank, ranks: 2, address: address.clone(), patience: Duration::from_mins(1) };
             let config = RunConfig {
                 dataset: String::new(),
                 data_digest: String::new(),
@@ -488,7 +488,7 @@ mod tests {
             };
             let (program, seeds, variants) = (String::new(), Vec::new(), Vec::new());
             let greeting = Greeting { program, rank, nccl: false, seeds, variants, config };
-            let ranks = Ranks::meet(&meeting, &greeting, &Device::Cpu, &Progress::new(true)).unwrap();
+            let ranks = ProcessGroup::meet(&rendezvous, &greeting, &Device::Cpu, &Progress::new(true)).unwrap();
             trained(&ranks, |step| images(rank, step))
         };
         let run = &run;
@@ -497,7 +497,7 @@ mod tests {
 
     #[test]
     fn ranks_that_see_the_same_images_step_as_one_that_sees_them() {
-        let alone = trained(&Ranks::alone(), |step| 0.1 + step as f32);
+        let alone = trained(&ProcessGroup::alone(), |step| 0.1 + step as f32);
         for rank in by_two(|_, step| 0.1 + step as f32) {
             assert!(rank.state == alone.state && rank.losses == alone.losses && rank.accuracies == alone.accuracies);
         }
@@ -512,14 +512,14 @@ mod tests {
     fn ranks_that_see_different_images_hold_the_same_network_after_every_step() {
         let [first, second] = by_two(images);
         assert!(first.state == second.state && first.losses == second.losses);
-        assert!(first.state != trained(&Ranks::alone(), |step| images(0, step)).state);
+        assert!(first.state != trained(&ProcessGroup::alone(), |step| images(0, step)).state);
     }
 
     #[test]
     fn what_is_logged_is_of_the_shares_of_all_ranks() {
         let both = by_two(images);
         // In its first step, each rank's network is that of a run by itself.
-        let alone = [0, 1].map(|rank| trained(&Ranks::alone(), |step| images(rank, step)));
+        let alone = [0, 1].map(|rank| trained(&ProcessGroup::alone(), |step| images(rank, step)));
         let near = |logged: f64, of: [f64; 2]| (logged - f64::midpoint(of[0], of[1])).abs() < 1e-5 * logged.abs();
         for rank in &both {
             let (logged, of) = (&rank.losses[0], [0, 1].map(|share| &alone[share].losses[0]));
