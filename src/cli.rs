@@ -35,39 +35,39 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Read annotations and images, standardize and expand them, and store them as a prepared set
-    Prepare(Prepare),
+    Prepare(PrepareArgs),
     /// Look at a data set: rates, correlations and contradictions of its labels, duplicates and flaws of its pictures
-    Stats(Stats),
+    Stats(StatsArgs),
     /// Show what a pipeline of distortions does, as a contact sheet
-    Augment(Augment),
+    Augment(AugmentArgs),
     /// Train variants of the network on a prepared set
-    Train(Train),
+    Train(TrainArgs),
     /// Turn the predictions of trained variants into accuracies, and gather what a report needs
-    Evaluate(Evaluate),
+    Evaluate(EvaluateArgs),
     /// Compare any runs, also with predictions of another tool: accuracies, intervals and tests of their differences
-    Compare(Compare),
+    Compare(CompareArgs),
     /// Render reports from their results files
-    Report(Report),
+    Report(ReportArgs),
     /// Prepare, train, evaluate and report; what is done already is not done again
-    RunAll(RunAll),
+    RunAll(RunAllArgs),
     /// Prepare and train one of the independent cells that `run-all --plan` prints, for a scheduler
-    RunCell(RunCell),
+    RunCell(RunCellArgs),
     /// Say what a trained network sees in pictures: the probabilities of the 40 attributes
-    Predict(Predict),
+    Predict(PredictArgs),
     /// Write a trained network for PyTorch: its weights, and a Python module that loads them
-    Export(Export),
+    Export(ExportArgs),
     /// Check that a device computes what it should, and how fast: what to run first on a machine with a GPU
-    Doctor(Doctor),
+    Doctor(DoctorArgs),
     /// Bring weights of other frameworks into a form that a backbone starts from
     #[command(subcommand)]
-    Weights(Weights),
+    Weights(WeightsCommand),
     /// Print an embedded profile as TOML, to start one of your own from
-    Profile(Profile),
+    Profile(ProfileArgs),
 }
 
 /// How a command speaks.
 #[derive(Debug, Args)]
-pub(crate) struct Voice {
+pub(crate) struct OutputArgs {
     /// Say nothing but errors
     #[arg(long)]
     pub(crate) quiet: bool,
@@ -78,7 +78,7 @@ pub(crate) struct Voice {
 
 /// Which data, and where they lie.
 #[derive(Debug, Args)]
-pub(crate) struct Data {
+pub(crate) struct DataArgs {
     /// The data set
     #[arg(long, value_enum, default_value_t = Name::Synthetic)]
     pub(crate) dataset: Name,
@@ -87,15 +87,9 @@ pub(crate) struct Data {
     pub(crate) prepared: Option<PathBuf>,
 }
 
-impl Data {
-    pub(crate) fn prepared(&self) -> PathBuf {
-        self.prepared.clone().unwrap_or_else(|| PathBuf::from("datasets/prepared").join(self.dataset.label()))
-    }
-}
-
 /// What to read, and how much of it.
 #[derive(Debug, Args)]
-pub(crate) struct Source {
+pub(crate) struct SourceArgs {
     /// Folder with the official files [default: datasets/NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
@@ -104,15 +98,9 @@ pub(crate) struct Source {
     pub(crate) subset: bool,
 }
 
-impl Source {
-    pub(crate) fn root(&self, dataset: Name) -> PathBuf {
-        self.root.clone().unwrap_or_else(|| PathBuf::from("datasets").join(dataset.label()))
-    }
-}
-
 /// How to go about it.
 #[derive(Debug, Args)]
-pub(crate) struct Work {
+pub(crate) struct ExecutionArgs {
     /// Threads of the CPU [default: all cores]; results do not depend on it
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
@@ -123,7 +111,7 @@ pub(crate) struct Work {
 
 /// How to compute.
 #[derive(Debug, Args)]
-pub(crate) struct Compute {
+pub(crate) struct ComputeArgs {
     /// auto (the first CUDA device if there is one), cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
@@ -140,7 +128,7 @@ pub(crate) struct Compute {
     #[command(flatten)]
     pub(crate) together: Together,
     #[command(flatten)]
-    pub(crate) work: Work,
+    pub(crate) execution: ExecutionArgs,
 }
 
 /// Training by several processes.
@@ -163,7 +151,7 @@ pub(crate) struct Together {
 
 /// Which runs.
 #[derive(Debug, Args)]
-pub(crate) struct Selection {
+pub(crate) struct SelectionArgs {
     /// An embedded profile (paper, authors-code, quick) or the path of a .toml file
     #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
     pub(crate) profile: String,
@@ -188,11 +176,11 @@ pub(crate) struct Selection {
   gal-bench prepare --dataset celeba --root /data/celeba --subset
   gal-bench prepare --dataset lfwa --expand 75000 --balance --format webdataset
   gal-bench prepare --dataset lfwa --check")]
-pub(crate) struct Prepare {
+pub(crate) struct PrepareArgs {
     #[command(flatten)]
-    pub(crate) data: Data,
+    pub(crate) data: DataArgs,
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) source: SourceArgs,
     /// At least this many training images: the same number of distorted copies of each, the undistorted one first.
     /// Only training images are copied and distorted, whatever the options: validation and test images never
     #[arg(long, value_name = "N", conflicts_with = "copies")]
@@ -226,21 +214,21 @@ pub(crate) struct Prepare {
     #[arg(long, requires = "check")]
     pub(crate) sources: bool,
     #[command(flatten)]
-    pub(crate) work: Work,
+    pub(crate) execution: ExecutionArgs,
     #[command(flatten)]
-    pub(crate) voice: Voice,
+    pub(crate) output_args: OutputArgs,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gal-bench stats --dataset celeba --root /data/celeba
   gal-bench stats --dataset lfwa --root /data/lfwa --images --out lfwa-stats")]
-pub(crate) struct Stats {
+pub(crate) struct StatsArgs {
     /// The data set
     #[arg(long, value_enum, default_value_t = Name::Synthetic)]
     pub(crate) dataset: Name,
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) source: SourceArgs,
     /// Look at every picture, too: sizes, duplicates across and inside splits, broken, grey and tiny ones, files that
     /// are not JPEG
     #[arg(long)]
@@ -249,16 +237,16 @@ pub(crate) struct Stats {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) work: Work,
+    pub(crate) execution: ExecutionArgs,
     #[command(flatten)]
-    pub(crate) voice: Voice,
+    pub(crate) output_args: OutputArgs,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gal-bench augment --preview sheet.png
   gal-bench augment --preview sheet.png --pipeline datasets/pipelines/everything.toml --seed 7 face.jpg")]
-pub(crate) struct Augment {
+pub(crate) struct AugmentArgs {
     /// Write the contact sheet to this PNG file: sources in rows; in columns the undistorted picture, each operation
     /// alone, and the whole pipeline
     #[arg(long, value_name = "FILE")]
@@ -279,7 +267,7 @@ pub(crate) struct Augment {
     #[arg(value_name = "IMAGE")]
     pub(crate) images: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) voice: Voice,
+    pub(crate) output_args: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -292,15 +280,15 @@ pub(crate) struct Augment {
       Two GPUs, half of every batch each
   srun sh -c 'gal-bench train --ranks $SLURM_NTASKS --rank $SLURM_PROCID --device cuda:$SLURM_LOCALID --meet node1:29400'
       As many as the job has tasks, rank 0 on node1")]
-pub(crate) struct Train {
+pub(crate) struct TrainArgs {
     #[command(flatten)]
-    pub(crate) data: Data,
+    pub(crate) data: DataArgs,
     #[command(flatten)]
-    pub(crate) selection: Selection,
+    pub(crate) selection: SelectionArgs,
     #[command(flatten)]
-    pub(crate) compute: Compute,
+    pub(crate) compute: ComputeArgs,
     #[command(flatten)]
-    pub(crate) voice: Voice,
+    pub(crate) output_args: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -309,16 +297,16 @@ pub(crate) struct Train {
 
 Figures with faces need the prepared set: those of drawn faces go into the report, those of people stay beside each run,
 in RUN/figures.")]
-pub(crate) struct Evaluate {
+pub(crate) struct EvaluateArgs {
     #[command(flatten)]
-    pub(crate) data: Data,
+    pub(crate) data: DataArgs,
     #[command(flatten)]
-    pub(crate) selection: Selection,
+    pub(crate) selection: SelectionArgs,
     /// Folder of the reports; results go to DIR/DATASET-PROFILE/results
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(crate) reports: PathBuf,
     #[command(flatten)]
-    pub(crate) voice: Voice,
+    pub(crate) output_args: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -330,7 +318,7 @@ Examples:
   gal-bench compare runs/lfwa-quick-baseline-seed0 runs/lfwa-quick-gal-j-seed0
   gal-bench compare runs/lfwa-quick-gal-j-seed0 theirs.csv --output reports/lfwa-theirs"
 )]
-pub(crate) struct Compare {
+pub(crate) struct CompareArgs {
     /// The folder of the run that the others are compared with
     #[arg(value_name = "RUN")]
     pub(crate) reference: PathBuf,
@@ -341,7 +329,7 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) voice: Voice,
+    pub(crate) output_args: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -349,7 +337,7 @@ pub(crate) struct Compare {
   gal-bench report
   gal-bench report lfwa-quick
   gal-bench report --check")]
-pub(crate) struct Report {
+pub(crate) struct ReportArgs {
     /// Names of report folders [default: all]
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
@@ -360,7 +348,7 @@ pub(crate) struct Report {
     #[arg(long)]
     pub(crate) check: bool,
     #[command(flatten)]
-    pub(crate) voice: Voice,
+    pub(crate) output_args: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -369,9 +357,9 @@ pub(crate) struct Report {
   gal-bench run-all --dataset lfwa --root /data/lfwa --profile quick
   gal-bench run-all --dataset celeba --profile paper --device cuda:0
   gal-bench run-all --dataset celeba --profile paper --seed 0,1,2 --plan")]
-pub(crate) struct RunAll {
+pub(crate) struct RunAllArgs {
     #[command(flatten)]
-    pub(crate) job: Job,
+    pub(crate) job: JobArgs,
     /// Print the independent cells of the job, a line each (number, data set, variants, seed, steps, what is done), for
     /// `gal-bench run-cell`, and do nothing
     #[arg(long)]
@@ -389,30 +377,30 @@ pub(crate) struct RunAll {
 The options are those of run-all. Whichever cell comes first prepares the data set, under a lock that ends with its
 process; the others wait. --force trains the cell anew, and never prepares anew. On a shared folder whose locks do not
 reach every machine (NFS mounted with nolock or local_lock), run gal-bench prepare first.")]
-pub(crate) struct RunCell {
+pub(crate) struct RunCellArgs {
     /// The cell's number, as `gal-bench run-all --plan` with the same options prints it
     #[arg(value_name = "K")]
     pub(crate) cell: usize,
     #[command(flatten)]
-    pub(crate) job: Job,
+    pub(crate) job: JobArgs,
 }
 
 /// A whole job: data, variants, seeds, and where everything goes.
 #[derive(Debug, Args)]
-pub(crate) struct Job {
+pub(crate) struct JobArgs {
     #[command(flatten)]
-    pub(crate) data: Data,
+    pub(crate) data: DataArgs,
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) source: SourceArgs,
     #[command(flatten)]
-    pub(crate) selection: Selection,
+    pub(crate) selection: SelectionArgs,
     /// Folder of the reports
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(crate) reports: PathBuf,
     #[command(flatten)]
-    pub(crate) compute: Compute,
+    pub(crate) compute: ComputeArgs,
     #[command(flatten)]
-    pub(crate) voice: Voice,
+    pub(crate) output_args: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -422,7 +410,7 @@ pub(crate) struct Job {
   gal-bench doctor --device cuda:0 --bf16
 
 Without a CUDA device, the operations that one would run are checked on the CPU.")]
-pub(crate) struct Doctor {
+pub(crate) struct DoctorArgs {
     /// auto (the first CUDA device if there is one), cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
@@ -445,18 +433,18 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
     #[command(flatten)]
-    pub(crate) voice: Voice,
+    pub(crate) output_args: OutputArgs,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Profile {
+pub(crate) struct ProfileArgs {
     /// paper, authors-code or quick
     pub(crate) name: String,
 }
 
 /// Which trained network.
 #[derive(Debug, Args)]
-pub(crate) struct Trained {
+pub(crate) struct RunArgs {
     /// The run's folder, or its name below --runs, such as lfwa-quick-gal-j-seed0
     #[arg(long, value_name = "ID|DIR")]
     pub(crate) run: PathBuf,
@@ -477,9 +465,9 @@ Examples:
   gal-bench predict --run runs/lfwa-quick-gal-j-seed0 --sort probability faces/
   gal-bench predict --run lfwa-quick-baseline-seed0 --csv faces/ > faces.csv"
 )]
-pub(crate) struct Predict {
+pub(crate) struct PredictArgs {
     #[command(flatten)]
-    pub(crate) trained: Trained,
+    pub(crate) run: RunArgs,
     /// How the attributes of a picture are listed
     #[arg(long, value_enum, default_value_t)]
     pub(crate) sort: Order,
@@ -496,16 +484,16 @@ pub(crate) struct Predict {
     #[arg(value_name = "IMAGE", required = true)]
     pub(crate) images: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) voice: Voice,
+    pub(crate) output_args: OutputArgs,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gal-bench export --run lfwa-quick-gal-j-seed0 --output gal-j
   python gal-j/gal_net.py face.jpg")]
-pub(crate) struct Export {
+pub(crate) struct ExportArgs {
     #[command(flatten)]
-    pub(crate) trained: Trained,
+    pub(crate) run: RunArgs,
     /// Folder for the module and its weights
     #[arg(long, value_name = "DIR")]
     pub(crate) output: PathBuf,
@@ -513,20 +501,20 @@ pub(crate) struct Export {
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
-    pub(crate) voice: Voice,
+    pub(crate) output_args: OutputArgs,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Weights {
+pub(crate) enum WeightsCommand {
     /// Import AlexNet-cvgj (a .caffemodel, or the .npy that caffe-tensorflow makes of one), or torchvision's .pth or
     /// .safetensors (AlexNet, ResNet-18, ResNet-50)
-    Import(WeightsImport),
+    Import(WeightsImportArgs),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   gal-bench weights import alexnet_cvgj.caffemodel --output alexnet-cvgj.safetensors")]
-pub(crate) struct WeightsImport {
+pub(crate) struct WeightsImportArgs {
     /// The other framework's file
     pub(crate) file: PathBuf,
     /// Insist on weights of this backbone [default: what the file holds]
@@ -539,5 +527,5 @@ pub(crate) struct WeightsImport {
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
-    pub(crate) voice: Voice,
+    pub(crate) output_args: OutputArgs,
 }

@@ -1,6 +1,6 @@
 //! `gal-bench augment`.
 
-use crate::cli::Augment;
+use crate::cli::AugmentArgs;
 use gal_bench::augment::{Pipeline, contact_sheet};
 use gal_bench::synthetic;
 use gal_bench::{Error, Result, io};
@@ -12,24 +12,24 @@ use std::path::Path;
 /// Synthetic faces on a sheet without images of one's own.
 const FACES: usize = 6;
 
-pub(super) fn run(options: &Augment) -> Result<()> {
-    let path = &options.preview;
-    if path.exists() && !options.force {
+pub(super) fn run(args: &AugmentArgs) -> Result<()> {
+    let path = &args.preview;
+    if path.exists() && !args.force {
         return Err(Error::file(path, "is there already: choose another name, or replace it with --force"));
     }
-    let pipeline = super::pipeline(options.pipeline.as_deref())?;
-    let sources = if options.images.is_empty() {
-        let faces = synthetic::Renderer::new(options.seed)?;
+    let pipeline = super::pipeline(args.pipeline.as_deref())?;
+    let sources = if args.images.is_empty() {
+        let faces = synthetic::Renderer::new(args.seed)?;
         (0..FACES).map(|row| (format!("synthetic/{row:06}.png"), faces.render(row))).collect()
     } else {
-        options.images.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?
+        args.images.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?
     };
-    let sheet = contact_sheet(&pipeline, &sources, options.size, options.seed);
+    let sheet = contact_sheet(&pipeline, &sources, args.size, args.seed);
     io::write_png(path, &sheet, CompressionType::default())?;
     let columns = legend(&pipeline)?;
     let rows: Vec<&str> = sources.iter().map(|(name, _)| name.as_str()).collect();
-    let result = json!({ "preview": path, "seed": options.seed, "columns": columns, "rows": rows });
-    options.voice.result(&result, || describe(path, &columns, &rows))
+    let result = json!({ "preview": path, "seed": args.seed, "columns": columns, "rows": rows });
+    args.output_args.result(&result, || describe(path, &columns, &rows))
 }
 
 fn read(path: &Path) -> Result<(String, RgbImage)> {

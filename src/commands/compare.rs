@@ -1,18 +1,17 @@
 //! `gal-bench compare`.
 
-use crate::cli::Compare;
+use crate::cli::CompareArgs;
 use gal_bench::Result;
 use gal_bench::report::Contest;
 
-pub(super) fn run(options: &Compare) -> Result<()> {
-    let paths: Vec<_> = std::iter::once(&options.reference).chain(&options.others).cloned().collect();
+pub(super) fn run(args: &CompareArgs) -> Result<()> {
+    let paths: Vec<_> = std::iter::once(&args.reference).chain(&args.others).cloned().collect();
     let contest = Contest::new(&paths)?;
-    if let Some(folder) = &options.output {
+    if let Some(folder) = &args.output {
         contest.write(folder)?;
     }
-    options.voice.result(&contest, || {
-        let written =
-            options.output.as_ref().map(|folder| format!("\nwritten to {}", folder.join("README.md").display()));
+    args.output_args.result(&contest, || {
+        let written = args.output.as_ref().map(|folder| format!("\nwritten to {}", folder.join("README.md").display()));
         contest.text() + &written.unwrap_or_default()
     })
 }

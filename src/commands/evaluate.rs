@@ -1,7 +1,7 @@
 //! `gal-bench evaluate`.
 
 use super::faces;
-use crate::cli::{Data, Evaluate, Selection};
+use crate::cli::{DataArgs, EvaluateArgs, SelectionArgs};
 use gal_bench::evaluate::{Evaluation, Statistics, line, table};
 use gal_bench::progress::Progress;
 use gal_bench::report::Collected;
@@ -33,16 +33,21 @@ impl Evaluated {
     }
 }
 
-pub(super) fn run(options: &Evaluate) -> Result<()> {
-    let progress = options.voice.progress();
-    let evaluated = evaluate(&options.data, &options.selection, &options.reports, &progress)?;
-    options.voice.result(&evaluated, || {
+pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
+    let progress = args.output_args.progress();
+    let evaluated = evaluate(&args.data, &args.selection, &args.reports, &progress)?;
+    args.output_args.result(&evaluated, || {
         format!("{}\nresults in {}; `gal-bench report` renders them", evaluated.text(), evaluated.report.display())
     })
 }
 
 /// Evaluates the finished runs among the selected ones.
-pub(super) fn evaluate(data: &Data, selection: &Selection, reports: &Path, progress: &Progress) -> Result<Evaluated> {
+pub(super) fn evaluate(
+    data: &DataArgs,
+    selection: &SelectionArgs,
+    reports: &Path,
+    progress: &Progress,
+) -> Result<Evaluated> {
     let dataset = data.dataset.label();
     let profile = selection.profile()?;
     let (variants, seeds) = (selection.variants(), selection.seeds());

@@ -1,11 +1,11 @@
 //! `gal-bench export`.
 
-use crate::cli::Export;
+use crate::cli::ExportArgs;
 use gal_bench::{Result, export};
 
-pub(super) fn run(options: &Export) -> Result<()> {
-    let exported = export::export(&options.trained.folder()?, &options.output, options.force)?;
-    options.voice.result(&exported, || {
+pub(super) fn run(args: &ExportArgs) -> Result<()> {
+    let exported = export::export(&args.run.folder()?, &args.output, args.force)?;
+    args.output_args.result(&exported, || {
         let (module, weights) = (exported.module.display(), exported.weights.display());
         format!("wrote {module} and {weights}; `python {module} PICTURE` tries them")
     })

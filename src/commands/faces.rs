@@ -1,6 +1,6 @@
 //! The faces of evaluated runs: read from the prepared set here, as reports never touch pictures.
 
-use crate::cli::Data;
+use crate::cli::DataArgs;
 use gal_bench::dataset::{Name, Split};
 use gal_bench::progress::Progress;
 use gal_bench::report::{Album, TILE};
@@ -18,7 +18,7 @@ const MEAN_OF: usize = 500;
 
 /// Shows the faces of the runs' `albums` from the prepared set, where it is there and the one they were tested on: drawn
 /// faces, of one run, in the report in `report`; those of people in `figures` beside each run.
-pub(super) fn show(albums: &[Album], data: &Data, report: &Path, progress: &Progress) -> Result<()> {
+pub(super) fn show(albums: &[Album], data: &DataArgs, report: &Path, progress: &Progress) -> Result<()> {
     let prepared = data.prepared();
     let reader = match Reader::open(&prepared) {
         Ok(reader) => reader,

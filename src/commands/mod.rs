@@ -16,7 +16,7 @@ mod stats;
 mod train;
 mod weights;
 
-use crate::cli::{Command, Selection, Source, Together, Trained, Voice};
+use crate::cli::{Command, DataArgs, OutputArgs, RunArgs, SelectionArgs, SourceArgs, Together};
 use gal_bench::augment::Pipeline;
 use gal_bench::config::{self, Profile};
 use gal_bench::dataset::{self, Dataset, Name, celeba, lfwa, synthetic};
@@ -32,24 +32,24 @@ use std::time::Duration;
 /// Carries out one command.
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
-        Command::Prepare(options) => prepare::run(options),
-        Command::Stats(options) => stats::run(options),
-        Command::Augment(options) => augment::run(options),
-        Command::Train(options) => train::run(options),
-        Command::Evaluate(options) => evaluate::run(options),
-        Command::Compare(options) => compare::run(options),
-        Command::Report(options) => report::run(options),
-        Command::RunAll(options) => run_all::run(options),
-        Command::RunCell(options) => run_cell::run(options),
-        Command::Predict(options) => predict::run(options),
-        Command::Export(options) => export::run(options),
-        Command::Doctor(options) => doctor::run(options),
+        Command::Prepare(args) => prepare::run(args),
+        Command::Stats(args) => stats::run(args),
+        Command::Augment(args) => augment::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Report(args) => report::run(args),
+        Command::RunAll(args) => run_all::run(args),
+        Command::RunCell(args) => run_cell::run(args),
+        Command::Predict(args) => predict::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Weights(command) => weights::run(command),
-        Command::Profile(options) => profile::run(options),
+        Command::Profile(args) => profile::run(args),
     }
 }
 
-impl Voice {
+impl OutputArgs {
     fn progress(&self) -> Progress {
         Progress::new(self.quiet)
     }
@@ -75,7 +75,21 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-impl Selection {
+impl DataArgs {
+    /// Folder of the prepared set.
+    fn prepared(&self) -> PathBuf {
+        self.prepared.clone().unwrap_or_else(|| PathBuf::from("datasets/prepared").join(self.dataset.label()))
+    }
+}
+
+impl SourceArgs {
+    /// Folder of the official files.
+    fn root(&self, dataset: Name) -> PathBuf {
+        self.root.clone().unwrap_or_else(|| PathBuf::from("datasets").join(dataset.label()))
+    }
+}
+
+impl SelectionArgs {
     /// The variants asked for, each once, in the paper's order.
     fn variants(&self) -> Vec<Variant> {
         let named = |variant: &Variant| self.variant.iter().any(|name| name == variant.name);
@@ -114,7 +128,7 @@ impl Together {
     }
 }
 
-impl Trained {
+impl RunArgs {
     /// The run's folder.
     fn folder(&self) -> Result<PathBuf> {
         let below = self.runs.join(&self.run);
@@ -130,7 +144,7 @@ impl Trained {
 }
 
 /// A data set with its images; `seed` is that of synthetic faces.
-fn read(name: Name, source: &Source, seed: u64) -> Result<Dataset> {
+fn read(name: Name, source: &SourceArgs, seed: u64) -> Result<Dataset> {
     let options = dataset::Options { subset: source.subset };
     match name {
         Name::Celeba => celeba::read_with(&source.root(name), options),

@@ -1,20 +1,20 @@
 //! `gal-bench predict`.
 
-use crate::cli::Predict;
+use crate::cli::PredictArgs;
 use gal_bench::config::Compute;
 use gal_bench::train::select_device;
 use gal_bench::{Result, predict};
 
-pub(super) fn run(options: &Predict) -> Result<()> {
-    let progress = options.voice.progress();
+pub(super) fn run(args: &PredictArgs) -> Result<()> {
+    let progress = args.output_args.progress();
     // Full precision: a picture has the same answer on every device.
-    let (device, _) = select_device(&options.device, Compute::default(), &progress)?;
-    let folder = options.trained.folder()?;
-    let pictures = predict::find(&options.images)?;
-    let predictions = predict::predict(&folder, &pictures, &device, options.details, &progress)?;
-    let csv = options.csv.then(|| predict::csv(&predictions)).transpose()?;
-    options.voice.result(&predictions, || match csv {
+    let (device, _) = select_device(&args.device, Compute::default(), &progress)?;
+    let folder = args.run.folder()?;
+    let pictures = predict::find(&args.images)?;
+    let predictions = predict::predict(&folder, &pictures, &device, args.details, &progress)?;
+    let csv = args.csv.then(|| predict::csv(&predictions)).transpose()?;
+    args.output_args.result(&predictions, || match csv {
         Some(csv) => csv.trim_end().to_owned(),
-        None => predict::table(&predictions, options.sort),
+        None => predict::table(&predictions, args.sort),
     })
 }

@@ -1,6 +1,6 @@
 //! `gal-bench prepare`.
 
-use crate::cli::{Prepare, Source};
+use crate::cli::{PrepareArgs, SourceArgs};
 use gal_bench::dataset::{self, Images, Name};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Prepared, Rate};
@@ -11,42 +11,44 @@ use std::path::Path;
 /// Attributes in the table of changed rates.
 const SHOWN: usize = 10;
 
-pub(super) fn run(options: &Prepare) -> Result<()> {
-    super::use_threads(options.work.threads)?;
-    let progress = options.voice.progress();
-    if let Some(path) = &options.preview {
-        if options.data.dataset != Name::Synthetic {
+pub(super) fn run(args: &PrepareArgs) -> Result<()> {
+    super::use_threads(args.execution.threads)?;
+    let progress = args.output_args.progress();
+    if let Some(path) = &args.preview {
+        if args.data.dataset != Name::Synthetic {
             return Err(Error::Request("--preview draws synthetic faces only: leave out --dataset".to_owned()));
         }
-        synthetic::write_preview(path, options.seed)?;
-        return options.voice.result(&serde_json::json!({ "preview": path }), || format!("wrote {}", path.display()));
+        synthetic::write_preview(path, args.seed)?;
+        return args
+            .output_args
+            .result(&serde_json::json!({ "preview": path }), || format!("wrote {}", path.display()));
     }
-    let folder = options.data.prepared();
-    if options.check {
-        return check(options, &folder);
+    let folder = args.data.prepared();
+    if args.check {
+        return check(args, &folder);
     }
     let store = store::Options {
-        size: options.size,
-        expand: options.expand,
-        copies: options.copies,
-        balance: options.balance,
-        format: options.format,
-        seed: options.seed,
-        pipeline: super::pipeline(options.pipeline.as_deref())?,
-        force: options.work.force,
+        size: args.size,
+        expand: args.expand,
+        copies: args.copies,
+        balance: args.balance,
+        format: args.format,
+        seed: args.seed,
+        pipeline: super::pipeline(args.pipeline.as_deref())?,
+        force: args.execution.force,
         ..store::Options::default()
     };
-    let prepared = prepare(options.data.dataset, &options.source, &folder, &store, &progress)?;
-    options.voice.result(&prepared, || describe(&prepared, &folder))
+    let prepared = prepare(args.data.dataset, &args.source, &folder, &store, &progress)?;
+    args.output_args.result(&prepared, || describe(&prepared, &folder))
 }
 
 /// Verifies what is there.
-fn check(options: &Prepare, folder: &Path) -> Result<()> {
+fn check(args: &PrepareArgs, folder: &Path) -> Result<()> {
     let count = store::check(folder)?;
     let mut text = format!("{}: all {} images are as they were", folder.display(), dataset::grouped(count));
     let mut result = serde_json::json!({ "prepared": folder, "checked": count });
-    if options.sources {
-        let dataset = super::read(options.data.dataset, &options.source, options.seed)?;
+    if args.sources {
+        let dataset = super::read(args.data.dataset, &args.source, args.seed)?;
         let Images::Folder(root) = &dataset.images else {
             return Err(Error::Request(
                 "--sources checks files, and synthetic faces are drawn: leave it out".to_owned(),
@@ -56,13 +58,13 @@ fn check(options: &Prepare, folder: &Path) -> Result<()> {
         text = format!("{text}, and so are all {} sources in {}", dataset::grouped(sources), root.display());
         result["sources"] = sources.into();
     }
-    options.voice.result(&result, || text)
+    args.output_args.result(&result, || text)
 }
 
 /// Reads the data set and stores it.
 pub(super) fn prepare(
     name: Name,
-    source: &Source,
+    source: &SourceArgs,
     folder: &Path,
     options: &store::Options,
     progress: &Progress,

@@ -4,9 +4,9 @@ use crate::cli;
 use gal_bench::config::Profile;
 use gal_bench::{Error, Result};
 
-pub(super) fn run(options: &cli::Profile) -> Result<()> {
-    let text = Profile::text(&options.name).ok_or_else(|| {
-        Error::Request(format!("there is no embedded profile {}: use {}", options.name, Profile::names().join(", ")))
+pub(super) fn run(args: &cli::ProfileArgs) -> Result<()> {
+    let text = Profile::text(&args.name).ok_or_else(|| {
+        Error::Request(format!("there is no embedded profile {}: use {}", args.name, Profile::names().join(", ")))
     })?;
     super::print(text)
 }

@@ -1,15 +1,15 @@
 //! `gal-bench report`.
 
-use crate::cli::Report;
+use crate::cli::ReportArgs;
 use gal_bench::{Error, Result, report};
 use std::path::{Path, PathBuf};
 
-pub(super) fn run(options: &Report) -> Result<()> {
-    let folders = match options.names.as_slice() {
-        [] => all(&options.reports)?,
-        names => names.iter().map(|name| options.reports.join(name)).collect(),
+pub(super) fn run(args: &ReportArgs) -> Result<()> {
+    let folders = match args.names.as_slice() {
+        [] => all(&args.reports)?,
+        names => names.iter().map(|name| args.reports.join(name)).collect(),
     };
-    if options.check {
+    if args.check {
         for folder in &folders {
             if let Some(file) = report::differences(folder)?.first() {
                 return Err(Error::file(
@@ -23,8 +23,8 @@ pub(super) fn run(options: &Report) -> Result<()> {
             report::write(folder)?;
         }
     }
-    options.voice.result(&serde_json::json!({ "reports": folders }), || {
-        let done = if options.check { "agrees with its results" } else { "rendered" };
+    args.output_args.result(&serde_json::json!({ "reports": folders }), || {
+        let done = if args.check { "agrees with its results" } else { "rendered" };
         folders.iter().map(|folder| format!("{}: {done}", folder.display())).collect::<Vec<_>>().join("\n")
     })
 }

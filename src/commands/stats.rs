@@ -1,6 +1,6 @@
 //! `gal-bench stats`.
 
-use crate::cli::Stats;
+use crate::cli::StatsArgs;
 use gal_bench::attribute::NAMES;
 use gal_bench::dataset::{Annotations, Dataset, Images, Name, celeba, lfwa};
 use gal_bench::inspect::{self, CONTRADICTIONS, Inspection};
@@ -8,37 +8,37 @@ use gal_bench::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
-pub(super) fn run(options: &Stats) -> Result<()> {
-    super::use_threads(options.work.threads)?;
-    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("stats").join(options.dataset.label()));
+pub(super) fn run(args: &StatsArgs) -> Result<()> {
+    super::use_threads(args.execution.threads)?;
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("stats").join(args.dataset.label()));
     // Anything at all: the tables have names that others use, too.
     let found = std::fs::read_dir(&out).ok().and_then(|mut entries| entries.next()).and_then(std::result::Result::ok);
-    if let (Some(found), false) = (found, options.work.force) {
+    if let (Some(found), false) = (found, args.execution.force) {
         return Err(Error::file(
             found.path(),
             "is there already: give an empty or a new folder with --out, or write over what is there with --force",
         ));
     }
-    let progress = options.voice.progress();
-    let (annotations, folder) = read(options)?;
-    let mut inspection = Inspection::of(options.dataset, &annotations)?;
+    let progress = args.output_args.progress();
+    let (annotations, folder) = read(args)?;
+    let mut inspection = Inspection::of(args.dataset, &annotations)?;
     if let Some(folder) = folder {
         inspection.pictures = Some(inspect::look(&folder, &inspection.sources(), &inspection.splits(), &progress)?);
     }
     inspect::write(&inspection, &out)?;
-    options.voice.result(&result(&inspection, &out), || format!("{}\nwrote {}", inspection.summary(), out.display()))
+    args.output_args.result(&result(&inspection, &out), || format!("{}\nwrote {}", inspection.summary(), out.display()))
 }
 
 /// The annotation, and the folder of the images where they are to be looked at.
-fn read(options: &Stats) -> Result<(Annotations, Option<PathBuf>)> {
-    let (name, root) = (options.dataset, options.source.root(options.dataset));
-    let dataset = match (name, options.images) {
+fn read(args: &StatsArgs) -> Result<(Annotations, Option<PathBuf>)> {
+    let (name, root) = (args.dataset, args.source.root(args.dataset));
+    let dataset = match (name, args.images) {
         (Name::Celeba, false) => return Ok((celeba::annotations(&root)?, None)),
         (Name::Lfwa, false) => return Ok((lfwa::annotations(&root)?, None)),
         (Name::Synthetic, true) => {
             return Err(Error::Request("synthetic faces are drawn, not read: leave out --images".to_owned()));
         }
-        _ => super::read(name, &options.source, 0)?,
+        _ => super::read(name, &args.source, 0)?,
     };
     let Dataset { table, partition, notes, images, .. } = dataset;
     let folder = if let Images::Folder(folder) = images { Some(folder) } else { None };

@@ -1,6 +1,6 @@
 //! `gal-bench train`.
 
-use crate::cli::{Compute, Selection, Train};
+use crate::cli::{ComputeArgs, SelectionArgs, TrainArgs};
 use gal_bench::Result;
 use gal_bench::evaluate::{Evaluation, overview};
 use gal_bench::progress::Progress;
@@ -10,17 +10,17 @@ use gal_bench::variant::Variant;
 use std::borrow::Cow;
 use std::path::Path;
 
-pub(super) fn run(options: &Train) -> Result<()> {
-    super::use_threads(options.compute.work.threads)?;
-    let prepared = options.data.prepared();
-    let command = command("train", options.data.dataset.label(), &options.selection, &options.compute);
-    let selection = &options.selection;
+pub(super) fn run(args: &TrainArgs) -> Result<()> {
+    super::use_threads(args.compute.execution.threads)?;
+    let prepared = args.data.prepared();
+    let command = command("train", args.data.dataset.label(), &args.selection, &args.compute);
+    let selection = &args.selection;
     let runs = (&*selection.variants(), &*selection.seeds());
-    let outcomes = train_on(&prepared, selection, runs, &options.compute, &command, &options.voice.progress())?;
+    let outcomes = train_on(&prepared, selection, runs, &args.compute, &command, &args.output_args.progress())?;
     let evaluations = outcomes.iter().map(|outcome| Evaluation::of_run(&outcome.folder)).collect::<Result<Vec<_>>>()?;
-    options.voice.result(&outcomes, || {
-        if options.compute.together.rank > 0 {
-            return elsewhere(&options.compute);
+    args.output_args.result(&outcomes, || {
+        if args.compute.together.rank > 0 {
+            return non_main_message(&args.compute);
         }
         let folders = outcomes.iter().map(|outcome| outcome.folder.display().to_string()).collect::<Vec<_>>();
         format!("{}\nin {}", overview(&evaluations), folders.join("\n   "))
@@ -30,9 +30,9 @@ pub(super) fn run(options: &Train) -> Result<()> {
 /// Trains variants with seeds, all of a selection or some of it, on a prepared set.
 pub(super) fn train_on(
     prepared: &Path,
-    selection: &Selection,
+    selection: &SelectionArgs,
     (variants, seeds): (&[Variant], &[u64]),
-    compute: &Compute,
+    compute: &ComputeArgs,
     command: &str,
     progress: &Progress,
 ) -> Result<Vec<TrainedRun>> {
@@ -50,19 +50,19 @@ pub(super) fn train_on(
         runs: &selection.runs,
         device: (&device, &device_name),
         rendezvous: rendezvous.as_ref(),
-        force: compute.work.force,
+        force: compute.execution.force,
         command,
     };
     train(&request, progress)
 }
 
 /// What a rank has to say in the end that is not rank 0.
-pub(super) fn elsewhere(compute: &Compute) -> String {
+pub(super) fn non_main_message(compute: &ComputeArgs) -> String {
     format!("rank {} is done; the runs are rank 0's", compute.together.rank)
 }
 
 /// The command that makes these runs again: every option that decides a result, and none that says where data lie.
-pub(super) fn command(name: &str, dataset: &str, selection: &Selection, compute: &Compute) -> String {
+pub(super) fn command(name: &str, dataset: &str, selection: &SelectionArgs, compute: &ComputeArgs) -> String {
     // A zero byte, which cannot be quoted, is in no argument of a process.
     let quoted = |file: &str| shlex::try_quote(file).map_or_else(|_| file.to_owned(), Cow::into_owned);
     let mut words = vec![format!("gal-bench {name} --dataset {dataset} --profile {}", quoted(&selection.profile))];

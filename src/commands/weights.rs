@@ -1,24 +1,24 @@
 //! `gal-bench weights`.
 
-use crate::cli::{Weights, WeightsImport};
+use crate::cli::{WeightsCommand, WeightsImportArgs};
 use gal_bench::weights::{Imported, import};
 use gal_bench::{Result, io};
 use serde_json::json;
 
-pub(super) fn run(command: &Weights) -> Result<()> {
-    let Weights::Import(options) = command;
-    io::spare(&options.output, options.force)?;
-    let imported = import(&options.file, options.backbone)?;
-    imported.write(&options.file, &options.output)?;
+pub(super) fn run(command: &WeightsCommand) -> Result<()> {
+    let WeightsCommand::Import(args) = command;
+    io::spare(&args.output, args.force)?;
+    let imported = import(&args.file, args.backbone)?;
+    imported.write(&args.file, &args.output)?;
     let Imported { backbone, matched, left_out, initial, .. } = &imported;
     let result = json!({
-        "backbone": backbone, "output": options.output, "matched": matched, "left_out": left_out, "initial": initial,
+        "backbone": backbone, "output": args.output, "matched": matched, "left_out": left_out, "initial": initial,
     });
-    options.voice.result(&result, || describe(options, &imported))
+    args.output_args.result(&result, || describe(args, &imported))
 }
 
-fn describe(options: &WeightsImport, imported: &Imported) -> String {
-    let mut lines = vec![format!("weights of {} from {}", imported.backbone, options.file.display())];
+fn describe(args: &WeightsImportArgs, imported: &Imported) -> String {
+    let mut lines = vec![format!("weights of {} from {}", imported.backbone, args.file.display())];
     lines.extend(
         imported
             .matched
@@ -27,6 +27,6 @@ fn describe(options: &WeightsImport, imported: &Imported) -> String {
     );
     lines.extend(imported.left_out.iter().map(|name| format!("  {name} left out")));
     lines.extend(imported.initial.iter().map(|name| format!("  {name} keeps its initial value")));
-    lines.push(format!("wrote {}", options.output.display()));
+    lines.push(format!("wrote {}", args.output.display()));
     lines.join("\n")
 }

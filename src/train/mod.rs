@@ -17,7 +17,7 @@ pub use checkpoint::Checkpoint;
 pub use device::{DeviceFacts, check_batch, facts as device_facts, select as select_device};
 pub use learner::{Learner, Losses, Outputs};
 pub use loader::{Batch, DataLoader, ImageCache, LabelledImages};
-pub use run::{is_begun, is_finished};
+pub use run::{is_finished, is_resumable};
 pub use shared_run::{SharedRun, Task, shared_runs, tasks};
 pub use trained_model::TrainedModel;
 pub use trainer::{TrainJob, TrainedRun, cpu_features, train};

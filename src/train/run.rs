@@ -34,7 +34,7 @@ pub fn is_finished(folder: &Path) -> bool {
 }
 
 /// Whether `folder` holds the state of a run, or of those that share its trunk, to go on from.
-pub fn is_begun(folder: &Path) -> bool {
+pub fn is_resumable(folder: &Path) -> bool {
     folder.join(RESUME).exists()
 }
 
