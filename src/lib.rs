@@ -23,7 +23,7 @@ pub mod nn;
 pub mod predict;
 pub mod progress;
 pub mod random;
-mod render;
+pub mod render;
 pub mod report;
 pub mod store;
 pub mod synthetic;

@@ -1,8 +1,9 @@
 //! `gal-bench prepare`.
 
 use crate::cli::{PrepareArgs, SourceArgs};
-use gal_bench::dataset::{self, Images, Name};
+use gal_bench::dataset::{Images, Name};
 use gal_bench::progress::Progress;
+use gal_bench::render::format::thousands;
 use gal_bench::store::{self, Prepared, Rate};
 use gal_bench::synthetic;
 use gal_bench::{Error, Result};
@@ -45,7 +46,7 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
 /// Verifies what is there.
 fn check(args: &PrepareArgs, folder: &Path) -> Result<()> {
     let count = store::check(folder)?;
-    let mut text = format!("{}: all {} images are as they were", folder.display(), dataset::grouped(count));
+    let mut text = format!("{}: all {} images are as they were", folder.display(), thousands(count));
     let mut result = serde_json::json!({ "prepared": folder, "checked": count });
     if args.sources {
         let dataset = super::read(args.data.dataset, &args.source, args.seed)?;
@@ -55,7 +56,7 @@ fn check(args: &PrepareArgs, folder: &Path) -> Result<()> {
             ));
         };
         let sources = store::check_sources(folder, root)?;
-        text = format!("{text}, and so are all {} sources in {}", dataset::grouped(sources), root.display());
+        text = format!("{text}, and so are all {} sources in {}", thousands(sources), root.display());
         result["sources"] = sources.into();
     }
     args.output_args.result(&result, || text)
@@ -70,7 +71,7 @@ pub(super) fn prepare(
     progress: &Progress,
 ) -> Result<Prepared> {
     let dataset = super::read(name, source, options.seed)?;
-    progress.say(format!("{}: {} annotated images", name.label(), dataset::grouped(dataset.len())));
+    progress.say(format!("{}: {} annotated images", name.label(), thousands(dataset.len())));
     for note in &dataset.notes {
         progress.say(format!("  {note}"));
     }
@@ -78,12 +79,12 @@ pub(super) fn prepare(
 }
 
 fn describe(prepared: &Prepared, folder: &Path) -> String {
-    let count = |counts: &store::Counts| dataset::grouped(counts.stored);
+    let count = |counts: &store::Counts| thousands(counts.stored);
     let text = format!(
         "{}: {} training images from {}, {} for validation, {} for testing; digest {}",
         folder.display(),
         count(&prepared.train),
-        dataset::grouped(prepared.train.sources),
+        thousands(prepared.train.sources),
         count(&prepared.val),
         count(&prepared.test),
         &prepared.manifest_digest[..12],

@@ -6,9 +6,10 @@ use super::annotation::{Coding, Pairs, read_attributes, read_pairs, read_partiti
 use super::join::{Annotated, identity_note, into_values, splits};
 use super::layout::Layout;
 use super::table::Columns;
-use super::{Annotations, Dataset, Name, Options, Partition, Split, checksums, grouped};
+use super::{Annotations, Dataset, Name, Options, Partition, Split, checksums};
 use crate::error::Result;
 use crate::io;
+use crate::render::format::thousands;
 use std::path::Path;
 
 /// The official root (`Anno`, `Eval`, `Img`), torchvision's (flat) and Kaggle's (images in a folder of the same name).
@@ -109,7 +110,7 @@ fn judge(partition: &Pairs<Split>, bytes: &[u8]) -> Result<Partition> {
         }
     }
     let [train, val, test] =
-        Split::ALL.map(|wanted| grouped(partition.values.iter().filter(|split| **split == wanted).count()));
+        Split::ALL.map(|wanted| thousands(partition.values.iter().filter(|split| **split == wanted).count()));
     let description = format!("{}; {train} train, {val} val, {test} test images", verdict.sentence);
     Ok(Partition { official: verdict.official, description })
 }

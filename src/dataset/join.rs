@@ -4,8 +4,9 @@
 use super::annotation::{Annotation, Origin, Pairs, positions};
 use super::layout::ImageFolder;
 use super::table::{self, Columns};
-use super::{Annotations, Dataset, Images, Name, Options, Partition, Split, grouped};
+use super::{Annotations, Dataset, Images, Name, Options, Partition, Split};
 use crate::error::{Error, Result};
+use crate::render::format::thousands;
 use std::collections::{HashMap, HashSet};
 
 /// Annotations that agree with each other, before anyone looked for the images.
@@ -92,10 +93,10 @@ pub(super) fn identity_note(splits: &[Split], identities: &[Option<String>]) -> 
     }
     match (homes.len(), shared.len()) {
         (0, _) => "identities: not known".to_owned(),
-        (people, 0) => format!("identities: {}, none of them in two splits", grouped(people)),
+        (people, 0) => format!("identities: {}, none of them in two splits", thousands(people)),
         (people, shared) => {
-            let shared = grouped(shared);
-            format!("identities: {}, of which {shared} in two splits, which flatters test figures", grouped(people))
+            let shared = thousands(shared);
+            format!("identities: {}, of which {shared} in two splits, which flatters test figures", thousands(people))
         }
     }
 }
@@ -118,17 +119,17 @@ impl Annotated {
                 return Err(self.missing(&folder, first, total - kept));
             }
             if kept == 0 {
-                let message = format!("holds none of the {} annotated images", grouped(total));
+                let message = format!("holds none of the {} annotated images", thousands(total));
                 return Err(Error::file(&folder.path, message));
             }
             self.keep(&present);
-            let remark = format!("subset: {} of {} annotated images", grouped(kept), grouped(total));
+            let remark = format!("subset: {} of {} annotated images", thousands(kept), thousands(total));
             self.partition.official = false;
             self.partition.description = format!("{}; {remark}", self.partition.description);
             self.notes.push(remark);
         }
         if folder.found.len() > kept {
-            let (found, unlabelled) = (grouped(folder.found.len()), grouped(folder.found.len() - kept));
+            let (found, unlabelled) = (thousands(folder.found.len()), thousands(folder.found.len() - kept));
             self.notes.push(format!("images: {found} in the folder, {unlabelled} of them without labels and left out"));
         }
         Ok(Dataset {
@@ -147,8 +148,8 @@ impl Annotated {
              keep only those that exist",
             self.columns.sources[first],
             self.origin.place(first),
-            grouped(count),
-            grouped(self.columns.sources.len()),
+            thousands(count),
+            thousands(self.columns.sources.len()),
         );
         Error::file(&folder.path, message)
     }

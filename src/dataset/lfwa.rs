@@ -9,10 +9,11 @@ use super::join::{self, Annotated, identity_note};
 use super::layout::Layout;
 use super::matlab::MatFile;
 use super::table::Columns;
-use super::{Annotations, Dataset, Name, Options, Partition, Split, checksums, grouped};
+use super::{Annotations, Dataset, Name, Options, Partition, Split, checksums};
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::io;
+use crate::render::format::thousands;
 use std::path::Path;
 
 /// LFW's archives unpack into `lfw`, `lfw-deepfunneled` or `lfw_funneled`; LFWA's annotation comes in `anno`.
@@ -73,8 +74,8 @@ fn annotated(root: &Path) -> Result<Annotated> {
     let identities: Vec<Option<String>> = labels.images.iter().map(|image| Some(person(image).to_owned())).collect();
     notes.push(identity_note(&splits, &identities));
     let [train, val, test] = Split::ALL.map(|wanted| splits.iter().filter(|split| **split == wanted).count());
-    let held_out = if val == 0 { String::new() } else { format!("{} val, ", grouped(val)) };
-    let (train, test) = (grouped(train), grouped(test));
+    let held_out = if val == 0 { String::new() } else { format!("{} val, ", thousands(val)) };
+    let (train, test) = (thousands(train), thousands(test));
     let description = format!("{}; {train} train, {held_out}{test} test images", verdict.sentence);
     let partition = Partition { official: verdict.official, description };
     let columns = Columns { sources: labels.images, splits, identities, labels: labels.labels };

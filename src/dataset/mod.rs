@@ -194,20 +194,3 @@ pub enum Images {
     /// Drawn on demand, a pure function of the row.
     Synthetic(crate::synthetic::Renderer),
 }
-
-/// A count as people write it: `202,599`.
-///
-/// ```
-/// assert_eq!(gal_bench::dataset::grouped(202_599), "202,599");
-/// ```
-pub fn grouped(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}

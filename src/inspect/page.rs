@@ -3,10 +3,11 @@
 use super::picture_page;
 use super::pictures::Pictures;
 use crate::attribute::{COUNT, NAMES};
-use crate::dataset::{Annotations, Name, Row, Split, grouped, table};
+use crate::dataset::{Annotations, Name, Row, Split, table};
 use crate::error::Result;
 use crate::evaluate::labels::{CONTRADICTIONS, Labels};
 use crate::io;
+use crate::render::format::thousands;
 use crate::render::grid::{self, CELL, LEFT, SIDE, TOP};
 use crate::render::markdown::Table;
 use crate::render::svg::{Anchor, INK, Svg};
@@ -72,10 +73,10 @@ impl<'a> Inspection<'a> {
     pub fn summary(&self) -> String {
         let mut text = String::new();
         for (part, labels) in &self.parts {
-            let _ = writeln!(text, "{part:>6}: {} images", grouped(labels.images));
+            let _ = writeln!(text, "{part:>6}: {} images", thousands(labels.images));
         }
         for (rule, count) in CONTRADICTIONS.iter().zip(self.all().contradictions) {
-            let _ = writeln!(text, "{:>8} times {}", grouped(count), rule.words);
+            let _ = writeln!(text, "{:>8} times {}", thousands(count), rule.words);
         }
         let pairs = self.all().pairs();
         for &(i, j, phi) in pairs.iter().rev().take(3).chain(pairs.iter().take(3)) {
@@ -142,7 +143,7 @@ fn page(inspection: &Inspection) -> String {
     }
 
     text.push_str("\n## Positive rates\n\nIn % of the images of each split; [rates.csv](rates.csv).\n\n");
-    let heads = parts.iter().map(|(part, labels)| format!("{part} ({})", grouped(labels.images)));
+    let heads = parts.iter().map(|(part, labels)| format!("{part} ({})", thousands(labels.images)));
     let mut table = Table::new(1, std::iter::once("Attribute".to_owned()).chain(heads));
     for (i, attribute) in NAMES.iter().enumerate() {
         let rates = parts.iter().map(|(_, labels)| cell(labels.rate(i).map(|rate| 100.0 * rate), 2));
@@ -165,7 +166,7 @@ fn page(inspection: &Inspection) -> String {
     let heads = parts.iter().map(|(part, _)| (*part).to_owned());
     let mut table = Table::new(1, std::iter::once("Labels".to_owned()).chain(heads));
     for (place, rule) in CONTRADICTIONS.iter().enumerate() {
-        let counts = parts.iter().map(|(_, labels)| grouped(labels.contradictions[place]));
+        let counts = parts.iter().map(|(_, labels)| thousands(labels.contradictions[place]));
         table.row(std::iter::once(rule.words.to_owned()).chain(counts));
     }
     let _ = write!(text, "{table}");

@@ -2,9 +2,10 @@
 
 use super::page::Inspection;
 use super::pictures::{BITS, Fault, LEVELS, Likeness, Pictures, THUMBNAIL};
-use crate::dataset::{Split, grouped};
+use crate::dataset::Split;
 use crate::error::{Error, Result};
 use crate::io;
+use crate::render::format::thousands;
 use crate::render::markdown::Table;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -101,7 +102,7 @@ fn rule() -> String {
 /// A few lines for the page and for a terminal.
 pub(super) fn lines(pictures: &Pictures) -> Vec<String> {
     let count = |kind: Likeness, same: bool| {
-        grouped(pictures.twins.iter().filter(|twin| twin.kind == kind && twin.same_split == same).count())
+        thousands(pictures.twins.iter().filter(|twin| twin.kind == kind && twin.same_split == same).count())
     };
     let mut lines = vec![sizes(pictures)];
     for (same, place) in [(false, "across splits"), (true, "inside a split")] {
@@ -115,7 +116,7 @@ pub(super) fn lines(pictures: &Pictures) -> Vec<String> {
     for kind in Fault::ALL {
         let found: Vec<_> = pictures.flaws.iter().filter(|flaw| flaw.kind == kind).collect();
         let first = found.first().map_or_else(String::new, |flaw| format!(", first {}: {}", flaw.source, flaw.words));
-        lines.push(format!("{}: {}{first}", kind.label(), grouped(found.len())));
+        lines.push(format!("{}: {}{first}", kind.label(), thousands(found.len())));
     }
     lines
 }
@@ -130,7 +131,7 @@ fn sizes(pictures: &Pictures) -> String {
     let shown: Vec<String> = sizes
         .iter()
         .take(3)
-        .map(|((width, height), count)| format!("{width} x {height} ({})", grouped(*count)))
+        .map(|((width, height), count)| format!("{width} x {height} ({})", thousands(*count)))
         .collect();
     format!("sizes: {} different, the most frequent {}", sizes.len(), shown.join(", "))
 }

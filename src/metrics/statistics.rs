@@ -105,6 +105,22 @@ pub fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
+/// A mean with the sample standard deviation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeanStd {
+    /// The mean.
+    pub mean: f64,
+    /// The sample standard deviation, if there are at least two values.
+    pub deviation: Option<f64>,
+}
+
+impl MeanStd {
+    /// Of `values`.
+    pub fn of(values: &[f64]) -> Self {
+        Self { mean: mean(values), deviation: sample_deviation(values) }
+    }
+}
+
 /// Standard deviation of a sample (division by n - 1), which two values at least have.
 pub fn sample_deviation(values: &[f64]) -> Option<f64> {
     (values.len() > 1).then(|| {

@@ -6,13 +6,14 @@
     reason = "a page is text put together once: `write!` would add a result to ignore"
 )]
 
-use super::sentences::{self, broadest, p_cell};
-use super::variants::{Report, Spread, Variant, label, points};
+use super::sentences::{self, broadest};
+use super::variants::{Report, Variant, label};
 use crate::attribute::NAMES;
 use crate::evaluate::{Comparison, Head, HeadResult, Statistics, Verdict};
 use crate::metrics::reliability::BINS;
 use crate::metrics::scores::Scores;
-use crate::metrics::statistics::mean;
+use crate::metrics::statistics::{MeanStd, mean};
+use crate::render::format::{p_cell, percent, percent_interval, percent_mean_std, points, points_interval};
 use crate::render::markdown::Table;
 
 /// All sections, as far as the results have what they are made from.
@@ -40,10 +41,6 @@ fn variants_only(report: &Report) -> Vec<&str> {
     report.variants().iter().map(|variant| variant.name).collect()
 }
 
-fn share(value: f64) -> String {
-    format!("{:.2}", 100.0 * value)
-}
-
 /// Seeds in a cell: `0, 1, 2`.
 fn seeds(seeds: &[u64]) -> String {
     if seeds.is_empty() { "-".to_owned() } else { seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ") }
@@ -60,9 +57,9 @@ fn intervals(report: &Report, statistics: &Statistics) -> String {
             label(&mean.name).to_owned(),
             mean.head.label().to_owned(),
             seeds(&mean.seeds),
-            share(mean.accuracy),
-            sentences::percent(mean.interval),
-            share(floor),
+            percent(mean.accuracy),
+            percent_interval(mean.interval),
+            percent(floor),
             points(mean.accuracy - floor),
         ]);
     }
@@ -123,7 +120,7 @@ pub(super) fn table(comparisons: &[&Comparison]) -> Table {
     for comparison in comparisons {
         let mean = &comparison.mean;
         let difference = match mean.deviation {
-            Some(deviation) => format!("{} ± {}", points(mean.difference), share(deviation)),
+            Some(deviation) => format!("{} ± {}", points(mean.difference), percent(deviation)),
             None => points(mean.difference),
         };
         let count = |verdict| comparison.count(verdict).to_string();
@@ -131,8 +128,8 @@ pub(super) fn table(comparisons: &[&Comparison]) -> Table {
             format!("{} - {}", label(&comparison.name), label(&comparison.reference)),
             seeds(&comparison.seeds),
             difference,
-            sentences::signed(mean.interval),
-            p_cell(mean.p),
+            points_interval(mean.interval),
+            p_cell(mean.p, 3),
             count(Verdict::Better),
             count(Verdict::Worse),
             count(Verdict::Open),
@@ -195,13 +192,13 @@ fn ablation(report: &Report, statistics: &Statistics) -> Option<String> {
             variant.label().to_owned(),
             affinity.to_owned(),
             variant.runs.len().to_string(),
-            accuracy.percent(),
-            share(floor),
+            percent_mean_std(accuracy),
+            percent(floor),
             points(accuracy.mean - floor),
         ];
         for reference in ["gal-j", "baseline"] {
             cells.extend(match statistics.comparison(name, reference) {
-                Some(c) => [points(c.mean.difference), sentences::signed(c.mean.interval), p_cell(c.mean.p)],
+                Some(c) => [points(c.mean.difference), points_interval(c.mean.interval), p_cell(c.mean.p, 3)],
                 None => ["-", "-", "-"].map(str::to_owned),
             });
         }
@@ -237,10 +234,10 @@ fn beyond_accuracy(report: &Report) -> Option<String> {
     let mut table = Table::new(2, header);
     for (variant, head) in variants.iter().flat_map(|variant| [Head::Fln, Head::Cln].map(|head| (variant, head))) {
         let Some(balanced) = variant.spread(head, HeadResult::mean_balanced_accuracy) else { continue };
-        let mut cells = vec![variant.label().to_owned(), head.label().to_owned(), balanced.percent()];
+        let mut cells = vec![variant.label().to_owned(), head.label().to_owned(), percent_mean_std(balanced)];
         let score = |score: fn(&Scores) -> Option<f64>| {
             let spread = variant.spread(head, |result| result.mean_score(score).unwrap_or(f64::NAN));
-            spread.map_or_else(|| "-".to_owned(), Spread::percent)
+            spread.map_or_else(|| "-".to_owned(), percent_mean_std)
         };
         cells.extend(SCORES.map(|(_, of)| score(of)));
         table.row(cells);
@@ -264,7 +261,7 @@ fn scores_by_attribute(variants: &[&Variant]) -> Table {
         let cell = |score: fn(&Scores) -> Option<f64>, variant: &Variant| {
             let values = variant.runs.iter().map(|run| score(&run.evaluation.judged().attributes[i].scores));
             let values: Option<Vec<f64>> = values.collect();
-            values.map_or_else(|| "-".to_owned(), |values| Spread::of(&values).percent())
+            values.map_or_else(|| "-".to_owned(), |values| percent_mean_std(MeanStd::of(&values)))
         };
         let cells = columns().map(|((_, score), variant)| cell(*score, variant));
         table.row(std::iter::once(format!("`{name}`")).chain(cells));

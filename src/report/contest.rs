@@ -7,13 +7,13 @@
 )]
 
 use super::comparisons::{differing, how_tested, table};
-use super::sentences::{self, findings, p_cell};
-use super::variants::{points, thousands};
+use super::sentences::{self, findings};
 use crate::attribute::{COUNT, NAMES};
 use crate::config::RunSummary;
 use crate::error::{Error, Result};
 use crate::evaluate::{self, Answers, Comparison, Contestant, Head, HeadResult, Predictions, Statistics, foreign};
 use crate::io;
+use crate::render::format::{p_cell, percent, percent_interval, points, thousands};
 use crate::render::markdown::{Table, bold};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -184,10 +184,6 @@ fn letter(place: usize) -> String {
     letters.into_iter().nth(place).unwrap_or_else(|| (place + 1).to_string())
 }
 
-fn share(value: f64) -> String {
-    format!("{:.2}", 100.0 * value)
-}
-
 impl Contest {
     /// For a terminal: a line an attribute, accuracies in percent, differences in points with Holm's p-value.
     pub fn text(&self) -> String {
@@ -205,20 +201,20 @@ impl Contest {
         }
         text.push('\n');
         for (i, name) in NAMES.iter().enumerate() {
-            let _ = write!(text, "{name:<22}{:>8}", share(self.reference().result.attributes[i].floor));
+            let _ = write!(text, "{name:<22}{:>8}", percent(self.reference().result.attributes[i].floor));
             for entry in &self.entries {
-                let _ = write!(text, "{:>8}", share(entry.result.attributes[i].accuracy));
+                let _ = write!(text, "{:>8}", percent(entry.result.attributes[i].accuracy));
                 if let Some(test) = self.comparison(entry).and_then(|c| c.attributes.get(i)) {
-                    let _ = write!(text, "{:>8}{:>9}", points(test.difference), p_cell(test.p_holm));
+                    let _ = write!(text, "{:>8}{:>9}", points(test.difference), p_cell(test.p_holm, 3));
                 }
             }
             text.push('\n');
         }
-        let _ = write!(text, "{:<22}{:>8}", "mean", share(self.reference().result.mean_floor()));
+        let _ = write!(text, "{:<22}{:>8}", "mean", percent(self.reference().result.mean_floor()));
         for entry in &self.entries {
-            let _ = write!(text, "{:>8}", share(entry.result.mean_accuracy()));
+            let _ = write!(text, "{:>8}", percent(entry.result.mean_accuracy()));
             if let Some(comparison) = self.comparison(entry) {
-                let _ = write!(text, "{:>8}{:>9}", points(comparison.mean.difference), p_cell(comparison.mean.p));
+                let _ = write!(text, "{:>8}{:>9}", points(comparison.mean.difference), p_cell(comparison.mean.p, 3));
             }
         }
         text.push_str("\n\n");
@@ -317,16 +313,16 @@ impl Contest {
         let floor = self.reference().result.mean_floor();
         for (place, entry) in self.entries.iter().enumerate() {
             let result = &entry.result;
-            let interval = self.statistics.mean(&entry.name, result.head).map(|mean| sentences::percent(mean.interval));
-            let score = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), share);
+            let interval = self.statistics.mean(&entry.name, result.head).map(|mean| percent_interval(mean.interval));
+            let score = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
             table.row([
                 letter(place),
                 entry.name.clone(),
-                bold(share(result.mean_accuracy())),
+                bold(percent(result.mean_accuracy())),
                 interval.unwrap_or_default(),
-                share(floor),
+                percent(floor),
                 points(result.mean_accuracy() - floor),
-                share(result.mean_balanced_accuracy()),
+                percent(result.mean_balanced_accuracy()),
                 score(result.mean_score(|s| s.f1)),
                 score(result.mean_score(|s| s.average_precision)),
                 score(result.mean_score(|s| s.auroc)),
@@ -351,12 +347,12 @@ impl Contest {
         }
         let mut table = Table::new(1, header);
         for (i, name) in NAMES.iter().enumerate() {
-            let mut cells = vec![format!("`{name}`"), share(self.reference().result.attributes[i].floor)];
+            let mut cells = vec![format!("`{name}`"), percent(self.reference().result.attributes[i].floor)];
             for entry in &self.entries {
                 let a = &entry.result.attributes[i];
-                cells.extend([share(a.accuracy), sentences::percent(a.interval), points(a.gain())]);
+                cells.extend([percent(a.accuracy), percent_interval(a.interval), points(a.gain())]);
                 if let Some(test) = self.comparison(entry).and_then(|c| c.attributes.get(i)) {
-                    cells.extend([points(test.difference), p_cell(test.p_holm)]);
+                    cells.extend([points(test.difference), p_cell(test.p_holm, 3)]);
                 }
             }
             table.row(cells);

@@ -13,8 +13,9 @@ use super::figures::affinity::LEARNED;
 use super::provenance;
 use super::sections;
 use super::tables;
-use super::variants::{Report, Variant, points, tally};
+use super::variants::{Report, Variant, tally};
 use crate::evaluate::{Head, HeadResult};
+use crate::render::format::{difference_words, percent_mean_std, points};
 
 /// The whole page.
 pub(super) fn page(
@@ -143,26 +144,17 @@ fn against_floor(variant: &Variant) -> String {
          for {} attributes, equal to it for {}, below it for {}.",
         variant.label(),
         variant.judged().label(),
-        accuracy.percent(),
+        percent_mean_std(accuracy),
         match variant.runs.len() {
             1 => String::new(),
             seeds => format!(" (mean and sample standard deviation of {seeds} seeds)"),
         },
-        apart(accuracy.mean - floor, "above", "below", "as much as"),
+        difference_words(accuracy.mean - floor, "above", "below", "as much as"),
         100.0 * floor,
         count.better,
         count.equal,
         count.worse
     )
-}
-
-/// A difference of shares in words: "1.20 points above".
-pub(super) fn apart(difference: f64, more: &str, less: &str, same: &str) -> String {
-    match points(difference) {
-        zero if zero == "0.00" => same.to_owned(),
-        text if text.starts_with('-') => format!("{} points {less}", &text[1..]),
-        text => format!("{} points {more}", &text[1..]),
-    }
 }
 
 fn against_baseline(report: &Report, variant: &Variant, baseline: &Variant) -> String {
@@ -180,7 +172,7 @@ fn against_baseline(report: &Report, variant: &Variant, baseline: &Variant) -> S
         "**{} against Baseline**: {} Baseline in mean accuracy; better for {} attributes, worse for {}, equal for \
          {}.{paper}",
         variant.label(),
-        apart(difference, "above", "below", "level with"),
+        difference_words(difference, "above", "below", "level with"),
         count.better,
         count.worse,
         count.equal
@@ -194,9 +186,9 @@ fn heads(variant: &Variant) -> Option<String> {
     Some(format!(
         "Within {}, the CLN head ({} %) is {} the FLN head ({} %).",
         variant.label(),
-        cln.percent(),
-        apart(cln.mean - fln.mean, "above", "below", "level with"),
-        fln.percent()
+        percent_mean_std(cln),
+        difference_words(cln.mean - fln.mean, "above", "below", "level with"),
+        percent_mean_std(fln)
     ))
 }
 

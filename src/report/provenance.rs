@@ -6,10 +6,11 @@
     reason = "a page is text put together once: `write!` would add a result to ignore"
 )]
 
-use super::variants::{Report, label, thousands};
+use super::variants::{Report, label};
 use crate::config::{Profile, RunConfig, RunSummary};
 use crate::error::{Error, Result};
 use crate::io;
+use crate::render::format::thousands;
 use crate::render::markdown::Table;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -8,12 +8,13 @@
 
 use super::correlation::{Correlations, Found, Row};
 use super::figures::affinity::LEARNED;
-use super::variants::{Report, Variant, thousands};
+use super::variants::{Report, Variant};
 use crate::attribute::{COUNT, NAMES};
 use crate::evaluate::Affinity;
 use crate::evaluate::correlation::{Cells, PERMUTATIONS, synthetic_truth};
 use crate::metrics::reliability::{BINS, calibration_error};
-use crate::metrics::statistics::{mean, sample_deviation};
+use crate::metrics::statistics::MeanStd;
+use crate::render::format::{mean_std, p_cell, thousands};
 use crate::render::markdown::Table;
 
 pub(super) const AFFINITY: &str = "The affinity beside the labels' correlation";
@@ -34,16 +35,7 @@ fn over_seeds(found: &[&Found], digits: usize, figure: impl Fn(&Row) -> Option<f
     let Some(values) = found.iter().map(|run| figure(&run.row)).collect::<Option<Vec<f64>>>() else {
         return "-".to_owned();
     };
-    spread(&values, digits)
-}
-
-fn spread(values: &[f64], digits: usize) -> String {
-    // A true zero has no sign.
-    let center = mean(values) + 0.0;
-    match sample_deviation(values) {
-        Some(deviation) => format!("{center:.digits$} ± {deviation:.digits$}"),
-        None => format!("{center:.digits$}"),
-    }
+    mean_std(MeanStd::of(&values), digits)
 }
 
 /// The largest p of the seeds.
@@ -52,7 +44,7 @@ fn largest(found: &[&Found], p: impl Fn(&Row) -> Option<f64>) -> Option<f64> {
 }
 
 fn p_text(p: Option<f64>) -> String {
-    p.map_or_else(|| "-".to_owned(), |p| format!("{p:.4}"))
+    p.map_or_else(|| "-".to_owned(), |p| p_cell(p, 4))
 }
 
 /// Variants of the report with what was found of each.
@@ -216,7 +208,8 @@ pub(super) fn contradictions(report: &Report, all: &Correlations) -> String {
     for (place, (words, count)) in all.contradictions.iter().enumerate() {
         let mut cells = vec![words.clone(), format!("{:.2}", share(*count))];
         cells.extend(with.iter().map(|(_, found)| {
-            spread(&found.iter().map(|run| share(run.contradictions[place])).collect::<Vec<f64>>(), 2)
+            let shares: Vec<f64> = found.iter().map(|run| share(run.contradictions[place])).collect();
+            mean_std(MeanStd::of(&shares), 2)
         }));
         table.row(cells);
     }
@@ -233,7 +226,8 @@ pub(super) fn reliability(report: &Report, all: &Correlations) -> String {
     for (variant, found) in with_found(report, all) {
         let errors: Option<Vec<f64>> =
             found.iter().map(|run| calibration_error(&run.reliability).map(|error| 100.0 * error)).collect();
-        table.row([variant.label().to_owned(), errors.map_or_else(|| "-".to_owned(), |e| spread(&e, 2))]);
+        table
+            .row([variant.label().to_owned(), errors.map_or_else(|| "-".to_owned(), |e| mean_std(MeanStd::of(&e), 2))]);
     }
     format!(
         "How far the probabilities of the judged head can be taken at their word, all answers to all attributes together: \

@@ -1,10 +1,9 @@
 //! What tests of differences show, in plain sentences, for a terminal and for a page.
 
-use super::page::apart;
-use super::variants::{label, points, thousands};
+use super::variants::label;
 use crate::evaluate::bootstrap::{Drawn, Unit};
 use crate::evaluate::{Comparison, Statistics, Verdict};
-use crate::metrics::statistics::Interval;
+use crate::render::format::{difference_words, p_value, percent, points_interval, thousands};
 
 /// One sentence on each pair: of all its seeds together where there are several.
 pub fn findings(statistics: &Statistics) -> Vec<String> {
@@ -26,7 +25,7 @@ pub(super) fn sentence(comparison: &Comparison) -> String {
         count => (format!("With every one of {count} seeds, {name} is"), ", averaged over the seeds,"),
     };
     let over_seeds = mean.deviation.map_or_else(String::new, |deviation| {
-        format!("; sample standard deviation over the seeds {:.2} points", 100.0 * deviation)
+        format!("; sample standard deviation over the seeds {} points", percent(deviation))
     });
     let shown = match mean.verdict() {
         Verdict::Better | Verdict::Worse => "a difference is shown",
@@ -49,8 +48,8 @@ pub(super) fn sentence(comparison: &Comparison) -> String {
         if better == 1 { "" } else { "s" },
         comparison.count(Verdict::Worse),
         comparison.count(Verdict::Open),
-        apart(mean.difference, "above", "below", "level with"),
-        signed(mean.interval),
+        difference_words(mean.difference, "above", "below", "level with"),
+        points_interval(mean.interval),
         p_value(mean.p),
     )
 }
@@ -69,24 +68,4 @@ pub(super) fn drawn(drawn: &Drawn) -> String {
         ),
     };
     format!("{} draws, with replacement, of the {what}: {why}", thousands(drawn.resamples))
-}
-
-/// `p = 0.012`.
-pub(super) fn p_value(p: f64) -> String {
-    if p < 0.0005 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
-}
-
-/// A p-value in a cell.
-pub(super) fn p_cell(p: f64) -> String {
-    if p < 0.0005 { "< 0.001".to_owned() } else { format!("{p:.3}") }
-}
-
-/// An interval of differences, in percentage points.
-pub(super) fn signed(interval: Interval) -> String {
-    format!("{} to {}", points(interval.low), points(interval.high))
-}
-
-/// An interval of shares, in percent.
-pub(super) fn percent(interval: Interval) -> String {
-    format!("{:.2} to {:.2}", 100.0 * interval.low, 100.0 * interval.high)
 }

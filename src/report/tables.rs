@@ -7,10 +7,11 @@
 )]
 
 use super::published::{self, Method, On};
-use super::variants::{Report, Spread, Variant, label, points};
+use super::variants::{Report, Variant, label};
 use crate::attribute::{self, COUNT, GROUPS, NAMES};
 use crate::evaluate::{Head, HeadResult};
-use crate::metrics::statistics::mean;
+use crate::metrics::statistics::{MeanStd, mean};
+use crate::render::format::{cell, percent, percent_interval, percent_mean_std, points, thousands};
 use crate::render::markdown::{Table, bold};
 
 /// The methods of the paper's Table 4, and those with published accuracies by attribute on LFWA.
@@ -30,10 +31,6 @@ pub(super) fn paper_on_celeba(variant: &str) -> Option<f64> {
     published::method(On::Celeba, published_name(variant))?.printed
 }
 
-fn percent(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |v| format!("{v:.2}"))
-}
-
 /// Table 1: the attribute groups, with mean floor and accuracy of each.
 pub(super) fn groups(report: &Report) -> String {
     let variants = report.variants();
@@ -45,11 +42,11 @@ pub(super) fn groups(report: &Report) -> String {
     for group in GROUPS {
         let members: Vec<usize> = group.members.iter().filter_map(|name| attribute::index(name)).collect();
         let floor = mean(&members.iter().map(|&i| floors[i]).collect::<Vec<f64>>());
-        let mut cells = vec![group.name.to_owned(), group.members.join(", "), percent(Some(100.0 * floor))];
+        let mut cells = vec![group.name.to_owned(), group.members.join(", "), percent(floor)];
         let of_group =
             |head: &HeadResult| mean(&members.iter().map(|&i| head.attributes[i].accuracy).collect::<Vec<f64>>());
-        let accuracies: Vec<Spread> = variants.iter().map(|variant| variant.judged_spread(of_group)).collect();
-        cells.extend(accuracies.iter().map(|accuracy| accuracy.percent()));
+        let accuracies: Vec<MeanStd> = variants.iter().map(|variant| variant.judged_spread(of_group)).collect();
+        cells.extend(accuracies.iter().map(|accuracy| percent_mean_std(*accuracy)));
         cells.extend(accuracies.iter().map(|accuracy| points(accuracy.mean - floor)));
         table.row(cells);
     }
@@ -72,7 +69,7 @@ pub(super) fn mean_accuracy(report: &Report) -> String {
         ["Variant", "Judged by", "Seeds", "FLN head", "CLN head", "Floor", "Gain over floor", "Balanced accuracy"],
     );
     for variant in report.variants() {
-        let cell = |head| variant.spread(head, HeadResult::mean_accuracy).map_or("-".to_owned(), Spread::percent);
+        let cell = |head| variant.spread(head, HeadResult::mean_accuracy).map_or("-".to_owned(), percent_mean_std);
         let judged = |head: Head, text: String| if head == variant.judged() { bold(text) } else { text };
         let floor = variant.judged_spread(HeadResult::mean_floor).mean;
         table.row([
@@ -81,9 +78,9 @@ pub(super) fn mean_accuracy(report: &Report) -> String {
             variant.runs.len().to_string(),
             judged(Head::Fln, cell(Head::Fln)),
             judged(Head::Cln, cell(Head::Cln)),
-            percent(Some(100.0 * floor)),
+            percent(floor),
             points(variant.accuracy().mean - floor),
-            variant.judged_spread(HeadResult::mean_balanced_accuracy).percent(),
+            percent_mean_std(variant.judged_spread(HeadResult::mean_balanced_accuracy)),
         ]);
     }
     let floor = published::floor(On::Celeba);
@@ -91,7 +88,7 @@ pub(super) fn mean_accuracy(report: &Report) -> String {
     for name in ["baseline", "gal-c", "gal-j", "gal-p"] {
         let accuracy = paper_on_celeba(name).unwrap_or(f64::NAN);
         let gain = points((accuracy - floor.mean()) / 100.0);
-        paper.row([label(name).to_owned(), percent(Some(accuracy)), percent(Some(floor.mean())), gain]);
+        paper.row([label(name).to_owned(), cell(Some(accuracy), 2), cell(Some(floor.mean()), 2), gain]);
     }
     format!(
         "Mean over the 40 attributes, in %{}. The head a variant is judged by is in bold. Differences are taken before \
@@ -167,9 +164,9 @@ pub(super) fn lfwa(report: &Report) -> String {
         table.row([
             format!("{}, this report", variant.label()),
             report.data().to_owned(),
-            bold(accuracy.percent()),
+            bold(percent_mean_std(accuracy)),
             "-".to_owned(),
-            percent(Some(100.0 * floor)),
+            percent(floor),
             points(accuracy.mean - floor),
         ]);
     }
@@ -181,10 +178,10 @@ pub(super) fn lfwa(report: &Report) -> String {
         table.row([
             format!("{} ({})", method.name, method.year),
             other.to_owned(),
-            percent(accuracy),
+            cell(accuracy, 2),
             // As printed: LNets+ANet's 84 has no decimals.
             method.printed.map_or_else(|| "-".to_owned(), |v| v.to_string()),
-            percent(Some(lfwa_floor.mean())),
+            cell(Some(lfwa_floor.mean()), 2),
             accuracy.map_or_else(|| "-".to_owned(), |a| points((a - lfwa_floor.mean()) / 100.0)),
         ]);
     }
@@ -236,7 +233,7 @@ pub(super) fn by_attribute(report: &Report) -> String {
         "Accuracy in %{}, by the head a variant is judged by. Wilson's 95 % interval of every cell is in \
          [results/accuracy.csv](results/accuracy.csv); with {} test images the widest is {}.\n\n{table}\n",
         seeds_note(report),
-        super::variants::thousands(report.shared().test_images),
+        thousands(report.shared().test_images),
         own.widest()
     );
     text += &beside_the_paper(report, on);
@@ -275,9 +272,9 @@ impl<'a> OwnColumns<'a> {
     }
 
     fn row(&self, floor: f64, figure: impl Fn(&HeadResult) -> f64) -> Vec<String> {
-        let mut cells = vec![percent(Some(100.0 * floor))];
-        let spreads: Vec<Spread> = self.variants.iter().map(|v| v.judged_spread(&figure)).collect();
-        cells.extend(spreads.iter().map(|spread| spread.percent()));
+        let mut cells = vec![percent(floor)];
+        let spreads: Vec<MeanStd> = self.variants.iter().map(|v| v.judged_spread(&figure)).collect();
+        cells.extend(spreads.iter().map(|spread| percent_mean_std(*spread)));
         cells.extend(spreads.iter().map(|spread| points(spread.mean - floor)));
         if let Some((baseline, gal_j)) = self.compared() {
             cells.push(points(gal_j.judged_spread(&figure).mean - baseline.judged_spread(&figure).mean));
@@ -298,7 +295,7 @@ impl<'a> OwnColumns<'a> {
         let runs = self.variants.iter().flat_map(|v| &v.runs);
         let intervals = runs.flat_map(|run| &run.evaluation.judged().attributes).map(|a| a.interval);
         let widest = intervals.max_by(|a, b| (a.high - a.low).total_cmp(&(b.high - b.low)));
-        widest.map_or_else(String::new, |i| format!("{:.2} to {:.2}", 100.0 * i.low, 100.0 * i.high))
+        widest.map_or_else(String::new, percent_interval)
     }
 }
 
@@ -326,17 +323,17 @@ impl PublishedColumns {
     }
 
     fn cells(&self, i: usize) -> Vec<String> {
-        let mut cells = vec![percent(Some(self.floor.accuracies[i]))];
+        let mut cells = vec![cell(Some(self.floor.accuracies[i]), 2)];
         cells.extend(self.methods.iter().map(|method| {
-            let cell = percent(method.accuracies.map(|a| a[i]));
-            if not_credible(method, i) { format!("{cell} (not credible)") } else { cell }
+            let text = cell(method.accuracies.map(|a| a[i]), 2);
+            if not_credible(method, i) { format!("{text} (not credible)") } else { text }
         }));
         cells
     }
 
     fn recomputed(&self) -> Vec<String> {
-        let mut cells = vec![bold(percent(Some(self.floor.mean())))];
-        cells.extend(self.methods.iter().map(|m| bold(percent(m.recomputed()))));
+        let mut cells = vec![bold(cell(Some(self.floor.mean()), 2))];
+        cells.extend(self.methods.iter().map(|m| bold(cell(m.recomputed(), 2))));
         cells
     }
 

@@ -6,7 +6,8 @@ use super::results::Run;
 use crate::attribute::COUNT;
 use crate::config::RunSummary;
 use crate::evaluate::{Affinity, Head, HeadResult, Statistics};
-use crate::metrics::statistics::{mean, sample_deviation};
+use crate::metrics::statistics::{MeanStd, mean};
+use crate::render::format::thousands;
 
 /// The paper's variants in its order, then the controls: name in files, name in print.
 const KNOWN: [(&str, &str); 8] = [
@@ -46,27 +47,6 @@ pub(super) fn label(variant: &str) -> &str {
     KNOWN.iter().find(|(name, _)| *name == variant).map_or(variant, |(_, label)| label)
 }
 
-/// A mean over seeds with the sample standard deviation, where there are two seeds at least.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Spread {
-    pub(super) mean: f64,
-    pub(super) deviation: Option<f64>,
-}
-
-impl Spread {
-    pub(super) fn of(values: &[f64]) -> Self {
-        Self { mean: mean(values), deviation: sample_deviation(values) }
-    }
-
-    /// In percent: `91.43`, or `91.43 ± 0.12`.
-    pub(super) fn percent(self) -> String {
-        match self.deviation {
-            Some(deviation) => format!("{:.2} ± {:.2}", 100.0 * self.mean, 100.0 * deviation),
-            None => format!("{:.2}", 100.0 * self.mean),
-        }
-    }
-}
-
 /// The runs of one variant, a seed each.
 pub(super) struct Variant<'a> {
     pub(super) name: &'a str,
@@ -84,23 +64,23 @@ impl Variant<'_> {
     }
 
     /// A figure of one head over the seeds, where all runs have that head.
-    pub(super) fn spread(&self, head: Head, figure: impl Fn(&HeadResult) -> f64) -> Option<Spread> {
+    pub(super) fn spread(&self, head: Head, figure: impl Fn(&HeadResult) -> f64) -> Option<MeanStd> {
         let values = self.runs.iter().map(|run| run.evaluation.head(head).map(&figure));
-        values.collect::<Option<Vec<f64>>>().map(|values| Spread::of(&values))
+        values.collect::<Option<Vec<f64>>>().map(|values| MeanStd::of(&values))
     }
 
     /// A figure of the judged head over the seeds.
-    pub(super) fn judged_spread(&self, figure: impl Fn(&HeadResult) -> f64) -> Spread {
-        Spread::of(&self.runs.iter().map(|run| figure(run.evaluation.judged())).collect::<Vec<f64>>())
+    pub(super) fn judged_spread(&self, figure: impl Fn(&HeadResult) -> f64) -> MeanStd {
+        MeanStd::of(&self.runs.iter().map(|run| figure(run.evaluation.judged())).collect::<Vec<f64>>())
     }
 
     /// Mean accuracy over attributes by the judged head.
-    pub(super) fn accuracy(&self) -> Spread {
+    pub(super) fn accuracy(&self) -> MeanStd {
         self.judged_spread(HeadResult::mean_accuracy)
     }
 
     /// Each attribute's accuracy by the judged head.
-    pub(super) fn accuracies(&self) -> Vec<Spread> {
+    pub(super) fn accuracies(&self) -> Vec<MeanStd> {
         (0..COUNT).map(|i| self.judged_spread(|head| head.attributes[i].accuracy)).collect()
     }
 
@@ -217,38 +197,9 @@ impl Report {
     }
 }
 
-/// A count with commas between thousands.
-pub(super) fn thousands(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A difference of shares in percentage points, with its sign; a true zero has none.
-pub(super) fn points(difference: f64) -> String {
-    let text = format!("{:+.2}", 100.0 * difference);
-    if text == "-0.00" || text == "+0.00" { "0.00".to_owned() } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thousands_are_separated() {
-        assert_eq!([0, 999, 1000, 162_770, 5_144_478].map(thousands), ["0", "999", "1,000", "162,770", "5,144,478"]);
-    }
-
-    #[test]
-    fn a_difference_has_a_sign_unless_it_rounds_to_zero() {
-        assert_eq!([0.0070, -0.0123, 0.0, -0.000_01].map(points), ["+0.70", "-1.23", "0.00", "0.00"]);
-    }
 
     #[test]
     fn every_variant_is_compared_with_baseline_and_other_affinities_with_the_learned_one() {

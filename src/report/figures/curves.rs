@@ -1,8 +1,9 @@
 //! Training curves: both losses and, where there were validations, the validation accuracy of both heads.
 
-use super::super::variants::{Report, label, thousands};
+use super::super::variants::{Report, label};
 use super::{Figure, style};
 use crate::evaluate::Point;
+use crate::render::format::thousands;
 use crate::render::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
 
 const WIDTH: f64 = 800.0;

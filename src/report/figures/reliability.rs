@@ -2,9 +2,10 @@
 
 use super::super::correlation::{Correlations, Found};
 use super::super::sections;
-use super::super::variants::{Report, thousands};
+use super::super::variants::Report;
 use super::{Figure, style};
 use crate::metrics::reliability::{BINS, Bin};
+use crate::render::format::thousands;
 use crate::render::svg::{Anchor, FAINT, INK, Svg};
 
 const PANEL: f64 = 190.0;

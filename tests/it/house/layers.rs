@@ -5,9 +5,9 @@ use std::path::Path;
 /// Each module and those of ours that it may use, besides what everyone may.
 const MAY_USE: [(&str, &[&str]); 20] = [
     ("metrics", &[]),
-    ("render", &[]),
+    ("render", &["metrics"]),
     ("synthetic", &[]),
-    ("dataset", &["synthetic"]),
+    ("dataset", &["render", "synthetic"]),
     ("augment", &[]),
     ("nn", &[]),
     ("model", &["nn", "variant"]),
