@@ -13,7 +13,7 @@ mod peers;
 
 use gal_bench::augment::{Filter, Pipeline, Sampling, resize};
 use gal_bench::dataset::table::{self, Columns};
-use gal_bench::dataset::{Dataset, Images, Name, Partition, Split, synthetic};
+use gal_bench::dataset::{Dataset, DatasetName, Images, Partition, Split, synthetic};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Format};
 use peers::Result;
@@ -158,5 +158,11 @@ fn dataset(faces: &Path) -> Result<Dataset> {
     };
     let partition = Partition { official: false, description: "all for training".to_owned() };
     let table = table::build(columns)?;
-    Ok(Dataset { name: Name::Lfwa, table, images: Images::Folder(faces.to_path_buf()), partition, notes: Vec::new() })
+    Ok(Dataset {
+        name: DatasetName::Lfwa,
+        table,
+        images: Images::Folder(faces.to_path_buf()),
+        partition,
+        notes: Vec::new(),
+    })
 }

@@ -2,7 +2,7 @@
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
-use gal_bench::dataset::Name;
+use gal_bench::dataset::DatasetName;
 use gal_bench::model::BackboneName;
 use gal_bench::predict::Order;
 use gal_bench::store::Format;
@@ -80,8 +80,8 @@ pub(crate) struct OutputArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DataArgs {
     /// The data set
-    #[arg(long, value_enum, default_value_t = Name::Synthetic)]
-    pub(crate) dataset: Name,
+    #[arg(long, value_enum, default_value_t = DatasetName::Synthetic)]
+    pub(crate) dataset: DatasetName,
     /// Folder of the prepared set [default: datasets/prepared/NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) prepared: Option<PathBuf>,
@@ -225,8 +225,8 @@ pub(crate) struct PrepareArgs {
   gal-bench stats --dataset lfwa --root /data/lfwa --images --out lfwa-stats")]
 pub(crate) struct StatsArgs {
     /// The data set
-    #[arg(long, value_enum, default_value_t = Name::Synthetic)]
-    pub(crate) dataset: Name,
+    #[arg(long, value_enum, default_value_t = DatasetName::Synthetic)]
+    pub(crate) dataset: DatasetName,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
     /// Look at every picture, too: sizes, duplicates across and inside splits, broken, grey and tiny ones, files that

@@ -5,10 +5,10 @@
 #[path = "../lines.rs"]
 mod lines;
 
-use gal_bench::dataset::{Name, bytes};
+use gal_bench::dataset::{DatasetName, fuzzing};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    lines::check(input, bytes::labels(Name::Celeba, input));
-    lines::check(input, bytes::partition(input));
+    lines::check(input, fuzzing::labels(DatasetName::Celeba, input));
+    lines::check(input, fuzzing::partition(input));
 });

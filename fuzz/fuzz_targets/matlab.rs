@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use gal_bench::dataset::bytes;
+use gal_bench::dataset::fuzzing;
 use libfuzzer_sys::fuzz_target;
 
 const LABELS: &[u8] = include_bytes!("../../tests/golden/lfwa_attributes.mat");
@@ -10,8 +10,8 @@ const LABELS: &[u8] = include_bytes!("../../tests/golden/lfwa_attributes.mat");
 // The reader turns panics of the HDF5 library into sentences; libFuzzer's own hook would abort before. A panic that leaves
 // the reader still ends the run.
 fuzz_target!(init: std::panic::set_hook(Box::new(|_| {})), |input: &[u8]| {
-    let _ = bytes::matlab_labels(input.to_vec());
-    if let Ok(images) = bytes::matlab_partition(LABELS.to_vec(), input.to_vec()) {
+    let _ = fuzzing::matlab_labels(input.to_vec());
+    if let Ok(images) = fuzzing::matlab_partition(LABELS.to_vec(), input.to_vec()) {
         assert_eq!(images, 6);
     }
 });

@@ -1,7 +1,7 @@
 //! The faces of evaluated runs: read from the prepared set here, as reports never touch pictures.
 
 use crate::cli::DataArgs;
-use gal_bench::dataset::{Name, Split};
+use gal_bench::dataset::{DatasetName, Split};
 use gal_bench::progress::Progress;
 use gal_bench::report::{Album, TILE};
 use gal_bench::store::Reader;
@@ -34,7 +34,7 @@ pub(super) fn show(albums: &[Album], data: &DataArgs, report: &Path, progress: &
         progress.say(format!("no figures with faces of {run}: {shown} holds other data"));
     }
     let mean = mean_face(&reader)?;
-    let drawn = data.dataset == Name::Synthetic;
+    let drawn = data.dataset == DatasetName::Synthetic;
     let one = of_set.iter().position(|album| album.variant() == SHOWN).unwrap_or(0);
     for (_, album) in of_set.iter().enumerate().filter(|(place, _)| !drawn || *place == one) {
         let faces = faces(&reader, album.images())?;

@@ -19,7 +19,7 @@ mod weights;
 use crate::cli::{Command, DataArgs, OutputArgs, RunArgs, SelectionArgs, SourceArgs, Together};
 use gal_bench::augment::Pipeline;
 use gal_bench::config::{self, Profile};
-use gal_bench::dataset::{self, Dataset, Name, celeba, lfwa, synthetic};
+use gal_bench::dataset::{self, Dataset, DatasetName, celeba, lfwa, synthetic};
 use gal_bench::distributed::Rendezvous;
 use gal_bench::progress::Progress;
 use gal_bench::variant::{VARIANTS, Variant};
@@ -84,7 +84,7 @@ impl DataArgs {
 
 impl SourceArgs {
     /// Folder of the official files.
-    fn root(&self, dataset: Name) -> PathBuf {
+    fn root(&self, dataset: DatasetName) -> PathBuf {
         self.root.clone().unwrap_or_else(|| PathBuf::from("datasets").join(dataset.label()))
     }
 }
@@ -144,12 +144,12 @@ impl RunArgs {
 }
 
 /// A data set with its images; `seed` is that of synthetic faces.
-fn read(name: Name, source: &SourceArgs, seed: u64) -> Result<Dataset> {
+fn read(name: DatasetName, source: &SourceArgs, seed: u64) -> Result<Dataset> {
     let options = dataset::Options { subset: source.subset };
     match name {
-        Name::Celeba => celeba::read_with(&source.root(name), options),
-        Name::Lfwa => lfwa::read_with(&source.root(name), options),
-        Name::Synthetic => synthetic::dataset(&synthetic::Options { seed, ..synthetic::Options::default() }),
+        DatasetName::Celeba => celeba::read_with(&source.root(name), options),
+        DatasetName::Lfwa => lfwa::read_with(&source.root(name), options),
+        DatasetName::Synthetic => synthetic::dataset(&synthetic::Options { seed, ..synthetic::Options::default() }),
     }
 }
 

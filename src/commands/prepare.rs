@@ -1,7 +1,7 @@
 //! `gal-bench prepare`.
 
 use crate::cli::{PrepareArgs, SourceArgs};
-use gal_bench::dataset::{Images, Name};
+use gal_bench::dataset::{DatasetName, Images};
 use gal_bench::progress::Progress;
 use gal_bench::render::format::thousands;
 use gal_bench::store::{self, Prepared, Rate};
@@ -16,7 +16,7 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
     super::use_threads(args.execution.threads)?;
     let progress = args.output_args.progress();
     if let Some(path) = &args.preview {
-        if args.data.dataset != Name::Synthetic {
+        if args.data.dataset != DatasetName::Synthetic {
             return Err(Error::Request("--preview draws synthetic faces only: leave out --dataset".to_owned()));
         }
         synthetic::write_preview(path, args.seed)?;
@@ -64,7 +64,7 @@ fn check(args: &PrepareArgs, folder: &Path) -> Result<()> {
 
 /// Reads the data set and stores it.
 pub(super) fn prepare(
-    name: Name,
+    name: DatasetName,
     source: &SourceArgs,
     folder: &Path,
     options: &store::Options,

@@ -2,7 +2,7 @@
 
 use crate::cli::StatsArgs;
 use gal_bench::attribute::NAMES;
-use gal_bench::dataset::{Annotations, Dataset, Images, Name, celeba, lfwa};
+use gal_bench::dataset::{Annotations, Dataset, DatasetName, Images, celeba, lfwa};
 use gal_bench::inspect::{self, CONTRADICTIONS, Inspection};
 use gal_bench::{Error, Result};
 use serde_json::{Map, Value, json};
@@ -33,9 +33,9 @@ pub(super) fn run(args: &StatsArgs) -> Result<()> {
 fn read(args: &StatsArgs) -> Result<(Annotations, Option<PathBuf>)> {
     let (name, root) = (args.dataset, args.source.root(args.dataset));
     let dataset = match (name, args.images) {
-        (Name::Celeba, false) => return Ok((celeba::annotations(&root)?, None)),
-        (Name::Lfwa, false) => return Ok((lfwa::annotations(&root)?, None)),
-        (Name::Synthetic, true) => {
+        (DatasetName::Celeba, false) => return Ok((celeba::annotations(&root)?, None)),
+        (DatasetName::Lfwa, false) => return Ok((lfwa::annotations(&root)?, None)),
+        (DatasetName::Synthetic, true) => {
             return Err(Error::Request("synthetic faces are drawn, not read: leave out --images".to_owned()));
         }
         _ => super::read(name, &args.source, 0)?,

@@ -1,6 +1,6 @@
 //! A profile: network size, image policy, optimizer and schedules, as TOML. Those in `profiles/` are embedded.
 
-use crate::dataset;
+use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, BackboneName, Path as NetworkPath};
 use crate::weights::Start;
@@ -292,7 +292,7 @@ impl Profile {
             }
         }
         for (dataset, training) in &self.training {
-            if dataset::Name::parse(dataset).is_none() {
+            if DatasetName::parse(dataset).is_none() {
                 return Err(format!("training.{dataset}: expected celeba, lfwa or synthetic"));
             }
             let Training { batch, steps, schedule } = training;
@@ -328,7 +328,7 @@ impl Profile {
     }
 
     /// Batch, steps and rates for a data set.
-    pub fn training(&self, dataset: dataset::Name) -> Result<&Training> {
+    pub fn training(&self, dataset: DatasetName) -> Result<&Training> {
         self.training.get(dataset.label()).ok_or_else(|| {
             Error::Request(format!(
                 "profile {} has no section [training.{}]: add one, or choose another profile",
@@ -339,7 +339,7 @@ impl Profile {
     }
 
     /// Every way in which training on `dataset` with this profile is not the paper's protocol.
-    pub fn deviations(&self, dataset: dataset::Name) -> Result<Vec<String>> {
+    pub fn deviations(&self, dataset: DatasetName) -> Result<Vec<String>> {
         let paper = Self::load("paper")?;
         let mut found = Vec::new();
         let mut compare = |what: &str, ours: String, theirs: String| {
@@ -379,7 +379,7 @@ impl Profile {
         let precision = |profile: &Self| profile.compute.rounding().unwrap_or("single").to_owned();
         compare("The precision of matrix products", precision(self), precision(&paper));
         let training = self.training(dataset)?;
-        if let Some(theirs) = paper.training.get(dataset.label()).filter(|_| dataset != dataset::Name::Synthetic) {
+        if let Some(theirs) = paper.training.get(dataset.label()).filter(|_| dataset != DatasetName::Synthetic) {
             compare("The batch size", training.batch.to_string(), theirs.batch.to_string());
             compare("The number of steps", training.steps.to_string(), theirs.steps.to_string());
             compare("The learning rate", schedule(&training.schedule), schedule(&theirs.schedule));
@@ -437,7 +437,7 @@ mod tests {
 
     #[test]
     fn the_papers_profile_differs_from_the_paper_in_its_initial_weights_only() {
-        for dataset in [dataset::Name::Celeba, dataset::Name::Lfwa] {
+        for dataset in [DatasetName::Celeba, DatasetName::Lfwa] {
             let found = Profile::load("paper").unwrap().deviations(dataset).unwrap();
             assert_eq!(found.len(), 1, "{found:?}");
             assert!(found[0].contains("random weights"), "{found:?}");
@@ -449,7 +449,7 @@ mod tests {
         let with = |compute: Compute| Profile { compute, ..Profile::load("paper").unwrap() };
         let written = |compute: Compute| toml::to_string(&with(compute)).unwrap();
         for (tf32, bf16, word) in [(true, false, "TF32"), (false, true, "bf16"), (true, true, "bf16 and TF32")] {
-            let found = with(Compute { tf32, bf16 }).deviations(dataset::Name::Celeba).unwrap();
+            let found = with(Compute { tf32, bf16 }).deviations(DatasetName::Celeba).unwrap();
             assert!(found.contains(&format!("The precision of matrix products is {word}; the paper's is single.")));
             assert_eq!(written(Compute { tf32, bf16 }).contains("bf16 = true"), bf16);
         }

@@ -6,7 +6,7 @@ use super::annotation::{Coding, Pairs, read_attributes, read_pairs, read_partiti
 use super::join::{Annotated, identity_note, into_values, splits};
 use super::layout::Layout;
 use super::table::Columns;
-use super::{Annotations, Dataset, Name, Options, Partition, Split, checksums};
+use super::{Annotations, Dataset, DatasetName, Options, Partition, Split, checksums};
 use crate::error::Result;
 use crate::io;
 use crate::render::format::thousands;
@@ -40,7 +40,7 @@ pub fn read(root: &Path) -> Result<Dataset> {
 /// `options` does not ask for a subset.
 pub fn read_with(root: &Path, options: Options) -> Result<Dataset> {
     let annotated = annotated(root)?;
-    annotated.with_images(Name::Celeba, LAYOUT.images(root)?, options)
+    annotated.with_images(DatasetName::Celeba, LAYOUT.images(root)?, options)
 }
 
 /// What is known of CelebA below `root` without a look at the images: for counting labels.
@@ -62,7 +62,7 @@ fn annotated(root: &Path) -> Result<Annotated> {
         || {
             rayon::join(
                 || read_attributes(&path, &bytes, Coding::CELEBA),
-                || checksums::judge(Name::Celeba, "labels", &path, &bytes),
+                || checksums::judge(DatasetName::Celeba, "labels", &path, &bytes),
             )
         },
         || {
@@ -91,20 +91,20 @@ fn annotated(root: &Path) -> Result<Annotated> {
 fn read_identities(path: &Path) -> Result<(Pairs<Option<String>>, String)> {
     let bytes = io::read(path)?;
     let pairs = read_pairs(path, &bytes, |identity| Ok(Some(identity.to_owned())))?;
-    Ok((pairs, checksums::judge(Name::Celeba, "people", path, &bytes)?.sentence))
+    Ok((pairs, checksums::judge(DatasetName::Celeba, "people", path, &bytes)?.sentence))
 }
 
 /// Whose partition it is. Where the file is not the official one, byte for byte, its content may still be: Kaggle's
 /// table, or a copy with other line ends, is recognised by the digest of its lines as the official file writes them.
 fn judge(partition: &Pairs<Split>, bytes: &[u8]) -> Result<Partition> {
     let path = &partition.origin.path;
-    let mut verdict = checksums::judge(Name::Celeba, "partition", path, bytes)?;
+    let mut verdict = checksums::judge(DatasetName::Celeba, "partition", path, bytes)?;
     if !verdict.official {
         let mut lines = String::with_capacity(16 * partition.images.len());
         for (image, split) in partition.images.iter().zip(&partition.values) {
             lines.extend([image, [" 0\r\n", " 1\r\n", " 2\r\n"][*split as usize]]);
         }
-        let content = checksums::judge(Name::Celeba, "partition", path, lines.as_bytes())?;
+        let content = checksums::judge(DatasetName::Celeba, "partition", path, lines.as_bytes())?;
         if content.official {
             verdict = content;
         }

@@ -1,7 +1,7 @@
 //! Digests of annotation files that are known (`datasets/checksums.csv`), so that a report can say whether labels and
 //! partition are the official ones.
 
-use super::Name;
+use super::DatasetName;
 use super::annotation::file_name;
 use crate::error::{Error, Result};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ const KNOWN: &str = include_str!("../../datasets/checksums.csv");
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Known {
-    dataset: Name,
+    dataset: DatasetName,
     file: String,
     /// It is the file that the data set's authors gave out.
     official: bool,
@@ -56,7 +56,7 @@ pub(super) struct Verdict {
 }
 
 /// The verdict on the content `bytes` of the file `path` of `dataset`, which holds what `subject` says.
-pub(super) fn judge(dataset: Name, subject: &str, path: &Path, bytes: &[u8]) -> Result<Verdict> {
+pub(super) fn judge(dataset: DatasetName, subject: &str, path: &Path, bytes: &[u8]) -> Result<Verdict> {
     let name = file_name(path);
     let blake3 = blake3::hash(bytes).to_hex();
     let known = table()?.into_iter().find(|known| known.dataset == dataset && known.is(&name, bytes, &blake3));
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_file_without_a_known_blake3_is_recognised_by_its_md5() {
         let known = Known {
-            dataset: Name::Celeba,
+            dataset: DatasetName::Celeba,
             file: "f".to_owned(),
             official: true,
             // The sum of the empty input, from RFC 1321.
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_file_nobody_knows_is_named_with_its_digest() {
         // The digest of the empty input, from BLAKE3's specification.
-        let verdict = judge(Name::Celeba, "labels", Path::new("a/list.txt"), b"").unwrap();
+        let verdict = judge(DatasetName::Celeba, "labels", Path::new("a/list.txt"), b"").unwrap();
         let expected = "labels: as given in list.txt (blake3 af1349b9f5f9a1a6), not verified as the official one";
         assert!(!verdict.official);
         assert_eq!(verdict.sentence, expected);

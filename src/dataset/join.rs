@@ -4,7 +4,7 @@
 use super::annotation::{Annotation, Origin, Pairs, positions};
 use super::layout::ImageFolder;
 use super::table::{self, Columns};
-use super::{Annotations, Dataset, Images, Name, Options, Partition, Split};
+use super::{Annotations, Dataset, DatasetName, Images, Options, Partition, Split};
 use crate::error::{Error, Result};
 use crate::render::format::thousands;
 use std::collections::{HashMap, HashSet};
@@ -111,7 +111,7 @@ impl Annotated {
     ///
     /// # Errors
     /// An image is missing and `options` does not ask for a subset, or no image is left.
-    pub(super) fn with_images(mut self, name: Name, folder: ImageFolder, options: Options) -> Result<Dataset> {
+    pub(super) fn with_images(mut self, name: DatasetName, folder: ImageFolder, options: Options) -> Result<Dataset> {
         let present: Vec<bool> = self.columns.sources.iter().map(|source| folder.found.contains(source)).collect();
         let (kept, total) = (present.iter().filter(|present| **present).count(), present.len());
         if let Some(first) = present.iter().position(|present| !present) {

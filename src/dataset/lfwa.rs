@@ -9,7 +9,7 @@ use super::join::{self, Annotated, identity_note};
 use super::layout::Layout;
 use super::matlab::MatFile;
 use super::table::Columns;
-use super::{Annotations, Dataset, Name, Options, Partition, Split, checksums};
+use super::{Annotations, Dataset, DatasetName, Options, Partition, Split, checksums};
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::io;
@@ -41,7 +41,7 @@ pub fn read_with(root: &Path, options: Options) -> Result<Dataset> {
     let mut annotated = annotated(root)?;
     let folder = LAYOUT.images(root)?;
     annotated.notes.push(format!("image folder: {}", file_name(&folder.path)));
-    annotated.with_images(Name::Lfwa, folder, options)
+    annotated.with_images(DatasetName::Lfwa, folder, options)
 }
 
 /// What is known of LFWA below `root` without a look at the images: for counting labels.
@@ -59,11 +59,11 @@ fn annotated(root: &Path) -> Result<Annotated> {
     let conversions = ["lfw_partition.csv", "lfw_partition.txt"];
     let partition_path = LAYOUT.require(root, "partition", &[&partitions[..], &conversions[..]].concat())?;
     let bytes = io::read(&path)?;
-    let mut notes = vec![checksums::judge(Name::Lfwa, "labels", &path, &bytes)?.sentence];
+    let mut notes = vec![checksums::judge(DatasetName::Lfwa, "labels", &path, &bytes)?.sentence];
     let labels = if is_mat(&path) { from_mat(&path, bytes)? } else { from_text(&path, &bytes)? };
 
     let bytes = io::read(&partition_path)?;
-    let verdict = checksums::judge(Name::Lfwa, "partition", &partition_path, &bytes)?;
+    let verdict = checksums::judge(DatasetName::Lfwa, "partition", &partition_path, &bytes)?;
     let splits = if is_mat(&partition_path) {
         splits_by_index(&labels, &partition_path, bytes)?
     } else {

@@ -9,11 +9,11 @@ use polars::frame::DataFrame;
 use serde::{Deserialize, Serialize};
 
 mod annotation;
-#[doc(hidden)]
-pub mod bytes;
 pub mod celeba;
 mod checksums;
 mod delimited;
+#[doc(hidden)]
+pub mod fuzzing;
 mod join;
 mod layout;
 pub mod lfwa;
@@ -27,7 +27,7 @@ pub use table::Row;
 /// The data sets the suite knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Name {
+pub enum DatasetName {
     /// CelebA, 202,599 aligned faces (Liu et al. 2015).
     Celeba,
     /// LFW with CelebA's attributes, 13,143 faces (Liu et al. 2015).
@@ -36,7 +36,7 @@ pub enum Name {
     Synthetic,
 }
 
-impl Name {
+impl DatasetName {
     /// As the command line and file names spell it.
     pub fn label(self) -> &'static str {
         match self {
@@ -116,7 +116,7 @@ pub struct Partition {
 #[derive(Debug)]
 pub struct Dataset {
     /// Which one.
-    pub name: Name,
+    pub name: DatasetName,
     /// One row an image, in the order of the annotation: `source` (String, unique: the image's path below the image
     /// folder with forward slashes), `split` (String: `train`, `val`, `test`), `identity` (String, null where not
     /// known), then the 40 Boolean attribute columns in the order of [`crate::attribute::NAMES`].

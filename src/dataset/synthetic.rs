@@ -1,6 +1,6 @@
 //! The built-in synthetic set as a data set: labels and splits of the faces that [`crate::synthetic`] renders.
 
-use super::{Dataset, Images, Name, Partition};
+use super::{Dataset, DatasetName, Images, Partition};
 use crate::attribute::NAMES;
 use crate::synthetic::Renderer;
 use crate::{Error, Result};
@@ -52,7 +52,7 @@ pub fn dataset(options: &Options) -> Result<Dataset> {
         columns.push(BooleanChunked::from_slice((*name).into(), &values).into_column());
     }
     Ok(Dataset {
-        name: Name::Synthetic,
+        name: DatasetName::Synthetic,
         table: DataFrame::new(labels.len(), columns)?,
         images: Images::Synthetic(images),
         partition: Partition {

@@ -3,7 +3,7 @@
 use super::picture_page;
 use super::pictures::Pictures;
 use crate::attribute::{COUNT, NAMES};
-use crate::dataset::{Annotations, Name, Row, Split, table};
+use crate::dataset::{Annotations, DatasetName, Row, Split, table};
 use crate::error::Result;
 use crate::evaluate::labels::{CONTRADICTIONS, Labels};
 use crate::io;
@@ -22,7 +22,7 @@ const STRONGEST: usize = 8;
 #[derive(Debug)]
 pub struct Inspection<'a> {
     /// The data set.
-    pub name: Name,
+    pub name: DatasetName,
     /// What its annotation says.
     pub annotations: &'a Annotations,
     /// Each split that has images, then all images.
@@ -39,7 +39,7 @@ impl<'a> Inspection<'a> {
     ///
     /// # Errors
     /// The table is not of the form that the data set readers promise.
-    pub fn of(name: Name, annotations: &'a Annotations) -> Result<Self> {
+    pub fn of(name: DatasetName, annotations: &'a Annotations) -> Result<Self> {
         let rows = table::rows(&annotations.table)?;
         let of_split = |split: Split| Labels::count(rows.iter().filter(|r| r.split == split).map(|r| &r.labels));
         let mut parts: Vec<_> = Split::ALL.map(|split| (split.label(), of_split(split))).into();

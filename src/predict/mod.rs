@@ -9,7 +9,7 @@ pub use picture::find;
 pub use text::{Order, csv, table};
 
 use crate::attribute::{COUNT, NAMES};
-use crate::dataset;
+use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
 use crate::model::probabilities;
 use crate::progress::Progress;
@@ -91,7 +91,7 @@ pub fn predict(
     let trained = TrainedModel::open(folder)?;
     let learner = trained.learner(folder, device)?;
     let profile = &trained.config.profile;
-    let dataset = dataset::Name::parse(&trained.config.dataset)
+    let dataset = DatasetName::parse(&trained.config.dataset)
         .ok_or_else(|| Error::file(folder.join("config.toml"), "names an unknown data set"))?;
     let size = profile.training(dataset)?.batch;
 

@@ -5,7 +5,7 @@ use super::divergence;
 use super::trained_model::{About, CHECKPOINT};
 use super::trainer::TrainJob;
 use crate::config::{RunConfig, RunSummary};
-use crate::dataset;
+use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
 use crate::store::Standard;
@@ -48,7 +48,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(request: &TrainJob, dataset: dataset::Name, variant: Variant, seed: u64) -> Self {
+    pub(super) fn new(request: &TrainJob, dataset: DatasetName, variant: Variant, seed: u64) -> Self {
         let config = RunConfig {
             dataset: dataset.label().to_owned(),
             data_digest: request.data.prepared.manifest_digest.clone(),
@@ -142,7 +142,7 @@ impl Run {
 }
 
 /// The trained Baseline of the same data, profile and seed.
-pub(super) fn baseline(request: &TrainJob, dataset: dataset::Name, seed: u64) -> Result<BTreeMap<String, Tensor>> {
+pub(super) fn baseline(request: &TrainJob, dataset: DatasetName, seed: u64) -> Result<BTreeMap<String, Tensor>> {
     let baseline = Run::new(request, dataset, VARIANTS[0], seed);
     if baseline.finished()?.is_none() {
         return Err(Error::Request(format!(

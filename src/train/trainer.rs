@@ -15,7 +15,7 @@ use super::shared_run::{SharedRun, shared_runs};
 use super::trained_model::CHECKPOINT;
 use crate::attribute::COUNT;
 use crate::config::{Profile, RunConfig, RunSummary};
-use crate::dataset::{self, Split};
+use crate::dataset::{DatasetName, Split};
 use crate::distributed::{self, Greeting, ProcessGroup, Rendezvous};
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
@@ -77,7 +77,7 @@ struct Progressed {
 /// Trains what is not there yet; outcomes seed by seed, in the order of `request.variants`. Of several ranks, rank 0 alone
 /// has outcomes.
 pub fn train(request: &TrainJob, progress: &Progress) -> Result<Vec<TrainedRun>> {
-    let dataset = dataset::Name::parse(&request.data.prepared.dataset)
+    let dataset = DatasetName::parse(&request.data.prepared.dataset)
         .ok_or_else(|| Error::Internal(format!("data set {}", request.data.prepared.dataset)))?;
     let Some(rendezvous) = request.rendezvous else {
         return train_among(&ProcessGroup::alone(), request, dataset, progress);
@@ -96,13 +96,13 @@ pub fn train(request: &TrainJob, progress: &Progress) -> Result<Vec<TrainedRun>>
 
 impl TrainJob<'_> {
     /// The places of a batch that this process computes.
-    fn share(&self, dataset: dataset::Name) -> Result<Range<usize>> {
+    fn share(&self, dataset: DatasetName) -> Result<Range<usize>> {
         let batch = self.profile.training(dataset)?.batch;
         self.rendezvous.map_or(Ok(0..batch), |rendezvous| rendezvous.share(batch))
     }
 
     /// What this process says of itself to other ranks.
-    fn greeting(&self, dataset: dataset::Name) -> Greeting {
+    fn greeting(&self, dataset: DatasetName) -> Greeting {
         Greeting {
             program: format!("gal-bench {} ({})", env!("CARGO_PKG_VERSION"), env!("GAL_BENCH_COMMIT")),
             rank: self.rendezvous.map_or(0, |rendezvous| rendezvous.rank),
@@ -118,7 +118,7 @@ impl TrainJob<'_> {
 fn train_among(
     ranks: &ProcessGroup,
     request: &TrainJob,
-    dataset: dataset::Name,
+    dataset: DatasetName,
     progress: &Progress,
 ) -> Result<Vec<TrainedRun>> {
     let (open, mut outcomes) =
@@ -143,7 +143,7 @@ fn train_among(
 type Plans = Vec<(u64, SharedRun)>;
 
 /// What is to be trained, and the outcomes that are there already.
-fn open_plans(request: &TrainJob, dataset: dataset::Name, progress: &Progress) -> Result<(Plans, Vec<TrainedRun>)> {
+fn open_plans(request: &TrainJob, dataset: DatasetName, progress: &Progress) -> Result<(Plans, Vec<TrainedRun>)> {
     let mut outcomes: Vec<TrainedRun> = Vec::new();
     let mut open = Plans::new();
     for (seed, mut plan) in request
@@ -273,7 +273,7 @@ impl Course {
 struct Trainer<'a> {
     request: &'a TrainJob<'a>,
     ranks: &'a ProcessGroup,
-    dataset: dataset::Name,
+    dataset: DatasetName,
     seed: u64,
     runs: Vec<Run>,
     /// Of the run folders, on rank 0.
@@ -292,7 +292,7 @@ impl<'a> Trainer<'a> {
     fn new(
         request: &'a TrainJob,
         ranks: &'a ProcessGroup,
-        dataset: dataset::Name,
+        dataset: DatasetName,
         plan: &SharedRun,
         seed: u64,
         images: &'a Images<'a>,
@@ -635,7 +635,7 @@ impl<'a> Trainer<'a> {
                 self.batch
             ));
         }
-        if !prepared.split_official && self.dataset != dataset::Name::Synthetic {
+        if !prepared.split_official && self.dataset != DatasetName::Synthetic {
             deviations.push(format!("The partition is not known to be the official one: {}", prepared.split));
         }
         Ok(RunSummary {

@@ -2,7 +2,7 @@
 
 use gal_bench::attribute::{COUNT, NAMES};
 use gal_bench::dataset::synthetic::{self, Options};
-use gal_bench::dataset::{Images, Name};
+use gal_bench::dataset::{DatasetName, Images};
 use gal_bench::synthetic::Renderer;
 use rayon::prelude::*;
 
@@ -66,7 +66,7 @@ fn labels_correlate_as_celebas_do() {
 #[test]
 fn the_table_is_what_the_options_ask_for() {
     let set = synthetic::dataset(&Options { train: 7, val: 2, test: 3, seed: 4 }).unwrap();
-    assert_eq!(set.name, Name::Synthetic);
+    assert_eq!(set.name, DatasetName::Synthetic);
     assert_eq!(set.partition.description, "synthetic faces drawn by gal-bench, seed 4");
     assert!(!set.partition.official);
     let names = set.table.get_column_names();

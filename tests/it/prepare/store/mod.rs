@@ -5,7 +5,7 @@ mod formats;
 
 use gal_bench::attribute;
 use gal_bench::augment::{Filter, Operation, Pipeline, resize};
-use gal_bench::dataset::{Dataset, Images, Name, Partition, Split};
+use gal_bench::dataset::{Dataset, DatasetName, Images, Partition, Split};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Options, Prepared, Reader};
 use image::RgbImage;
@@ -53,7 +53,7 @@ impl Bench {
             write_jpeg(&folder.path().join("in").join(source), &picture(row as u32, 60, 50));
         }
         let dataset = Dataset {
-            name: Name::Lfwa,
+            name: DatasetName::Lfwa,
             table: table(&sources, splits),
             images: Images::Folder(folder.path().join("in")),
             partition: Partition { official: false, description: "Made for a test.".to_owned() },

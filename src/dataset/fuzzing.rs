@@ -2,7 +2,7 @@
 //! folders, through [`super::celeba`] and [`super::lfwa`].
 
 use super::annotation::{Coding, read_attributes, read_partition};
-use super::{Name, lfwa};
+use super::{DatasetName, lfwa};
 use crate::error::Result;
 use std::path::Path;
 
@@ -13,8 +13,8 @@ const PATH: &str = "bytes";
 ///
 /// # Errors
 /// The content breaks the format.
-pub fn labels(name: Name, bytes: &[u8]) -> Result<usize> {
-    let coding = if name == Name::Celeba { Coding::CELEBA } else { Coding::EITHER };
+pub fn labels(name: DatasetName, bytes: &[u8]) -> Result<usize> {
+    let coding = if name == DatasetName::Celeba { Coding::CELEBA } else { Coding::EITHER };
     Ok(read_attributes(Path::new(PATH), bytes, coding)?.images.len())
 }
 
