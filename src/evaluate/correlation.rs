@@ -2,8 +2,7 @@
 //! where faces are synthetic, beside the correlation that the labels were drawn with.
 
 use super::labels::Labels;
-use crate::attribute::{COUNT, NAMES};
-use crate::error::{Error, Result};
+use crate::attribute::COUNT;
 use crate::metrics::clustering::{average_linkage, leaves};
 use crate::metrics::statistics::{THRESHOLD, mean};
 use crate::random;
@@ -191,29 +190,6 @@ pub fn absolute(cells: &Cells) -> Cells {
     cells.iter().map(|row| row.map(|cell| cell.map(f64::abs))).collect()
 }
 
-/// The correlation of the normal latents from which the synthetic faces' labels are cut: the truth that an affinity
-/// learned from them can be held to. The diagonal is empty.
-///
-/// # Errors
-/// Never for the file this was built with; a damaged one is an internal error.
-pub fn synthetic_truth() -> Result<Cells> {
-    let broken = |why: String| Error::Internal(format!("datasets/synthetic/copula.csv: {why}"));
-    let text = include_str!("../../datasets/synthetic/copula.csv");
-    // The name, the threshold, the fidelity, and a row of the Cholesky factor.
-    let mut factor: Vec<Vec<f64>> = Vec::with_capacity(COUNT);
-    for (name, line) in NAMES.iter().zip(text.lines().skip(1)) {
-        let row: Option<Vec<f64>> = line.split(',').skip(3).map(|cell| cell.parse().ok()).collect();
-        let row = row.filter(|row| row.len() == COUNT && line.split(',').next() == Some(name));
-        factor.push(row.ok_or_else(|| broken(format!("the row of {name} is not {COUNT} numbers behind three cells")))?);
-    }
-    if factor.len() != COUNT {
-        return Err(broken(format!("has {} rows, expected {COUNT}", factor.len())));
-    }
-    let product = |i: usize, j: usize| factor[i].iter().zip(&factor[j]).map(|(a, b)| a * b).sum::<f64>();
-    let cell = |i, j| (i != j).then(|| product(i, j) / (product(i, i) * product(j, j)).sqrt());
-    Ok((0..COUNT).map(|i| std::array::from_fn(|j| cell(i, j))).collect())
-}
-
 #[cfg(test)]
 mod tests {
     //! Expected values: `tests/golden/correlation.py` (scipy, numpy).
@@ -309,21 +285,5 @@ mod tests {
         close(found.correlation.unwrap(), &golden["residual"]["correlation"]);
         close(found.labels, &golden["residual"]["strength_labels"]);
         close(found.predictions, &golden["residual"]["strength_predictions"]);
-    }
-
-    /// The copula is fitted so that its labels have CelebA's phi: the latents' correlation has its signs and order.
-    #[test]
-    fn the_synthetic_truth_is_the_copulas_latent_correlation() {
-        let golden = golden();
-        let truth = synthetic_truth().unwrap();
-        let expected = square(&golden["truth"]);
-        for i in 0..COUNT {
-            for j in 0..COUNT {
-                match truth[i][j] {
-                    Some(found) => assert!((found - expected[i][j]).abs() < 1e-12),
-                    None => assert_eq!(i, j),
-                }
-            }
-        }
     }
 }

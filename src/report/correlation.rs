@@ -8,12 +8,13 @@ use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::evaluate::Predictions;
 use crate::evaluate::correlation::{
-    Agreement, Cells, Concentration, Residual, absolute, count_answers, count_labels, order, phi, synthetic_truth,
+    Agreement, Cells, Concentration, Residual, absolute, count_answers, count_labels, order, phi,
 };
 use crate::evaluate::labels::{CONTRADICTIONS, Labels};
 use crate::evaluate::masks::{Maps, Masks};
 use crate::io;
 use crate::metrics::reliability::{BINS, Bin, bins};
+use crate::synthetic::latent_correlation;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -187,7 +188,7 @@ fn row(run: &Run, labels: &Cells, answers: &Cells) -> Result<Row> {
     (row.rho_strength, row.p_strength) = against(&absolute(labels));
     (row.rho_phi, row.p_phi) = against(labels);
     if summary.dataset == "synthetic" {
-        let truth = synthetic_truth()?;
+        let truth = latent_correlation()?;
         (row.rho_truth_strength, row.p_truth_strength) = against(&absolute(&truth));
         (row.rho_truth, row.p_truth) = against(&truth);
     }

@@ -11,11 +11,12 @@ use super::figures::affinity::LEARNED;
 use super::variants::{Report, Variant};
 use crate::attribute::{COUNT, NAMES};
 use crate::evaluate::Affinity;
-use crate::evaluate::correlation::{Cells, PERMUTATIONS, synthetic_truth};
+use crate::evaluate::correlation::{Cells, PERMUTATIONS};
 use crate::metrics::reliability::{BINS, calibration_error};
 use crate::metrics::statistics::MeanStd;
 use crate::render::format::{mean_std, p_cell, thousands};
 use crate::render::markdown::Table;
+use crate::synthetic::latent_correlation;
 
 pub(super) const AFFINITY: &str = "The affinity beside the labels' correlation";
 pub(super) const ANSWERS: &str = "Correlation of the answers";
@@ -113,7 +114,7 @@ pub(super) fn affinity(report: &Report, all: &Correlations) -> Option<String> {
     for (variant, found) in with.iter().filter(|(variant, _)| LEARNED.contains(&variant.name)) {
         text += &format!("- {}\n", verdict(variant, found));
     }
-    let truth = if synthetic { synthetic_truth().ok() } else { None };
+    let truth = if synthetic { latent_correlation().ok() } else { None };
     for (variant, _) in with.iter().filter(|(variant, _)| LEARNED.contains(&variant.name)) {
         if let Some(affinity) = variant.affinity() {
             text += &format!(

@@ -71,6 +71,13 @@ impl Copula {
         }
     }
 
+    /// Correlation of every two latents, `[40][40]`; `None` on the diagonal.
+    pub(super) fn latent_correlation(&self) -> Vec<[Option<f64>; COUNT]> {
+        let product = |i: usize, j: usize| self.factor[i].iter().zip(&self.factor[j]).map(|(a, b)| a * b).sum::<f64>();
+        let cell = |i, j| (i != j).then(|| product(i, j) / (product(i, i) * product(j, j)).sqrt());
+        (0..COUNT).map(|i| std::array::from_fn(|j| cell(i, j))).collect()
+    }
+
     /// How strengths look.
     pub(super) fn look(&self, strengths: &[f32; COUNT]) -> Look {
         let clamped = |i: usize| strengths[i].clamp(-LIMIT, LIMIT);
@@ -117,6 +124,22 @@ mod tests {
             wrong.to_string(),
             "internal error: datasets/synthetic/noise.csv, line 2: is about `Bald`, expected 5_o_Clock_Shadow"
         );
+    }
+
+    /// Expected values: `tests/golden/correlation.py` (numpy).
+    #[test]
+    fn the_latent_correlation_is_numpys() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/golden/correlation.json")).unwrap();
+        let expected: Vec<Vec<f64>> = serde_json::from_value(golden["truth"].clone()).unwrap();
+        for (i, row) in Copula::built_in().unwrap().latent_correlation().iter().enumerate() {
+            for (j, cell) in row.iter().enumerate() {
+                match cell {
+                    Some(found) => assert!((found - expected[i][j]).abs() < 1e-12),
+                    None => assert_eq!(i, j),
+                }
+            }
+        }
     }
 
     #[test]

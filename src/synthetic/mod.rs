@@ -84,6 +84,15 @@ impl Renderer {
     }
 }
 
+/// Correlation of the normal latents that the synthetic faces' labels are cut from, `[40][40]` with `None` on the diagonal:
+/// the ground truth for an affinity learned from these faces.
+///
+/// # Errors
+/// Internal error if the tables built into the program are damaged.
+pub fn latent_correlation() -> Result<Vec<[Option<f64>; NAMES.len()]>> {
+    Ok(Copula::built_in()?.latent_correlation())
+}
+
 /// Writes a contact sheet of the first 32 faces of `seed` as PNG to `path`: what `datasets/synthetic/contact-sheet.png`
 /// is, for seed 0.
 ///

@@ -18,7 +18,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("distributed", &["config"]),
     ("train", &["dataset", "store", "model", "nn", "config", "variant", "weights", "distributed", "tensorboard"]),
     ("evaluate", &["config", "metrics"]),
-    ("report", &["evaluate", "config", "metrics", "render"]),
+    ("report", &["evaluate", "config", "metrics", "render", "synthetic"]),
     ("doctor", &["nn", "model", "train", "config", "variant"]),
     ("predict", &["train", "model", "store", "dataset"]),
     ("export", &["train", "model", "variant"]),
