@@ -13,7 +13,7 @@ mod peers;
 
 use candle_core::{Device, Tensor, Var};
 use gal_bench::config::{Crop, Profile};
-use gal_bench::model::{Architecture, Path};
+use gal_bench::model::{Architecture, Backend};
 use gal_bench::nn::{ConvBlock, ConvParameters, Statistics};
 use gal_bench::train::{Learner, SharedRun, shared_runs};
 use gal_bench::variant::{Fln, VARIANTS, Variant};
@@ -46,7 +46,7 @@ fn main() -> Result<()> {
     #[allow(unsafe_code, reason = "as the program does")]
     // SAFETY: no other thread runs yet.
     unsafe {
-        gal_bench::nn::rest_idle_threads();
+        gal_bench::nn::limit_candle_spin();
     }
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [mode, profile, batch] = arguments.as_slice() {
@@ -65,7 +65,7 @@ fn main() -> Result<()> {
 
 #[allow(clippy::print_stdout, reason = "the figures are the result")]
 fn compare(mode: &str, profile: &Profile, batch: usize, spare: bool) -> Result<()> {
-    let Architecture { input, stride, widths, branch, .. } = profile.network;
+    let Architecture { input_size: input, stride, widths, branch_channels: branch, .. } = profile.network;
     let widths = widths.map(|width| width.to_string()).join(",");
     let threads = rayon::current_num_threads();
     let numbers = [batch.to_string(), input.to_string(), stride.to_string(), widths, branch.to_string()];
@@ -108,8 +108,8 @@ struct Work {
 impl Work {
     fn new(profile: &Profile, plan: &SharedRun, batch: usize) -> Result<Self> {
         let device = Device::Cpu;
-        let learner = Learner::new(&profile.network, plan, &profile.optimizer, 0, Path::Fast, &device)?;
-        let side = profile.network.input;
+        let learner = Learner::new(&profile.network, plan, &profile.optimizer, 0, Backend::Native, &device)?;
+        let side = profile.network.input_size;
         let pixels = Tensor::rand(0.0_f32, 255.0, (3, batch, side, side), &device)?;
         let yes = Tensor::rand(0.0_f32, 1.0, (40, batch), &device)?.ge(0.5)?.to_dtype(candle_core::DType::F32)?;
         let targets = Tensor::stack(&[&(1.0 - &yes)?, &yes], 1)?.contiguous()?;

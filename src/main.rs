@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     #[allow(unsafe_code, reason = "the environment may be written to here, and nowhere else")]
     // SAFETY: no other thread runs yet.
     unsafe {
-        gal_bench::nn::rest_idle_threads();
+        gal_bench::nn::limit_candle_spin();
     }
     let cli = cli::Cli::parse();
     match commands::run(&cli.command) {

@@ -27,7 +27,7 @@ pub enum Affinity {
     /// Every attribute with all, 1/40 each.
     Uniform,
     /// Groups of Table 1's sizes with members drawn by the run's seed.
-    Shuffled,
+    RandomGroups,
 }
 
 /// How a node's values are laid out before the affinity weighs them.
@@ -37,7 +37,7 @@ pub enum NodeLayout {
     Own,
     /// The authors' released code (commit 6b099e6) joins all nodes and cuts them anew: of `g` channels a node, value
     /// `[j, position, channel k]` is flat channel `40 k + j` of the 40 nodes side by side. The affinity is not touched.
-    Joined,
+    AuthorsCode,
 }
 
 /// One network that can be trained: a row of the paper's Table 2, or a control.
@@ -122,7 +122,7 @@ pub const VARIANTS: [Variant; 8] = [
         name: "shuffled",
         title: "Shuffled",
         question: "Do Table 1's groups do better than groups drawn by lot?",
-        affinity: Some(Affinity::Shuffled),
+        affinity: Some(Affinity::RandomGroups),
         control: true,
         ..GAL_J
     },
@@ -130,7 +130,7 @@ pub const VARIANTS: [Variant; 8] = [
         name: "scrambled",
         title: "Scrambled",
         question: "What does the node layout of the authors' released code do?",
-        nodes: NodeLayout::Joined,
+        nodes: NodeLayout::AuthorsCode,
         control: true,
         ..GAL_J
     },
@@ -146,7 +146,7 @@ impl Affinity {
             Self::Identity => return Some(linked(&attributes.chunks(1).collect::<Vec<_>>())),
             Self::Uniform => return Some(linked(&[&attributes])),
             Self::Groups => attributes = attributes_by_group(),
-            Self::Shuffled => {
+            Self::RandomGroups => {
                 attributes.shuffle(&mut random::generator(seed, &[random::name("shuffled-affinity")]));
             }
         }
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn every_fixed_affinity_has_rows_that_sum_to_one() {
-        for affinity in [Affinity::Groups, Affinity::Identity, Affinity::Uniform, Affinity::Shuffled] {
+        for affinity in [Affinity::Groups, Affinity::Identity, Affinity::Uniform, Affinity::RandomGroups] {
             for row in affinity.fixed(3).unwrap().chunks(COUNT) {
                 assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{affinity:?}");
             }
@@ -201,9 +201,9 @@ mod tests {
             found.sort_unstable();
             found
         };
-        let (groups, shuffled) = (Affinity::Groups.fixed(0).unwrap(), Affinity::Shuffled.fixed(0).unwrap());
+        let (groups, shuffled) = (Affinity::Groups.fixed(0).unwrap(), Affinity::RandomGroups.fixed(0).unwrap());
         assert_eq!(degrees(&groups), degrees(&shuffled));
         assert_ne!(groups, shuffled);
-        assert_ne!(shuffled, Affinity::Shuffled.fixed(1).unwrap());
+        assert_ne!(shuffled, Affinity::RandomGroups.fixed(1).unwrap());
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
-use crate::model::{Architecture, BackboneName, Path as NetworkPath};
-use crate::weights::Start;
+use crate::model::{Architecture, BackboneName, Backend};
+use crate::weights::PretrainedWeights;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -70,8 +70,8 @@ impl PartialEq for InitialWeights {
 
 impl InitialWeights {
     /// The weights of the file.
-    pub fn open(&self) -> Result<Start> {
-        let start = Start::read(&self.file)?;
+    pub fn open(&self) -> Result<PretrainedWeights> {
+        let start = PretrainedWeights::read(&self.file)?;
         if !self.digest.is_empty() && self.digest != start.digest {
             return Err(Error::file(&self.file, format!("has the digest {}, expected {}", start.digest, self.digest)));
         }
@@ -106,8 +106,8 @@ pub struct Compute {
 
 impl Compute {
     /// The form of the operations that computes so.
-    pub fn path(self) -> NetworkPath {
-        if self.bf16 { NetworkPath::Bf16 } else { NetworkPath::Fast }
+    pub fn backend(self) -> Backend {
+        if self.bf16 { Backend::ReferenceBf16 } else { Backend::Native }
     }
 
     /// A word for records: what products are rounded to, if anything.
@@ -261,10 +261,10 @@ impl Profile {
         if self.name.is_empty() || !self.name.chars().all(plain) || self.name.starts_with('.') {
             return Err(format!("the name {:?} is not made of letters, digits, '-', '_' and '.'", self.name));
         }
-        if self.images.resize < self.network.input {
+        if self.images.resize < self.network.input_size {
             return Err(format!(
-                "images.resize is {}, smaller than network.input {}",
-                self.images.resize, self.network.input
+                "images.resize is {}, smaller than network.input_size {}",
+                self.images.resize, self.network.input_size
             ));
         }
         for (name, value) in [
@@ -280,8 +280,8 @@ impl Profile {
         let weight_decay = weight_decay.unwrap_or(0.0);
         let (above, share) = (|value: f64| value > 0.0, |value: f64| (0.0..1.0).contains(&value));
         for (name, value, fits, expected) in [
-            ("network.eps", self.network.eps, above(self.network.eps), "a number above 0"),
-            ("network.decay", self.network.decay, share(self.network.decay), "a number from 0 to below 1"),
+            ("network.bn_eps", self.network.bn_eps, above(self.network.bn_eps), "a number above 0"),
+            ("network.bn_decay", self.network.bn_decay, share(self.network.bn_decay), "a number from 0 to below 1"),
             ("optimizer.momentum", momentum, share(momentum), "a number from 0 to below 1"),
             ("optimizer.head_rate", head_rate, above(head_rate), "a number above 0"),
             ("optimizer.frozen_rate", frozen_rate, above(frozen_rate), "a number above 0"),
@@ -348,7 +348,7 @@ impl Profile {
             }
         };
         let (ours, theirs) = (&self.network, &paper.network);
-        compare("The side of the network's input", pixels(ours.input), pixels(theirs.input));
+        compare("The side of the network's input", pixels(ours.input_size), pixels(theirs.input_size));
         let backbone = |network: &Architecture| match network.backbone {
             BackboneName::AlexnetCvgj => network.backbone.to_string(),
             other => format!("{other} (first stride {}, widths {})", network.stride, join(&network.widths)),
@@ -358,9 +358,9 @@ impl Profile {
             compare("The first convolution's stride", ours.stride.to_string(), theirs.stride.to_string());
             compare("The width of the five convolutions", join(&ours.widths), join(&theirs.widths));
         }
-        compare("The width of a branch", ours.branch.to_string(), theirs.branch.to_string());
-        compare("The width of a node", ours.node.to_string(), theirs.node.to_string());
-        compare("The decay of batch norm's running averages", ours.decay.to_string(), theirs.decay.to_string());
+        compare("The width of a branch", ours.branch_channels.to_string(), theirs.branch_channels.to_string());
+        compare("The width of a node", ours.node_channels.to_string(), theirs.node_channels.to_string());
+        compare("The decay of batch norm's running averages", ours.bn_decay.to_string(), theirs.bn_decay.to_string());
         compare("The side that images are brought to", pixels(self.images.resize), pixels(paper.images.resize));
         compare("The training crop", crop(self.images.crop), crop(paper.images.crop));
         compare("Mirroring in training", on(self.images.flip), on(paper.images.flip));

@@ -7,7 +7,7 @@ mod steps;
 
 use crate::config::{Compute, Profile};
 use crate::error::{Error, Result};
-use crate::model::Path;
+use crate::model::Backend;
 use crate::random;
 use crate::train::{DeviceFacts, cpu_features, device_facts};
 use candle_core::{Device, Tensor};
@@ -21,7 +21,7 @@ type Named = Vec<(String, Tensor)>;
 #[derive(Debug, Clone, Copy)]
 struct Side<'a> {
     device: &'a Device,
-    path: Path,
+    backend: Backend,
 }
 
 /// The largest relative errors that pass as rounding.
@@ -144,8 +144,9 @@ pub fn examine(
     tolerances: Tolerances,
     mut tell: impl FnMut(&Check),
 ) -> Diagnosis {
-    let reference = Side { device: &Device::Cpu, path: Path::Fast };
-    let examined = Side { device, path: if profile.compute.bf16 { Path::Bf16 } else { Path::Plain } };
+    let reference = Side { device: &Device::Cpu, backend: Backend::Native };
+    let examined =
+        Side { device, backend: if profile.compute.bf16 { Backend::ReferenceBf16 } else { Backend::Reference } };
     let mut checks = Vec::new();
     let mut note = |check: Check| {
         tell(&check);
@@ -290,7 +291,7 @@ mod tests {
     #[test]
     fn bf16_agrees_within_its_tolerances_and_not_within_those_of_single_precision() {
         let mut profile = Profile::load("quick").unwrap();
-        (profile.network.widths, profile.network.branch) = ([8; 5], 4);
+        (profile.network.widths, profile.network.branch_channels) = ([8; 5], 4);
         profile.compute.bf16 = true;
         let within = |tolerances| examine(&profile, (&Device::Cpu, "cpu"), tolerances, |_| ());
         let diagnosis = within(Tolerances::new(profile.compute, 1.0));

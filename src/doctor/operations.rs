@@ -2,10 +2,11 @@
 
 use super::{Check, Named, Side, Tolerances, compare, numbers};
 use crate::error::Result;
-use crate::model::{Path, loss};
+use crate::model::{Backend, loss};
 use crate::nn::{
-    BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, Edges, Group, Moments, Momentum,
-    Statistics, batched_linear, batched_linear_plain, graph_attention, graph_attention_plain, standardize,
+    BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, Edges, Moments, MomentumSgd,
+    ParamGroup, Statistics, batched_linear, batched_linear_reference, graph_attention, graph_attention_reference,
+    standardize,
 };
 use candle_core::{Tensor, Var};
 
@@ -122,9 +123,9 @@ fn run_block(
     statistics: &Statistics,
     side: Side,
 ) -> Result<(Tensor, Option<Moments>)> {
-    Ok(match side.path.precision() {
+    Ok(match side.backend.precision() {
         None => c.block.forward(x, p, statistics)?,
-        Some(precision) => c.block.plain(x, p, statistics, precision)?,
+        Some(precision) => c.block.forward_reference(x, p, statistics, precision)?,
     })
 }
 
@@ -152,9 +153,9 @@ fn branches(side: Side) -> Result<Both> {
         mask_out_bias: out_bias.as_tensor().clone(),
     };
     let block = BranchBlock { eps: 1e-3, gated: true };
-    let out = match side.path.precision() {
+    let out = match side.backend.precision() {
         None => block.forward(x.as_tensor(), &p, &BranchStatistics::Batch)?,
-        Some(precision) => block.plain(x.as_tensor(), &p, &BranchStatistics::Batch, precision)?,
+        Some(precision) => block.forward_reference(x.as_tensor(), &p, &BranchStatistics::Batch, precision)?,
     };
     let variables = [
         ("the input", &x),
@@ -177,9 +178,9 @@ fn linear(side: Side) -> Result<Both> {
     let (w, x) =
         (variable("linear w", &[5, 3, 17], (0.0, 1.0), side)?, variable("linear x", &[5, 17, 9], (0.0, 1.0), side)?);
     let bias = variable("linear bias", &[5, 3], (0.0, 1.0), side)?;
-    let y = match side.path.precision() {
+    let y = match side.backend.precision() {
         None => batched_linear(w.as_tensor(), x.as_tensor(), Some(bias.as_tensor()))?,
-        Some(precision) => batched_linear_plain(w.as_tensor(), x.as_tensor(), Some(bias.as_tensor()), precision)?,
+        Some(precision) => batched_linear_reference(w.as_tensor(), x.as_tensor(), Some(bias.as_tensor()), precision)?,
     };
     let back = gradients(&y, &[("w", &w), ("x", &x), ("the bias", &bias)], side)?;
     Ok((vec![("output".into(), y)], back))
@@ -190,7 +191,7 @@ fn attention(side: Side, fixed: bool) -> Result<Both> {
     let u = variable("attention's values", &[3, 11, 14], (0.0, 0.5), side)?;
     let edges =
         if fixed { Edges::Fixed(numbers("edges", &[11, 11], (0.1, 0.1), side.device)?) } else { Edges::Learned };
-    let run = if side.path == Path::Fast { graph_attention } else { graph_attention_plain };
+    let run = if side.backend == Backend::Native { graph_attention } else { graph_attention_reference };
     let (refined, weights) = run(v.as_tensor(), u.as_tensor(), &edges)?;
     let nodes = [("the values", &u), ("the nodes", &v)];
     // Fixed edges do not look at the nodes.
@@ -215,8 +216,8 @@ fn pixels(side: Side) -> Result<Named> {
 /// Three steps with weight decay.
 fn momentum(side: Side) -> Result<Named> {
     let w = variable("momentum", &[50, 70], (0.0, 1.0), side)?;
-    let group = Group { variables: vec![("w".to_owned(), w.clone())], rate: 2.0, decay: 0.01 };
-    let mut optimizer = Momentum::new(vec![group], 0.9)?;
+    let group = ParamGroup { variables: vec![("w".to_owned(), w.clone())], lr_scale: 2.0, weight_decay: 0.01 };
+    let mut optimizer = MomentumSgd::new(vec![group], 0.9)?;
     for _ in 0..3 {
         let gradients = w.as_tensor().sqr()?.sum_all()?.backward()?;
         optimizer.step(&gradients, 0.1)?;
@@ -233,24 +234,32 @@ mod tests {
 
     #[test]
     fn every_operation_agrees_on_the_cpus_two_paths() {
-        let side = |path| Side { device: &Device::Cpu, path };
+        let side = |backend| Side { device: &Device::Cpu, backend };
         let mut count = 0;
-        examine(side(Path::Fast), side(Path::Plain), Tolerances::new(Compute::default(), 1.0), &mut |check: Check| {
-            assert!(check.agrees, "{}", check.line());
-            count += 1;
-        });
+        examine(
+            side(Backend::Native),
+            side(Backend::Reference),
+            Tolerances::new(Compute::default(), 1.0),
+            &mut |check: Check| {
+                assert!(check.agrees, "{}", check.line());
+                count += 1;
+            },
+        );
         assert_eq!(count, 2 * (CONVOLUTIONS.len() + 5) + 3);
     }
 
     #[test]
     fn a_wrong_operation_is_found() {
-        let side = Side { device: &Device::Cpu, path: Path::Plain };
+        let side = Side { device: &Device::Cpu, backend: Backend::Reference };
         let right = CONVOLUTIONS[3];
         // The same numbers with another epsilon under batch norm's root.
         let (expected, found) = (convolution(right, side).unwrap(), {
             let mut c = set_up(right, side).unwrap();
             c.block.eps = 0.1;
-            let (y, _) = c.block.plain(c.x.as_tensor(), &c.parameters, &Statistics::Batch, Precision::Single).unwrap();
+            let (y, _) = c
+                .block
+                .forward_reference(c.x.as_tensor(), &c.parameters, &Statistics::Batch, Precision::Single)
+                .unwrap();
             let variables = [("the input", &c.x), ("the weights", &c.weight), ("gamma", &c.gamma), ("beta", &c.beta)];
             (vec![("output".to_owned(), y.clone())], gradients(&y, &variables, side).unwrap())
         });

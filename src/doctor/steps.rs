@@ -4,7 +4,7 @@ use super::{Check, Named, Side, Tolerances, compare, numbers};
 use crate::attribute::COUNT;
 use crate::config::Profile;
 use crate::error::Result;
-use crate::model::Path;
+use crate::model::Backend;
 use crate::train::{Learner, Losses, SharedRun, check_batch, shared_runs};
 use crate::variant::{Fln, VARIANTS};
 use candle_core::{DType, Device, Tensor};
@@ -37,21 +37,21 @@ pub(super) fn examine(
 }
 
 fn batch(profile: &Profile, size: usize, step: usize, device: &Device) -> Result<(Tensor, Tensor)> {
-    let side = profile.network.input;
+    let side = profile.network.input_size;
     let pixels = numbers(&format!("pixels {step}"), &[3, size, side, side], (127.5, 127.5), device)?;
     let yes = numbers(&format!("labels {step}"), &[COUNT, size], (0.0, 1.0), device)?.ge(0.0)?.to_dtype(DType::F32)?;
     Ok((pixels, Tensor::stack(&[&(1.0 - &yes)?, &yes], 1)?.contiguous()?))
 }
 
 fn learner(profile: &Profile, plan: &SharedRun, side: Side) -> Result<Learner> {
-    let mut learner = Learner::new(&profile.network, plan, &profile.optimizer, 0, side.path, side.device)?;
+    let mut learner = Learner::new(&profile.network, plan, &profile.optimizer, 0, side.backend, side.device)?;
     if plan.fln == Fln::FrozenBaseline {
         // Any trunk will do whose running statistics fit the pictures: a fresh one's do not, nor do averages of few steps.
         let mut profile = profile.clone();
-        profile.network.decay = 0.0;
+        profile.network.bn_decay = 0.0;
         let profile = &profile;
         let baseline = SharedRun { fln: Fln::Trained, weight_decay: plan.weight_decay, variants: vec![VARIANTS[0]] };
-        let reference = Side { device: &Device::Cpu, path: Path::Fast };
+        let reference = Side { device: &Device::Cpu, backend: Backend::Native };
         let mut trained = self::learner(profile, &baseline, reference)?;
         for step in 0..3 {
             let (pixels, targets) = batch(profile, BATCH, step, reference.device)?;
@@ -91,7 +91,7 @@ fn after(profile: &Profile, plan: &SharedRun, side: Side, steps: usize) -> Resul
 pub(super) fn speed(profile: &Profile, device: &Device, size: usize) -> Result<f64> {
     check_batch(device, &profile.network, size)?;
     let plan = shared_runs(&VARIANTS, profile).swap_remove(0);
-    let mut learner = learner(profile, &plan, Side { device, path: profile.compute.path() })?;
+    let mut learner = learner(profile, &plan, Side { device, backend: profile.compute.backend() })?;
     let (pixels, targets) = batch(profile, size, 0, device)?;
     step_on(&mut learner, &pixels, &targets)?;
     let started = Instant::now();

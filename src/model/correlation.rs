@@ -4,9 +4,9 @@
 //! Parameters: `node.weight` `[40, g, c]`, `node.bias` `[40, g]`, `fc.weight` `[40, 2, g * positions]`, `fc.bias`
 //! `[40, 2]`. A node's vector holds its `g` channels side by side for each position of the map in turn.
 
-use super::{Architecture, Path, glorot};
+use super::{Architecture, Backend, glorot};
 use crate::attribute::COUNT;
-use crate::nn::{Edges, Parameters, graph_attention, graph_attention_plain};
+use crate::nn::{Edges, Parameters, graph_attention, graph_attention_reference};
 use crate::variant::{Affinity, NodeLayout};
 use candle_core::{Device, Result, Tensor};
 use candle_nn::Init;
@@ -14,7 +14,7 @@ use candle_nn::Init;
 /// The correlation learning net.
 #[derive(Debug)]
 pub struct CorrelationNet {
-    path: Path,
+    backend: Backend,
     positions: usize,
     edges: Edges,
     layout: NodeLayout,
@@ -36,12 +36,12 @@ impl CorrelationNet {
     pub fn new(
         architecture: &Architecture,
         (affinity, layout): (Affinity, NodeLayout),
-        path: Path,
+        backend: Backend,
         parameters: &Parameters,
         device: &Device,
     ) -> Result<Self> {
         let vb = parameters.builder(device).pp("cln");
-        let (node, branch) = (architecture.node, architecture.branch);
+        let (node, branch) = (architecture.node_channels, architecture.branch_channels);
         let side = architecture.map().map_err(candle_core::Error::Msg)?;
         let features = node * side * side;
         let edges = match affinity.fixed(parameters.seed()) {
@@ -50,7 +50,7 @@ impl CorrelationNet {
         };
         let zero = Init::Const(0.0);
         Ok(Self {
-            path,
+            backend,
             positions: side * side,
             edges,
             layout,
@@ -68,21 +68,24 @@ impl CorrelationNet {
     /// From the trunk's gated features, `[40, c, batch * positions]`.
     pub fn forward(&self, gated: &Tensor) -> Result<CorrelationOutput> {
         // Its dot products are not scaled before the softmax: they stay in single precision.
-        let attention = if self.path == Path::Fast { graph_attention } else { graph_attention_plain };
-        let nodes = self.path.linear(&self.node.0, &gated.detach(), &self.node.1)?;
+        let attention = if self.backend == Backend::Native { graph_attention } else { graph_attention_reference };
+        let nodes = self.backend.linear(&self.node.0, &gated.detach(), &self.node.1)?;
         let (count, channels, n) = nodes.dims3()?;
         let batch = n / self.positions;
         let flat = |nodes: Tensor| nodes.contiguous()?.reshape((batch, count, self.positions * channels));
         let values = match self.layout {
             NodeLayout::Own => None,
-            NodeLayout::Joined => {
+            NodeLayout::AuthorsCode => {
                 Some(flat(nodes.reshape((channels, count, batch, self.positions))?.permute((2, 1, 3, 0))?)?)
             }
         };
         let nodes = flat(nodes.reshape((count, channels, batch, self.positions))?.permute((2, 0, 3, 1))?)?;
         let (refined, affinity) = attention(&nodes, values.as_ref().unwrap_or(&nodes), &self.edges)?;
         let refined = refined.permute((1, 2, 0))?.contiguous()?;
-        Ok(CorrelationOutput { logits: self.path.linear(&self.classifier.0, &refined, &self.classifier.1)?, affinity })
+        Ok(CorrelationOutput {
+            logits: self.backend.linear(&self.classifier.0, &refined, &self.classifier.1)?,
+            affinity,
+        })
     }
 }
 
@@ -93,17 +96,17 @@ mod tests {
 
     #[test]
     fn joined_nodes_are_laid_out_as_in_the_authors_code() {
-        let architecture = Architecture { input: 67, stride: 2, branch: 3, ..Architecture::PAPER };
-        let (side, node) = (architecture.map().unwrap(), architecture.node);
+        let architecture = Architecture { input_size: 67, stride: 2, branch_channels: 3, ..Architecture::PAPER };
+        let (side, node) = (architecture.map().unwrap(), architecture.node_channels);
         let (positions, batch) = (side * side, 2);
         let gated = Tensor::rand(-1.0_f32, 1.0, (COUNT, 3, batch * positions), &Device::Cpu).unwrap();
         let logits = |layout| {
             let parameters = Parameters::new(1);
             let kind = (Affinity::Identity, layout);
-            let net = CorrelationNet::new(&architecture, kind, Path::Fast, &parameters, &Device::Cpu).unwrap();
+            let net = CorrelationNet::new(&architecture, kind, Backend::Native, &parameters, &Device::Cpu).unwrap();
             (net.forward(&gated).unwrap().logits.to_vec3::<f32>().unwrap(), net)
         };
-        let (found, net) = logits(NodeLayout::Joined);
+        let (found, net) = logits(NodeLayout::AuthorsCode);
         let nodes = batched_linear(&net.node.0, &gated, Some(&net.node.1)).unwrap().to_vec3::<f32>().unwrap();
         let weights = net.classifier.0.to_vec3::<f32>().unwrap();
         for j in 0..COUNT {

@@ -1,19 +1,19 @@
 //! The running statistics of every batch norm of a network, by name.
 
-use super::Pass;
+use super::Mode;
 use crate::nn::{Moments, Statistics};
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
 use std::collections::BTreeMap;
 
 /// `NAME.running_mean` and `NAME.running_var`, `[channels]`, of each batch norm.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct RunningStats {
     statistics: BTreeMap<String, Var>,
     /// Share of the old value in an update.
     decay: f64,
 }
 
-impl Running {
+impl RunningStats {
     pub(super) fn new(decay: f64) -> Self {
         Self { statistics: BTreeMap::new(), decay }
     }
@@ -40,10 +40,10 @@ impl Running {
     }
 
     /// What batch norm `name` normalizes with.
-    pub(super) fn of(&self, name: &str, pass: Pass) -> Statistics {
-        match pass {
-            Pass::Train => Statistics::Batch,
-            Pass::Evaluate => Statistics::Running(Moments {
+    pub(super) fn of(&self, name: &str, mode: Mode) -> Statistics {
+        match mode {
+            Mode::Train => Statistics::Batch,
+            Mode::Eval => Statistics::Running(Moments {
                 mean: self.statistics[&format!("{name}.running_mean")].as_detached_tensor(),
                 variance: self.statistics[&format!("{name}.running_var")].as_detached_tensor(),
             }),

@@ -2,8 +2,8 @@
 //! a row are the softmax of its dot products with all nodes (no scaling, one head; the paper's equations 5 to 7), or
 //! are fixed in advance.
 
-use super::matrix::{self, View, Window};
-use super::tensors;
+use super::matmul::{self, View, Window};
+use super::storage;
 use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ pub enum Edges {
 /// to refined nodes of the same shape, and the weights averaged over the batch, `[nodes, nodes]`, without a gradient.
 pub fn graph_attention(v: &Tensor, u: &Tensor, edges: &Edges) -> Result<(Tensor, Tensor)> {
     if !v.device().is_cpu() {
-        return graph_attention_plain(v, u, edges);
+        return graph_attention_reference(v, u, edges);
     }
     let (batch, nodes, _) = v.dims3()?;
     if u.dims() != v.dims() {
@@ -41,10 +41,10 @@ pub fn graph_attention(v: &Tensor, u: &Tensor, edges: &Edges) -> Result<(Tensor,
     let mean = if let Some(fixed) = fixed {
         fixed
     } else {
-        let weights = tensors::lock(&weights)?;
+        let weights = storage::lock(&weights)?;
         let mut mean = vec![0.0; nodes * nodes];
         for sample in weights.chunks_exact(nodes * nodes) {
-            super::rows::add_scaled(&mut mean, sample, 1.0 / batch as f32);
+            super::simd::add_scaled(&mut mean, sample, 1.0 / batch as f32);
         }
         mean
     };
@@ -52,7 +52,7 @@ pub fn graph_attention(v: &Tensor, u: &Tensor, edges: &Edges) -> Result<(Tensor,
 }
 
 /// The same from candle's own operations, on any device.
-pub fn graph_attention_plain(v: &Tensor, u: &Tensor, edges: &Edges) -> Result<(Tensor, Tensor)> {
+pub fn graph_attention_reference(v: &Tensor, u: &Tensor, edges: &Edges) -> Result<(Tensor, Tensor)> {
     let (v, u) = (v.contiguous()?, u.contiguous()?);
     match edges {
         Edges::Learned => {
@@ -89,13 +89,13 @@ impl CustomOp2 for Op {
 
     fn cpu_fwd(&self, v: &CpuStorage, layout: &Layout, u: &CpuStorage, values: &Layout) -> Result<(CpuStorage, Shape)> {
         let (batch, nodes, features) = layout.shape().dims3()?;
-        let (v, u) = (tensors::slice(v, layout)?, tensors::slice(u, values)?);
+        let (v, u) = (storage::slice(v, layout)?, storage::slice(u, values)?);
         let mut refined = vec![0.0; v.len()];
         let mut weights = vec![0.0; if self.fixed.is_none() { batch * nodes * nodes } else { 0 }];
         let size = nodes * features;
         let refine = |w: &[f32], u: &[f32], out: &mut [f32]| {
             let (w, u) = (View::new(w, nodes, nodes, nodes), View::new(u, nodes, features, features));
-            matrix::multiply(Window::new(out, features), w, u, false);
+            matmul::multiply(Window::new(out, features), w, u, false);
         };
         let samples = u.par_chunks_exact(size).zip(refined.par_chunks_exact_mut(size));
         if let Some(fixed) = &self.fixed {
@@ -104,13 +104,13 @@ impl CustomOp2 for Op {
             samples.zip(v.par_chunks_exact(size)).zip(weights.par_chunks_exact_mut(nodes * nodes)).for_each(
                 |(((u, out), v), w)| {
                     let v = View::new(v, nodes, features, features);
-                    matrix::multiply(Window::new(w, nodes), v, v.transposed(), false);
+                    matmul::multiply(Window::new(w, nodes), v, v.transposed(), false);
                     w.chunks_exact_mut(nodes).for_each(softmax);
                     refine(w, u, out);
                 },
             );
         }
-        *tensors::lock(&self.weights)? = weights;
+        *storage::lock(&self.weights)? = weights;
         Ok((CpuStorage::F32(refined), layout.shape().clone()))
     }
 
@@ -122,30 +122,30 @@ impl CustomOp2 for Op {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (_, nodes, features) = v.dims3()?;
-        let weights = tensors::lock(&self.weights)?;
+        let weights = storage::lock(&self.weights)?;
         let (size, edges) = (nodes * features, nodes * nodes);
         let weights = |sample: usize| match &self.fixed {
             Some(fixed) => fixed.as_slice(),
             None => &weights[sample * edges..(sample + 1) * edges],
         };
-        tensors::with(gradient, |gradient| {
+        storage::with(gradient, |gradient| {
             let mut du = vec![0.0; u.elem_count()];
             du.par_chunks_exact_mut(size).enumerate().for_each(|(sample, du)| {
                 let w = View::new(weights(sample), nodes, nodes, nodes);
-                matrix::multiply(
+                matmul::multiply(
                     Window::new(du, features),
                     w.transposed(),
                     matrix_of(gradient, sample, nodes, features),
                     false,
                 );
             });
-            let du = Some(tensors::shaped(du, u)?);
+            let du = Some(storage::shaped(du, u)?);
             if self.fixed.is_some() {
                 return Ok((None, du));
             }
             let mut dv = vec![0.0; v.elem_count()];
-            tensors::with(v, |v| {
-                tensors::with(u, |u| {
+            storage::with(v, |v| {
+                storage::with(u, |u| {
                     dv.par_chunks_exact_mut(size).enumerate().for_each(|(sample, dv)| {
                         let da = scores_gradient(
                             weights(sample),
@@ -155,12 +155,12 @@ impl CustomOp2 for Op {
                         );
                         let (da, v) = (View::new(&da, nodes, nodes, nodes), matrix_of(v, sample, nodes, features));
                         // The scores are v v^T: both factors receive their share.
-                        matrix::multiply(Window::new(dv, features), da, v, false);
-                        matrix::multiply(Window::new(dv, features), da.transposed(), v, true);
+                        matmul::multiply(Window::new(dv, features), da, v, false);
+                        matmul::multiply(Window::new(dv, features), da.transposed(), v, true);
                     });
                 })
             })??;
-            Ok((Some(tensors::shaped(dv, v)?), du))
+            Ok((Some(storage::shaped(dv, v)?), du))
         })?
     }
 }
@@ -173,7 +173,7 @@ fn matrix_of(values: &[f32], sample: usize, nodes: usize, features: usize) -> Vi
 /// Gradient with respect to the scores before the softmax: `w * (dw - sum(dw * w))` with `dw = dr u^T`.
 fn scores_gradient(w: &[f32], dr: View, u: View, nodes: usize) -> Vec<f32> {
     let mut da = vec![0.0; nodes * nodes];
-    matrix::multiply(Window::new(&mut da, nodes), dr, u.transposed(), false);
+    matmul::multiply(Window::new(&mut da, nodes), dr, u.transposed(), false);
     for (da, w) in da.chunks_exact_mut(nodes).zip(w.chunks_exact(nodes)) {
         let mean: f32 = da.iter().zip(w).map(|(da, w)| da * w).sum();
         for (da, w) in da.iter_mut().zip(w) {
@@ -200,7 +200,7 @@ mod tests {
             let of = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             [of(&refined), of(&weights), of(gradients.get(&v).unwrap()), of(gradients.get(&u).unwrap())]
         };
-        for (fast, plain) in of(graph_attention).iter().zip(&of(graph_attention_plain)) {
+        for (fast, plain) in of(graph_attention).iter().zip(&of(graph_attention_reference)) {
             assert!(fast.iter().zip(plain).all(|(a, b)| (a - b).abs() < 1e-5));
         }
     }

@@ -2,14 +2,14 @@
 //! that the backbone is made of.
 //!
 //! Activations are `[channel, batch, height, width]`, f32. On the CPU one candle custom operation keeps only the
-//! convolution's output and the pool's choices for the way back; [`plain`](ConvBlock::plain) is the same mathematics
+//! convolution's output and the pool's choices for the way back; [`plain`](ConvBlock::forward_reference) is the same mathematics
 //! from candle's own operations, for every other device and as the twin that tests compare with.
 
-use super::convolution::{self, Edge, Geometry};
-use super::matrix::{self, Window};
-use super::portable::{Fixed, convolve, max_pool};
-use super::rows::{self, Channel};
-use super::{Moments, Precision, Statistics, batch_norm, scratch, tensors};
+use super::im2col::{self, BatchInvariance, Geometry};
+use super::matmul::{self, Window};
+use super::reference::{ConvConfig, convolve, max_pool};
+use super::simd::{self, Channel};
+use super::{Moments, Precision, Statistics, batch_norm, scratch, storage};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 use rayon::prelude::*;
@@ -47,7 +47,7 @@ impl ConvBlock {
     /// `[in, batch, h, w]` to `[out, batch, h', w']`. With [`Statistics::Batch`] also the batch's moments (of the
     /// biased convolution output, variance biased), for the running averages.
     ///
-    /// With [`Statistics::Running`] the fast path has no gradient: [`ConvBlock::plain`] has.
+    /// With [`Statistics::Running`] the fast path has no gradient: [`ConvBlock::forward_reference`] has.
     pub fn forward(
         &self,
         x: &Tensor,
@@ -55,7 +55,7 @@ impl ConvBlock {
         statistics: &Statistics,
     ) -> Result<(Tensor, Option<Moments>)> {
         if !x.device().is_cpu() {
-            return self.plain(x, p, statistics, Precision::Single);
+            return self.forward_reference(x, p, statistics, Precision::Single);
         }
         let affine = Tensor::stack(&[&p.bias, &p.gamma, &p.beta], 0)?;
         let running = match statistics {
@@ -65,7 +65,7 @@ impl ConvBlock {
         let cache = Arc::new(Mutex::new(None));
         let batch = running.is_none();
         let y = x.contiguous()?.apply_op3(&p.weight, &affine, Op { block: *self, running, cache: cache.clone() })?;
-        let moments = if batch { tensors::lock(&cache)?.as_ref().map(Cache::moments) } else { None };
+        let moments = if batch { storage::lock(&cache)?.as_ref().map(Cache::moments) } else { None };
         match moments {
             Some((mean, variance)) => Ok((y, Some(Moments::new(mean, variance, x.device())?))),
             None => Ok((y, None)),
@@ -73,7 +73,7 @@ impl ConvBlock {
     }
 
     /// The same from candle's own operations, on any device.
-    pub fn plain(
+    pub fn forward_reference(
         &self,
         x: &Tensor,
         p: &ConvParameters,
@@ -89,8 +89,8 @@ impl ConvBlock {
         Ok((if self.pool { max_pool(&y)? } else { y }, moments))
     }
 
-    fn fixed(&self) -> Fixed {
-        Fixed { padding: self.padding, stride: self.stride, groups: self.groups }
+    fn fixed(&self) -> ConvConfig {
+        ConvConfig { padding: self.padding, stride: self.stride, groups: self.groups }
     }
 
     /// Height and width of the block's output.
@@ -148,19 +148,19 @@ impl CustomOp3 for Op {
         affine_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let g = self.block.geometry(x_layout.dims(), w_layout.dims())?;
-        let affine = tensors::slice(affine, affine_layout)?;
+        let affine = storage::slice(affine, affine_layout)?;
         let (bias, norm) = affine.split_at(g.outputs);
         let (gamma, beta) = norm.split_at(g.outputs);
-        let (x, w) = (tensors::slice(x, x_layout)?, tensors::slice(w, w_layout)?);
+        let (x, w) = (storage::slice(x, x_layout)?, storage::slice(w, w_layout)?);
         let eps = self.block.eps as f32;
         let channel = |c: usize, mean, variance| Channel::new(mean, variance, eps, gamma[c], beta[c]);
         let y = if let Some((mean, variance)) = &self.running {
             // Running statistics are of the biased output, which has no bias yet.
             let norm: Vec<Channel> = (0..g.outputs).map(|c| channel(c, mean[c] - bias[c], variance[c])).collect();
-            let y = convolution::forward(&g, x, w, Edge::Same, Some(&norm));
+            let y = im2col::forward(&g, x, w, BatchInvariance::Exact, Some(&norm));
             if self.block.pool { pool(&g, &y) } else { y }
         } else {
-            let z = convolution::forward(&g, x, w, Edge::Any, None);
+            let z = im2col::forward(&g, x, w, BatchInvariance::Relaxed, None);
             let (height, width) = (g.out_height(), g.out_width());
             let (out_height, out_width) = self.block.output(&g);
             let (plane, out_plane) = (height * width, out_height * out_width);
@@ -168,21 +168,21 @@ impl CustomOp3 for Op {
             let mut picks: Vec<&mut [u8]> = choices.chunks_mut(g.batch * out_plane).collect();
             picks.resize_with(g.outputs, Default::default);
             let mut statistics = Vec::new();
-            #[allow(unsafe_code, reason = "see `written`")]
+            #[allow(unsafe_code, reason = "see `fill_uninit`")]
             // SAFETY: the images of all channels are the whole output.
             let y = unsafe {
-                matrix::written(g.outputs * g.batch * out_plane, 0, |y| {
+                matmul::fill_uninit(g.outputs * g.batch * out_plane, 0, |y| {
                     z.par_chunks_exact(g.out_plane())
                         .zip(picks)
                         .enumerate()
                         .map(|(c, (z, picks))| {
-                            let (mean, variance) = rows::moments(z);
+                            let (mean, variance) = simd::moments(z);
                             let channel = channel(c, mean, variance);
                             scratch::with(plane + out_plane, |buffer| {
                                 let (normed, pooled) = buffer.split_at_mut(plane);
                                 let mut picks = picks.chunks_exact_mut(out_plane);
                                 for (image, z) in z.chunks_exact(plane).enumerate() {
-                                    rows::scale_relu(z, normed, channel.scale, channel.shift);
+                                    simd::scale_relu(z, normed, channel.scale, channel.shift);
                                     let y = y.at((c * g.batch + image) * out_plane);
                                     if let Some(picks) = picks.next() {
                                         pool_plane(normed, width, pooled, picks, out_width);
@@ -198,7 +198,7 @@ impl CustomOp3 for Op {
                 })
             };
             let (channels, moments) = statistics.into_iter().unzip();
-            *tensors::lock(&self.cache)? = Some(Cache { z, channels, moments, choices });
+            *storage::lock(&self.cache)? = Some(Cache { z, channels, moments, choices });
             y
         };
         let (out_height, out_width) = self.block.output(&g);
@@ -214,13 +214,13 @@ impl CustomOp3 for Op {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let g = self.block.geometry(x.dims(), w.dims())?;
-        let Some(cache) = tensors::lock(&self.cache)?.take() else {
+        let Some(cache) = storage::lock(&self.cache)?.take() else {
             bail!("a block has one backward pass, with batch statistics; use the plain path for others")
         };
         let Cache { z: mut dz, channels, choices, .. } = cache;
         let out = (y.dim(2)?, y.dim(3)?);
         let plane = g.batch * out.0 * out.1;
-        let gradients: Vec<(f32, f32)> = tensors::with(dy, |dy| {
+        let gradients: Vec<(f32, f32)> = storage::with(dy, |dy| {
             dz.par_chunks_exact_mut(g.out_plane())
                 .zip(dy.par_chunks_exact(plane))
                 .enumerate()
@@ -229,7 +229,7 @@ impl CustomOp3 for Op {
                         let choices = &choices[c * plane..(c + 1) * plane];
                         pooled_backward(z, dy, choices, channels[c], (g.out_height(), g.out_width()), out)
                     } else {
-                        rows::norm_relu_backward(z, dy, channels[c])
+                        simd::norm_relu_backward(z, dy, channels[c])
                     }
                 })
                 .collect()
@@ -238,13 +238,13 @@ impl CustomOp3 for Op {
         let mut d_affine = vec![0.0; g.outputs];
         d_affine.extend(gradients.iter().map(|(gamma, _)| gamma));
         d_affine.extend(gradients.iter().map(|(_, beta)| beta));
-        let dw = tensors::with(x, |x| convolution::weight_gradient(&g, x, &dz))?;
+        let dw = storage::with(x, |x| im2col::weight_gradient(&g, x, &dz))?;
         let dx = if x.track_op() {
-            Some(tensors::shaped(tensors::with(w, |w| convolution::input_gradient(&g, w, &dz))?, x)?)
+            Some(storage::shaped(storage::with(w, |w| im2col::input_gradient(&g, w, &dz))?, x)?)
         } else {
             None
         };
-        Ok((dx, Some(tensors::shaped(dw, w)?), Some(tensors::shaped(d_affine, affine)?)))
+        Ok((dx, Some(storage::shaped(dw, w)?), Some(storage::shaped(d_affine, affine)?)))
     }
 }
 
@@ -260,10 +260,10 @@ fn pool(g: &Geometry, z: &[f32]) -> Vec<f32> {
             y.at(map * out_plane).write(pooled);
         });
     };
-    #[allow(unsafe_code, reason = "see `written`")]
+    #[allow(unsafe_code, reason = "see `fill_uninit`")]
     // SAFETY: the maps are the whole output.
     unsafe {
-        matrix::written(z.len() / plane * out_plane, 0, |y| {
+        matmul::fill_uninit(z.len() / plane * out_plane, 0, |y| {
             z.par_chunks_exact(plane).enumerate().for_each(|map| one(y, map));
         })
     }
@@ -314,14 +314,14 @@ fn pool_values(x: &[f32], width: usize, y: &mut [f32], out_width: usize, room: &
             *best = larger(larger(*a, *b), *c);
         }
         // By halves of its columns the row vectorizes too.
-        rows::halve(best, even, odd);
+        simd::halve(best, even, odd);
         for (y, ((a, b), c)) in y.iter_mut().zip(even.iter().zip(&*odd).zip(&even[1..])) {
             *y = larger(larger(*a, *b), *c);
         }
     }
 }
 
-/// As [`rows::norm_relu_backward`], with the pool after it: only the chosen positions carry a gradient.
+/// As [`simd::norm_relu_backward`], with the pool after it: only the chosen positions carry a gradient.
 fn pooled_backward(
     z: &mut [f32],
     dy: &[f32],
@@ -350,7 +350,7 @@ fn pooled_backward(
     dgamma *= reciprocal;
     let count = z.len() as f32;
     let slope = -scale * dgamma / count * reciprocal;
-    rows::scale_shift_in_place(z, slope, -scale * dbeta / count - slope * mean);
+    simd::scale_shift_in_place(z, slope, -scale * dbeta / count - slope * mean);
     for (at, d) in active {
         z[at] += d;
     }

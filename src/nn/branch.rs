@@ -6,9 +6,9 @@
 //! The batch norm inside the mask normalizes sixteen scaled copies of one map, so its moments and gradient have a
 //! closed form.
 
-use super::matrix::{self, View, Window};
-use super::rows::{self, Channel};
-use super::{Moments, Precision, Statistics, batch_norm, scratch, tensors};
+use super::matmul::{self, View, Window};
+use super::simd::{self, Channel};
+use super::{Moments, Precision, Statistics, batch_norm, scratch, storage};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
@@ -106,7 +106,7 @@ impl BranchBlock {
     /// [`BranchBlock::plain`] has.
     pub fn forward(&self, x: &Tensor, p: &BranchParameters, statistics: &BranchStatistics) -> Result<BranchOutput> {
         if !x.device().is_cpu() {
-            return self.plain(x, p, statistics, Precision::Single);
+            return self.forward_reference(x, p, statistics, Precision::Single);
         }
         let (a, c, i) = p.weight.dims3()?;
         let (inputs, batch, height, width) = x.dims4()?;
@@ -137,7 +137,7 @@ impl BranchBlock {
         let kept = Arc::new(Mutex::new(Kept::default()));
         let op = Op { sizes: Sizes { a, c, batch, positions }, block: *self, running, kept: kept.clone() };
         let pooled = x.contiguous()?.apply_op3(&p.weight, &theta, op)?;
-        let mut kept = tensors::lock(&kept)?;
+        let mut kept = storage::lock(&kept)?;
         let device = x.device();
         let gated = kept.gated.take().map(|v| Tensor::from_vec(v, (a, c, n), device)).transpose()?;
         let mask = Tensor::from_vec(kept.mask.clone(), (a, batch, positions), device)?;
@@ -157,7 +157,7 @@ impl BranchBlock {
     }
 
     /// The same from candle's own operations, on any device.
-    pub fn plain(
+    pub fn forward_reference(
         &self,
         x: &Tensor,
         p: &BranchParameters,
@@ -271,7 +271,7 @@ impl Mask<'_> {
         running: Option<(&[f32], &[f32])>,
         eps: f32,
     ) -> [(f32, f32); HIDDEN] {
-        let (mean, variance) = rows::moments(mean_map);
+        let (mean, variance) = simd::moments(mean_map);
         out.fill(self.out_bias);
         let moments = std::array::from_fn(|q| {
             let w = self.weight[q];
@@ -280,7 +280,7 @@ impl Mask<'_> {
                 Some((means, variances)) => (means[q], variances[q]),
             };
             let scale = self.gamma[q] / (variance + eps).sqrt();
-            rows::add_scaled_relu(out, mean_map, (scale * w, self.beta[q] - scale * mean), self.out_weight[q]);
+            simd::add_scaled_relu(out, mean_map, (scale * w, self.beta[q] - scale * mean), self.out_weight[q]);
             (mean, variance)
         });
         for value in out {
@@ -292,9 +292,9 @@ impl Mask<'_> {
     /// From the gradient of the mask's logits, those of its parameters (into `d`, packed as in [`MASK`]) and of the
     /// mean map (into `d_map`).
     fn backward(&self, mean_map: &[f32], d_logits: &[f32], eps: f32, d: &mut [f32], d_map: &mut [f32]) {
-        let (mean, variance) = rows::moments(mean_map);
+        let (mean, variance) = simd::moments(mean_map);
         d.fill(0.0);
-        d[5 * HIDDEN] = rows::sum(d_logits);
+        d[5 * HIDDEN] = simd::sum(d_logits);
         d_map.fill(0.0);
         let mut d_variance = 0.0;
         for q in 0..HIDDEN {
@@ -303,7 +303,7 @@ impl Mask<'_> {
             let denominator = w * w * variance + eps;
             let unit = w / denominator.sqrt();
             let scale = self.gamma[q] * unit;
-            let sums = rows::mask_backward(
+            let sums = simd::mask_backward(
                 mean_map,
                 d_logits,
                 d_map,
@@ -319,7 +319,7 @@ impl Mask<'_> {
             d_variance -= 0.5 * d_unit * w * w * w / cubed;
         }
         let n = mean_map.len() as f32;
-        let d_mean = rows::sum(d_map) / n;
+        let d_mean = simd::sum(d_map) / n;
         for (d, value) in d_map.iter_mut().zip(mean_map) {
             *d += d_variance * 2.0 * (value - mean) / n - d_mean;
         }
@@ -342,12 +342,12 @@ impl CustomOp3 for Op {
     ) -> Result<(CpuStorage, Shape)> {
         let Sizes { a, c, batch, positions } = self.sizes;
         let (n, eps) = (batch * positions, self.block.eps as f32);
-        let (x, w) = (tensors::slice(x, xl)?, tensors::slice(w, wl)?);
-        let theta = Theta::new(tensors::slice(theta, tl)?, self.sizes);
+        let (x, w) = (storage::slice(x, xl)?, storage::slice(w, wl)?);
+        let theta = Theta::new(storage::slice(theta, tl)?, self.sizes);
         let inputs = x.len() / n;
         // The way back asks for all of it; otherwise a branch makes its own and leaves nothing.
         let z = match self.running {
-            None => matrix::product(View::new(w, a * c, inputs, inputs), View::new(x, inputs, n, n)),
+            None => matmul::product(View::new(w, a * c, inputs, inputs), View::new(x, inputs, n, n)),
             Some(_) => Vec::new(),
         };
         let mut pooled = vec![0.0; a * c * batch];
@@ -359,7 +359,7 @@ impl CustomOp3 for Op {
                 let (h, gated_row) = buffer.split_at_mut(c * n);
                 if self.running.is_some() {
                     let w = View::new(&w[i * c * inputs..], c, inputs, inputs);
-                    matrix::multiply(Window::new(h, n), w, View::new(x, inputs, n, n), false);
+                    matmul::multiply(Window::new(h, n), w, View::new(x, inputs, n, n), false);
                 }
                 let mut channels = Vec::with_capacity(c);
                 let mut moments = Vec::with_capacity(c);
@@ -368,16 +368,16 @@ impl CustomOp3 for Op {
                     let norm = |mean, variance| Channel::new(mean, variance, eps, theta.gamma[row], theta.beta[row]);
                     if let Some(Running { features, .. }) = &self.running {
                         let channel = norm(features.0[row], features.1[row]);
-                        rows::scale_relu_in_place(h, channel.scale, channel.shift);
+                        simd::scale_relu_in_place(h, channel.scale, channel.shift);
                     } else {
                         let z = &z[row * n..(row + 1) * n];
-                        let (mean, variance) = rows::moments(z);
+                        let (mean, variance) = simd::moments(z);
                         let channel = norm(mean, variance);
-                        rows::scale_relu(z, h, channel.scale, channel.shift);
+                        simd::scale_relu(z, h, channel.scale, channel.shift);
                         channels.push(channel);
                         moments.push((mean, variance));
                     }
-                    rows::add_scaled(mean_map, h, 1.0 / c as f32);
+                    simd::add_scaled(mean_map, h, 1.0 / c as f32);
                 }
                 let running = self.running.as_ref().map(|running| {
                     let range = i * HIDDEN..(i + 1) * HIDDEN;
@@ -387,10 +387,10 @@ impl CustomOp3 for Op {
                 for (r, (h, pooled)) in h.chunks_exact(n).zip(pooled.chunks_exact_mut(batch)).enumerate() {
                     let samples = h.chunks_exact(positions).zip(mask.chunks_exact(positions));
                     for (pooled, (h, mask)) in pooled.iter_mut().zip(samples) {
-                        *pooled = rows::dot(h, mask) / positions as f32;
+                        *pooled = simd::dot(h, mask) / positions as f32;
                     }
                     if let Some(gated) = gated {
-                        rows::multiply(gated_row, h, mask);
+                        simd::multiply(gated_row, h, mask);
                         gated.at((i * c + r) * n).write(gated_row);
                     }
                 }
@@ -406,14 +406,14 @@ impl CustomOp3 for Op {
                 .collect_into_vec(&mut done);
         };
         let gated = if self.block.gated {
-            #[allow(unsafe_code, reason = "see `written`")]
+            #[allow(unsafe_code, reason = "see `fill_uninit`")]
             // SAFETY: the rows of all branches are the whole of it.
-            Some(unsafe { matrix::written(a * c * n, n, |gated| all(Some(gated))) })
+            Some(unsafe { matmul::fill_uninit(a * c * n, n, |gated| all(Some(gated))) })
         } else {
             all(None);
             None
         };
-        let mut kept = tensors::lock(&self.kept)?;
+        let mut kept = storage::lock(&self.kept)?;
         for (channels, moments, hidden) in done {
             kept.channels.extend(channels);
             kept.features_moments.extend(moments);
@@ -438,7 +438,7 @@ impl CustomOp3 for Op {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let Sizes { a, c, batch, positions } = self.sizes;
         let n = batch * positions;
-        let kept = std::mem::take(&mut *tensors::lock(&self.kept)?);
+        let kept = std::mem::take(&mut *storage::lock(&self.kept)?);
         if kept.z.is_empty() {
             bail!("the branches have one backward pass, with batch statistics; use the plain path for others")
         }
@@ -447,8 +447,8 @@ impl CustomOp3 for Op {
         let (d_gamma, rest) = d_theta.split_at_mut(a * c);
         let (d_beta, rest) = rest.split_at_mut(a * c);
         let (d_mask, _) = rest.split_at_mut(a * MASK);
-        tensors::with(gradient, |gradient| {
-            tensors::with(theta, |theta| {
+        storage::with(gradient, |gradient| {
+            storage::with(theta, |theta| {
                 let theta = Theta::new(theta, self.sizes);
                 dz.par_chunks_exact_mut(c * n)
                     .zip(d_gamma.par_chunks_exact_mut(c).zip(d_beta.par_chunks_exact_mut(c)))
@@ -468,9 +468,9 @@ impl CustomOp3 for Op {
         })??;
         let inputs = x.elem_count() / n;
         let dz = View::new(&dz, a * c, n, n);
-        let dw = tensors::with(x, |x| matrix::product(dz, View::new(x, inputs, n, n).transposed()))?;
-        let dx = tensors::with(w, |w| matrix::product(View::new(w, a * c, inputs, inputs).transposed(), dz))?;
-        Ok((Some(tensors::shaped(dx, x)?), Some(tensors::shaped(dw, w)?), Some(tensors::shaped(d_theta, theta)?)))
+        let dw = storage::with(x, |x| matmul::product(dz, View::new(x, inputs, n, n).transposed()))?;
+        let dx = storage::with(w, |w| matmul::product(View::new(w, a * c, inputs, inputs).transposed(), dz))?;
+        Ok((Some(storage::shaped(dx, x)?), Some(storage::shaped(dw, w)?), Some(storage::shaped(d_theta, theta)?)))
     }
 }
 
@@ -504,9 +504,9 @@ impl OneBranch<'_> {
             let (d_logits, d_map) = rest.split_at_mut(n);
             d_logits.fill(0.0);
             for (r, channel) in self.channels.iter().enumerate() {
-                rows::scale_relu(&z[r * n..(r + 1) * n], h, channel.scale, channel.shift);
+                simd::scale_relu(&z[r * n..(r + 1) * n], h, channel.scale, channel.shift);
                 self.spread(&self.gradient[r * batch..(r + 1) * batch], share, spread);
-                rows::add_product(d_logits, h, spread);
+                simd::add_product(d_logits, h, spread);
             }
             for (d, m) in d_logits.iter_mut().zip(self.mask) {
                 *d *= m * (1.0 - m);
@@ -514,9 +514,9 @@ impl OneBranch<'_> {
             mask.backward(self.mean_map, d_logits, eps, d_mask, d_map);
             for (r, channel) in self.channels.iter().enumerate() {
                 self.spread(&self.gradient[r * batch..(r + 1) * batch], share, spread);
-                rows::multiply(h, spread, self.mask);
-                rows::add_scaled(h, d_map, 1.0 / c as f32);
-                (d_gamma[r], d_beta[r]) = rows::norm_relu_backward(&mut z[r * n..(r + 1) * n], h, *channel);
+                simd::multiply(h, spread, self.mask);
+                simd::add_scaled(h, d_map, 1.0 / c as f32);
+                (d_gamma[r], d_beta[r]) = simd::norm_relu_backward(&mut z[r * n..(r + 1) * n], h, *channel);
             }
         });
     }

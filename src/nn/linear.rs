@@ -1,21 +1,21 @@
 //! One linear map an attribute: `y[a] = w[a] x[a]`. candle's batched product on the CPU runs its batches one after
 //! the other and computes gradients that nobody asked for; this one runs them side by side.
 
-use super::matrix::{self, View, Window};
-use super::{Precision, tensors};
+use super::matmul::{self, View, Window};
+use super::{Precision, storage};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 /// `w` `[a, m, k]` times `x` `[a, k, n]`, plus `bias` `[a, m]` where given: `[a, m, n]`.
 pub fn batched_linear(w: &Tensor, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     if !x.device().is_cpu() {
-        return batched_linear_plain(w, x, bias, Precision::Single);
+        return batched_linear_reference(w, x, bias, Precision::Single);
     }
     add(w.contiguous()?.apply_op2(&x.contiguous()?, BatchedLinear)?, bias)
 }
 
 /// The same from candle's own operations, on any device.
-pub fn batched_linear_plain(w: &Tensor, x: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
+pub fn batched_linear_reference(w: &Tensor, x: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
     add(precision.product(w, &x.contiguous()?, Tensor::matmul)?, bias)
 }
 
@@ -33,7 +33,7 @@ fn products<'a>(count: usize, (m, n): (usize, usize), pair: impl Fn(usize) -> (V
     let mut out = vec![0.0; count * m * n];
     out.par_chunks_exact_mut(m * n).enumerate().for_each(|(i, out)| {
         let (first, second) = pair(i);
-        matrix::multiply(Window::new(out, n), first, second, false);
+        matmul::multiply(Window::new(out, n), first, second, false);
     });
     out
 }
@@ -52,7 +52,7 @@ impl CustomOp2 for BatchedLinear {
 
     fn cpu_fwd(&self, w: &CpuStorage, wl: &Layout, x: &CpuStorage, xl: &Layout) -> Result<(CpuStorage, Shape)> {
         let (a, m, k, n) = dims(wl.dims(), xl.dims())?;
-        let (w, x) = (tensors::slice(w, wl)?, tensors::slice(x, xl)?);
+        let (w, x) = (storage::slice(w, wl)?, storage::slice(x, xl)?);
         let y = products(a, (m, n), |i| (View::new(&w[i * m * k..], m, k, k), View::new(&x[i * k * n..], k, n, n)));
         Ok((CpuStorage::F32(y), (a, m, n).into()))
     }
@@ -60,18 +60,18 @@ impl CustomOp2 for BatchedLinear {
     fn bwd(&self, w: &Tensor, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (a, m, k, n) = dims(w.dims(), x.dims())?;
         let gradient = |wanted: &Tensor, work: &dyn Fn(&[f32]) -> Result<Vec<f32>>| {
-            let values = || tensors::shaped(tensors::with(dy, work)??, wanted);
+            let values = || storage::shaped(storage::with(dy, work)??, wanted);
             wanted.track_op().then(values).transpose()
         };
         let dw = gradient(w, &|dy| {
-            tensors::with(x, |x| {
+            storage::with(x, |x| {
                 products(a, (m, k), |i| {
                     (View::new(&dy[i * m * n..], m, n, n), View::new(&x[i * k * n..], k, n, n).transposed())
                 })
             })
         })?;
         let dx = gradient(x, &|dy| {
-            tensors::with(w, |w| {
+            storage::with(w, |w| {
                 products(a, (k, n), |i| {
                     (View::new(&w[i * m * k..], m, k, k).transposed(), View::new(&dy[i * m * n..], m, n, n))
                 })

@@ -1,7 +1,7 @@
 //! Batch norm's arithmetic, from candle's own operations, and the standardization of the input.
 
-use super::matrix::{self, Window};
-use super::{rows, scratch, tensors};
+use super::matmul::{self, Window};
+use super::{scratch, simd, storage};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -65,8 +65,8 @@ pub fn standardize(x: &Tensor, statistics: &Statistics, eps: f64) -> Result<(Ten
     let moments = match statistics {
         Statistics::Running(moments) => moments.clone(),
         Statistics::Batch if x.device().is_cpu() => {
-            let (mean, variance) = tensors::with(&x, |pixels| {
-                pixels.par_chunks_exact(pixels.len() / shape[0]).map(rows::moments).unzip::<_, _, Vec<_>, Vec<_>>()
+            let (mean, variance) = storage::with(&x, |pixels| {
+                pixels.par_chunks_exact(pixels.len() / shape[0]).map(simd::moments).unzip::<_, _, Vec<_>, Vec<_>>()
             })?;
             Moments::new(mean, variance, x.device())?
         }
@@ -105,7 +105,7 @@ impl CustomOp1 for ScaleShift {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = tensors::slice(x, layout)?;
+        let x = storage::slice(x, layout)?;
         let plane = x.len() / self.scale.len();
         let fill = |y: Window| {
             for (c, x) in x.chunks_exact(plane).enumerate() {
@@ -113,15 +113,15 @@ impl CustomOp1 for ScaleShift {
                 // Channels are few and large: pieces of them keep all threads busy.
                 x.par_chunks(PIECE).enumerate().for_each(|(piece, x)| {
                     scratch::with(x.len(), |values| {
-                        rows::scale_shift(x, values, scale, shift);
+                        simd::scale_shift(x, values, scale, shift);
                         y.at(c * plane + piece * PIECE).write(values);
                     });
                 });
             }
         };
-        #[allow(unsafe_code, reason = "see `written`")]
+        #[allow(unsafe_code, reason = "see `fill_uninit`")]
         // SAFETY: the pieces of all channels are the whole of it.
-        let y = unsafe { matrix::written(x.len(), 0, fill) };
+        let y = unsafe { matmul::fill_uninit(x.len(), 0, fill) };
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 }

@@ -1,7 +1,7 @@
-//! Stochastic gradient descent with momentum in Caffe's and TensorFlow's form, `v = momentum v + g; w -= rate v`, with
+//! Stochastic gradient descent with momentum in Caffe's and TensorFlow's form, `v = momentum v + g; w -= lr v`, with
 //! L2 weight decay, over groups of parameters that share a rate multiplier.
 
-use super::{rows, tensors};
+use super::{simd, storage};
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
@@ -12,48 +12,48 @@ const PIECE: usize = 1 << 15;
 
 /// Parameters that are updated alike.
 #[derive(Debug, Clone)]
-pub struct Group {
+pub struct ParamGroup {
     /// Their names and variables.
     pub variables: Vec<(String, Var)>,
     /// Factor of the learning rate.
-    pub rate: f64,
+    pub lr_scale: f64,
     /// L2 penalty: `decay * w` is added to the gradient.
-    pub decay: f64,
+    pub weight_decay: f64,
 }
 
 /// The optimizer's state.
 #[derive(Debug)]
-pub struct Momentum {
-    groups: Vec<Group>,
-    /// Share of the old velocity that is kept.
-    share: f64,
-    velocity: BTreeMap<String, Tensor>,
+pub struct MomentumSgd {
+    groups: Vec<ParamGroup>,
+    /// Factor of the old momentum buffer in each step.
+    momentum: f64,
+    momentum_buffers: BTreeMap<String, Tensor>,
 }
 
-impl Momentum {
-    /// All velocities zero. Every variable must be in exactly one group.
-    pub fn new(groups: Vec<Group>, momentum: f64) -> Result<Self> {
-        let mut velocity = BTreeMap::new();
+impl MomentumSgd {
+    /// Starts with momentum buffers of zero. Every variable must be in exactly one group.
+    pub fn new(groups: Vec<ParamGroup>, momentum: f64) -> Result<Self> {
+        let mut momentum_buffers = BTreeMap::new();
         for (name, variable) in groups.iter().flat_map(|group| &group.variables) {
-            if velocity.insert(name.clone(), variable.zeros_like()?).is_some() {
+            if momentum_buffers.insert(name.clone(), variable.zeros_like()?).is_some() {
                 bail!("parameter {name} is in two optimizer groups")
             }
         }
-        Ok(Self { groups, share: momentum, velocity })
+        Ok(Self { groups, momentum, momentum_buffers })
     }
 
-    /// The velocity of each variable by its name.
-    pub fn velocity(&self) -> &BTreeMap<String, Tensor> {
-        &self.velocity
+    /// The momentum buffer of each variable by name.
+    pub fn momentum_buffers(&self) -> &BTreeMap<String, Tensor> {
+        &self.momentum_buffers
     }
 
-    /// Sets the velocities, as when a run goes on from a checkpoint.
-    pub fn set_velocity(&mut self, velocity: &BTreeMap<String, Tensor>) -> Result<()> {
-        for (name, own) in &mut self.velocity {
-            match velocity.get(name) {
+    /// Replaces the momentum buffers, as when a run resumes.
+    pub fn set_momentum_buffers(&mut self, momentum_buffers: &BTreeMap<String, Tensor>) -> Result<()> {
+        for (name, own) in &mut self.momentum_buffers {
+            match momentum_buffers.get(name) {
                 Some(tensor) if tensor.shape() == own.shape() => *own = tensor.to_device(own.device())?.copy()?,
-                Some(tensor) => bail!("velocity of {name} is {:?}, expected {:?}", tensor.shape(), own.shape()),
-                None => bail!("velocity of {name} is missing"),
+                Some(tensor) => bail!("momentum buffer of {name} is {:?}, expected {:?}", tensor.shape(), own.shape()),
+                None => bail!("momentum buffer of {name} is missing"),
             }
         }
         Ok(())
@@ -64,15 +64,18 @@ impl Momentum {
         for group in &self.groups {
             for (name, variable) in &group.variables {
                 let Some(gradient) = gradients.get(variable) else { bail!("parameter {name} has no gradient") };
-                let Some(velocity) = self.velocity.get_mut(name) else { bail!("parameter {name} has no velocity") };
+                let Some(buffer) = self.momentum_buffers.get_mut(name) else {
+                    bail!("parameter {name} has no momentum buffer")
+                };
                 if variable.device().is_cpu() {
-                    let accumulate = Accumulate { momentum: self.share as f32, decay: group.decay as f32 };
-                    velocity.inplace_op3(&gradient.contiguous()?, variable.as_tensor(), &accumulate)?;
-                    variable.inplace_op2(velocity, &Descend { rate: (rate * group.rate) as f32 })?;
+                    let accumulate =
+                        Accumulate { momentum: self.momentum as f32, weight_decay: group.weight_decay as f32 };
+                    buffer.inplace_op3(&gradient.contiguous()?, variable.as_tensor(), &accumulate)?;
+                    variable.inplace_op2(buffer, &Descend { rate: (rate * group.lr_scale) as f32 })?;
                 } else {
-                    let pull = (gradient + (variable.as_tensor() * group.decay)?)?;
-                    *velocity = ((&*velocity * self.share)? + pull)?.detach();
-                    variable.set(&(variable.as_tensor() - (&*velocity * (rate * group.rate))?)?.detach())?;
+                    let pull = (gradient + (variable.as_tensor() * group.weight_decay)?)?;
+                    *buffer = ((&*buffer * self.momentum)? + pull)?.detach();
+                    variable.set(&(variable.as_tensor() - (&*buffer * (rate * group.lr_scale))?)?.detach())?;
                 }
             }
         }
@@ -91,7 +94,7 @@ fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut
 /// `v = momentum v + g + decay w`.
 struct Accumulate {
     momentum: f32,
-    decay: f32,
+    weight_decay: f32,
 }
 
 impl InplaceOp3 for Accumulate {
@@ -108,10 +111,10 @@ impl InplaceOp3 for Accumulate {
         w: &CpuStorage,
         wl: &Layout,
     ) -> Result<()> {
-        let (v, g, w) = (slice_mut(v, vl)?, tensors::slice(g, gl)?, tensors::slice(w, wl)?);
+        let (v, g, w) = (slice_mut(v, vl)?, storage::slice(g, gl)?, storage::slice(w, wl)?);
         v.par_chunks_mut(PIECE).zip(g.par_chunks(PIECE)).zip(w.par_chunks(PIECE)).for_each(|((v, g), w)| {
             for ((v, g), w) in v.iter_mut().zip(g).zip(w) {
-                *v = *v * self.momentum + g + w * self.decay;
+                *v = *v * self.momentum + g + w * self.weight_decay;
             }
         });
         Ok(())
@@ -129,8 +132,8 @@ impl InplaceOp2 for Descend {
     }
 
     fn cpu_fwd(&self, w: &mut CpuStorage, wl: &Layout, v: &CpuStorage, vl: &Layout) -> Result<()> {
-        let (w, v) = (slice_mut(w, wl)?, tensors::slice(v, vl)?);
-        w.par_chunks_mut(PIECE).zip(v.par_chunks(PIECE)).for_each(|(w, v)| rows::add_scaled(w, v, -self.rate));
+        let (w, v) = (slice_mut(w, wl)?, storage::slice(v, vl)?);
+        w.par_chunks_mut(PIECE).zip(v.par_chunks(PIECE)).for_each(|(w, v)| simd::add_scaled(w, v, -self.rate));
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Trainable parameters whose initial values are a function of (seed, name), never of the order in which a network is
 //! built. Behind candle's `VarBuilder`, so that networks are written as candle's own.
 
-use super::tensors;
+use super::storage;
 use crate::random;
 use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
 use candle_nn::init::Init;
@@ -71,7 +71,7 @@ impl SimpleBackend for Parameters {
         let values = Tensor::from_vec(self.draw(&shape, name, init)?, shape, device)?.to_dtype(dtype)?;
         let variable = Var::from_tensor(&values)?;
         let tensor = variable.as_tensor().clone();
-        let before = tensors::lock(&self.variables)?.insert(name.to_owned(), variable);
+        let before = storage::lock(&self.variables)?.insert(name.to_owned(), variable);
         match before {
             None => Ok(tensor),
             Some(_) => bail!("two parameters are called {name}"),

@@ -37,7 +37,7 @@ fn rounded(x: &Tensor) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{batched_linear_plain, convolve_plain};
+    use crate::nn::{batched_linear_reference, convolve_reference};
     use crate::random;
     use candle_core::{Device, Var};
     use rand::RngExt;
@@ -70,10 +70,10 @@ mod tests {
             Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
         };
         let cases: [(&str, [Var; 2], Run); 4] = [
-            ("linear", [draw(&[5, 3, 17]), draw(&[5, 17, 9])], |w, x, p| batched_linear_plain(w, x, None, p)),
-            ("3x3", [draw(&[6, 2, 9, 9]), draw(&[4, 6, 3, 3])], |x, w, p| convolve_plain(x, w, 1, 1, p)),
-            ("stride 2", [draw(&[6, 2, 9, 9]), draw(&[4, 6, 3, 3])], |x, w, p| convolve_plain(x, w, 2, 1, p)),
-            ("1x1", [draw(&[6, 2, 9, 9]), draw(&[4, 6, 1, 1])], |x, w, p| convolve_plain(x, w, 1, 0, p)),
+            ("linear", [draw(&[5, 3, 17]), draw(&[5, 17, 9])], |w, x, p| batched_linear_reference(w, x, None, p)),
+            ("3x3", [draw(&[6, 2, 9, 9]), draw(&[4, 6, 3, 3])], |x, w, p| convolve_reference(x, w, 1, 1, p)),
+            ("stride 2", [draw(&[6, 2, 9, 9]), draw(&[4, 6, 3, 3])], |x, w, p| convolve_reference(x, w, 2, 1, p)),
+            ("1x1", [draw(&[6, 2, 9, 9]), draw(&[4, 6, 1, 1])], |x, w, p| convolve_reference(x, w, 1, 0, p)),
         ];
         for (name, [a, b], run) in cases {
             let [single, half] = [Precision::Single, Precision::Bf16].map(|p| all(|a, b| run(a, b, p), &a, &b));

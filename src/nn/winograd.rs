@@ -9,10 +9,10 @@
 
 #![allow(clippy::inline_always, reason = "code is compiled for an instruction set only within the function that asks")]
 
-use super::convolution::{Geometry, PARTS, copy_run, sum_parts};
-use super::matrix::{self, View, Window};
-use super::rows::{self, Channel};
+use super::im2col::{Geometry, PARTS, copy_run, sum_parts};
+use super::matmul::{self, View, Window};
 use super::scratch;
+use super::simd::{self, Channel};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::marker::PhantomData;
@@ -250,7 +250,7 @@ impl Part {
             let first = (image * map.height + there.start) * map.width;
             let lines = &x[first..][..there.len() * map.width];
             let (even, odd) = halves.split_at_mut(half);
-            rows::halve(lines, even, odd);
+            simd::halve(lines, even, odd);
             for (line, y) in there.clone().enumerate() {
                 let out = &mut out[(y + map.padding - begin) * taps * pitch..][..taps * pitch];
                 for (tap, out) in out.chunks_exact_mut(pitch).enumerate() {
@@ -367,7 +367,7 @@ fn taps_to_points(kernel: usize) -> Vec<f32> {
 fn kernel_points(w: &[f32], kernel: usize) -> Vec<f32> {
     let (taps, points) = (kernel * kernel, (kernel + 1) * (kernel + 1));
     let matrix = taps_to_points(kernel);
-    matrix::product(View::new(&matrix, points, taps, taps), View::new(w, w.len() / taps, taps, taps).transposed())
+    matmul::product(View::new(&matrix, points, taps, taps), View::new(w, w.len() / taps, taps, taps).transposed())
 }
 
 /// Gradients of kernels `[outputs, inputs, k, k]` from those of their points, `[points, outputs, inputs]`.
@@ -375,7 +375,7 @@ fn kernel_gradient(at_points: &[f32], kernel: usize) -> Vec<f32> {
     let (taps, points) = (kernel * kernel, (kernel + 1) * (kernel + 1));
     let (matrix, count) = (taps_to_points(kernel), at_points.len() / points);
     let at_points = View::new(at_points, points, count, count).transposed();
-    matrix::product(at_points, View::new(&matrix, points, taps, taps))
+    matmul::product(at_points, View::new(&matrix, points, taps, taps))
 }
 
 /// What a task works with.
@@ -410,7 +410,7 @@ fn with_inputs(g: &Geometry, x: &[f32], group: usize, part: &Part, work: impl Fn
     });
 }
 
-/// As [`super::convolution::forward`].
+/// As [`super::im2col::forward`].
 pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], norm: Option<&[Channel]>) -> Vec<f32> {
     let (inputs, outputs, kernel) = (g.inputs / g.groups, g.outputs / g.groups, g.kernel);
     let (points, out_plane) = ((kernel + 1) * (kernel + 1), g.out_plane());
@@ -425,7 +425,7 @@ pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], norm: Option<&[Channel
             for point in 0..points {
                 let u = View::new(&kernels[group][point * outputs * inputs..], outputs, inputs, inputs);
                 let v = View::new(&v[point * v_apart..], inputs, tiles, tiles);
-                matrix::multiply(Window::new(&mut m[point * m_apart..], tiles), u, v, false);
+                matmul::multiply(Window::new(&mut m[point * m_apart..], tiles), u, v, false);
             }
             for channel in 0..outputs {
                 let y = y.at((group * outputs + channel) * out_plane);
@@ -434,23 +434,23 @@ pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], norm: Option<&[Channel
                     self::outputs(kernel, m, m_apart, pitch, values);
                     if let Some(norm) = norm {
                         let Channel { scale, shift, .. } = norm[group * outputs + channel];
-                        rows::scale_relu_in_place(values, scale, shift);
+                        simd::scale_relu_in_place(values, scale, shift);
                     }
                     part.scatter(row, values, (g.out_height(), g.out_width()), y, halves);
                 }
             }
         });
     };
-    #[allow(unsafe_code, reason = "see `written`")]
+    #[allow(unsafe_code, reason = "see `fill_uninit`")]
     // SAFETY: the tiles of all parts and groups are the whole output.
     unsafe {
-        matrix::written(g.outputs * out_plane, 0, |y| {
+        matmul::fill_uninit(g.outputs * out_plane, 0, |y| {
             (0..parts.len() * g.groups).into_par_iter().for_each(|task| one(y, task));
         })
     }
 }
 
-/// As [`super::convolution::weight_gradient`].
+/// As [`super::im2col::weight_gradient`].
 pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (inputs, outputs, kernel) = (g.inputs / g.groups, g.outputs / g.groups, g.kernel);
     let (points, out_plane) = ((kernel + 1) * (kernel + 1), g.out_plane());
@@ -474,7 +474,7 @@ pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
                 for (point, sum) in sum.chunks_exact_mut(outputs * inputs).enumerate() {
                     let m = View::new(&m[point * m_apart..], outputs, tiles, tiles);
                     let v = View::new(&v[point * v_apart..], inputs, tiles, tiles);
-                    matrix::multiply(Window::new(sum, inputs), m, v.transposed(), true);
+                    matmul::multiply(Window::new(sum, inputs), m, v.transposed(), true);
                 }
             });
         }
@@ -486,8 +486,8 @@ pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::convolution::input_gradient;
-    use crate::nn::portable::Fixed;
+    use crate::nn::im2col::input_gradient;
+    use crate::nn::reference::ConvConfig;
     use crate::random;
     use rand::RngExt;
 
@@ -512,7 +512,7 @@ mod tests {
 
     fn geometry((k, padding, groups, [b, h, w]): (usize, usize, usize, [usize; 3])) -> Geometry {
         let shape = [groups * OUTPUTS, INPUTS, k, k];
-        let g = Geometry::new(&[groups * INPUTS, b, h, w], &shape, Fixed { padding, stride: 1, groups }).unwrap();
+        let g = Geometry::new(&[groups * INPUTS, b, h, w], &shape, ConvConfig { padding, stride: 1, groups }).unwrap();
         assert!(covers(&g));
         g
     }

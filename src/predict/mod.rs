@@ -100,7 +100,7 @@ pub fn predict(
     let images = ImageCache::new(&pictures, rows, profile.images.resize, "Decoding pictures", progress)?;
     let loader = DataLoader {
         images: &images,
-        input: profile.network.input,
+        input: profile.network.input_size,
         policy: &profile.images,
         size,
         own: 0..size,

@@ -141,7 +141,7 @@ pub fn check_batch(device: &Device, architecture: &Architecture, batch: usize) -
 }
 
 fn bounded(architecture: &Architecture, batch: usize) -> Result<()> {
-    let most = u32::MAX as usize / architecture.elements().max(1);
+    let most = u32::MAX as usize / architecture.max_elements().max(1);
     if batch <= most {
         return Ok(());
     }

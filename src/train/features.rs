@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::attribute::COUNT;
     use crate::config::Profile;
-    use crate::model::Path as NetworkPath;
+    use crate::model::Backend;
     use crate::random;
     use crate::train::{ImageCache, LabelledImages, shared_runs};
     use crate::variant::Variant;
@@ -122,12 +122,12 @@ mod tests {
         profile.images.crop = Crop::Centre;
         let plan = shared_runs(&[Variant::named("gal-c").unwrap()], &profile).remove(0);
         let learner =
-            Learner::new(&profile.network, &plan, &profile.optimizer, 3, NetworkPath::Fast, &Device::Cpu).unwrap();
+            Learner::new(&profile.network, &plan, &profile.optimizer, 3, Backend::Native, &Device::Cpu).unwrap();
         let quiet = Progress::new(true);
         let images = ImageCache::new(&Noise, (0..21).collect(), profile.images.resize, "", &quiet).unwrap();
         let loader = DataLoader {
             images: &images,
-            input: profile.network.input,
+            input: profile.network.input_size,
             policy: &profile.images,
             size: 8,
             own: 0..8,

@@ -7,11 +7,12 @@ use crate::config::Optimizer;
 use crate::distributed::ProcessGroup;
 use crate::error::{Error, Result};
 use crate::model::{
-    Architecture, CorrelationNet, CorrelationOutput, Pass, Path, Trunk, TrunkOutput, decays, loss, probabilities,
+    Architecture, Backend, CorrelationNet, CorrelationOutput, FeatureNet, FeatureOutput, Mode, has_weight_decay, loss,
+    probabilities,
 };
-use crate::nn::{Group, Momentum, Parameters, keep_memory};
+use crate::nn::{MomentumSgd, ParamGroup, Parameters, retain_freed_memory};
 use crate::variant::{Fln, Variant};
-use crate::weights::Start;
+use crate::weights::PretrainedWeights;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,15 +25,15 @@ struct Head {
     variant: Variant,
     net: CorrelationNet,
     parameters: Parameters,
-    optimizer: Momentum,
+    optimizer: MomentumSgd,
 }
 
 /// A trunk run.
 pub struct Learner {
-    trunk: Trunk,
+    trunk: FeatureNet,
     parameters: Parameters,
     /// None where the trunk is frozen.
-    optimizer: Option<Momentum>,
+    optimizer: Option<MomentumSgd>,
     heads: Vec<Head>,
     /// Of the last step.
     outputs: Option<Outputs>,
@@ -90,12 +91,12 @@ impl Learner {
         plan: &SharedRun,
         settings: &Optimizer,
         seed: u64,
-        path: Path,
+        backend: Backend,
         device: &Device,
     ) -> Result<Self> {
-        keep_memory();
+        retain_freed_memory();
         let parameters = Parameters::new(seed);
-        let trunk = Trunk::new(architecture, path, &parameters, device)?;
+        let trunk = FeatureNet::new(architecture, backend, &parameters, device)?;
         let optimizer = match plan.fln {
             Fln::Trained => Some(optimizer(&parameters, settings, plan.weight_decay)?),
             Fln::FrozenBaseline => None,
@@ -104,7 +105,7 @@ impl Learner {
         for variant in &plan.variants {
             let Some(affinity) = variant.affinity else { continue };
             let parameters = Parameters::new(seed);
-            let net = CorrelationNet::new(architecture, (affinity, variant.nodes), path, &parameters, device)?;
+            let net = CorrelationNet::new(architecture, (affinity, variant.nodes), backend, &parameters, device)?;
             let rate = match plan.fln {
                 Fln::Trained => settings.head_rate,
                 Fln::FrozenBaseline => settings.head_rate * settings.frozen_rate,
@@ -116,7 +117,7 @@ impl Learner {
     }
 
     /// Gives the backbone its initial weights.
-    pub fn start_from(&self, start: &Start, architecture: &Architecture) -> Result<()> {
+    pub fn start_from(&self, start: &PretrainedWeights, architecture: &Architecture) -> Result<()> {
         start.apply(architecture, &self.parameters, &self.trunk)
     }
 
@@ -126,14 +127,14 @@ impl Learner {
     }
 
     /// How a batch goes through the trunk in training.
-    fn pass(&self) -> Pass {
-        if self.frozen() { Pass::Evaluate } else { Pass::Train }
+    fn mode(&self) -> Mode {
+        if self.frozen() { Mode::Eval } else { Mode::Train }
     }
 
     /// The backbone's last map for a training batch (see [`super::Batch::tensors`]): of a frozen trunk always the same
     /// for one image.
     pub fn features(&self, pixels: &Tensor) -> Result<Tensor> {
-        Ok(self.trunk.features(pixels, self.pass())?)
+        Ok(self.trunk.features(pixels, self.mode())?)
     }
 
     /// One step of every network on a batch, from its [`Learner::features`].
@@ -150,7 +151,7 @@ impl Learner {
         targets: &Tensor,
         rate: f64,
     ) -> Result<Losses> {
-        let out = self.trunk.branches(features, self.pass(), !self.heads.is_empty())?;
+        let out = self.trunk.branches(features, self.mode(), !self.heads.is_empty())?;
         let mut fln = self.optimizer.is_some().then(|| loss(&out.logits, targets)).transpose()?;
         let mut refined = self.refine(&out)?;
         let mut cln =
@@ -233,12 +234,12 @@ impl Learner {
 
     /// What the networks say about a batch, with running batch-norm statistics.
     pub fn forward(&self, pixels: &Tensor) -> Result<Outputs> {
-        let out = self.trunk.forward(pixels, Pass::Evaluate, !self.heads.is_empty())?;
+        let out = self.trunk.forward(pixels, Mode::Eval, !self.heads.is_empty())?;
         Ok(self.said(&out, &self.refine(&out)?))
     }
 
     /// What each correlation net makes of the trunk's features.
-    fn refine(&self, out: &TrunkOutput) -> Result<Vec<CorrelationOutput>> {
+    fn refine(&self, out: &FeatureOutput) -> Result<Vec<CorrelationOutput>> {
         let refine = |head: &Head| {
             let gated = out.gated.as_ref().ok_or_else(|| Error::Internal("no gated features".to_owned()))?;
             Ok(head.net.forward(gated)?)
@@ -247,7 +248,7 @@ impl Learner {
     }
 
     /// What all networks said, without gradients.
-    fn said(&self, out: &TrunkOutput, refined: &[CorrelationOutput]) -> Outputs {
+    fn said(&self, out: &FeatureOutput, refined: &[CorrelationOutput]) -> Outputs {
         let cln = self.heads.iter().zip(refined).map(|(head, refined)| (head.variant.name, detached(refined)));
         Outputs { fln: out.logits.detach(), cln: cln.collect(), mask: out.mask.detach() }
     }
@@ -339,11 +340,11 @@ impl Learner {
         put("trunk", values(&self.parameters));
         put("running", self.trunk.running().iter().map(|(n, v)| (n.clone(), v.as_detached_tensor())).collect());
         if let Some(optimizer) = &self.optimizer {
-            put("trunk-velocity", optimizer.velocity().clone());
+            put("trunk-velocity", optimizer.momentum_buffers().clone());
         }
         for head in &self.heads {
             put(head.variant.name, values(&head.parameters));
-            put(&format!("{}-velocity", head.variant.name), head.optimizer.velocity().clone());
+            put(&format!("{}-velocity", head.variant.name), head.optimizer.momentum_buffers().clone());
         }
         state
     }
@@ -357,11 +358,11 @@ impl Learner {
         self.parameters.load(&part("trunk"))?;
         self.trunk.load_running(&part("running"))?;
         if let Some(optimizer) = &mut self.optimizer {
-            optimizer.set_velocity(&part("trunk-velocity"))?;
+            optimizer.set_momentum_buffers(&part("trunk-velocity"))?;
         }
         for head in &mut self.heads {
             head.parameters.load(&part(head.variant.name))?;
-            head.optimizer.set_velocity(&part(&format!("{}-velocity", head.variant.name)))?;
+            head.optimizer.set_momentum_buffers(&part(&format!("{}-velocity", head.variant.name)))?;
         }
         Ok(())
     }
@@ -384,29 +385,29 @@ fn values(parameters: &Parameters) -> Tensors {
 }
 
 /// Four groups: backbone and branches, each with decaying weights and the rest.
-fn optimizer(parameters: &Parameters, settings: &Optimizer, decay: f64) -> Result<Momentum> {
+fn optimizer(parameters: &Parameters, settings: &Optimizer, decay: f64) -> Result<MomentumSgd> {
     let mut groups = Vec::new();
     for (of_branches, rate) in [(false, 1.0), (true, settings.head_rate)] {
         for (decaying, decay) in [(true, decay), (false, 0.0)] {
             let variables = parameters
                 .all()
                 .into_iter()
-                .filter(|(name, _)| name.starts_with("branch.") == of_branches && decays(name) == decaying)
+                .filter(|(name, _)| name.starts_with("branch.") == of_branches && has_weight_decay(name) == decaying)
                 .collect();
-            groups.push(Group { variables, rate, decay });
+            groups.push(ParamGroup { variables, lr_scale: rate, weight_decay: decay });
         }
     }
-    Ok(Momentum::new(groups, settings.momentum)?)
+    Ok(MomentumSgd::new(groups, settings.momentum)?)
 }
 
 /// Two groups: decaying weights and the rest.
-fn optimizer_of_head(parameters: &Parameters, rate: f64, momentum: f64, decay: f64) -> Result<Momentum> {
-    let groups = [(true, decay), (false, 0.0)].map(|(decaying, decay)| Group {
-        variables: parameters.all().into_iter().filter(|(name, _)| decays(name) == decaying).collect(),
-        rate,
-        decay,
+fn optimizer_of_head(parameters: &Parameters, rate: f64, momentum: f64, decay: f64) -> Result<MomentumSgd> {
+    let groups = [(true, decay), (false, 0.0)].map(|(decaying, decay)| ParamGroup {
+        variables: parameters.all().into_iter().filter(|(name, _)| has_weight_decay(name) == decaying).collect(),
+        lr_scale: rate,
+        weight_decay: decay,
     });
-    Ok(Momentum::new(groups.into(), momentum)?)
+    Ok(MomentumSgd::new(groups.into(), momentum)?)
 }
 
 #[cfg(test)]
@@ -450,8 +451,8 @@ mod tests {
         profile.network.widths = [4; 5];
         let plan = shared_runs(&["baseline", "gal-j"].map(|name| Variant::named(name).unwrap()), &profile).remove(0);
         let mut learner =
-            Learner::new(&profile.network, &plan, &profile.optimizer, 3, Path::Fast, &Device::Cpu).unwrap();
-        let side = profile.network.input;
+            Learner::new(&profile.network, &plan, &profile.optimizer, 3, Backend::Native, &Device::Cpu).unwrap();
+        let side = profile.network.input_size;
         let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1().unwrap();
         let mut trained = TrainedModel::default();
         for step in 0..STEPS {

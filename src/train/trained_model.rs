@@ -5,7 +5,7 @@ use super::learner::Learner;
 use super::shared_run::SharedRun;
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
-use crate::model::Path as NetworkPath;
+use crate::model::Backend;
 use crate::store::Standard;
 use crate::variant::Variant;
 use candle_core::{Device, Tensor};
@@ -77,7 +77,7 @@ impl TrainedModel {
         let profile = &self.config.profile;
         let plan = SharedRun { fln: self.variant.fln, weight_decay: 0.0, variants: vec![self.variant] };
         let seed = self.config.seed;
-        let mut learner = Learner::new(&profile.network, &plan, &profile.optimizer, seed, NetworkPath::Fast, device)?;
+        let mut learner = Learner::new(&profile.network, &plan, &profile.optimizer, seed, Backend::Native, device)?;
         learner.load_network(&self.variant, &self.tensors).map_err(|error| {
             let reason = match error {
                 Error::Candle(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),

@@ -304,7 +304,7 @@ impl<'a> Trainer<'a> {
         let profile = request.profile;
         check_batch(device, &profile.network, own.len())?;
         let mut learner =
-            Learner::new(&profile.network, plan, &profile.optimizer, seed, profile.compute.path(), device)?;
+            Learner::new(&profile.network, plan, &profile.optimizer, seed, profile.compute.backend(), device)?;
         let mut locks = Vec::new();
         // The other ranks are given the state that rank 0 begins with.
         if ranks.leads() {
@@ -324,7 +324,7 @@ impl<'a> Trainer<'a> {
 
     fn loader(&self, images: &'a ImageCache<'a>) -> DataLoader<'a> {
         let profile = self.request.profile;
-        let (input, policy, own) = (profile.network.input, &profile.images, self.own.clone());
+        let (input, policy, own) = (profile.network.input_size, &profile.images, self.own.clone());
         DataLoader { images, input, policy, size: self.batch, own, seed: self.seed }
     }
 
@@ -657,7 +657,7 @@ impl<'a> Trainer<'a> {
             wall_seconds: (wall_seconds * 1000.0).round() / 1000.0,
             steps: self.steps,
             batch: self.batch,
-            input: request.profile.network.input,
+            input: request.profile.network.input_size,
             train_images: self.images.train.len(),
             train_sources: sources.len(),
             test_images: self.images.test.len(),

@@ -4,16 +4,16 @@
 //! channels turned from BGR to RGB and axes in PyTorch's order.
 
 mod caffe;
-mod names;
+mod import;
 mod numpy;
 mod pickle;
+mod pretrained;
 mod protobuf;
-mod start;
 mod torch;
 mod unpickle;
 
-pub use names::{Imported, Match, import, import_bytes};
-pub use start::Start;
+pub use import::{Imported, ImportedTensor, import, import_bytes};
+pub use pretrained::PretrainedWeights;
 
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};

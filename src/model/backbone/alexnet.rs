@@ -3,7 +3,7 @@
 //!
 //! Parameters: `conv1` to `conv5` with `weight` `[out, in, k, k]` and `bias` `[out]`.
 
-use super::{Backbone, Builder, Design, Scope, reduced, unfolded};
+use super::{Backbone, BackboneSpec, Builder, ForwardCtx, conv_output_size, unfolded};
 use crate::model::Architecture;
 use crate::nn::max_pool;
 use candle_core::{Result, Tensor};
@@ -36,31 +36,31 @@ pub(super) fn layers(table: Table, architecture: &Architecture) -> impl Iterator
 
 /// Side of the last map, and the most values that a convolution unfolds for a group of one image, or gives.
 fn measure(table: Table, architecture: &Architecture) -> Option<(usize, usize)> {
-    let (mut side, mut most) = (architecture.input, 0);
+    let (mut side, mut most) = (architecture.input_size, 0);
     for (_, Layer { shape: [outputs, inputs, kernel, _], stride, padding, pool, .. }) in layers(table, architecture) {
-        side = reduced(side, kernel, stride, padding)?;
+        side = conv_output_size(side, kernel, stride, padding)?;
         most = most.max(unfolded(side, inputs, kernel, outputs));
-        side = if pool { reduced(side, 3, 2, 0)? } else { side };
+        side = if pool { conv_output_size(side, 3, 2, 0)? } else { side };
     }
     Some((side, most))
 }
 
-/// [`Design::side`] of any AlexNet with sound widths.
-pub(super) fn side(table: Table, architecture: &Architecture) -> std::result::Result<usize, String> {
+/// [`BackboneSpec::output_size`] of any AlexNet with sound widths.
+pub(super) fn output_size(table: Table, architecture: &Architecture) -> std::result::Result<usize, String> {
     measure(table, architecture).map(|(side, _)| side).ok_or_else(|| {
-        format!("an input of {} pixels is too small for five convolutions and three pools", architecture.input)
+        format!("an input of {} pixels is too small for five convolutions and three pools", architecture.input_size)
     })
 }
 
-/// [`Design::elements`] of any AlexNet.
-pub(super) fn elements(table: Table, architecture: &Architecture) -> usize {
+/// [`BackboneSpec::max_elements`] of any AlexNet.
+pub(super) fn max_elements(table: Table, architecture: &Architecture) -> usize {
     measure(table, architecture).map_or(0, |(_, most)| most)
 }
 
 #[derive(Debug)]
 pub(super) struct AlexNet;
 
-impl Design for AlexNet {
+impl BackboneSpec for AlexNet {
     fn published(&self) -> (usize, [usize; 5]) {
         (4, [64, 192, 384, 256, 256])
     }
@@ -69,15 +69,15 @@ impl Design for AlexNet {
         architecture.widths[4]
     }
 
-    fn side(&self, architecture: &Architecture) -> std::result::Result<usize, String> {
+    fn output_size(&self, architecture: &Architecture) -> std::result::Result<usize, String> {
         if architecture.widths.contains(&0) {
             return Err("no width may be 0".to_owned());
         }
-        side(TABLE, architecture)
+        output_size(TABLE, architecture)
     }
 
-    fn elements(&self, architecture: &Architecture) -> usize {
-        elements(TABLE, architecture)
+    fn max_elements(&self, architecture: &Architecture) -> usize {
+        max_elements(TABLE, architecture)
     }
 
     fn build(&self, architecture: &Architecture, builder: &mut Builder) -> Result<Box<dyn Backbone>> {
@@ -98,11 +98,11 @@ struct Net {
 }
 
 impl Backbone for Net {
-    fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), scope: &Scope) -> Result<Tensor> {
-        let mut x = scope.with_data_norm(x, data)?;
+    fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), ctx: &ForwardCtx) -> Result<Tensor> {
+        let mut x = ctx.with_data_norm(x, data)?;
         for (layer, weight, bias) in &self.layers {
-            let y = scope.convolve(&x, weight, layer.stride, layer.padding)?;
-            let y = y.broadcast_add(&scope.own(bias).reshape(((), 1, 1, 1))?)?.relu()?;
+            let y = ctx.convolve(&x, weight, layer.stride, layer.padding)?;
+            let y = y.broadcast_add(&ctx.own(bias).reshape(((), 1, 1, 1))?)?.relu()?;
             x = if layer.pool { max_pool(&y)? } else { y };
         }
         Ok(x)

@@ -4,7 +4,7 @@
 //! Parameters: `conv1` to `conv5` with `weight` `[out, in / groups, k, k]`, `bias`, `bn.weight`, `bn.bias` `[out]`.
 
 use super::alexnet::{self, Layer, Table, layers};
-use super::{Backbone, Builder, Design, Scope};
+use super::{Backbone, BackboneSpec, Builder, ForwardCtx};
 use crate::model::Architecture;
 use crate::nn::{ConvBlock, ConvParameters};
 use candle_core::{Result, Tensor};
@@ -15,7 +15,7 @@ const TABLE: Table = [(11, 0, 1, true), (5, 2, 2, true), (3, 1, 1, false), (3, 1
 #[derive(Debug)]
 pub(super) struct Cvgj;
 
-impl Design for Cvgj {
+impl BackboneSpec for Cvgj {
     fn published(&self) -> (usize, [usize; 5]) {
         (4, [96, 256, 384, 384, 256])
     }
@@ -24,15 +24,15 @@ impl Design for Cvgj {
         architecture.widths[4]
     }
 
-    fn side(&self, architecture: &Architecture) -> std::result::Result<usize, String> {
+    fn output_size(&self, architecture: &Architecture) -> std::result::Result<usize, String> {
         if architecture.widths.iter().any(|width| *width == 0 || width % 2 == 1) {
             return Err("the widths of the five convolutions must be even, and no width 0".to_owned());
         }
-        alexnet::side(TABLE, architecture)
+        alexnet::output_size(TABLE, architecture)
     }
 
-    fn elements(&self, architecture: &Architecture) -> usize {
-        alexnet::elements(TABLE, architecture)
+    fn max_elements(&self, architecture: &Architecture) -> usize {
+        alexnet::max_elements(TABLE, architecture)
     }
 
     fn build(&self, architecture: &Architecture, builder: &mut Builder) -> Result<Box<dyn Backbone>> {
@@ -41,7 +41,7 @@ impl Design for Cvgj {
             let (gamma, beta) = builder.norm(&format!("{name}.bn"), shape[0])?;
             let weight = builder.weight(&name, shape)?;
             let bias = builder.bias(&name, shape[0])?;
-            let block = ConvBlock { groups, stride, padding, pool, eps: architecture.eps };
+            let block = ConvBlock { groups, stride, padding, pool, eps: architecture.bn_eps };
             blocks.push((block, ConvParameters { weight, bias, gamma, beta }));
         }
         Ok(Box::new(Net { blocks }))
@@ -54,14 +54,14 @@ struct Net {
 }
 
 impl Backbone for Net {
-    fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), scope: &Scope) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), ctx: &ForwardCtx) -> Result<Tensor> {
         let mut x = x.clone();
         for (layer, (block, p)) in self.blocks.iter().enumerate() {
-            let mut p = scope.own_all(p);
+            let mut p = ctx.own_all(p);
             if layer == 0 {
                 p = fold_data_norm(&p, data)?;
             }
-            x = scope.block(block, &x, &p, &format!("conv{}.bn", layer + 1))?;
+            x = ctx.block(block, &x, &p, &format!("conv{}.bn", layer + 1))?;
         }
         Ok(x)
     }

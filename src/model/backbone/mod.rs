@@ -1,14 +1,14 @@
 //! Backbones: the shared convolutional network that every branch reads. One file a family; one line each in
-//! [`BackboneName::design`].
+//! [`BackboneName::spec`].
 
 mod alexnet;
 mod cvgj;
 mod resnet;
 mod shapes;
 
-use super::running::Running;
-use super::{Architecture, Pass, Path, he};
-use crate::nn::{ConvBlock, ConvParameters, batch_norm, convolve, convolve_plain};
+use super::running::RunningStats;
+use super::{Architecture, Backend, Mode, he};
+use crate::nn::{ConvBlock, ConvParameters, batch_norm, convolve, convolve_reference};
 use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 use clap::ValueEnum;
@@ -31,7 +31,7 @@ pub enum BackboneName {
 }
 
 impl BackboneName {
-    pub(super) fn design(self) -> &'static dyn Design {
+    pub(super) fn spec(self) -> &'static dyn BackboneSpec {
         match self {
             Self::AlexnetCvgj => &cvgj::Cvgj,
             Self::Alexnet => &alexnet::AlexNet,
@@ -42,7 +42,7 @@ impl BackboneName {
 
     /// Step of the first convolution and the five widths as published.
     pub fn published(self) -> (usize, [usize; 5]) {
-        self.design().published()
+        self.spec().published()
     }
 }
 
@@ -55,15 +55,15 @@ impl fmt::Display for BackboneName {
 }
 
 /// What is known of a backbone before one is built.
-pub(super) trait Design: Sync {
+pub(super) trait BackboneSpec: Sync {
     /// Step of the first convolution and the five widths as published.
     fn published(&self) -> (usize, [usize; 5]);
     /// Channels of the last map.
     fn channels(&self, architecture: &Architecture) -> usize;
     /// Side of the last map, or why there is none.
-    fn side(&self, architecture: &Architecture) -> std::result::Result<usize, String>;
+    fn output_size(&self, architecture: &Architecture) -> std::result::Result<usize, String>;
     /// The most values that a convolution unfolds for a group of one image, or gives.
-    fn elements(&self, architecture: &Architecture) -> usize;
+    fn max_elements(&self, architecture: &Architecture) -> usize;
     /// The network, its parameters and running statistics made by `builder`.
     fn build(&self, architecture: &Architecture, builder: &mut Builder) -> Result<Box<dyn Backbone>>;
 }
@@ -72,11 +72,11 @@ pub(super) trait Design: Sync {
 pub(super) trait Backbone: fmt::Debug + Send + Sync {
     /// From standardized pixels `[3, batch, side, side]`, to which the scale and shift of `data` (`[3]` each) are yet
     /// to be applied, to the map that branches read, `[channels, batch, side', side']`.
-    fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), scope: &Scope) -> Result<Tensor>;
+    fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), ctx: &ForwardCtx) -> Result<Tensor>;
 }
 
 /// Side of what a window of `kernel` pixels leaves of a map.
-fn reduced(side: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
+fn conv_output_size(side: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
     (stride > 0).then(|| (side + 2 * padding).checked_sub(kernel).map(|rest| rest / stride + 1))?
 }
 
@@ -88,12 +88,12 @@ fn unfolded(side: usize, inputs: usize, kernel: usize, outputs: usize) -> usize 
 /// Makes parameters, and running statistics beside them.
 pub(super) struct Builder<'a> {
     vb: VarBuilder<'static>,
-    running: &'a mut Running,
+    running: &'a mut RunningStats,
     device: &'a Device,
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(vb: VarBuilder<'static>, running: &'a mut Running, device: &'a Device) -> Self {
+    pub(super) fn new(vb: VarBuilder<'static>, running: &'a mut RunningStats, device: &'a Device) -> Self {
         Self { vb, running, device }
     }
 
@@ -124,17 +124,17 @@ impl<'a> Builder<'a> {
 }
 
 /// What one forward pass computes with.
-pub(super) struct Scope<'a> {
-    pub(super) path: Path,
-    pub(super) pass: Pass,
+pub(super) struct ForwardCtx<'a> {
+    pub(super) backend: Backend,
+    pub(super) mode: Mode,
     pub(super) eps: f64,
-    pub(super) running: &'a Running,
+    pub(super) running: &'a RunningStats,
 }
 
-impl Scope<'_> {
+impl ForwardCtx<'_> {
     /// The fast path has no gradient in evaluation, so nothing may ask it for one; no other but the plain path is.
     pub(super) fn frozen(&self) -> bool {
-        self.pass == Pass::Evaluate && self.path != Path::Plain
+        self.mode == Mode::Eval && self.backend != Backend::Reference
     }
 
     /// A parameter, or its bare value where nothing may ask for its gradient.
@@ -144,10 +144,10 @@ impl Scope<'_> {
 
     /// A block whose batch norm is called `norm`.
     fn block(&self, block: &ConvBlock, x: &Tensor, p: &ConvParameters, norm: &str) -> Result<Tensor> {
-        let statistics = self.running.of(norm, self.pass);
-        let (y, moments) = match self.path.precision() {
+        let statistics = self.running.of(norm, self.mode);
+        let (y, moments) = match self.backend.precision() {
             None => block.forward(x, p, &statistics)?,
-            Some(precision) => block.plain(x, p, &statistics, precision)?,
+            Some(precision) => block.forward_reference(x, p, &statistics, precision)?,
         };
         self.running.record(norm, moments.as_ref())?;
         Ok(y)
@@ -160,9 +160,9 @@ impl Scope<'_> {
     }
 
     fn convolve(&self, x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
-        match self.path.precision() {
+        match self.backend.precision() {
             None => convolve(x, &self.own(weight), stride, padding),
-            Some(precision) => convolve_plain(x, &self.own(weight), stride, padding, precision),
+            Some(precision) => convolve_reference(x, &self.own(weight), stride, padding, precision),
         }
     }
 
@@ -170,7 +170,7 @@ impl Scope<'_> {
     fn linear(&self, x: &Tensor, p: &ConvParameters, norm: &str, stride: usize) -> Result<Tensor> {
         let y = self.convolve(x, &p.weight, stride, p.weight.dim(2)? / 2)?;
         let shape = y.shape().clone();
-        let statistics = self.running.of(norm, self.pass);
+        let statistics = self.running.of(norm, self.mode);
         let rows = y.reshape((shape.dims()[0], ()))?;
         let (y, moments) = batch_norm(&rows, &self.own(&p.gamma), &self.own(&p.beta), &statistics, self.eps)?;
         self.running.record(norm, moments.as_ref())?;

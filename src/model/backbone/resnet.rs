@@ -4,7 +4,7 @@
 //! Parameters: `conv1.weight`, then `layerL.B.convI.weight` `[out, in, k, k]` for each block, and `layerL.B.down.weight`
 //! where the shortcut changes shape; no biases; `bn.weight` and `bn.bias` `[out]` below each of these names.
 
-use super::{Backbone, Builder, Design, Scope, reduced, unfolded};
+use super::{Backbone, BackboneSpec, Builder, ForwardCtx, conv_output_size, unfolded};
 use crate::model::Architecture;
 use crate::nn::{ConvBlock, ConvParameters, max_pool};
 use candle_core::{Result, Tensor};
@@ -28,7 +28,7 @@ impl ResNet {
     }
 }
 
-impl Design for ResNet {
+impl BackboneSpec for ResNet {
     fn published(&self) -> (usize, [usize; 5]) {
         (2, [64, 64, 128, 256, 512])
     }
@@ -37,12 +37,13 @@ impl Design for ResNet {
         self.expansion * architecture.widths[4]
     }
 
-    fn side(&self, architecture: &Architecture) -> std::result::Result<usize, String> {
+    fn output_size(&self, architecture: &Architecture) -> std::result::Result<usize, String> {
         if architecture.widths.contains(&0) {
             return Err("no width may be 0".to_owned());
         }
-        let halve = |side: usize| reduced(side, 3, 2, 1);
-        let stem = reduced(architecture.input, 7, architecture.stride, 3).filter(|_| architecture.input > 0);
+        let halve = |side: usize| conv_output_size(side, 3, 2, 1);
+        let stem = conv_output_size(architecture.input_size, 7, architecture.stride, 3)
+            .filter(|_| architecture.input_size > 0);
         stem.and_then(halve)
             .and_then(halve)
             .and_then(halve)
@@ -50,16 +51,16 @@ impl Design for ResNet {
             .ok_or_else(|| "the input and the first convolution's stride must be at least 1".to_owned())
     }
 
-    fn elements(&self, architecture: &Architecture) -> usize {
-        let side = reduced(architecture.input, 7, architecture.stride, 3).unwrap_or_default();
+    fn max_elements(&self, architecture: &Architecture) -> usize {
+        let side = conv_output_size(architecture.input_size, 7, architecture.stride, 3).unwrap_or_default();
         let mut most = unfolded(side, 3, 7, architecture.widths[0]);
-        let (mut side, mut inputs) = (reduced(side, 3, 2, 1).unwrap_or_default(), architecture.widths[0]);
+        let (mut side, mut inputs) = (conv_output_size(side, 3, 2, 1).unwrap_or_default(), architecture.widths[0]);
         for (stage, width) in architecture.widths.into_iter().skip(1).enumerate() {
             let outputs = self.expansion * width;
             let reads = if self.expansion == 1 { inputs.max(width) } else { width };
             // The first convolution of a bottleneck and the shortcut see the map that the stage then halves.
             most = most.max(unfolded(side, inputs, 1, width));
-            side = if stage > 0 { reduced(side, 3, 2, 1).unwrap_or_default() } else { side };
+            side = if stage > 0 { conv_output_size(side, 3, 2, 1).unwrap_or_default() } else { side };
             most = most.max(unfolded(side, reads, 3, outputs));
             inputs = outputs;
         }
@@ -67,7 +68,7 @@ impl Design for ResNet {
     }
 
     fn build(&self, architecture: &Architecture, builder: &mut Builder) -> Result<Box<dyn Backbone>> {
-        let Architecture { stride, widths, eps, .. } = *architecture;
+        let Architecture { stride, widths, bn_eps: eps, .. } = *architecture;
         let block = |kernel: usize, stride| ConvBlock { groups: 1, stride, padding: kernel / 2, pool: false, eps };
         let stem = (block(7, stride), builder.unbiased("conv1", [widths[0], 3, 7, 7])?);
         let mut inputs = widths[0];
@@ -120,15 +121,15 @@ struct Residual {
 }
 
 impl Residual {
-    fn forward(&self, x: &Tensor, scope: &Scope) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, ctx: &ForwardCtx) -> Result<Tensor> {
         let mut y = x.clone();
         for (norm, block, p) in &self.rectified {
-            y = scope.block(block, &y, &scope.own_all(p), norm)?;
+            y = ctx.block(block, &y, &ctx.own_all(p), norm)?;
         }
         let (norm, p) = &self.last;
-        let y = scope.linear(&y, p, norm, 1)?;
+        let y = ctx.linear(&y, p, norm, 1)?;
         let shortcut = match &self.down {
-            Some((norm, stride, p)) => scope.linear(x, p, norm, *stride)?,
+            Some((norm, stride, p)) => ctx.linear(x, p, norm, *stride)?,
             None => x.clone(),
         };
         (y + shortcut)?.relu()
@@ -142,14 +143,14 @@ struct Net {
 }
 
 impl Backbone for Net {
-    fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), scope: &Scope) -> Result<Tensor> {
-        let x = scope.with_data_norm(x, data)?;
+    fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), ctx: &ForwardCtx) -> Result<Tensor> {
+        let x = ctx.with_data_norm(x, data)?;
         let (block, p) = &self.stem;
-        let x = scope.block(block, &x, &scope.own_all(p), "conv1.bn")?;
+        let x = ctx.block(block, &x, &ctx.own_all(p), "conv1.bn")?;
         // After a ReLU a border of zeros never wins over a value, as one of minus infinity would not.
         let mut x = max_pool(&x.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?)?;
         for block in &self.blocks {
-            x = block.forward(&x, scope)?;
+            x = block.forward(&x, ctx)?;
         }
         Ok(x)
     }

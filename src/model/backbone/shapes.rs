@@ -2,7 +2,7 @@
 
 use super::{BackboneName, Builder};
 use crate::model::Architecture;
-use crate::model::running::Running;
+use crate::model::running::RunningStats;
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
@@ -14,11 +14,11 @@ impl BackboneName {
     pub fn parameter_shapes(self, widths: [usize; 5]) -> Result<BTreeMap<String, Vec<usize>>> {
         let (stride, _) = self.published();
         let architecture = Architecture { backbone: self, stride, widths, ..Architecture::PAPER };
-        let (shapes, mut running) = (Shapes::default(), Running::new(0.0));
+        let (shapes, mut running) = (Shapes::default(), RunningStats::new(0.0));
         let vb = VarBuilder::from_backend(Box::new(shapes.clone()), DType::F32, Device::Cpu);
         let mut builder = Builder::new(vb, &mut running, &Device::Cpu);
         builder.norm("data_bn", 3)?;
-        self.design().build(&architecture, &mut builder)?;
+        self.spec().build(&architecture, &mut builder)?;
         let mut all = shapes.noted().clone();
         all.extend(running.all().iter().map(|(name, variable)| (name.clone(), variable.dims().to_vec())));
         Ok(all)

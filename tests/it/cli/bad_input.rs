@@ -157,8 +157,8 @@ fn numbers_that_nothing_can_be_trained_with_are_refused_by_name() {
         ("momentum = 0.9", "momentum = 1.0", "optimizer.momentum is 1, expected"),
         ("momentum = 0.9", "momentum = -2.0", "optimizer.momentum is -2, expected"),
         ("head_rate = ", "head_rate = -", "optimizer.head_rate is -"),
-        ("eps = 1e-3", "eps = nan", "network.eps is NaN, expected"),
-        ("decay = ", "decay = 1", "network.decay is 1"),
+        ("eps = 1e-3", "eps = nan", "network.bn_eps is NaN, expected"),
+        ("decay = ", "decay = 1", "network.bn_decay is 1"),
         ("initial = ", "initial = -", "expected no number below 0"),
     ] {
         let quick = gal_bench::config::Profile::text("quick").unwrap();

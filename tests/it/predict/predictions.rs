@@ -152,9 +152,9 @@ fn a_checkpoint_of_another_network_is_refused_with_the_difference() {
     let text = std::fs::read_to_string(&config).unwrap();
     let picture = pictures().remove(0);
     let ask = ["predict", "--run", "celeba-tiny-gal-j-seed0", &picture];
-    std::fs::write(&config, text.replace("branch = 3", "branch = 5")).unwrap();
+    std::fs::write(&config, text.replace("branch_channels = 3", "branch_channels = 5")).unwrap();
     let sentence = faces.refused(&ask);
-    assert!(sentence.contains("branch = 3") && sentence.contains("branch = 5"), "{sentence}");
+    assert!(sentence.contains("branch_channels = 3") && sentence.contains("branch_channels = 5"), "{sentence}");
     std::fs::write(&config, text).unwrap();
     let other = faces.path("runs/celeba-tiny-baseline-seed0/checkpoint.safetensors");
     std::fs::copy(other, faces.path("runs/celeba-tiny-gal-j-seed0/checkpoint.safetensors")).unwrap();

@@ -2,19 +2,19 @@
 //! of every parameter, running statistics, and a hundred steps of training.
 
 use candle_core::{DType, Device, Tensor, Var};
-use gal_bench::model::{Architecture, CorrelationNet, Pass, Path, Trunk, loss};
-use gal_bench::nn::{ConvBlock, ConvParameters, Group, Momentum, Parameters, Precision, Statistics};
+use gal_bench::model::{Architecture, Backend, CorrelationNet, FeatureNet, Mode, loss};
+use gal_bench::nn::{ConvBlock, ConvParameters, MomentumSgd, ParamGroup, Parameters, Precision, Statistics};
 use gal_bench::variant::{Affinity, NodeLayout};
 use std::collections::BTreeMap;
 
 const SMALL: Architecture = Architecture {
-    input: 67,
+    input_size: 67,
     stride: 2,
     widths: [12, 16, 24, 24, 16],
-    branch: 8,
-    node: 10,
-    eps: 1e-3,
-    decay: 0.999,
+    branch_channels: 8,
+    node_channels: 10,
+    bn_eps: 1e-3,
+    bn_decay: 0.999,
     ..Architecture::PAPER
 };
 
@@ -52,18 +52,19 @@ fn one_hot(labels: &Tensor) -> Tensor {
 }
 
 struct Network {
-    trunk: Trunk,
+    trunk: FeatureNet,
     cln: CorrelationNet,
     of_trunk: Parameters,
     of_cln: Parameters,
 }
 
 impl Network {
-    fn new(fixture: &Fixture, prefix: &str, decay: f64, affinity: Affinity, path: Path) -> Self {
+    fn new(fixture: &Fixture, prefix: &str, decay: f64, affinity: Affinity, backend: Backend) -> Self {
         let (of_trunk, of_cln) = (Parameters::new(0), Parameters::new(0));
-        let architecture = Architecture { decay, ..SMALL };
-        let trunk = Trunk::new(&architecture, path, &of_trunk, &Device::Cpu).unwrap();
-        let cln = CorrelationNet::new(&architecture, (affinity, NodeLayout::Own), path, &of_cln, &Device::Cpu).unwrap();
+        let architecture = Architecture { bn_decay: decay, ..SMALL };
+        let trunk = FeatureNet::new(&architecture, backend, &of_trunk, &Device::Cpu).unwrap();
+        let cln =
+            CorrelationNet::new(&architecture, (affinity, NodeLayout::Own), backend, &of_cln, &Device::Cpu).unwrap();
         let (head, body): (BTreeMap<_, _>, BTreeMap<_, _>) =
             fixture.below(&format!("{prefix}/parameter/")).into_iter().partition(|(name, _)| name.starts_with("cln."));
         of_trunk.load(&body).unwrap();
@@ -95,11 +96,11 @@ fn logits(ours: &Tensor) -> Tensor {
     ours.permute((2, 0, 1)).unwrap().contiguous().unwrap()
 }
 
-fn compare(case: &str, batch: usize, affinity: Affinity, pass: Pass, path: Path) {
+fn compare(case: &str, batch: usize, affinity: Affinity, mode: Mode, backend: Backend) {
     let fixture = Fixture::read("small");
-    let network = Network::new(&fixture, "small", fixture.scalar("small/decay"), affinity, path);
+    let network = Network::new(&fixture, "small", fixture.scalar("small/decay"), affinity, backend);
     let (pixels, targets) = fixture.batch(&format!("small/batch{batch}/pixels"), &format!("small/batch{batch}/labels"));
-    let out = network.trunk.forward(&pixels, pass, true).unwrap();
+    let out = network.trunk.forward(&pixels, mode, true).unwrap();
     let refined = network.cln.forward(out.gated.as_ref().unwrap()).unwrap();
     let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
     let of_cln = if affinity == Affinity::Groups { format!("{case}/prior") } else { case.to_owned() };
@@ -109,13 +110,13 @@ fn compare(case: &str, batch: usize, affinity: Affinity, pass: Pass, path: Path)
     assert_close("CLN loss", &cln, fixture.get(&format!("{of_cln}/loss_cln")), 1e-5, 0.0);
     let affinity_name = if affinity == Affinity::Groups { "small/affinity/prior" } else { &format!("{case}/affinity") };
     assert_close("affinity", &refined.affinity, fixture.get(affinity_name), 1e-4, 0.0);
-    if pass == Pass::Train {
+    if mode == Mode::Train {
         for (name, running) in network.trunk.running() {
             assert_close(name, running, fixture.get(&format!("{case}/running/{name}")), 1e-5, 1e-5);
         }
     }
     // The fast path keeps nothing for a way back in evaluation.
-    if pass == Pass::Evaluate && path == Path::Fast {
+    if mode == Mode::Eval && backend == Backend::Native {
         return;
     }
     let gradients = (fln + cln).unwrap().backward().unwrap();
@@ -137,9 +138,9 @@ fn compare(case: &str, batch: usize, affinity: Affinity, pass: Pass, path: Path)
 #[test]
 fn training_mode_agrees_with_pytorch_on_both_paths() {
     for batch in [2, 5] {
-        for path in [Path::Fast, Path::Plain] {
-            compare(&format!("small/train{batch}"), batch, Affinity::Learned, Pass::Train, path);
-            compare(&format!("small/train{batch}"), batch, Affinity::Groups, Pass::Train, path);
+        for backend in [Backend::Native, Backend::Reference] {
+            compare(&format!("small/train{batch}"), batch, Affinity::Learned, Mode::Train, backend);
+            compare(&format!("small/train{batch}"), batch, Affinity::Groups, Mode::Train, backend);
         }
     }
 }
@@ -147,9 +148,9 @@ fn training_mode_agrees_with_pytorch_on_both_paths() {
 #[test]
 fn evaluation_mode_agrees_with_pytorch_on_both_paths() {
     for batch in [2, 5] {
-        for path in [Path::Fast, Path::Plain] {
-            compare(&format!("small/eval{batch}"), batch, Affinity::Learned, Pass::Evaluate, path);
-            compare(&format!("small/eval{batch}"), batch, Affinity::Groups, Pass::Evaluate, path);
+        for backend in [Backend::Native, Backend::Reference] {
+            compare(&format!("small/eval{batch}"), batch, Affinity::Learned, Mode::Eval, backend);
+            compare(&format!("small/eval{batch}"), batch, Affinity::Groups, Mode::Eval, backend);
         }
     }
 }
@@ -157,9 +158,15 @@ fn evaluation_mode_agrees_with_pytorch_on_both_paths() {
 #[test]
 fn the_paper_size_network_has_the_papers_parameters() {
     let (of_trunk, of_cln) = (Parameters::new(0), Parameters::new(0));
-    Trunk::new(&Architecture::PAPER, Path::Fast, &of_trunk, &Device::Cpu).unwrap();
-    CorrelationNet::new(&Architecture::PAPER, (Affinity::Learned, NodeLayout::Own), Path::Fast, &of_cln, &Device::Cpu)
-        .unwrap();
+    FeatureNet::new(&Architecture::PAPER, Backend::Native, &of_trunk, &Device::Cpu).unwrap();
+    CorrelationNet::new(
+        &Architecture::PAPER,
+        (Affinity::Learned, NodeLayout::Own),
+        Backend::Native,
+        &of_cln,
+        &Device::Cpu,
+    )
+    .unwrap();
     let count = |parameters: &Parameters, branch: bool| -> usize {
         parameters.all().iter().filter(|(n, _)| n.starts_with("branch.") == branch).map(|(_, v)| v.elem_count()).sum()
     };
@@ -171,21 +178,21 @@ fn the_paper_size_network_has_the_papers_parameters() {
 #[test]
 fn a_hundred_steps_follow_pytorchs_loss_curve() {
     let fixture = Fixture::read("hundred");
-    let network = Network::new(&fixture, "hundred", 0.99, Affinity::Learned, Path::Fast);
+    let network = Network::new(&fixture, "hundred", 0.99, Affinity::Learned, Backend::Native);
     let values = |name: &str| fixture.get(name).to_dtype(DType::F64).unwrap().to_vec1::<f64>().unwrap();
     let (rates, fln_curve, cln_curve) =
         (values("hundred/rate"), values("hundred/loss_fln"), values("hundred/loss_cln"));
     let (pixels, targets) = fixture.batch("hundred/pixels", "hundred/labels");
     let (weights, rest): (Vec<_>, Vec<_>) =
-        network.variables().into_iter().partition(|(name, _)| gal_bench::model::decays(name));
-    let group = |variables, decay| Group { variables, rate: 1.0, decay };
-    let mut optimizer = Momentum::new(vec![group(weights, 5e-4), group(rest, 0.0)], 0.9).unwrap();
+        network.variables().into_iter().partition(|(name, _)| gal_bench::model::has_weight_decay(name));
+    let group = |variables, decay| ParamGroup { variables, lr_scale: 1.0, weight_decay: decay };
+    let mut optimizer = MomentumSgd::new(vec![group(weights, 5e-4), group(rest, 0.0)], 0.9).unwrap();
     assert_eq!(rates.len(), 100);
     for step in 0..100 {
         let first = 8 * step % 64;
         let cut = |t: &Tensor, axis| t.narrow(axis, first, 8).unwrap().contiguous().unwrap();
         let (pixels, targets) = (cut(&pixels, 1), cut(&targets, 2));
-        let out = network.trunk.forward(&pixels, Pass::Train, true).unwrap();
+        let out = network.trunk.forward(&pixels, Mode::Train, true).unwrap();
         let fln = loss(&out.logits, &targets).unwrap();
         let cln = loss(&network.cln.forward(out.gated.as_ref().unwrap()).unwrap().logits, &targets).unwrap();
         for (name, found, expected) in [("FLN", &fln, fln_curve[step]), ("CLN", &cln, cln_curve[step])] {
@@ -214,7 +221,7 @@ fn convolution_blocks_of_odd_shapes_agree_with_pytorch() {
         let size = |index: usize| usize::try_from(shape[index]).unwrap();
         let block = ConvBlock { stride: size(0), padding: size(1), groups: size(2), pool: shape[3] == 1, eps: 1e-3 };
         let swap = |t: &Tensor| t.transpose(0, 1).unwrap().contiguous().unwrap();
-        for plain in [false, true] {
+        for reference in [false, true] {
             let var = |t: &Tensor| Var::from_tensor(t).unwrap();
             let x = var(&swap(get("input")));
             let [weight, bias, gamma, beta] = ["weight", "bias", "bn.weight", "bn.bias"].map(|name| var(get(name)));
@@ -224,14 +231,14 @@ fn convolution_blocks_of_odd_shapes_agree_with_pytorch() {
                 gamma: gamma.as_tensor().clone(),
                 beta: beta.as_tensor().clone(),
             };
-            let (y, moments) = if plain {
-                block.plain(x.as_tensor(), &p, &Statistics::Batch, Precision::Single).unwrap()
+            let (y, moments) = if reference {
+                block.forward_reference(x.as_tensor(), &p, &Statistics::Batch, Precision::Single).unwrap()
             } else {
                 block.forward(x.as_tensor(), &p, &Statistics::Batch).unwrap()
             };
             let moments = moments.unwrap();
             let close = |name: &str, found: &Tensor, floor: f64| {
-                assert_close(&format!("{case} {name}, plain {plain}"), found, get(name), 1e-4, floor);
+                assert_close(&format!("{case} {name}, reference {reference}"), found, get(name), 1e-4, floor);
             };
             close("output", &swap(&y), 0.0);
             close("batch_mean", &moments.mean, 1e-6);
@@ -270,7 +277,8 @@ fn max_pools_of_odd_shapes_agree_with_pytorch() {
 fn branches_of_odd_shapes_agree_with_pytorch() {
     use gal_bench::nn::{BranchBlock, BranchParameters, BranchStatistics};
     let fixture = operations();
-    for (case, plain) in ["branch", "branch_odd", "branch_single"].into_iter().flat_map(|c| [(c, false), (c, true)]) {
+    for (case, reference) in ["branch", "branch_odd", "branch_single"].into_iter().flat_map(|c| [(c, false), (c, true)])
+    {
         let get = |name: &str| fixture.get(&format!("ops/{case}/{name}"));
         let var = |name: &str| Var::from_tensor(get(name)).unwrap();
         let x = Var::from_tensor(&get("input").transpose(0, 1).unwrap().contiguous().unwrap()).unwrap();
@@ -302,13 +310,13 @@ fn branches_of_odd_shapes_agree_with_pytorch() {
             mask_out_bias,
         };
         let block = BranchBlock { eps: 1e-3, gated: true };
-        let out = if plain {
-            block.plain(x.as_tensor(), &p, &BranchStatistics::Batch, Precision::Single).unwrap()
+        let out = if reference {
+            block.forward_reference(x.as_tensor(), &p, &BranchStatistics::Batch, Precision::Single).unwrap()
         } else {
             block.forward(x.as_tensor(), &p, &BranchStatistics::Batch).unwrap()
         };
         let close = |name: &str, found: &Tensor, floor: f64| {
-            assert_close(&format!("{case} {name}, plain {plain}"), found, get(name), 1e-4, floor);
+            assert_close(&format!("{case} {name}, reference {reference}"), found, get(name), 1e-4, floor);
         };
         // Theirs have the picture first, ours the attribute.
         let swap = |t: &Tensor, axes: &[usize]| t.permute(axes).unwrap().contiguous().unwrap();
@@ -360,7 +368,7 @@ fn formula(name: &str, shape: &[usize]) -> Tensor {
     let value = |u: f32| match name {
         _ if name.ends_with("bn.weight") => 1.0 + 0.1 * u,
         "cln.node.weight" => (0.3 / fan_in).sqrt() as f32 * u,
-        _ if gal_bench::model::decays(name) => (3.0 / fan_in).sqrt() as f32 * u,
+        _ if gal_bench::model::has_weight_decay(name) => (3.0 / fan_in).sqrt() as f32 * u,
         _ if name.ends_with("bn.bias") && name != "data_bn.bias" => 0.1 * u + if u < 0.0 { -2.0 } else { 2.0 },
         "data_bn.running_mean" => 128.0 + 10.0 * u,
         "data_bn.running_var" => 5000.0 + 500.0 * u,
@@ -386,18 +394,21 @@ fn sample(tensor: &Tensor) -> Tensor {
 #[test]
 fn the_paper_size_network_agrees_with_pytorch_on_both_paths() {
     let fixture = Fixture::read("paper");
-    let architecture = Architecture { decay: fixture.scalar("paper/decay"), ..Architecture::PAPER };
+    let architecture = Architecture { bn_decay: fixture.scalar("paper/decay"), ..Architecture::PAPER };
     let pixels: Vec<f32> = (0..2 * 3 * 227 * 227).map(|i| (hash("pictures/78", i) >> 56) as f32).collect();
     let pixels = Tensor::from_vec(pixels, (2, 3, 227, 227), &Device::Cpu).unwrap();
     let first = pixels.flatten_all().unwrap().narrow(0, 0, 16).unwrap();
     assert_close("pixels", &first, &fixture.get("paper/formula/pixels").to_dtype(DType::F32).unwrap(), 0.0, 0.0);
     let pixels = pixels.transpose(0, 1).unwrap().contiguous().unwrap();
     let targets = one_hot(fixture.get("paper/labels"));
-    for (path, pass) in [Path::Fast, Path::Plain].into_iter().flat_map(|p| [(p, Pass::Train), (p, Pass::Evaluate)]) {
+    for (backend, mode) in
+        [Backend::Native, Backend::Reference].into_iter().flat_map(|p| [(p, Mode::Train), (p, Mode::Eval)])
+    {
         let (of_trunk, of_cln) = (Parameters::new(0), Parameters::new(0));
-        let trunk = Trunk::new(&architecture, path, &of_trunk, &Device::Cpu).unwrap();
-        let cln = CorrelationNet::new(&architecture, (Affinity::Learned, NodeLayout::Own), path, &of_cln, &Device::Cpu)
-            .unwrap();
+        let trunk = FeatureNet::new(&architecture, backend, &of_trunk, &Device::Cpu).unwrap();
+        let cln =
+            CorrelationNet::new(&architecture, (Affinity::Learned, NodeLayout::Own), backend, &of_cln, &Device::Cpu)
+                .unwrap();
         let values = |name: &String, like: &Var| {
             let value = formula(name, like.dims());
             let start = value.flatten_all().unwrap().narrow(0, 0, value.elem_count().min(4)).unwrap();
@@ -408,13 +419,13 @@ fn the_paper_size_network_agrees_with_pytorch_on_both_paths() {
         of_trunk.load(&all(&of_trunk.all())).unwrap();
         of_cln.load(&all(&of_cln.all())).unwrap();
         trunk.load_running(&all(trunk.running())).unwrap();
-        let case = if pass == Pass::Train { "paper/train2" } else { "paper/eval2" };
-        let out = trunk.forward(&pixels, pass, true).unwrap();
+        let case = if mode == Mode::Train { "paper/train2" } else { "paper/eval2" };
+        let out = trunk.forward(&pixels, mode, true).unwrap();
         let refined = cln.forward(out.gated.as_ref().unwrap()).unwrap();
         let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
         let close = |name: &str, found: &Tensor, floor: f64| {
             assert_close(
-                &format!("{case}/{name}, {path:?}"),
+                &format!("{case}/{name}, {backend:?}"),
                 found,
                 fixture.get(&format!("{case}/{name}")),
                 1e-4,
@@ -426,7 +437,7 @@ fn the_paper_size_network_agrees_with_pytorch_on_both_paths() {
         close("loss_fln", &fln, 0.0);
         close("loss_cln", &cln, 0.0);
         close("affinity", &refined.affinity, 0.0);
-        if pass == Pass::Evaluate {
+        if mode == Mode::Eval {
             continue;
         }
         for (name, running) in trunk.running() {

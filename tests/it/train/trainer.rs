@@ -21,13 +21,13 @@ log_every = 4
 validate_every = 10
 checkpoint_every = 4
 [network]
-input = 40
+input_size = 40
 stride = 2
 widths = [4, 4, 4, 4, 4]
-branch = 3
-node = 2
-eps = 1e-3
-decay = 0.9
+branch_channels = 3
+node_channels = 2
+bn_eps = 1e-3
+bn_decay = 0.9
 [images]
 resize = 44
 crop = "random"

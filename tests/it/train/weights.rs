@@ -4,9 +4,9 @@
 use crate::train::trainer::{TINY, Workplace};
 use assert_cmd::cargo::cargo_bin;
 use candle_core::{DType, Device, Tensor};
-use gal_bench::model::{Architecture, BackboneName, Pass, Path, Trunk};
+use gal_bench::model::{Architecture, BackboneName, Backend, FeatureNet, Mode};
 use gal_bench::nn::Parameters;
-use gal_bench::weights::{Imported, Start, import};
+use gal_bench::weights::{Imported, PretrainedWeights, import};
 use rand::RngExt;
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -33,22 +33,31 @@ fn assert_close(what: &str, found: &Tensor, expected: &Tensor, relative: f32) {
 }
 
 struct Network {
-    trunk: Trunk,
+    trunk: FeatureNet,
     parameters: Parameters,
     imported: Imported,
 }
 
 /// A network that starts from the imported file, written and read again.
-fn network(name: &str, input: usize, widths: [usize; 5], eps: f64, path: Path) -> Network {
+fn network(name: &str, input: usize, widths: [usize; 5], eps: f64, backend: Backend) -> Network {
     let imported = import(&file(name), None).unwrap();
     let place = tempfile::tempdir().unwrap();
     let written = place.path().join("weights.safetensors");
     imported.write(&file(name), &written).unwrap();
     let (backbone, (stride, _)) = (imported.backbone, imported.backbone.published());
-    let architecture = Architecture { backbone, input, stride, widths, branch: 2, node: 1, eps, ..Architecture::PAPER };
+    let architecture = Architecture {
+        backbone,
+        input_size: input,
+        stride,
+        widths,
+        branch_channels: 2,
+        node_channels: 1,
+        bn_eps: eps,
+        ..Architecture::PAPER
+    };
     let parameters = Parameters::new(0);
-    let trunk = Trunk::new(&architecture, path, &parameters, &Device::Cpu).unwrap();
-    Start::read(&written).unwrap().apply(&architecture, &parameters, &trunk).unwrap();
+    let trunk = FeatureNet::new(&architecture, backend, &parameters, &Device::Cpu).unwrap();
+    PretrainedWeights::read(&written).unwrap().apply(&architecture, &parameters, &trunk).unwrap();
     Network { trunk, parameters, imported }
 }
 
@@ -59,36 +68,36 @@ const TORCHVISION: [(&str, [usize; 5]); 3] =
 fn torchvisions_weights_give_torchvisions_features() {
     for (name, widths) in TORCHVISION {
         let fixture = fixture(name);
-        for path in [Path::Fast, Path::Plain] {
+        for backend in [Backend::Native, Backend::Reference] {
             for eps in [1e-3, 1e-5] {
-                let network = network(&format!("{name}.pth"), 75, widths, eps, path);
+                let network = network(&format!("{name}.pth"), 75, widths, eps, backend);
                 assert_eq!(network.imported.backbone.to_string(), name);
-                let features = network.trunk.features(&swap(&fixture["pixels"]), Pass::Evaluate).unwrap();
+                let features = network.trunk.features(&swap(&fixture["pixels"]), Mode::Eval).unwrap();
                 assert_close(name, &swap(&features), &fixture["eval/features"], 1e-4);
             }
         }
     }
 }
 
-fn gradients_agree(pass: Pass, mode: &str, path: Path) {
+fn gradients_agree(mode: Mode, prefix: &str, backend: Backend) {
     for (name, widths) in TORCHVISION {
         let fixture = fixture(name);
-        let network = network(&format!("{name}.pth"), 75, widths, 1e-5, path);
-        let features = network.trunk.features(&swap(&fixture["pixels"]), pass).unwrap();
-        assert_close(name, &swap(&features), &fixture[&format!("{mode}/features")], 1e-4);
+        let network = network(&format!("{name}.pth"), 75, widths, 1e-5, backend);
+        let features = network.trunk.features(&swap(&fixture["pixels"]), mode).unwrap();
+        assert_close(name, &swap(&features), &fixture[&format!("{prefix}/features")], 1e-4);
         let gradients = (features * swap(&fixture["weights"])).unwrap().sum_all().unwrap().backward().unwrap();
         let variables = network.parameters.all();
         let (mut compared, mut zeros) = (0, 0);
         for found in network.imported.matched.iter().filter(|found| variables.contains_key(&found.name)) {
             let gradient = gradients.get(&variables[&found.name]).unwrap();
-            let what = format!("{name} {mode} {path:?} {}", found.name);
-            let expected = &fixture[&format!("{mode}/grad/{}", found.source)];
+            let what = format!("{name} {prefix} {backend:?} {}", found.name);
+            let expected = &fixture[&format!("{prefix}/grad/{}", found.source)];
             assert_close(&what, gradient, expected, 1e-3);
             let largest = expected.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
             zeros += usize::from(largest == 0.0);
             compared += 1;
         }
-        let expected = fixture.keys().filter(|key| key.starts_with(&format!("{mode}/grad/"))).count();
+        let expected = fixture.keys().filter(|key| key.starts_with(&format!("{prefix}/grad/"))).count();
         assert_eq!(compared, expected, "every gradient of {name} is compared");
         // With two channels a ReLU may let nothing through.
         assert!(zeros * 5 <= compared, "{zeros} of {compared} gradients of {name} are zero");
@@ -97,23 +106,23 @@ fn gradients_agree(pass: Pass, mode: &str, path: Path) {
 
 #[test]
 fn training_gradients_of_torchvisions_networks_are_pytorchs() {
-    gradients_agree(Pass::Train, "train", Path::Fast);
-    gradients_agree(Pass::Train, "train", Path::Plain);
+    gradients_agree(Mode::Train, "train", Backend::Native);
+    gradients_agree(Mode::Train, "train", Backend::Reference);
 }
 
 #[test]
 fn evaluation_gradients_of_torchvisions_networks_are_pytorchs() {
-    gradients_agree(Pass::Evaluate, "eval", Path::Plain);
+    gradients_agree(Mode::Eval, "eval", Backend::Reference);
 }
 
 #[test]
 fn a_caffe_network_of_either_form_gives_its_own_features() {
     let fixture = fixture("caffe");
     for name in ["present.caffemodel", "old.caffemodel"] {
-        let network = network(name, 99, [4, 8, 6, 6, 4], 1e-3, Path::Fast);
+        let network = network(name, 99, [4, 8, 6, 6, 4], 1e-3, Backend::Native);
         assert_eq!(network.imported.backbone, BackboneName::AlexnetCvgj);
         assert!(network.imported.left_out.iter().any(|left| left.starts_with("fc6[0]")), "{name}");
-        let features = network.trunk.features(&swap(&fixture["pixels"]), Pass::Evaluate).unwrap();
+        let features = network.trunk.features(&swap(&fixture["pixels"]), Mode::Eval).unwrap();
         assert_close(name, &swap(&features), &fixture["eval/features"], 1e-4);
     }
 }
@@ -123,12 +132,12 @@ fn the_converters_layers_of_any_pickle_give_caffes_features() {
     let fixture = fixture("caffe");
     for form in ["0", "2", "3", "4", "5", "python2"] {
         let name = format!("converted-{form}.npy");
-        let network = network(&name, 99, [4, 8, 6, 6, 4], 1e-3, Path::Fast);
+        let network = network(&name, 99, [4, 8, 6, 6, 4], 1e-3, Backend::Native);
         assert_eq!(network.imported.backbone, BackboneName::AlexnetCvgj);
         assert_eq!(network.imported.left_out, ["fc6[biases] [2]", "fc6[weights] [4, 2]"], "{name}");
         let found = network.imported.matched.iter().find(|found| found.name == "conv1.weight").unwrap();
         assert_eq!((&*found.source_shape, &*found.how), (&[11, 11, 3, 4][..], "HWIO to OIHW, BGR to RGB"));
-        let features = network.trunk.features(&swap(&fixture["pixels"]), Pass::Evaluate).unwrap();
+        let features = network.trunk.features(&swap(&fixture["pixels"]), Mode::Eval).unwrap();
         assert_close(&name, &swap(&features), &fixture["eval/features"], 1e-4);
     }
 }

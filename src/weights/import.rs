@@ -16,7 +16,7 @@ pub(super) const EPS: f64 = 1e-5;
 
 /// One array that found its place.
 #[derive(Debug, Clone, Serialize)]
-pub struct Match {
+pub struct ImportedTensor {
     /// Its name in the file.
     pub source: String,
     /// Its shape there.
@@ -37,7 +37,7 @@ pub struct Imported {
     /// Parameters and running statistics.
     pub tensors: BTreeMap<String, Tensor>,
     /// What came from where.
-    pub matched: Vec<Match>,
+    pub matched: Vec<ImportedTensor>,
     /// Arrays of the file that a backbone has no place for, such as its classifier.
     pub left_out: Vec<String>,
     /// Our parameters and statistics that the file says nothing about.
@@ -101,7 +101,7 @@ pub fn import_bytes(path: &Path, bytes: &[u8], backbone: Option<BackboneName>) -
         done.extend(adjust(path, source, &name, &place, &mut array, &arrays)?);
         let how = if done.is_empty() { "as it is".to_owned() } else { done.join(", ") };
         imported.tensors.insert(name.clone(), Tensor::from_vec(array.values, shape.as_slice(), &Device::Cpu)?);
-        imported.matched.push(Match { source: place.clone(), source_shape, name, shape, how });
+        imported.matched.push(ImportedTensor { source: place.clone(), source_shape, name, shape, how });
         used.insert(place);
     }
     arrays.retain(|name, _| !used.contains(name));

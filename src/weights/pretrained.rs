@@ -1,10 +1,10 @@
 //! The file of imported weights, and a network that starts from it.
 
 use super::Imported;
-use super::names::EPS;
+use super::import::EPS;
 use crate::error::{Error, Result};
 use crate::io;
-use crate::model::{Architecture, BackboneName, Trunk};
+use crate::model::{Architecture, BackboneName, FeatureNet};
 use crate::nn::Parameters;
 use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
@@ -27,7 +27,7 @@ struct About {
 
 /// Initial weights of a backbone.
 #[derive(Debug)]
-pub struct Start {
+pub struct PretrainedWeights {
     path: PathBuf,
     about: About,
     /// blake3 of the file.
@@ -48,7 +48,7 @@ impl Imported {
     }
 }
 
-impl Start {
+impl PretrainedWeights {
     /// Reads a file that `gal-bench weights import` wrote.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = io::read(path)?;
@@ -75,7 +75,7 @@ impl Start {
     ///
     /// Batch norm here may add another number under its root than where the weights come from: its scales are
     /// corrected for that, so that evaluation gives the same features.
-    pub fn apply(&self, architecture: &Architecture, parameters: &Parameters, trunk: &Trunk) -> Result<()> {
+    pub fn apply(&self, architecture: &Architecture, parameters: &Parameters, trunk: &FeatureNet) -> Result<()> {
         let (ours, theirs) = (architecture.backbone, self.about.backbone);
         if ours != theirs {
             return Err(Error::file(
@@ -101,7 +101,7 @@ impl Start {
             let Some(norm) = name.strip_suffix(".running_var") else { continue };
             let Some(scale) = places.get(&format!("{norm}.weight")) else { continue };
             let variance = variance.to_device(scale.device())?;
-            let factor = ((&variance + architecture.eps)? / (&variance + self.about.eps)?)?.sqrt()?;
+            let factor = ((&variance + architecture.bn_eps)? / (&variance + self.about.eps)?)?.sqrt()?;
             scale.set(&(scale.as_detached_tensor() * factor)?)?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 /// Has the process keep what its tensors leave free: glibc gives each large buffer back to the system otherwise, which
 /// hands it out again page by page, zeroed, within the very next operation. A fifth of a step was spent on that.
-pub fn keep_memory() {
+pub fn retain_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[allow(unsafe_code, reason = "a call into the C library that touches no memory of ours")]
     // SAFETY: these parameters take any number; a refused one changes nothing.
@@ -20,7 +20,7 @@ pub fn keep_memory() {
 /// # Safety
 /// No other thread may run yet: candle takes this from the environment, which is written to.
 #[allow(unsafe_code, reason = "the caller promises to be alone")]
-pub unsafe fn rest_idle_threads() {
+pub unsafe fn limit_candle_spin() {
     const LIMIT: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
     if std::env::var_os(LIMIT).is_none() {
         // SAFETY: by the caller's promise nobody else reads the environment.

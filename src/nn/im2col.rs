@@ -2,9 +2,9 @@
 //! width]` order: columns of the unfolded input (im2col) are made a tile at a time, small enough for the cache, and
 //! multiplied by the weights. In this order a group is an offset, and the products write straight into the result.
 
-use super::matrix::{self, View, Window};
-use super::portable::Fixed;
-use super::rows::{self, Channel};
+use super::matmul::{self, View, Window};
+use super::reference::ConvConfig;
+use super::simd::{self, Channel};
 use super::{scratch, winograd};
 use candle_core::{Result, bail};
 use rayon::prelude::*;
@@ -35,7 +35,7 @@ pub(super) struct Geometry {
 
 impl Geometry {
     /// Of an input `[c, b, h, w]` and weights `[o, c / groups, k, k]`, which must fit each other.
-    pub(super) fn new(x: &[usize], w: &[usize], Fixed { padding, stride, groups }: Fixed) -> Result<Self> {
+    pub(super) fn new(x: &[usize], w: &[usize], ConvConfig { padding, stride, groups }: ConvConfig) -> Result<Self> {
         let (&[inputs, batch, height, width], &[outputs, per_group, kernel, kernel_width]) = (x, w) else {
             bail!("a convolution takes an input [c, b, h, w] and weights [o, i, k, k], found {x:?} and {w:?}")
         };
@@ -211,25 +211,31 @@ fn fold(g: &Geometry, dx: Window, group: usize, (first, last): (usize, usize), c
 
 /// How the last columns of a tile, fewer than a kernel of the matrix product takes at a time, are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Edge {
+pub(super) enum BatchInvariance {
     /// As fast as can be. Their last bits may differ from those of the same columns elsewhere in a tile.
-    Any,
+    Relaxed,
     /// As all others, so that an image has the same result in any batch.
-    Same,
+    Exact,
 }
 
 /// `x * w` for `x` `[inputs, batch, height, width]` and `w` `[outputs, inputs / groups, kernel, kernel]`:
 /// `[outputs, batch, out_height, out_width]`; with batch norm and ReLU on top where `norm` gives every output's.
-pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], edge: Edge, norm: Option<&[Channel]>) -> Vec<f32> {
+pub(super) fn forward(
+    g: &Geometry,
+    x: &[f32],
+    w: &[f32],
+    invariance: BatchInvariance,
+    norm: Option<&[Channel]>,
+) -> Vec<f32> {
     if winograd::covers(g) {
         return winograd::forward(g, x, w, norm);
     }
     let (width, taps, plane) = (g.out_width(), g.taps(), g.out_plane());
     let outputs = g.outputs / g.groups;
     let mut tile = g.tile_rows(TILE);
-    if edge == Edge::Same {
+    if invariance == BatchInvariance::Exact {
         // The rows, up to twice as many, whose columns leave the least of their last block empty.
-        let empty = |rows: &usize| (rows * width).next_multiple_of(matrix::BLOCK) * 1000 / (rows * width);
+        let empty = |rows: &usize| (rows * width).next_multiple_of(matmul::BLOCK) * 1000 / (rows * width);
         tile = (tile..=2 * tile).min_by_key(empty).unwrap_or(tile).min(g.out_rows());
     }
     let tiles = g.out_rows().div_ceil(tile);
@@ -237,21 +243,21 @@ pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], edge: Edge, norm: Opti
         let (group, first) = (task / tiles, task % tiles * tile);
         let last = (first + tile).min(g.out_rows());
         let n = (last - first) * width;
-        let rest = if edge == Edge::Same { n % matrix::BLOCK } else { 0 };
+        let rest = if invariance == BatchInvariance::Exact { n % matmul::BLOCK } else { 0 };
         let out = y.at(group * outputs * plane + first * width);
         let w = View::new(&w[group * outputs * taps..], outputs, taps, taps);
-        let whole = if rest > 0 { outputs * matrix::BLOCK } else { 0 };
+        let whole = if rest > 0 { outputs * matmul::BLOCK } else { 0 };
         let split = g.split((first, last));
         // A whole block may begin near the end of the last line.
-        scratch::with(taps * n + matrix::BLOCK + whole + split, |buffer| {
-            let (columns, buffer) = buffer.split_at_mut(taps * n + matrix::BLOCK);
+        scratch::with(taps * n + matmul::BLOCK + whole + split, |buffer| {
+            let (columns, buffer) = buffer.split_at_mut(taps * n + matmul::BLOCK);
             let (whole, split) = buffer.split_at_mut(whole);
             unfold(g, x, group, (first, last), &mut columns[..taps * n], split);
-            matrix::multiply(out, w, View::new(columns, taps, n - rest, n), false);
+            matmul::multiply(out, w, View::new(columns, taps, n - rest, n), false);
             if rest > 0 {
-                let rest_of = View::new(&columns[n - rest..], taps, matrix::BLOCK, n);
-                matrix::multiply(Window::new(whole, matrix::BLOCK), w, rest_of, false);
-                for (channel, line) in whole.chunks_exact(matrix::BLOCK).enumerate() {
+                let rest_of = View::new(&columns[n - rest..], taps, matmul::BLOCK, n);
+                matmul::multiply(Window::new(whole, matmul::BLOCK), w, rest_of, false);
+                for (channel, line) in whole.chunks_exact(matmul::BLOCK).enumerate() {
                     out.at(channel * plane + n - rest).write(&line[..rest]);
                 }
             }
@@ -260,14 +266,14 @@ pub(super) fn forward(g: &Geometry, x: &[f32], w: &[f32], edge: Edge, norm: Opti
                 #[allow(unsafe_code, reason = "the columns of a tile are one task's")]
                 // SAFETY: a task owns the columns of its tile and group, and has just written them.
                 let line = unsafe { out.at(channel * plane).slice(n) };
-                rows::scale_relu_in_place(line, norm.scale, norm.shift);
+                simd::scale_relu_in_place(line, norm.scale, norm.shift);
             }
         });
     };
-    #[allow(unsafe_code, reason = "see `written`")]
+    #[allow(unsafe_code, reason = "see `fill_uninit`")]
     // SAFETY: the tiles of all groups are the whole output.
     unsafe {
-        matrix::written(g.outputs * plane, plane, |y| {
+        matmul::fill_uninit(g.outputs * plane, plane, |y| {
             (0..tiles * g.groups).into_par_iter().for_each(|task| one(y, task));
         })
     }
@@ -286,7 +292,7 @@ pub(super) fn input_gradient(g: &Geometry, w: &[f32], dy: &[f32]) -> Vec<f32> {
             width: g.out_width(),
             ..*g
         };
-        return forward(&flipped, dy, &flip(g, w), Edge::Any, None);
+        return forward(&flipped, dy, &flip(g, w), BatchInvariance::Relaxed, None);
     }
     let (width, taps, plane) = (g.out_width(), g.taps(), g.out_plane());
     let outputs = g.outputs / g.groups;
@@ -299,7 +305,7 @@ pub(super) fn input_gradient(g: &Geometry, w: &[f32], dy: &[f32]) -> Vec<f32> {
             let last = (first + tile).min((image + 1) * g.out_height());
             let n = (last - first) * width;
             scratch::with(taps * n, |columns| {
-                matrix::multiply(
+                matmul::multiply(
                     Window::new(columns, n),
                     View::new(&w[group * outputs * taps..], outputs, taps, taps).transposed(),
                     View::new(&dy[group * outputs * plane + first * width..], outputs, n, plane),
@@ -348,7 +354,7 @@ pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
             scratch::with(taps * n + g.split((first, last)), |buffer| {
                 let (columns, split) = buffer.split_at_mut(taps * n);
                 unfold(g, x, group, (first, last), columns, split);
-                matrix::multiply(
+                matmul::multiply(
                     Window::new(dw, taps),
                     View::new(&dy[group * outputs * plane + first * width..], outputs, n, plane),
                     View::new(columns, taps, n, n).transposed(),
@@ -366,7 +372,7 @@ pub(super) fn sum_parts(parts: &mut Vec<f32>, size: usize) {
     const PIECE: usize = 1 << 14;
     let (total, others) = parts.split_at_mut(size);
     for other in others.chunks_exact(size) {
-        total.par_chunks_mut(PIECE).zip(other.par_chunks(PIECE)).for_each(|(a, b)| rows::add_scaled(a, b, 1.0));
+        total.par_chunks_mut(PIECE).zip(other.par_chunks(PIECE)).for_each(|(a, b)| simd::add_scaled(a, b, 1.0));
     }
     parts.truncate(size);
 }

@@ -6,9 +6,9 @@
 //! `branch.pse.conv2.bias` `[40]`; `branch.fc.weight` `[40, 2, c]`, `branch.fc.bias` `[40, 2]`.
 //! Running statistics: `running_mean` and `running_var` under each batch norm's name.
 
-use super::backbone::{Backbone, Builder, Scope};
-use super::running::Running;
-use super::{Architecture, Pass, Path, glorot, he};
+use super::backbone::{Backbone, Builder, ForwardCtx};
+use super::running::RunningStats;
+use super::{Architecture, Backend, Mode, glorot, he};
 use crate::attribute::COUNT;
 use crate::nn::{BranchBlock, BranchMoments, BranchParameters, BranchStatistics, Parameters, Statistics, standardize};
 use candle_core::{Device, Result, Tensor, Var, bail};
@@ -23,29 +23,29 @@ const HIDDEN: usize = 16;
 impl Architecture {
     /// The most values that one operation of candle's reads or writes for one image: the input, what a convolution
     /// unfolds for a group, or a map that it gives. The architecture is one that has a map.
-    pub fn elements(&self) -> usize {
-        let design = self.backbone.design();
+    pub fn max_elements(&self) -> usize {
+        let spec = self.backbone.spec();
         let side = self.map().unwrap_or_default();
-        let branches = COUNT * self.branch.max(HIDDEN) * side * side;
-        design.elements(self).max(branches).max(3 * self.input * self.input)
+        let branches = COUNT * self.branch_channels.max(HIDDEN) * side * side;
+        spec.max_elements(self).max(branches).max(3 * self.input_size * self.input_size)
     }
 }
 
 /// The feature learning net.
 #[derive(Debug)]
-pub struct Trunk {
+pub struct FeatureNet {
     architecture: Architecture,
-    path: Path,
+    backend: Backend,
     data: (Tensor, Tensor),
     backbone: Box<dyn Backbone>,
     branches: BranchParameters,
     classifier: (Tensor, Tensor),
-    running: Running,
+    running: RunningStats,
 }
 
 /// What the trunk gives for a batch.
 #[derive(Debug)]
-pub struct TrunkOutput {
+pub struct FeatureOutput {
     /// Logits of the FLN's own classifiers, `[40, 2, batch]`; class 1 is "has the attribute".
     pub logits: Tensor,
     /// Gated branch features without a gradient, `[40, c, batch * positions]`, where asked for.
@@ -54,21 +54,26 @@ pub struct TrunkOutput {
     pub mask: Tensor,
 }
 
-impl Trunk {
+impl FeatureNet {
     /// Builds the net on `parameters`, with fresh running statistics.
-    pub fn new(architecture: &Architecture, path: Path, parameters: &Parameters, device: &Device) -> Result<Self> {
-        let Architecture { branch, decay, .. } = *architecture;
+    pub fn new(
+        architecture: &Architecture,
+        backend: Backend,
+        parameters: &Parameters,
+        device: &Device,
+    ) -> Result<Self> {
+        let Architecture { branch_channels: branch, bn_decay: decay, .. } = *architecture;
         architecture.map().map_err(candle_core::Error::Msg)?;
         let vb = parameters.builder(device);
         let norm = |vb: &VarBuilder, shape: &[usize]| -> Result<(Tensor, Tensor)> {
             Ok((vb.get_with_hints(shape, "weight", ONE)?, vb.get_with_hints(shape, "bias", ZERO)?))
         };
-        let mut running = Running::new(decay);
+        let mut running = RunningStats::new(decay);
         let mut builder = Builder::new(vb.clone(), &mut running, device);
         let data = builder.norm("data_bn", 3)?;
-        let design = architecture.backbone.design();
-        let backbone = design.build(architecture, &mut builder)?;
-        let inputs = design.channels(architecture);
+        let spec = architecture.backbone.spec();
+        let backbone = spec.build(architecture, &mut builder)?;
+        let inputs = spec.channels(architecture);
         let vb = vb.pp("branch");
         let (gamma, beta) = norm(&vb.pp("bn"), &[COUNT, branch])?;
         let mask = vb.pp("pse");
@@ -91,7 +96,7 @@ impl Trunk {
             vb.pp("fc").get_with_hints((COUNT, 2, branch), "weight", glorot(branch, 2))?,
             vb.pp("fc").get_with_hints((COUNT, 2), "bias", ZERO)?,
         );
-        Ok(Self { architecture: architecture.clone(), path, data, backbone, branches, classifier, running })
+        Ok(Self { architecture: architecture.clone(), backend, data, backbone, branches, classifier, running })
     }
 
     /// The running statistics by name.
@@ -105,47 +110,47 @@ impl Trunk {
     }
 
     /// Pixels 0 to 255 as `[3, batch, side, side]` f32. `gated` asks for the features a correlation net works on.
-    pub fn forward(&self, pixels: &Tensor, pass: Pass, gated: bool) -> Result<TrunkOutput> {
-        self.branches(&self.features(pixels, pass)?, pass, gated)
+    pub fn forward(&self, pixels: &Tensor, mode: Mode, gated: bool) -> Result<FeatureOutput> {
+        self.branches(&self.features(pixels, mode)?, mode, gated)
     }
 
-    /// The backbone alone: pixels as in [`Trunk::forward`] to the map that the branches read,
+    /// The backbone alone: pixels as in [`FeatureNet::forward`] to the map that the branches read,
     /// `[channels, batch, side', side']`.
-    pub fn features(&self, pixels: &Tensor, pass: Pass) -> Result<Tensor> {
+    pub fn features(&self, pixels: &Tensor, mode: Mode) -> Result<Tensor> {
         let (channels, _, height, width) = pixels.dims4()?;
-        let side = self.architecture.input;
+        let side = self.architecture.input_size;
         if (channels, height, width) != (3, side, side) {
             bail!("the network takes [3, batch, {side}, {side}], found {:?}", pixels.shape())
         }
-        let scope = self.scope(pass);
-        let (x, moments) = standardize(pixels, &self.running.of("data_bn", pass), scope.eps)?;
+        let ctx = self.ctx(mode);
+        let (x, moments) = standardize(pixels, &self.running.of("data_bn", mode), ctx.eps)?;
         self.running.record("data_bn", moments.as_ref())?;
-        self.backbone.forward(&x, &self.data, &scope)
+        self.backbone.forward(&x, &self.data, &ctx)
     }
 
-    /// The branches and their classifiers on the map of [`Trunk::features`].
-    pub fn branches(&self, features: &Tensor, pass: Pass, gated: bool) -> Result<TrunkOutput> {
-        let scope = self.scope(pass);
-        let block = BranchBlock { eps: scope.eps, gated };
-        let statistics = match (self.running.of("branch.bn", pass), self.running.of("branch.pse.bn", pass)) {
+    /// The branches and their classifiers on the map of [`FeatureNet::features`].
+    pub fn branches(&self, features: &Tensor, mode: Mode, gated: bool) -> Result<FeatureOutput> {
+        let ctx = self.ctx(mode);
+        let block = BranchBlock { eps: ctx.eps, gated };
+        let statistics = match (self.running.of("branch.bn", mode), self.running.of("branch.pse.bn", mode)) {
             (Statistics::Running(features), Statistics::Running(mask)) => {
                 BranchStatistics::Running(BranchMoments { features, mask })
             }
             _ => BranchStatistics::Batch,
         };
-        let branches = if scope.frozen() { self.branches.detach() } else { self.branches.clone() };
-        let out = match self.path.precision() {
+        let branches = if ctx.frozen() { self.branches.detach() } else { self.branches.clone() };
+        let out = match self.backend.precision() {
             None => block.forward(features, &branches, &statistics)?,
-            Some(precision) => block.plain(features, &branches, &statistics, precision)?,
+            Some(precision) => block.forward_reference(features, &branches, &statistics, precision)?,
         };
         self.running.record("branch.bn", out.moments.as_ref().map(|m| &m.features))?;
         self.running.record("branch.pse.bn", out.moments.as_ref().map(|m| &m.mask))?;
-        let (weight, bias) = (scope.own(&self.classifier.0), scope.own(&self.classifier.1));
-        let logits = self.path.linear(&weight, &out.pooled, &bias)?;
-        Ok(TrunkOutput { logits, gated: out.gated, mask: out.mask })
+        let (weight, bias) = (ctx.own(&self.classifier.0), ctx.own(&self.classifier.1));
+        let logits = self.backend.linear(&weight, &out.pooled, &bias)?;
+        Ok(FeatureOutput { logits, gated: out.gated, mask: out.mask })
     }
 
-    fn scope(&self, pass: Pass) -> Scope<'_> {
-        Scope { path: self.path, pass, eps: self.architecture.eps, running: &self.running }
+    fn ctx(&self, mode: Mode) -> ForwardCtx<'_> {
+        ForwardCtx { backend: self.backend, mode, eps: self.architecture.bn_eps, running: &self.running }
     }
 }

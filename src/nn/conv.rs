@@ -1,33 +1,33 @@
 //! A convolution by itself: for what [`ConvBlock`](super::ConvBlock) does not cover, where something else than batch
 //! norm and ReLU follows.
 
-use super::convolution::{self, Edge, Geometry};
-use super::portable::{self, Fixed};
-use super::{Precision, tensors};
+use super::im2col::{self, BatchInvariance, Geometry};
+use super::reference::{self, ConvConfig};
+use super::{Precision, storage};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 /// Convolution without bias and groups: `x` `[in, batch, h, w]` and `weight` `[out, in, k, k]` to
 /// `[out, batch, h', w']`, with `padding` zeros around the input and steps of `stride`.
 pub fn convolve(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     if !x.device().is_cpu() {
-        return convolve_plain(x, weight, stride, padding, Precision::Single);
+        return convolve_reference(x, weight, stride, padding, Precision::Single);
     }
-    x.contiguous()?.apply_op2(&weight.contiguous()?, Op(Fixed { padding, stride, groups: 1 }))
+    x.contiguous()?.apply_op2(&weight.contiguous()?, Op(ConvConfig { padding, stride, groups: 1 }))
 }
 
 /// The same from candle's own operations, on any device.
-pub fn convolve_plain(
+pub fn convolve_reference(
     x: &Tensor,
     weight: &Tensor,
     stride: usize,
     padding: usize,
     precision: Precision,
 ) -> Result<Tensor> {
-    portable::convolve(x, weight, Fixed { padding, stride, groups: 1 }, precision)
+    reference::convolve(x, weight, ConvConfig { padding, stride, groups: 1 }, precision)
 }
 
 #[derive(Debug)]
-struct Op(Fixed);
+struct Op(ConvConfig);
 
 impl Op {
     fn geometry(&self, x: &[usize], weight: &[usize]) -> Result<Geometry> {
@@ -52,11 +52,11 @@ impl CustomOp2 for Op {
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let g = self.geometry(x_layout.dims(), weight_layout.dims())?;
-        let y = convolution::forward(
+        let y = im2col::forward(
             &g,
-            tensors::slice(x, x_layout)?,
-            tensors::slice(weight, weight_layout)?,
-            Edge::Same,
+            storage::slice(x, x_layout)?,
+            storage::slice(weight, weight_layout)?,
+            BatchInvariance::Exact,
             None,
         );
         Ok((CpuStorage::F32(y), (g.outputs, g.batch, g.out_height(), g.out_width()).into()))
@@ -64,10 +64,10 @@ impl CustomOp2 for Op {
 
     fn bwd(&self, x: &Tensor, weight: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let g = self.geometry(x.dims(), weight.dims())?;
-        let of_weight = |dy: &[f32]| tensors::with(x, |x| convolution::weight_gradient(&g, x, dy));
-        let of_input = |dy: &[f32]| tensors::with(weight, |weight| convolution::input_gradient(&g, weight, dy));
-        let dx = if x.track_op() { Some(tensors::shaped(tensors::with(dy, of_input)??, x)?) } else { None };
-        let dw = if weight.track_op() { Some(tensors::shaped(tensors::with(dy, of_weight)??, weight)?) } else { None };
+        let of_weight = |dy: &[f32]| storage::with(x, |x| im2col::weight_gradient(&g, x, dy));
+        let of_input = |dy: &[f32]| storage::with(weight, |weight| im2col::input_gradient(&g, weight, dy));
+        let dx = if x.track_op() { Some(storage::shaped(storage::with(dy, of_input)??, x)?) } else { None };
+        let dw = if weight.track_op() { Some(storage::shaped(storage::with(dy, of_weight)??, weight)?) } else { None };
         Ok((dx, dw))
     }
 }

@@ -101,7 +101,7 @@ impl Window {
 /// # Safety
 /// `fill` must write every element.
 #[allow(unsafe_code, reason = "the caller promises that all of it is written")]
-pub(super) unsafe fn written(length: usize, row_stride: usize, fill: impl FnOnce(Window)) -> Vec<f32> {
+pub(super) unsafe fn fill_uninit(length: usize, row_stride: usize, fill: impl FnOnce(Window)) -> Vec<f32> {
     let mut buffer: Vec<f32> = Vec::with_capacity(length);
     if cfg!(test) {
         // What is left out shows.
@@ -179,10 +179,10 @@ pub(super) fn product(a: View, b: View) -> Vec<f32> {
             });
         }
     };
-    #[allow(unsafe_code, reason = "see `written`")]
+    #[allow(unsafe_code, reason = "see `fill_uninit`")]
     // SAFETY: the pieces are all rows, or all columns.
     unsafe {
-        written(m * n, n, fill)
+        fill_uninit(m * n, n, fill)
     }
 }
 

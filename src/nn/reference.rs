@@ -3,18 +3,18 @@
 //! operand over in an order that cuDNN's path does not take, and computes gradients that nobody asked for; its
 //! overlapping max-pool has none.
 
-use super::{Precision, tensors};
+use super::{Precision, storage};
 use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 use std::sync::Mutex;
 
 /// Grouped convolution of `x` `[in, batch, h, w]` with `w` `[out, in / groups, k, k]`: `[out, batch, h', w']`.
-pub(super) fn convolve(x: &Tensor, w: &Tensor, fixed: Fixed, precision: Precision) -> Result<Tensor> {
+pub(super) fn convolve(x: &Tensor, w: &Tensor, fixed: ConvConfig, precision: Precision) -> Result<Tensor> {
     image_major(&x.transpose(0, 1)?.contiguous()?, w, fixed, precision)?.transpose(0, 1)?.contiguous()
 }
 
 /// The same in candle's order, `[batch, in, h, w]` to `[batch, out, h', w']`.
-fn image_major(x: &Tensor, w: &Tensor, fixed: Fixed, precision: Precision) -> Result<Tensor> {
-    let Fixed { padding, stride, groups } = fixed;
+fn image_major(x: &Tensor, w: &Tensor, fixed: ConvConfig, precision: Precision) -> Result<Tensor> {
+    let ConvConfig { padding, stride, groups } = fixed;
     let y =
         precision.product(&x.detach(), &w.detach(), |x, w| x.conv2d(w, padding, stride, 1, groups))?.contiguous()?;
     if !x.track_op() && !w.track_op() {
@@ -42,7 +42,7 @@ pub fn max_pool(x: &Tensor) -> Result<Tensor> {
 
 /// What does not change about a convolution.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fixed {
+pub(super) struct ConvConfig {
     pub(super) padding: usize,
     pub(super) stride: usize,
     pub(super) groups: usize,
@@ -50,14 +50,14 @@ pub(super) struct Fixed {
 
 /// Puts a result that candle has computed already under gradients of our own.
 struct Convolution {
-    fixed: Fixed,
+    fixed: ConvConfig,
     precision: Precision,
     result: Mutex<Option<Tensor>>,
 }
 
 impl Convolution {
     fn take(&self) -> Result<Tensor> {
-        tensors::lock(&self.result)?.take().ok_or_else(|| candle_core::Error::Msg("a convolution runs once".to_owned()))
+        storage::lock(&self.result)?.take().ok_or_else(|| candle_core::Error::Msg("a convolution runs once".to_owned()))
     }
 
     /// Of one group: as the convolution of its input with the gradient, steps and dilation exchanged.
@@ -66,7 +66,7 @@ impl Convolution {
         let of_group = |group: usize| -> Result<Tensor> {
             let x = x.narrow(1, group * inputs, inputs)?.transpose(0, 1)?;
             let dy = dy.narrow(1, group * outputs, outputs)?.transpose(0, 1)?.contiguous()?;
-            let Fixed { padding, stride, .. } = self.fixed;
+            let ConvConfig { padding, stride, .. } = self.fixed;
             let dw = self.precision.product(&x, &dy, |x, dy| x.conv2d(dy, padding, 1, stride, 1))?;
             // Rows and columns that the stride leaves over answer to no weight.
             dw.narrow(2, 0, w.dim(2)?)?.narrow(3, 0, w.dim(3)?)?.transpose(0, 1)
@@ -75,7 +75,7 @@ impl Convolution {
     }
 
     fn input_gradient(&self, x: &Tensor, w: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        let Fixed { padding, stride, groups } = self.fixed;
+        let ConvConfig { padding, stride, groups } = self.fixed;
         let (outputs, inputs, k, _) = w.dims4()?;
         let outputs = outputs / groups;
         if stride == 1 && padding < k {
