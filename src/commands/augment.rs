@@ -14,9 +14,7 @@ const FACES: usize = 6;
 
 pub(super) fn run(args: &AugmentArgs) -> Result<()> {
     let path = &args.preview;
-    if path.exists() && !args.force {
-        return Err(Error::file(path, "is there already: choose another name, or replace it with --force"));
-    }
+    io::refuse_overwrite(path, args.force)?;
     let pipeline = super::pipeline(args.pipeline.as_deref())?;
     let sources = if args.images.is_empty() {
         let faces = synthetic::Renderer::new(args.seed)?;

@@ -16,7 +16,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<()> {
         return Err(Error::Request(format!("--tolerance {}: use a number above 0", args.tolerance)));
     }
     if args.output.exists() {
-        let there = serde_json::from_slice::<serde_json::Value>(&io::read(&args.output)?);
+        let there = io::read_json::<serde_json::Value>(&args.output, "JSON");
         if !there.is_ok_and(|there| there.get("verdict").is_some()) {
             return Err(Error::file(
                 &args.output,
@@ -29,8 +29,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<()> {
     let diagnosis = examine(&profile, (&device, &name), tolerances, |check| {
         progress.say(check.line());
     });
-    let text = serde_json::to_string_pretty(&diagnosis).map_err(|e| Error::Internal(e.to_string()))?;
-    io::write(&args.output, format!("{text}\n").as_bytes())?;
+    io::write_json(&args.output, &diagnosis)?;
     args.output_args.result(&diagnosis, || {
         let mut lines = vec![format!("compared: {}", diagnosis.compared)];
         if let Some(rate) = diagnosis.images_per_second {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 pub(super) fn run(command: &WeightsCommand) -> Result<()> {
     let WeightsCommand::Import(args) = command;
-    io::spare(&args.output, args.force)?;
+    io::refuse_overwrite(&args.output, args.force)?;
     let imported = import(&args.file, args.backbone)?;
     imported.write(&args.file, &args.output)?;
     let Imported { backbone, matched, left_out, initial, .. } = &imported;

@@ -1,7 +1,8 @@
 //! What a finished run says of itself: `summary.json` in its folder, the only thing besides predictions, metrics and
 //! affinity that later stages read.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::io;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -64,7 +65,6 @@ pub struct RunSummary {
 impl RunSummary {
     /// Reads a run's `summary.json`.
     pub fn read(path: &Path) -> Result<Self> {
-        serde_json::from_slice(&crate::io::read(path)?)
-            .map_err(|e| Error::file(path, format!("is not a run's summary: {e}")))
+        io::read_json(path, "a run's summary")
     }
 }

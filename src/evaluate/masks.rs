@@ -5,6 +5,7 @@
 
 use crate::attribute::COUNT;
 use crate::error::{Error, Result};
+use crate::io::npy;
 use std::path::Path;
 
 /// The masks of the 40 attributes for one image, or their mean: `[40][side * side]`, row by row.
@@ -36,21 +37,22 @@ impl Masks {
         }
         let wrong = |why: String| Error::file(&path, format!("{why}; {AGAIN}"));
         let bytes = crate::io::read(&path)?;
-        let (header, data) = split(&bytes).ok_or_else(|| wrong("is not a numpy array of version 1".to_owned()))?;
-        if field(header, "descr") != Some("'<f4'") || field(header, "fortran_order") != Some("False") {
-            return Err(wrong(format!("has the header {}, expected <f4 in C order", header.trim())));
+        let array = npy::Array::parse(&bytes).map_err(|why| wrong(format!("is damaged: {why}")))?;
+        let array = array.ok_or_else(|| wrong("is not a NumPy array".to_owned()))?;
+        if array.dtype() != Some("<f4") || !array.is_c_order() {
+            return Err(wrong(format!("has the header {}, expected <f4 in C order", array.header.trim())));
         }
-        let shape = shape(header).unwrap_or_default();
+        let shape = array.shape().unwrap_or_default();
         let side = match shape[..] {
             [entries, COUNT, height, width] if entries > 0 && height == width && width > 0 => width,
             _ => return Err(wrong(format!("has the shape {shape:?}, expected [1 + images, {COUNT}, side, side]"))),
         };
         let area = side * side;
         let expected = shape.iter().try_fold(4_usize, |bytes, n| bytes.checked_mul(*n));
-        if expected != Some(data.len()) {
-            return Err(wrong(format!("holds {} bytes of data, not what the shape {shape:?} needs", data.len())));
+        if expected != Some(array.data.len()) {
+            return Err(wrong(format!("holds {} bytes of data, not what the shape {shape:?} needs", array.data.len())));
         }
-        let values: Vec<f32> = data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        let values: Vec<f32> = array.data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
         if let Some(cell) = values.iter().position(|value| !(0.0..=1.0).contains(value)) {
             return Err(wrong(format!("value {cell} is {}, expected a number from 0 to 1", values[cell])));
         }
@@ -60,26 +62,6 @@ impl Masks {
         let mean = maps.next().ok_or_else(|| wrong("is empty".to_owned()))?;
         Ok(Some(Self { side, mean, images: maps.collect() }))
     }
-}
-
-/// Header and data of a file of version 1.
-fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
-    let rest = bytes.strip_prefix(b"\x93NUMPY\x01\x00")?;
-    let (length, rest) = rest.split_first_chunk::<2>()?;
-    let (header, data) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
-    Some((std::str::from_utf8(header).ok()?, data))
-}
-
-/// The text of a value in the header, a Python dictionary.
-fn field<'a>(header: &'a str, name: &str) -> Option<&'a str> {
-    let (_, value) = header.split_once(&format!("'{name}':"))?;
-    let end = if value.trim_start().starts_with('(') { value.find(')')? + 1 } else { value.find([',', '}'])? };
-    Some(value[..end].trim())
-}
-
-fn shape(header: &str) -> Option<Vec<usize>> {
-    let inner = field(header, "shape")?.strip_prefix('(')?.strip_suffix(')')?;
-    inner.split(',').map(str::trim).filter(|n| !n.is_empty()).map(|n| n.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -118,7 +100,7 @@ mod tests {
     #[test]
     fn a_damaged_file_is_refused() {
         refused(&GOLDEN[..GOLDEN.len() - 4], "holds 1276 bytes of data");
-        refused(&GOLDEN[1..], "is not a numpy array of version 1");
+        refused(&GOLDEN[1..], "is not a NumPy array");
         let mut above = GOLDEN.to_vec();
         let end = above.len();
         above[end - 4..].copy_from_slice(&2_f32.to_le_bytes());

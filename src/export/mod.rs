@@ -63,7 +63,7 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     // Whether it is whole is found out by loading it.
     trained.learner(run, &Device::Cpu)?;
     let (module, weights) = (folder.join(MODULE_FILE), folder.join(WEIGHTS_FILE));
-    [&module, &weights].into_iter().try_for_each(|path| io::spare(path, force))?;
+    [&module, &weights].into_iter().try_for_each(|path| io::refuse_overwrite(path, force))?;
     let fixed = trained.variant.affinity.and_then(|affinity| affinity.fixed(trained.config.seed));
     let mut tensors = BTreeMap::new();
     for (name, tensor) in &trained.tensors {

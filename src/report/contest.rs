@@ -93,11 +93,9 @@ impl Contest {
     /// Reads what [`Contest::write`] wrote below `folder`; nothing where it wrote nothing.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let path = file(folder);
-        if !path.is_file() {
+        let Some(contest) = io::read_json_if_exists::<Self>(&path, "a result of `gal-bench compare`")? else {
             return Ok(None);
-        }
-        let contest: Self = serde_json::from_slice(&io::read(&path)?)
-            .map_err(|e| Error::file(&path, format!("is not as `gal-bench compare` writes it: {e}")))?;
+        };
         let whole = |entry: &Entry| entry.result.attributes.len() == COUNT;
         if contest.format != FORMAT || contest.entries.len() < 2 || !contest.entries.iter().all(whole) {
             return Err(Error::file(path, "is not of this version's form: run `gal-bench compare` again"));
@@ -117,9 +115,7 @@ impl Contest {
             )));
         }
         io::create_folder(&folder.join("results"))?;
-        let mut json = serde_json::to_vec_pretty(self).map_err(|e| Error::Internal(e.to_string()))?;
-        json.push(b'\n');
-        io::write(&file(folder), &json)?;
+        io::write_json(&file(folder), self)?;
         super::write(folder)
     }
 

@@ -105,23 +105,19 @@ pub(super) fn write(runs: &[Run], folder: &Path) -> Result<()> {
     write_csv(&results.join("accuracy.csv"), runs.iter().flat_map(accuracy_rows))?;
     write_csv(&results.join("curves.csv"), runs.iter().flat_map(curve_rows))?;
     let index = Index { format: FORMAT, runs: runs.iter().map(|run| run.summary().clone()).collect() };
-    let mut json = serde_json::to_vec_pretty(&index).map_err(|e| Error::Internal(e.to_string()))?;
-    json.push(b'\n');
-    io::write(&results.join("results.json"), &json)
+    io::write_json(&results.join("results.json"), &index)
 }
 
 /// Reads the `results` folder below `folder`.
 pub(super) fn read(folder: &Path) -> Result<Vec<Run>> {
     let results = folder.join("results");
     let path = results.join("results.json");
-    if !path.is_file() {
+    let Some(index) = io::read_json_if_exists::<Index>(&path, "a report's index")? else {
         return Err(Error::Request(format!(
             "{} holds no results/results.json: give `gal-bench report` the runs to collect",
             folder.display()
         )));
-    }
-    let index: Index = serde_json::from_slice(&io::read(&path)?)
-        .map_err(|e| Error::file(&path, format!("is not a report's index: {e}")))?;
+    };
     if index.format != FORMAT || index.runs.is_empty() {
         let message =
             format!("has format {} and {} runs, expected {FORMAT} and one at least", index.format, index.runs.len());

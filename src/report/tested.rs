@@ -51,20 +51,16 @@ pub(super) fn write(statistics: &Statistics, folder: &Path) -> Result<()> {
     let results = folder.join("results");
     write_csv(&results.join("means.csv"), statistics.means.iter().map(mean_row))?;
     write_csv(&results.join("comparisons.csv"), statistics.comparisons.iter().flat_map(rows))?;
-    let mut json = serde_json::to_vec_pretty(&statistics.drawn).map_err(|e| Error::Internal(e.to_string()))?;
-    json.push(b'\n');
-    io::write(&results.join("bootstrap.json"), &json)
+    io::write_json(&results.join("bootstrap.json"), &statistics.drawn)
 }
 
 /// Reads from the `results` folder below `folder`; nothing where they are of a time before these files.
 pub(super) fn read(folder: &Path) -> Result<Option<Statistics>> {
     let results = folder.join("results");
     let path = results.join("bootstrap.json");
-    if !path.is_file() {
+    let Some(drawn) = io::read_json_if_exists::<Drawn>(&path, "a description of the bootstrap")? else {
         return Ok(None);
-    }
-    let drawn: Drawn = serde_json::from_slice(&io::read(&path)?)
-        .map_err(|e| Error::file(&path, format!("does not say how test images were drawn: {e}")))?;
+    };
     let path = results.join("means.csv");
     let means: Vec<MeanRow> = read_csv(&path)?;
     let means = means.into_iter().map(|row| mean(&path, row)).collect::<Result<_>>()?;

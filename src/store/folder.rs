@@ -65,14 +65,14 @@ pub(super) fn claim(folder: &Path, inputs: &Inputs, options: &Options, progress:
             folder.display()
         )))
     };
-    let prepared = read_json::<Prepared>(&folder.join(PREPARED))?;
+    let prepared = io::read_json_if_exists::<Prepared>(&folder.join(PREPARED), "the description of a prepared set")?;
     let same = prepared.as_ref().map(|prepared| prepared.input_digest == inputs.whole_digest());
     if let Some(prepared) = prepared
         && has_manifest(folder, &prepared)?
     {
         return if same == Some(true) { Ok((lock, State::Finished(Box::new(prepared)))) } else { refuse() };
     }
-    let changed = match read_json::<Inputs>(&folder.join(INPUTS))? {
+    let changed = match io::read_json_if_exists::<Inputs>(&folder.join(INPUTS), "the inputs of a prepared set")? {
         Some(found) if found.digest != inputs.digest => return refuse(),
         Some(found) => {
             let digests = found.sources.iter().zip(&inputs.sources).enumerate();
@@ -103,7 +103,7 @@ pub(super) fn reopen(folder: &Path, inputs: &Inputs, same: bool) -> Result<()> {
 
 /// Notes what the folder is filled with from now on. Images that are not of these inputs have to be gone before.
 pub(super) fn begin(folder: &Path, inputs: &Inputs) -> Result<()> {
-    write_json(&folder.join(INPUTS), inputs)
+    io::write_json(&folder.join(INPUTS), inputs)
 }
 
 /// Whether the manifest that `prepared` names is there.
@@ -115,20 +115,6 @@ fn has_manifest(folder: &Path, prepared: &Prepared) -> Result<bool> {
 /// BLAKE3 in hexadecimal.
 pub(super) fn digest(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
-}
-
-/// The JSON in `path`; nothing where there is no file.
-pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let parse = |text: String| serde_json::from_str(&text).map_err(|e| Error::line(path, e.line(), e.to_string()));
-    io::read_text(path).and_then(parse).map(Some)
-}
-
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))?;
-    io::write(path, (text + "\n").as_bytes())
 }
 
 /// Another process may be filling the folder at this moment: what it makes, it makes after the inputs' file, so that is
@@ -178,7 +164,7 @@ fn clear(folder: &Path) -> Result<()> {
         io::remove(&folder.join(name))?;
     }
     for name in [IMAGES, PROGRESS] {
-        remove_folder(&folder.join(name))?;
+        io::remove_folder(&folder.join(name))?;
     }
     for name in names(folder)? {
         if name.to_str().is_some_and(is_shard) {
@@ -191,12 +177,4 @@ fn clear(folder: &Path) -> Result<()> {
 fn names(folder: &Path) -> Result<Vec<OsString>> {
     let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
     entries.map(|entry| entry.map(|entry| entry.file_name()).map_err(Error::io("read", folder))).collect()
-}
-
-/// Removes a folder with everything in it, if there is one.
-pub(super) fn remove_folder(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
-        _ => Ok(()),
-    }
 }

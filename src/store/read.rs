@@ -97,7 +97,9 @@ impl Reader {
     /// As [`Reader::open`], with the manifest that the rows were read from.
     pub(super) fn open_with_manifest(folder: &Path) -> Result<(Self, DataFrame)> {
         let prepared_path = folder.join(PREPARED);
-        let Some(stated) = folder::read_json::<serde_json::Value>(&prepared_path)? else {
+        let Some(stated) =
+            io::read_json_if_exists::<serde_json::Value>(&prepared_path, "the description of a prepared set")?
+        else {
             return Err(Error::Request(format!(
                 "{} holds no finished prepared set: run `gal-bench prepare --dataset NAME --prepared {}`, which also goes \
                  on where it was stopped",

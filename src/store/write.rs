@@ -10,6 +10,7 @@ use super::prepared::{Counts, Options, Origin, Prepared, VERSION, digest};
 use super::sources::{Studio, fingerprint};
 use crate::dataset::{Dataset, Images, Split};
 use crate::error::{Error, Result};
+use crate::io;
 use crate::progress::Progress;
 use rayon::prelude::*;
 use std::path::Path;
@@ -68,7 +69,7 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
         balance: options.balance.then(|| balance::rates(&rows, &copies)),
         ..describe(dataset, options, &items)?
     };
-    folder::write_json(&folder.join(folder::PREPARED), &prepared)?;
+    io::write_json(&folder.join(folder::PREPARED), &prepared)?;
     Ok(prepared)
 }
 

@@ -36,7 +36,7 @@ pub(super) enum Value {
 impl Value {
     /// A picture.
     pub(super) fn image(image: &RgbImage) -> Result<Self> {
-        let png = io::png(image, CompressionType::default())?;
+        let png = io::encode_png(image, CompressionType::default())?;
         Ok(Self::Image { width: image.width(), height: image.height(), png })
     }
 }

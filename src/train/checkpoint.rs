@@ -29,7 +29,7 @@ impl<T: Serialize + DeserializeOwned> Checkpoint<T> {
 
     /// The bytes of the file.
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
-        let about = serde_json::to_string(&self.about).map_err(|e| Error::Internal(e.to_string()))?;
+        let about = io::to_json(&self.about)?;
         let metadata = HashMap::from([(ENTRY.to_owned(), about)]);
         safetensors::serialize(&self.tensors, Some(metadata))
             .map_err(|e| Error::Internal(format!("a checkpoint cannot be serialized: {e}")))

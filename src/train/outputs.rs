@@ -129,7 +129,7 @@ impl Means {
 /// Adds a line to a file of JSON lines.
 pub(super) fn append_line(path: &Path, line: &impl Serialize) -> Result<()> {
     use std::io::Write;
-    let mut text = serde_json::to_string(line).map_err(|e| Error::Internal(e.to_string()))?;
+    let mut text = io::to_json(line)?;
     text.push('\n');
     let mut file =
         std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(Error::io("write", path))?;
@@ -228,7 +228,7 @@ impl Masks {
     /// Writes `masks.npy`: f32 `[1 + n, 40, side, side]`, the mean and then the first n images.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let side = (self.mean.len() / COUNT).isqrt();
-        let mut bytes = io::npy_header("<f4", &[1 + self.single.len(), COUNT, side, side]);
+        let mut bytes = io::npy::header("<f4", &[1 + self.single.len(), COUNT, side, side]);
         bytes.extend([&self.mean].into_iter().chain(&self.single).flatten().flat_map(|value| value.to_le_bytes()));
         io::write(path, &bytes)
     }

@@ -607,8 +607,7 @@ impl<'a> Trainer<'a> {
             masks.write(&run.file("masks.npy"))?;
             run.write_network(CHECKPOINT, self.learner.network(&run.variant))?;
             let summary = self.summary(run, wall_seconds)?;
-            let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::Internal(e.to_string()))?;
-            io::write(&run.file(SUMMARY), text.as_bytes())?;
+            io::write_json(&run.file(SUMMARY), &summary)?;
             outcomes.push(TrainedRun { folder: run.folder.clone(), summary, reused: false });
         }
         io::remove(&state)?;

@@ -4,11 +4,9 @@
 use super::pickle::{Global, Item, Pickle};
 use super::{Array, Arrays, shown};
 use crate::error::{Error, Result};
+use crate::io::npy;
 use candle_core::DType;
 use std::path::Path;
-
-/// What a file of `numpy.save` begins with.
-const MAGIC: &[u8] = b"\x93NUMPY";
 
 pub(super) fn arrays(path: &Path, bytes: &[u8]) -> Result<Arrays> {
     layers(bytes)
@@ -17,7 +15,11 @@ pub(super) fn arrays(path: &Path, bytes: &[u8]) -> Result<Arrays> {
 
 fn layers(bytes: &[u8]) -> std::result::Result<Arrays, String> {
     // NumPy also loads a bare pickle.
-    let mut rest = if bytes.starts_with(MAGIC) { after_header(bytes)? } else { bytes };
+    let mut rest = match npy::Array::parse(bytes)? {
+        None => bytes,
+        Some(array) if array.dtype().is_some_and(|dtype| dtype.starts_with("|O")) => array.data,
+        Some(_) => return Err("it holds one array of numbers".to_owned()),
+    };
     let pickle = Pickle::read(&mut rest)?;
     let root = pickle.root();
     let layers = inner(root).unwrap_or(root).dict().ok_or("it holds something else than one dictionary")?;
@@ -38,20 +40,6 @@ fn layers(bytes: &[u8]) -> std::result::Result<Arrays, String> {
         }
     }
     Ok(found)
-}
-
-/// The pickle behind the header, which says of every array of Python's objects the same.
-fn after_header(bytes: &[u8]) -> std::result::Result<&[u8], String> {
-    let cut = || "it ends in its header".to_owned();
-    let (start, size) = if bytes.get(6) == Some(&1) { (10, 2) } else { (12, 4) };
-    let length = bytes.get(8..8 + size).ok_or_else(cut)?;
-    let length = length.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte));
-    let (header, rest) = bytes.get(start..).and_then(|rest| rest.split_at_checked(length)).ok_or_else(cut)?;
-    if String::from_utf8_lossy(header).contains("'|O") {
-        Ok(rest)
-    } else {
-        Err("it holds one array of numbers".to_owned())
-    }
 }
 
 /// The only object in an array of objects.

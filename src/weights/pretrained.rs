@@ -41,7 +41,7 @@ impl Imported {
         let name = source.file_name().unwrap_or_default().to_string_lossy();
         let origin = format!("{name} (blake3 {})", blake3::hash(&io::read(source)?));
         let about = About { backbone: self.backbone, origin, eps: EPS };
-        let about = serde_json::to_string(&about).map_err(|e| Error::Internal(e.to_string()))?;
+        let about = io::to_json(&about)?;
         let bytes = safetensors::serialize(&self.tensors, Some(HashMap::from([(ENTRY.to_owned(), about)])))
             .map_err(|e| Error::Internal(format!("weights cannot be serialized: {e}")))?;
         io::write(path, &bytes)

@@ -5,7 +5,6 @@
 use super::{Group, Job, Stored, Writer, grouped};
 use crate::error::{Error, Result};
 use crate::io;
-use crate::store::folder;
 use crate::store::items::{Item, images, shards};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -20,7 +19,7 @@ pub(in crate::store) const PROGRESS: &str = "progress";
 /// Images a block; those of one source stay together.
 const BLOCK: usize = 256;
 /// Length of the array's header.
-pub(in crate::store) const HEADER: u64 = io::NPY_HEADER as u64;
+pub(in crate::store) const HEADER: u64 = io::npy::HEADER_LENGTH as u64;
 
 pub(super) struct Npy {
     folder: PathBuf,
@@ -32,7 +31,7 @@ pub(super) struct Npy {
 
 /// The first [`HEADER`] bytes of the array.
 pub(in crate::store) fn header(images: usize, size: u32) -> Vec<u8> {
-    io::npy_header("|u1", &[images, size as usize, size as usize, 3])
+    io::npy::header("|u1", &[images, size as usize, size as usize, 3])
 }
 
 impl Npy {
@@ -112,7 +111,7 @@ impl Writer for Npy {
     /// A block is done again where one of its images is; of the whole array, all are.
     fn forget(&self, changed: &[&Item]) -> Result<()> {
         if self.whole().exists() {
-            folder::remove_folder(&self.folder.join(PROGRESS))?;
+            io::remove_folder(&self.folder.join(PROGRESS))?;
             io::remove(&self.whole())?;
         }
         changed.iter().try_for_each(|item| io::remove(&self.progress(item)))
@@ -162,25 +161,10 @@ impl Writer for Npy {
             file.sync_all().map_err(Error::io("sync", &path))?;
             std::fs::rename(&path, self.whole()).map_err(Error::io("write", self.whole()))?;
         }
-        folder::remove_folder(&self.folder.join(PROGRESS))
+        io::remove_folder(&self.folder.join(PROGRESS))
     }
 
     fn place(&self, _: &Item, _: u32) -> (Option<String>, Option<String>) {
         (Some(ARRAY.to_owned()), None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn header_is_what_numpy_writes_and_no_longer_for_the_largest_array() {
-        // numpy.lib.format.write_array_header_1_0 for the shape (3, 2, 2, 3).
-        let text = "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 2, 2, 3), }";
-        let expected = format!("\u{1}\0v\0{text}{}\n", " ".repeat(118 - text.len() - 1));
-        assert_eq!(header(3, 2)[..6], *b"\x93NUMPY");
-        assert_eq!(header(3, 2)[6..], *expected.as_bytes());
-        assert_eq!(header(usize::MAX, 4096).len(), 128);
     }
 }

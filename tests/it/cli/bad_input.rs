@@ -143,7 +143,7 @@ fn a_file_of_somebody_else_is_not_written_over() {
     std::fs::copy(weights, place.path().join("alexnet.pth")).unwrap();
     std::fs::write(place.path().join("notes.txt"), "mine").unwrap();
     let import = ["weights", "import", "alexnet.pth", "--output", "alexnet.pth"];
-    assert!(refused(place.path(), &import).contains("alexnet.pth: is there already"));
+    assert!(refused(place.path(), &import).contains("alexnet.pth: already exists"));
     assert_eq!(std::fs::read(place.path().join("alexnet.pth")).unwrap(), std::fs::read(weights).unwrap());
     let doctor = ["doctor", "--device", "cpu", "--output", "notes.txt"];
     assert!(refused(place.path(), &doctor).contains("notes.txt: is there already and no report of the doctor"));

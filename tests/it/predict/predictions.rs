@@ -203,6 +203,6 @@ fn an_export_replaces_nothing_without_force() {
     faces.train(Format::Npy, "runs", &["baseline"]);
     let export = ["export", "--run", "celeba-tiny-baseline-seed0", "--output", "out"];
     faces.done(&export);
-    assert!(faces.refused(&export).contains("is there already"));
+    assert!(faces.refused(&export).contains("already exists"));
     faces.done(&[&export[..], &["--force"]].concat());
 }

@@ -1,0 +1,75 @@
+//! Whole files. A file is complete or absent: it is written under a temporary name in the same folder, synced and
+//! renamed.
+
+use crate::error::{Error, Result};
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+/// Writes `content` to `path`. After a crash the file holds either all of it or what it held before.
+pub fn write(path: &Path, content: &[u8]) -> Result<()> {
+    write_with(path, |file| file.write_all(content).map_err(Error::io("write", path)))
+}
+
+/// Like [`write()`], for content that `fill` writes piece by piece; returns what `fill` returns.
+pub fn write_with<T>(path: &Path, fill: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut partial =
+        tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).map_err(Error::io("write", path))?;
+    let filled = fill(partial.as_file_mut())?;
+    partial.as_file().sync_all().map_err(Error::io("write", path))?;
+    make_readable(partial.as_file()).map_err(Error::io("write", path))?;
+    partial.persist(path).map_err(|e| Error::io("write", path)(e.error))?;
+    Ok(filled)
+}
+
+/// Gives a temporary file, readable by its owner only, the usual permissions.
+#[cfg(unix)]
+fn make_readable(file: &File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_: &File) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Refuses a command's `--output` file if it exists and `force` is not set.
+pub fn refuse_overwrite(path: &Path, force: bool) -> Result<()> {
+    if path.exists() && !force {
+        return Err(Error::file(path, "already exists: choose another --output, or replace it with --force"));
+    }
+    Ok(())
+}
+
+/// Reads a whole file.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(Error::io("read", path))
+}
+
+/// Reads a whole UTF-8 text file.
+pub fn read_text(path: &Path) -> Result<String> {
+    String::from_utf8(read(path)?).map_err(|_| Error::file(path, "is not UTF-8 text"))
+}
+
+/// Removes a file if it exists.
+pub fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Creates a folder and its parents.
+pub fn create_folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(Error::io("create the folder", path))
+}
+
+/// Removes a folder and its content if it exists.
+pub fn remove_folder(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}

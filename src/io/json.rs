@@ -1,0 +1,33 @@
+//! JSON files: indented, with a final newline.
+
+use super::files;
+use crate::error::{Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+
+/// Reads a JSON file; an error says that it "is not {expected}".
+pub fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<T> {
+    serde_json::from_slice(&files::read(path)?).map_err(|e| Error::file(path, format!("is not {expected}: {e}")))
+}
+
+/// Like [`read_json`]; `None` if the file does not exist.
+pub fn read_json_if_exists<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<Option<T>> {
+    if path.exists() { read_json(path, expected).map(Some) } else { Ok(None) }
+}
+
+/// Writes a JSON file.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|e| internal(&e))?;
+    text.push(b'\n');
+    files::write(path, &text)
+}
+
+/// A value as JSON on one line.
+pub fn to_json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| internal(&e))
+}
+
+fn internal(error: &serde_json::Error) -> Error {
+    Error::Internal(format!("a value cannot be written as JSON: {error}"))
+}
