@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cli;
+mod common;
 mod distributed;
 mod house;
 mod predict;

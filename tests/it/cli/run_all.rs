@@ -1,43 +1,30 @@
 //! The whole job through the binary, on a small profile: results, resumption, reports.
 
-use crate::train::trainer::Workplace;
-use assert_cmd::cargo::cargo_bin;
-use std::process::{Command, Output};
-
-fn gal_bench(place: &Workplace, arguments: &[&str]) -> Output {
-    Command::new(cargo_bin!("gal-bench")).current_dir(place.folder.path()).args(arguments).output().unwrap()
-}
+use crate::common::workspace::Workspace;
 
 #[test]
 fn train_evaluate_and_report_make_a_report_that_renders_again() {
-    let place = Workplace::new();
-    let selection = ["--profile", "tiny.toml", "--seed", "5"];
-    let with = |first: &[&'static str], rest: &[&'static str]| [first, &selection, rest].concat();
-    let trained = gal_bench(&place, &with(&["train", "--prepared", "prepared"], &["--json", "--device", "cpu"]));
-    assert!(trained.status.success(), "{}", String::from_utf8_lossy(&trained.stderr));
-    let outcomes: serde_json::Value = serde_json::from_slice(&trained.stdout).unwrap();
-    assert_eq!(outcomes.as_array().map(Vec::len), Some(4));
-    let evaluated = gal_bench(&place, &with(&["evaluate"], &[]));
-    // Without the prepared set there are no faces to be shown, and nothing else is missing.
-    let said = String::from_utf8_lossy(&evaluated.stderr);
-    assert!(
-        evaluated.status.success() && said.contains("no figures with faces: datasets/prepared/synthetic"),
-        "{said}"
-    );
-    assert!(gal_bench(&place, &["report"]).status.success());
-    assert!(!place.path("reports/synthetic-tiny/most-confident-errors.svg").exists());
-    let evaluated = gal_bench(&place, &with(&["evaluate"], &["--prepared", "prepared"]));
-    assert!(evaluated.status.success(), "{}", String::from_utf8_lossy(&evaluated.stderr));
-    assert!(gal_bench(&place, &["report"]).status.success());
+    let workspace = Workspace::trainable();
+    let train = "train --profile tiny.toml --seed 5 --prepared prepared --device cpu";
+    assert_eq!(workspace.gal_bench(train).json().as_array().map(Vec::len), Some(4));
+
+    // Without the prepared set there are no figures with faces, and nothing else is missing.
+    let evaluate = "evaluate --profile tiny.toml --seed 5";
+    let logged = workspace.gal_bench(evaluate).succeeds().stderr;
+    assert!(logged.contains("no figures with faces: datasets/prepared/synthetic"), "{logged}");
+    workspace.gal_bench("report").succeeds();
+    assert!(!workspace.exists("reports/synthetic-tiny/most-confident-errors.svg"));
+
+    workspace.gal_bench(evaluate).args(["--prepared", "prepared"]).succeeds();
+    workspace.gal_bench("report").succeeds();
     for figure in ["most-confident-errors.svg", "masks-over-faces.svg", "masks-baseline.svg"] {
-        assert!(place.path("reports/synthetic-tiny").join(figure).is_file(), "{figure}");
+        assert!(workspace.exists(&format!("reports/synthetic-tiny/{figure}")), "{figure}");
     }
-    let page = std::fs::read_to_string(place.path("reports/synthetic-tiny/README.md")).unwrap();
+    let page = workspace.read("reports/synthetic-tiny/README.md");
     for heading in ["Table 1", "Table 2", "Table 3", "Table 4"] {
         assert!(page.contains(&format!("## {heading}")), "{heading} is missing");
     }
-    assert!(gal_bench(&place, &["report", "--check"]).status.success());
-    std::fs::write(place.path("reports/synthetic-tiny/README.md"), page.replace("Table 1", "Table One")).unwrap();
-    let checked = gal_bench(&place, &["report", "--check"]);
-    assert_eq!(checked.status.code(), Some(2));
+    workspace.gal_bench("report --check").succeeds();
+    workspace.write("reports/synthetic-tiny/README.md", page.replace("Table 1", "Table One"));
+    workspace.gal_bench("report --check").fails_with("README.md");
 }

@@ -1,178 +1,133 @@
 //! A job in cells, as a scheduler runs them: in any order, at the same time, on a set that nobody prepared before.
 
-use crate::prepare::inspect::{annotate, jpeg};
-use crate::train::trainer::TINY;
-use assert_cmd::cargo::cargo_bin;
+use crate::common::celeba_files::CelebaFiles;
+use crate::common::gal_bench::{Finished, GalBench};
+use crate::common::images::{face, jpeg};
+use crate::common::training::TINY;
+use crate::common::workspace::{Workspace, free_address};
 use gal_bench::synthetic::Renderer;
-use image::imageops;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command};
 
-const SEEDS: &str = "3,8";
-
-/// A folder with a small CelebA and a profile whose variants need two trunks.
-fn workplace() -> tempfile::TempDir {
-    let place = tempfile::tempdir().unwrap();
-    let profile = TINY.replace("synthetic", "celeba").replace("weight_decay = 0.001\n", "");
-    std::fs::write(place.path().join("tiny.toml"), profile).unwrap();
-    let root = place.path().join("celeba");
-    std::fs::create_dir_all(root.join("img_align_celeba")).unwrap();
+/// A workspace with a small CelebA and a profile whose variants need two trunks.
+fn celeba() -> Workspace {
+    let workspace = Workspace::new();
+    workspace.write("tiny.toml", TINY.replace("synthetic", "celeba").replace("weight_decay = 0.001\n", ""));
     let faces = Renderer::new(0).unwrap();
-    let mut images = Vec::new();
+    let mut files = CelebaFiles::new(&workspace.path("celeba"));
     for row in 0..40 {
-        let face = imageops::resize(&faces.render(row), 178, 218, imageops::FilterType::Triangle);
-        std::fs::write(root.join(format!("img_align_celeba/{:06}.jpg", row + 1)), jpeg(&face, 90)).unwrap();
-        let labels = faces.labels(row);
-        let set: Vec<&str> =
-            gal_bench::attribute::NAMES.into_iter().zip(labels).filter(|(_, l)| *l).map(|(n, _)| n).collect();
-        images.push((set, [0, 0, 1, 2][row % 4]));
+        files.add(faces.labels(row), [0, 0, 1, 2][row % 4], jpeg(&face(&faces, row), 90));
     }
-    annotate(&root, &images.iter().map(|(set, split)| (&set[..], *split)).collect::<Vec<_>>());
-    place
+    files.finish();
+    workspace
 }
 
-/// `gal-bench` with the job's options, everything below the folder `into`.
-fn command(place: &Path, into: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(cargo_bin!("gal-bench"));
-    command.current_dir(place).args(arguments).args(["--dataset", "celeba", "--profile", "tiny.toml", "--seed", SEEDS]);
-    command.args(["--runs", &format!("{into}/runs"), "--prepared", &format!("{into}/prepared")]);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
+/// `gal-bench` with the options of a job, everything below the folder `into`.
+fn gal_bench(workspace: &Workspace, into: &str, words: &str) -> GalBench {
+    workspace.gal_bench(&format!(
+        "{words} --dataset celeba --profile tiny.toml --seed 3,8 --runs {into}/runs --prepared {into}/prepared \
+         --reports {into}/reports"
+    ))
 }
 
-/// The command of a whole job.
-fn job(place: &Path, into: &str, arguments: &[&str]) -> Command {
-    let mut command = command(place, into, arguments);
-    command.args(["--root", "celeba", "--device", "cpu", "--reports", &format!("{into}/reports")]);
-    command
-}
-
-fn succeeds(output: Output) -> Output {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output
+/// A command that takes the options of a whole job.
+fn job(workspace: &Workspace, into: &str, words: &str) -> GalBench {
+    gal_bench(workspace, into, words).args(["--root", "celeba", "--device", "cpu"])
 }
 
 fn finish(children: Vec<Child>) {
     for child in children {
-        succeeds(child.wait_with_output().unwrap());
+        Finished::wait(child).succeeded();
     }
 }
 
 /// The cells that `run-all --plan` prints.
-fn plan(place: &Path, into: &str) -> Vec<serde_json::Value> {
-    let output = succeeds(job(place, into, &["run-all", "--plan", "--json"]).output().unwrap());
-    serde_json::from_slice(&output.stdout).unwrap()
+fn plan(workspace: &Workspace, into: &str) -> serde_json::Value {
+    job(workspace, into, "run-all --plan").json()
 }
 
 /// Evaluates the runs below `into`, with durations taken out of their records before.
-fn report_without_durations(place: &Path, into: &str) {
-    for run in files(&place.join(into).join("runs")).keys().filter(|path| path.ends_with("summary.json")) {
-        let path = place.join(into).join("runs").join(run);
-        let mut summary: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+fn report_without_durations(workspace: &Workspace, into: &str) {
+    let runs = format!("{into}/runs");
+    for (name, text) in workspace.files(&runs).iter().filter(|(name, _)| name.ends_with("summary.json")) {
+        let mut summary: serde_json::Value = serde_json::from_slice(text).unwrap();
         assert!(summary["wall_seconds"].take().as_f64().is_some_and(|seconds| seconds > 0.0));
         summary["wall_seconds"] = 1.0.into();
-        std::fs::write(&path, serde_json::to_vec(&summary).unwrap()).unwrap();
+        workspace.write(&format!("{runs}/{name}"), serde_json::to_vec(&summary).unwrap());
     }
-    let reports = format!("{into}/reports");
-    succeeds(command(place, into, &["evaluate", "--reports", &reports]).output().unwrap());
-    let mut render = Command::new(cargo_bin!("gal-bench"));
-    succeeds(render.current_dir(place).args(["report", "--reports", &reports]).output().unwrap());
-}
-
-/// Every file below `folder` by its path there, with its bytes.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(inner) = folders.pop() {
-        for entry in std::fs::read_dir(inner).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.strip_prefix(folder).unwrap().to_path_buf(), std::fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
+    gal_bench(workspace, into, "evaluate").succeeds();
+    workspace.gal_bench(&format!("report --reports {into}/reports")).succeeds();
 }
 
 #[test]
 fn cells_in_any_order_and_at_the_same_time_end_in_the_bytes_of_run_all() {
-    let folder = workplace();
-    let place = folder.path();
-    succeeds(job(place, "whole", &["run-all"]).output().unwrap());
+    let workspace = celeba();
+    job(&workspace, "whole", "run-all").succeeds();
 
     // Two start on a set that is not prepared, the other two when these have ended.
-    let start = |cell: &str| job(place, "cells", &["run-cell", cell]).spawn().unwrap();
-    finish(vec![start("3"), start("0")]);
-    let plan = plan(place, "cells");
-    let done: Vec<_> = plan.iter().map(|cell| cell["done"].as_array().unwrap().len()).collect();
+    let start = |cell: usize| job(&workspace, "cells", &format!("run-cell {cell}")).spawn();
+    finish(vec![start(3), start(0)]);
+    let plan = plan(&workspace, "cells");
+    let done: Vec<_> = plan.as_array().unwrap().iter().map(|cell| cell["done"].as_array().unwrap().len()).collect();
     assert_eq!(done, [2, 0, 0, 2]);
-    finish(vec![start("2"), start("1")]);
+    finish(vec![start(2), start(1)]);
 
-    let (whole, cells) = (files(&place.join("whole/prepared")), files(&place.join("cells/prepared")));
+    let (whole, cells) = (workspace.files("whole/prepared"), workspace.files("cells/prepared"));
     assert_eq!(whole.keys().collect::<Vec<_>>(), cells.keys().collect::<Vec<_>>());
-    for (path, bytes) in whole.iter().filter(|(path, _)| !path.ends_with(".lock")) {
-        assert!(cells[path] == *bytes, "prepared {} differs", path.display());
+    for (path, bytes) in &whole {
+        assert!(cells[path] == *bytes, "prepared {path} differs");
     }
-    let (whole, cells) = (files(&place.join("whole/runs")), files(&place.join("cells/runs")));
+    let (whole, cells) = (workspace.files("whole/runs"), workspace.files("cells/runs"));
     let results = ["checkpoint.safetensors", "best.safetensors", "predictions.parquet", "affinity.csv", "masks.npy"];
     let mut compared = 0;
     for (path, bytes) in whole.iter().filter(|(path, _)| results.iter().any(|name| path.ends_with(name))) {
-        assert!(cells[path] == *bytes, "{} differs", path.display());
+        assert!(cells[path] == *bytes, "{path} differs");
         compared += 1;
     }
     // Four variants with two seeds; Baseline has no affinity.
     assert_eq!(compared, 8 * results.len() - 2);
 
-    report_without_durations(place, "whole");
-    report_without_durations(place, "cells");
-    let (whole, cells) = (files(&place.join("whole/reports")), files(&place.join("cells/reports")));
+    report_without_durations(&workspace, "whole");
+    report_without_durations(&workspace, "cells");
+    let (whole, cells) = (workspace.files("whole/reports"), workspace.files("cells/reports"));
     assert_eq!(whole.keys().collect::<Vec<_>>(), cells.keys().collect::<Vec<_>>());
-    assert!(whole.contains_key(Path::new("celeba-tiny/README.md")));
+    assert!(whole.contains_key("celeba-tiny/README.md"));
     for (path, bytes) in &whole {
-        assert!(cells[path] == *bytes, "report {} differs", path.display());
+        assert!(cells[path] == *bytes, "report {path} differs");
     }
 }
 
 #[test]
 fn ranks_on_a_shared_folder_prepare_and_train_a_job_together_and_report_once() {
-    let folder = workplace();
-    let place = folder.path();
-    for (into, arguments) in [("whole", &["run-all"][..]), ("cell", &["run-cell", "0"])] {
-        let meet = crate::distributed::training::address();
-        let start = |rank: &str| {
-            let mut command = job(place, into, arguments);
-            command.args(["--ranks", "2", "--rank", rank, "--meet", &meet]).spawn().unwrap()
-        };
-        let said = [start("0"), start("1")].map(|child| succeeds(child.wait_with_output().unwrap()).stdout);
-        assert_eq!(String::from_utf8_lossy(&said[1]), "rank 1 is done; the runs are rank 0's\n");
-        assert!(place.join(into).join("runs/celeba-tiny-gal-c-seed3/summary.json").exists());
+    let workspace = celeba();
+    for (into, words) in [("whole", "run-all"), ("cell", "run-cell 0")] {
+        let meet = free_address();
+        let start =
+            |rank: &str| job(&workspace, into, words).args(["--ranks", "2", "--rank", rank, "--meet", &meet]).spawn();
+        let [_, second] = [start("0"), start("1")].map(|child| Finished::wait(child).succeeded());
+        assert_eq!(second.stdout, "rank 1 is done; the runs are rank 0's\n");
+        assert!(workspace.exists(&format!("{into}/runs/celeba-tiny-gal-c-seed3/summary.json")));
     }
-    let report = std::fs::read_to_string(place.join("whole/reports/celeba-tiny/README.md")).unwrap();
+    let report = workspace.read("whole/reports/celeba-tiny/README.md");
     assert!(report.contains("shares of 4 images of a batch of 8, a share for each of 2 ranks"));
-    let same = |into: &str| {
-        files(&place.join(into).join("runs/celeba-tiny-gal-c-seed3"))[Path::new("checkpoint.safetensors")].clone()
-    };
-    assert!(same("whole") == same("cell"));
+    let model = |into: &str| workspace.bytes(&format!("{into}/runs/celeba-tiny-gal-c-seed3/checkpoint.safetensors"));
+    assert!(model("whole") == model("cell"));
 }
 
 #[test]
 fn plan_names_every_cell_and_what_is_done() {
-    let folder = workplace();
-    let told = plan(folder.path(), "job");
-    let cells: Vec<_> = told.iter().map(|cell| (&cell["cell"], &cell["variants"], &cell["seed"])).collect();
+    let workspace = celeba();
+    let plan = plan(&workspace, "job");
+    let plan = plan.as_array().unwrap();
+    let cells: Vec<_> = plan.iter().map(|cell| (&cell["cell"], &cell["variants"], &cell["seed"])).collect();
     let (first, second) = (serde_json::json!(["baseline", "gal-c"]), serde_json::json!(["gal-j", "gal-p"]));
     let numbers = [0, 1, 2, 3, 8].map(serde_json::Value::from);
     let [zero, one, two, three, eight] = &numbers;
     assert_eq!(cells, [(zero, &first, three), (one, &second, three), (two, &first, eight), (three, &second, eight)]);
-    assert!(told.iter().all(|cell| cell["steps"] == 40 && cell["dataset"] == "celeba" && cell["begun"] == false));
-    assert!(!folder.path().join("job").exists(), "a plan writes nothing");
+    assert!(plan.iter().all(|cell| cell["steps"] == 40 && cell["dataset"] == "celeba" && cell["begun"] == false));
+    assert!(!workspace.exists("job"), "a plan writes nothing");
 
-    succeeds(job(folder.path(), "job", &["run-cell", "1"]).output().unwrap());
-    let output = succeeds(job(folder.path(), "job", &["run-all", "--plan"]).output().unwrap());
-    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @"
+    job(&workspace, "job", "run-cell 1").succeeds();
+    insta::assert_snapshot!(job(&workspace, "job", "run-all --plan").succeeds().stdout, @"
     0	celeba	baseline,gal-c	seed 3	40 steps	open
     1	celeba	gal-j,gal-p	seed 3	40 steps	done
     2	celeba	baseline,gal-c	seed 8	40 steps	open
@@ -182,28 +137,23 @@ fn plan_names_every_cell_and_what_is_done() {
 
 #[test]
 fn cell_that_is_not_there_or_is_held_by_another_process_is_refused() {
-    let folder = workplace();
-    let refused = |cell: &str, sentence: &str| {
-        let output = job(folder.path(), "job", &["run-cell", cell]).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(told.contains(sentence), "{told}");
-    };
-    refused("4", "there is no cell 4: `gal-bench run-all --plan` with the same options prints 0 to 3");
-    let run = folder.path().join("job/runs/celeba-tiny-gal-j-seed3");
-    std::fs::create_dir_all(&run).unwrap();
-    let held = gal_bench::io::Lock::take(&run.join(".lock")).unwrap().unwrap();
-    refused("1", &format!("cell 1 is being trained by process {} already", std::process::id()));
+    let workspace = celeba();
+    job(&workspace, "job", "run-cell 4")
+        .fails_with("there is no cell 4: `gal-bench run-all --plan` with the same options prints 0 to 3");
+    let lock = workspace.write("job/runs/celeba-tiny-gal-j-seed3/.lock", "");
+    let held = gal_bench::io::Lock::take(&lock).unwrap().unwrap();
+    job(&workspace, "job", "run-cell 1")
+        .fails_with(&format!("cell 1 is being trained by process {} already", std::process::id()));
     drop(held);
-    succeeds(job(folder.path(), "job", &["run-cell", "1"]).output().unwrap());
+    job(&workspace, "job", "run-cell 1").succeeds();
 }
 
 /// `flock` is Linux's.
 #[cfg(target_os = "linux")]
 #[test]
 fn cell_waits_for_the_process_that_prepares_and_goes_on_when_that_is_killed() {
-    let folder = workplace();
-    let prepared = folder.path().join("job/prepared");
+    let workspace = celeba();
+    let prepared = workspace.path("job/prepared");
     std::fs::create_dir_all(&prepared).unwrap();
     // Another process holds the folder until it is killed.
     let mut holder =
@@ -211,13 +161,12 @@ fn cell_waits_for_the_process_that_prepares_and_goes_on_when_that_is_killed() {
     while gal_bench::io::Lock::take(&prepared.join(".lock")).unwrap().is_ok() {
         std::thread::yield_now();
     }
-    let mut cell = job(folder.path(), "job", &["run-cell", "1"]).spawn().unwrap();
+    let mut cell = job(&workspace, "job", "run-cell 1").spawn();
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert!(cell.try_wait().unwrap().is_none(), "it did not wait");
     assert!(!prepared.join("inputs.json").exists());
     holder.kill().unwrap();
     holder.wait().unwrap();
-    let told = succeeds(cell.wait_with_output().unwrap()).stderr;
-    assert!(String::from_utf8_lossy(&told).contains("waiting for process"));
+    assert!(Finished::wait(cell).succeeded().stderr.contains("waiting for process"));
     assert!(prepared.join("prepared.json").exists());
 }

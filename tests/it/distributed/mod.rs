@@ -1,3 +1,3 @@
 //! Data-parallel training in several processes.
 
-pub(crate) mod training;
+mod training;

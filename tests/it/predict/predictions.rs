@@ -1,89 +1,48 @@
 //! What a trained network is used for: asking it about pictures, and handing it on to PyTorch.
 
-use crate::train::trainer::TINY;
-use assert_cmd::cargo::cargo_bin;
+use crate::common::celeba_files::CelebaFiles;
+use crate::common::images::{face, jpeg};
+use crate::common::training::TINY;
+use crate::common::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES};
 use gal_bench::dataset::{celeba, synthetic};
 use gal_bench::evaluate::Predictions;
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Format};
+use gal_bench::synthetic::Renderer;
 use serde_json::Value;
-use std::path::PathBuf;
-use std::process::{Command, Output};
 
 /// Synthetic faces as JPEG files in CelebA's layout: 16 to train on, 2 to validate, 10 to test.
-struct Faces {
-    folder: tempfile::TempDir,
+fn faces() -> Workspace {
+    let workspace = Workspace::new();
+    workspace.write("tiny.toml", TINY.replace(".synthetic]", ".celeba]").replace("steps = 40", "steps = 10"));
+    let faces = synthetic::dataset(&synthetic::Options { train: 16, val: 2, test: 10, seed: 1 }).unwrap();
+    let renderer = Renderer::new(1).unwrap();
+    let mut files = CelebaFiles::new(&workspace.path("celeba"));
+    for (row, annotated) in faces.rows().unwrap().iter().enumerate() {
+        let split = match row {
+            0..16 => 0,
+            16..18 => 1,
+            _ => 2,
+        };
+        files.add(annotated.labels, split, jpeg(&face(&renderer, row), 75));
+    }
+    files.finish();
+    workspace
 }
 
-impl Faces {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let faces = synthetic::dataset(&synthetic::Options { train: 16, val: 2, test: 10, seed: 1 }).unwrap();
-        let renderer = gal_bench::synthetic::Renderer::new(1).unwrap();
-        for below in ["celeba/Anno", "celeba/Eval", "celeba/Img/img_align_celeba"] {
-            std::fs::create_dir_all(folder.path().join(below)).unwrap();
-        }
-        let (mut attributes, mut partition) = (format!("28\n{}\n", NAMES.join(" ")), String::new());
-        for (row, face) in faces.rows().unwrap().iter().enumerate() {
-            let name = format!("{:06}.jpg", row + 1);
-            let labels = face.labels.map(|label| if label { "1" } else { "-1" });
-            attributes.push_str(&[name.as_str(), " ", &labels.join(" "), "\n"].concat());
-            let split = match row {
-                0..16 => " 0\n",
-                16..18 => " 1\n",
-                _ => " 2\n",
-            };
-            partition.push_str(&[name.as_str(), split].concat());
-            let path = folder.path().join("celeba/Img/img_align_celeba").join(name);
-            image::imageops::resize(&renderer.render(row), 178, 218, image::imageops::FilterType::Triangle)
-                .save(path)
-                .unwrap();
-        }
-        std::fs::write(folder.path().join("celeba/Anno/list_attr_celeba.txt"), attributes).unwrap();
-        std::fs::write(folder.path().join("celeba/Eval/list_eval_partition.txt"), partition).unwrap();
-        let profile = TINY.replace(".synthetic]", ".celeba]").replace("steps = 40", "steps = 10");
-        std::fs::write(folder.path().join("tiny.toml"), profile).unwrap();
-        Self { folder }
-    }
+/// Trains on the faces as `format` stores them, in `runs`.
+fn train(workspace: &Workspace, format: Format, runs: &str, variants: &[&str]) {
+    let dataset = celeba::read(&workspace.path("celeba")).unwrap();
+    let prepared = format!("prepared-{runs}");
+    let options = store::Options { size: 48, format, ..store::Options::default() };
+    store::prepare(&dataset, &workspace.path(&prepared), &options, &Progress::new(true)).unwrap();
+    let train = format!("train --dataset celeba --profile tiny.toml --device cpu --prepared {prepared} --runs {runs}");
+    workspace.gal_bench(&train).args(variants.iter().flat_map(|variant| ["--variant", *variant])).succeeds();
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(cargo_bin!("gal-bench"));
-        command.current_dir(self.folder.path()).args(arguments).output().unwrap()
-    }
-
-    fn done(&self, arguments: &[&str]) -> Vec<u8> {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    }
-
-    fn refused(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stderr).unwrap()
-    }
-
-    /// Trains on the faces as `format` stores them, in `runs`.
-    fn train(&self, format: Format, runs: &str, variants: &[&str]) {
-        let dataset = celeba::read(&self.path("celeba")).unwrap();
-        let prepared = format!("prepared-{runs}");
-        let options = store::Options { size: 48, format, ..store::Options::default() };
-        store::prepare(&dataset, &self.path(&prepared), &options, &Progress::new(true)).unwrap();
-        let variants: Vec<&str> = variants.iter().flat_map(|variant| ["--variant", *variant]).collect();
-        let common = ["--dataset", "celeba", "--profile", "tiny.toml", "--device", "cpu", "--quiet"];
-        self.done(&[&["train", "--prepared", &prepared, "--runs", runs], &common[..], &variants].concat());
-    }
-
-    fn predict(&self, runs: &str, run: &str, pictures: &[String]) -> Value {
-        let pictures: Vec<&str> = pictures.iter().map(String::as_str).collect();
-        let first = ["predict", "--run", run, "--runs", runs, "--device", "cpu", "--quiet", "--json"];
-        serde_json::from_slice(&self.done(&[&first[..], &pictures].concat())).unwrap()
-    }
+fn predict(workspace: &Workspace, runs: &str, run: &str, images: &[String]) -> Value {
+    workspace.gal_bench(&format!("predict --run {run} --runs {runs} --device cpu")).args(images).json()
 }
 
 /// The test pictures in the manifest's order.
@@ -97,12 +56,12 @@ fn probabilities(image: &Value, head: &str) -> Vec<f32> {
 
 #[test]
 fn a_test_image_is_given_the_very_probabilities_of_testing_whatever_the_format() {
-    let faces = Faces::new();
+    let faces = faces();
     for (format, runs) in [(Format::Npy, "npy"), (Format::Virtual, "virtual"), (Format::Jpeg, "jpeg")] {
-        faces.train(format, runs, &["gal-j"]);
+        train(&faces, format, runs, &["gal-j"]);
         let run = "celeba-tiny-gal-j-seed0";
-        let tested = Predictions::read(&faces.path(&format!("{runs}/{run}/predictions.parquet"))).unwrap();
-        let predicted = faces.predict(runs, run, &pictures());
+        let tested = Predictions::read(&faces.path(format!("{runs}/{run}/predictions.parquet"))).unwrap();
+        let predicted = predict(&faces, runs, run, &pictures());
         assert_eq!(predicted["judged"], "cln");
         let images = predicted["images"].as_array().unwrap();
         assert_eq!(images.len(), 10);
@@ -115,11 +74,11 @@ fn a_test_image_is_given_the_very_probabilities_of_testing_whatever_the_format()
 
 #[test]
 fn a_picture_alone_is_given_what_it_is_given_among_others() {
-    let faces = Faces::new();
-    faces.train(Format::Npy, "runs", &["baseline"]);
+    let faces = faces();
+    train(&faces, Format::Npy, "runs", &["baseline"]);
     let run = "runs/celeba-tiny-baseline-seed0";
-    let together = faces.predict("elsewhere", run, &["celeba/Img/img_align_celeba".to_owned()]);
-    let alone = faces.predict("elsewhere", run, &["celeba/Img/img_align_celeba/000019.jpg".to_owned()]);
+    let together = predict(&faces, "elsewhere", run, &["celeba/Img/img_align_celeba".to_owned()]);
+    let alone = predict(&faces, "elsewhere", run, &["celeba/Img/img_align_celeba/000019.jpg".to_owned()]);
     assert_eq!(together["images"].as_array().unwrap().len(), 28);
     assert!(alone["images"][0]["cln"].is_null());
     let pairs =
@@ -131,14 +90,14 @@ fn a_picture_alone_is_given_what_it_is_given_among_others() {
 
 #[test]
 fn text_and_csv_say_what_json_says() {
-    let faces = Faces::new();
-    faces.train(Format::Npy, "runs", &["gal-j"]);
+    let faces = faces();
+    train(&faces, Format::Npy, "runs", &["gal-j"]);
     let (run, picture) = ("celeba-tiny-gal-j-seed0", pictures().remove(0));
-    let expected = probabilities(&faces.predict("runs", run, std::slice::from_ref(&picture))["images"][0], "cln");
-    let csv = String::from_utf8(faces.done(&["predict", "--run", run, "--csv", &picture])).unwrap();
+    let expected = probabilities(&predict(&faces, "runs", run, std::slice::from_ref(&picture))["images"][0], "cln");
+    let csv = faces.gal_bench(&format!("predict --run {run} --csv {picture}")).succeeds().stdout;
     let found: Vec<f32> = csv.lines().skip(1).map(|line| line.split(',').nth(3).unwrap().parse().unwrap()).collect();
     assert!(found == expected, "{csv}");
-    let text = String::from_utf8(faces.done(&["predict", "--run", run, "--sort", "probability", &picture])).unwrap();
+    let text = faces.gal_bench(&format!("predict --run {run} --sort probability {picture}")).succeeds().stdout;
     let most = expected.iter().copied().fold(0.0, f32::max);
     assert!(text.lines().nth(1).unwrap().contains(&format!("{:.2}", 100.0 * most)), "{text}");
     assert_eq!(text.lines().count(), 1 + COUNT);
@@ -146,31 +105,29 @@ fn text_and_csv_say_what_json_says() {
 
 #[test]
 fn a_checkpoint_of_another_network_is_refused_with_the_difference() {
-    let faces = Faces::new();
-    faces.train(Format::Npy, "runs", &["baseline", "gal-j"]);
-    let config = faces.path("runs/celeba-tiny-gal-j-seed0/config.toml");
-    let text = std::fs::read_to_string(&config).unwrap();
-    let picture = pictures().remove(0);
-    let ask = ["predict", "--run", "celeba-tiny-gal-j-seed0", &picture];
-    std::fs::write(&config, text.replace("branch_channels = 3", "branch_channels = 5")).unwrap();
-    let sentence = faces.refused(&ask);
-    assert!(sentence.contains("branch_channels = 3") && sentence.contains("branch_channels = 5"), "{sentence}");
-    std::fs::write(&config, text).unwrap();
+    let faces = faces();
+    train(&faces, Format::Npy, "runs", &["baseline", "gal-j"]);
+    let config = "runs/celeba-tiny-gal-j-seed0/config.toml";
+    let text = faces.read(config);
+    let ask = format!("predict --run celeba-tiny-gal-j-seed0 {}", pictures()[0]);
+    faces.write(config, text.replace("branch_channels = 3", "branch = 5"));
+    let error = faces.gal_bench(&ask).fails_with("branch_channels = 3");
+    assert!(error.contains("branch_channels = 5"), "{error}");
+    faces.write(config, text);
     let other = faces.path("runs/celeba-tiny-baseline-seed0/checkpoint.safetensors");
     std::fs::copy(other, faces.path("runs/celeba-tiny-gal-j-seed0/checkpoint.safetensors")).unwrap();
-    let sentence = faces.refused(&ask);
-    assert!(sentence.contains("baseline") && sentence.contains("gal-j"), "{sentence}");
+    let error = faces.gal_bench(&ask).fails_with("baseline");
+    assert!(error.contains("gal-j"), "{error}");
 }
 
 #[test]
 fn a_run_that_is_not_there_or_not_finished_is_refused() {
-    let faces = Faces::new();
+    let faces = faces();
     let picture = pictures().remove(0);
-    assert!(faces.refused(&["predict", "--run", "nowhere", &picture]).contains("there is no run nowhere"));
-    faces.train(Format::Npy, "runs", &["baseline"]);
-    std::fs::remove_file(faces.path("runs/celeba-tiny-baseline-seed0/checkpoint.safetensors")).unwrap();
-    let sentence = faces.refused(&["predict", "--run", "celeba-tiny-baseline-seed0", &picture]);
-    assert!(sentence.contains("is not finished"), "{sentence}");
+    faces.gal_bench(&format!("predict --run nowhere {picture}")).fails_with("there is no run nowhere");
+    train(&faces, Format::Npy, "runs", &["baseline"]);
+    faces.remove("runs/celeba-tiny-baseline-seed0/checkpoint.safetensors");
+    faces.gal_bench(&format!("predict --run celeba-tiny-baseline-seed0 {picture}")).fails_with("is not finished");
 }
 
 /// Names and shapes of a module's tensors, as PyTorch itself lists them: `tests/golden/export.py`.
@@ -181,13 +138,12 @@ fn golden(variant: &str) -> Value {
 
 #[test]
 fn an_export_has_the_names_and_shapes_of_the_modules_own_tensors() {
-    let faces = Faces::new();
+    let faces = faces();
     let variants = ["baseline", "gal-j", "gal-p"];
-    faces.train(Format::Npy, "runs", &variants);
+    train(&faces, Format::Npy, "runs", &variants);
     for variant in variants {
-        let run = format!("celeba-tiny-{variant}-seed0");
-        faces.done(&["export", "--run", &run, "--output", variant]);
-        let bytes = std::fs::read(faces.path(&format!("{variant}/gal_net.safetensors"))).unwrap();
+        faces.gal_bench(&format!("export --run celeba-tiny-{variant}-seed0 --output {variant}")).succeeds();
+        let bytes = faces.bytes(&format!("{variant}/gal_net.safetensors"));
         let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let mut found = serde_json::Map::new();
         for (name, tensor) in tensors.tensors() {
@@ -199,10 +155,10 @@ fn an_export_has_the_names_and_shapes_of_the_modules_own_tensors() {
 
 #[test]
 fn an_export_replaces_nothing_without_force() {
-    let faces = Faces::new();
-    faces.train(Format::Npy, "runs", &["baseline"]);
-    let export = ["export", "--run", "celeba-tiny-baseline-seed0", "--output", "out"];
-    faces.done(&export);
-    assert!(faces.refused(&export).contains("already exists"));
-    faces.done(&[&export[..], &["--force"]].concat());
+    let faces = faces();
+    train(&faces, Format::Npy, "runs", &["baseline"]);
+    let export = || faces.gal_bench("export --run celeba-tiny-baseline-seed0 --output out");
+    export().succeeds();
+    export().fails_with("already exists");
+    export().args(["--force"]).succeeds();
 }

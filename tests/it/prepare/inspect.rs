@@ -1,49 +1,35 @@
 //! `gal-bench stats` from outside.
 
-use assert_cmd::Command;
-use assert_cmd::cargo::cargo_bin;
+use crate::common::celeba_files::{CelebaFiles, labels};
+use crate::common::gal_bench::GalBench;
+use crate::common::images::{face, jpeg};
+use crate::common::workspace::Workspace;
 use gal_bench::attribute;
 use gal_bench::synthetic::Renderer;
 use image::{ImageFormat, RgbImage, imageops};
-use jpeg_encoder::{ColorType, Encoder};
-use std::fmt::Write as _;
-use std::path::Path;
-
-/// The labels and the partition of a CelebA: of each image the attributes it has, and its split's code.
-pub(crate) fn annotate(root: &Path, images: &[(&[&str], u8)]) {
-    let mut labels = format!("{}\n{}\n", images.len(), attribute::NAMES.join(" "));
-    let mut partition = String::new();
-    for (number, (set, split)) in (1..).zip(images) {
-        let values = attribute::NAMES.map(|name| if set.contains(&name) { "1" } else { "-1" });
-        let _ = writeln!(labels, "{number:06}.jpg {}", values.join(" "));
-        let _ = writeln!(partition, "{number:06}.jpg {split}");
-    }
-    std::fs::write(root.join("list_attr_celeba.txt"), labels).unwrap();
-    std::fs::write(root.join("list_eval_partition.txt"), partition).unwrap();
-}
 
 /// A CelebA of four images without image files: bald with black hair, twice no beard with a goatee, nothing.
-fn celeba(root: &Path) {
-    annotate(
-        root,
-        &[(&["Bald", "Black_Hair"], 0), (&["No_Beard", "Goatee"], 0), (&["No_Beard", "Goatee"], 2), (&[], 2)],
-    );
-    std::fs::write(root.join("identity_CelebA.txt"), "000001.jpg 7\n000002.jpg 8\n000003.jpg 8\n000004.jpg 9\n")
-        .unwrap();
+fn celeba() -> Workspace {
+    let workspace = Workspace::new();
+    let mut files = CelebaFiles::new(workspace.root());
+    for (names, split) in
+        [(&["Bald", "Black_Hair"][..], 0), (&["No_Beard", "Goatee"], 0), (&["No_Beard", "Goatee"], 2), (&[], 2)]
+    {
+        files.annotate(labels(names), split);
+    }
+    files.finish();
+    workspace.write("Anno/identity_CelebA.txt", "000001.jpg 7\n000002.jpg 8\n000003.jpg 8\n000004.jpg 9\n");
+    workspace
 }
 
-fn stats(root: &Path) -> Command {
-    let mut command = Command::new(cargo_bin!("gal-bench"));
-    command.args(["stats", "--dataset", "celeba", "--json", "--root"]).arg(root).arg("--out").arg(root.join("stats"));
-    command
+fn stats(workspace: &Workspace) -> GalBench {
+    workspace.gal_bench("stats --dataset celeba --root . --out stats")
 }
 
 #[test]
 fn stats_count_labels_without_images_and_write_tables_and_figures() {
-    let folder = tempfile::tempdir().unwrap();
-    celeba(folder.path());
-    let output = stats(folder.path()).assert().success().get_output().stdout.clone();
-    let told: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    let workspace = celeba();
+    let told = stats(&workspace).json();
     let all = &told["parts"]["all"];
     assert_eq!(all["images"], 4);
     assert_eq!(all["rates"]["No_Beard"], 0.5);
@@ -51,47 +37,34 @@ fn stats_count_labels_without_images_and_write_tables_and_figures() {
     assert_eq!(told["parts"]["test"]["contradictions"]["no beard with a goatee"], 1);
     assert_eq!(told["official_partition"], false);
     assert_eq!(told["people_in_several_splits"], 1);
-    let out = folder.path().join("stats");
-    let page = std::fs::read_to_string(out.join("README.md")).unwrap();
+    let page = workspace.read("stats/README.md");
     assert!(page.contains("NOT the official one"), "{page}");
-    let phi = std::fs::read_to_string(out.join("phi-all.csv")).unwrap();
+    let phi = workspace.read("stats/phi-all.csv");
     let line = phi.lines().find(|line| line.starts_with("No_Beard")).unwrap();
     let goatee = attribute::index("Goatee").unwrap() + 1;
     assert_eq!(line.split(',').nth(goatee), Some("1.000000"));
     assert!(!phi.contains("NaN"));
-    assert!(std::fs::read_to_string(out.join("phi-test.svg")).unwrap().starts_with("<svg"));
+    assert!(workspace.read("stats/phi-test.svg").starts_with("<svg"));
 }
 
 #[test]
 fn stats_replace_a_page_only_by_force() {
-    let folder = tempfile::tempdir().unwrap();
-    celeba(folder.path());
-    stats(folder.path()).assert().success();
-    let refused = stats(folder.path()).assert().code(2);
-    assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains("--force"));
-    stats(folder.path()).arg("--force").assert().success();
+    let workspace = celeba();
+    stats(&workspace).succeeds();
+    stats(&workspace).fails_with("--force");
+    stats(&workspace).args(["--force"]).succeeds();
 }
 
 #[test]
 fn stats_leave_a_folder_of_other_files_alone_and_force_clears_tables_of_pictures() {
-    let folder = tempfile::tempdir().unwrap();
-    celeba(folder.path());
-    let out = folder.path().join("stats");
-    std::fs::create_dir(&out).unwrap();
-    std::fs::write(out.join("rates.csv"), "mine").unwrap();
-    stats(folder.path()).assert().code(2);
-    assert_eq!(std::fs::read(out.join("rates.csv")).unwrap(), b"mine");
-    std::fs::write(out.join("duplicates.csv"), "of an earlier look").unwrap();
-    stats(folder.path()).arg("--force").assert().success();
-    assert!(!out.join("duplicates.csv").exists());
-    assert_ne!(std::fs::read(out.join("rates.csv")).unwrap(), b"mine");
-}
-
-pub(crate) fn jpeg(image: &RgbImage, quality: u8) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let (width, height) = (image.width() as u16, image.height() as u16);
-    Encoder::new(&mut bytes, quality).encode(image.as_raw(), width, height, ColorType::Rgb).unwrap();
-    bytes
+    let workspace = celeba();
+    workspace.write("stats/rates.csv", "mine");
+    stats(&workspace).fails_with("is there already");
+    assert_eq!(workspace.read("stats/rates.csv"), "mine");
+    workspace.write("stats/duplicates.csv", "of an earlier look");
+    stats(&workspace).args(["--force"]).succeeds();
+    assert!(!workspace.exists("stats/duplicates.csv"));
+    assert_ne!(workspace.read("stats/rates.csv"), "mine");
 }
 
 fn png(image: &RgbImage) -> Vec<u8> {
@@ -101,9 +74,9 @@ fn png(image: &RgbImage) -> Vec<u8> {
 }
 
 /// A CelebA of ten pictures with something wrong with most of them, and labels that contradict each other.
-fn flawed_celeba(root: &Path) {
+fn flawed_celeba() -> Workspace {
     let faces = Renderer::new(0).unwrap();
-    let face = |row| imageops::resize(&faces.render(row), 178, 218, imageops::FilterType::Triangle);
+    let face = |row| face(&faces, row);
     let grey = imageops::grayscale(&face(2));
     let grey = RgbImage::from_fn(178, 218, |x, y| image::Rgb([grey.get_pixel(x, y).0[0]; 3]));
     let whole = jpeg(&face(4), 90);
@@ -120,29 +93,28 @@ fn flawed_celeba(root: &Path) {
         jpeg(&face(0), 90),
         jpeg(&face(1), 50),
     ];
-    let folder = root.join("img_align_celeba");
-    std::fs::create_dir(&folder).unwrap();
-    for (number, bytes) in (1..).zip(&pictures) {
-        std::fs::write(folder.join(format!("{number:06}.jpg")), bytes).unwrap();
-    }
     let sideburns: &[&str] = &["No_Beard", "Sideburns"];
-    let labels =
+    let named =
         [sideburns, sideburns, &["No_Beard"], &["Sideburns"], &["Bald", "Bangs"], &[], &[], &[], sideburns, &[]];
     let splits = [0, 0, 0, 0, 0, 0, 1, 1, 2, 2];
-    annotate(root, &labels.into_iter().zip(splits).collect::<Vec<_>>());
+    let workspace = Workspace::new();
+    let mut files = CelebaFiles::new(workspace.root());
+    for ((names, split), bytes) in named.into_iter().zip(splits).zip(pictures) {
+        files.add(labels(names), split, bytes);
+    }
+    files.finish();
+    workspace
 }
 
 #[test]
 fn stats_name_every_flaw_and_every_duplicate_in_tables_and_on_the_page() {
-    let folder = tempfile::tempdir().unwrap();
-    flawed_celeba(folder.path());
-    let output = stats(folder.path()).arg("--images").assert().success().get_output().stdout.clone();
-    let told: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    let workspace = flawed_celeba();
+    let told = stats(&workspace).args(["--images"]).json();
     assert_eq!(told["pictures"], serde_json::json!({ "flaws": 5, "duplicates": 2 }));
     for (part, count) in [("train", 2), ("val", 0), ("test", 1), ("all", 3)] {
         assert_eq!(told["parts"][part]["contradictions"]["no beard with sideburns"], count, "{part}");
     }
-    let read = |name: &str| std::fs::read_to_string(folder.path().join("stats").join(name)).unwrap();
+    let read = |name: &str| workspace.read(&format!("stats/{name}"));
     assert_eq!(
         read("flaws.csv"),
         "source,kind,words\n\

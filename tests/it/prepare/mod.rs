@@ -2,6 +2,6 @@
 
 mod augment;
 mod dataset;
-pub(crate) mod inspect;
-pub(crate) mod store;
+mod inspect;
+mod store;
 mod synthetic;

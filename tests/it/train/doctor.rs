@@ -1,27 +1,22 @@
 //! `gal-bench doctor` from outside.
 
-use assert_cmd::cargo::cargo_bin;
-use std::path::Path;
-use std::process::{Command, Output};
+use crate::common::gal_bench::Finished;
+use crate::common::training::TINY;
+use crate::common::workspace::Workspace;
 
-fn doctor(folder: &Path, arguments: &[&str]) -> (Output, serde_json::Value) {
-    std::fs::write(folder.join("tiny.toml"), crate::train::trainer::TINY).unwrap();
-    let output = Command::new(cargo_bin!("gal-bench"))
-        .current_dir(folder)
-        .args(["doctor", "--device", "cpu", "--profile", "tiny.toml"])
-        .args(arguments)
-        .output()
-        .unwrap();
-    let file = std::fs::read(folder.join("doctor.json")).unwrap();
-    (output, serde_json::from_slice(&file).unwrap())
+/// What `doctor` prints, and the file that it writes.
+fn doctor(arguments: &[&str]) -> (Finished, serde_json::Value) {
+    let workspace = Workspace::new();
+    workspace.write("tiny.toml", TINY);
+    let finished = workspace.gal_bench("doctor --device cpu --profile tiny.toml").args(arguments).finishes();
+    (finished, serde_json::from_slice(&workspace.bytes("doctor.json")).unwrap())
 }
 
 #[test]
 fn doctor_finds_the_cpus_two_paths_in_agreement() {
-    let place = tempfile::tempdir().unwrap();
-    let (output, file) = doctor(place.path(), &[]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8(output.stdout).unwrap().contains("verdict: cpu computes what it should"));
+    let (output, file) = doctor(&[]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert!(output.stdout.contains("verdict: cpu computes what it should"));
     let checks = file["checks"].as_array().unwrap();
     assert!(checks.iter().all(|check| check["agrees"] == true));
     for variant in ["Baseline", "GAL-c", "GAL-j", "GAL-p"] {
@@ -33,9 +28,8 @@ fn doctor_finds_the_cpus_two_paths_in_agreement() {
 
 #[test]
 fn doctor_ends_with_code_1_and_a_file_where_a_tolerance_is_broken() {
-    let place = tempfile::tempdir().unwrap();
-    let (output, file) = doctor(place.path(), &["--tolerance", "1e-9"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("checks disagree"));
+    let (output, file) = doctor(&["--tolerance", "1e-9"]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.contains("checks disagree"));
     assert!(file["checks"].as_array().unwrap().iter().any(|check| check["agrees"] == false));
 }

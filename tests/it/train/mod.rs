@@ -3,6 +3,6 @@
 mod doctor;
 mod finite_differences;
 mod golden;
-pub(crate) mod trainer;
+mod trainer;
 mod watch;
 mod weights;

@@ -1,22 +1,13 @@
 //! Watching a run from outside: its TensorBoard events, its end when it diverges, and the table it ends in.
 
-use crate::train::trainer::{TINY, Workplace};
-use assert_cmd::cargo::cargo_bin;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use crate::common::gal_bench::GalBench;
+use crate::common::training::{TINY, metrics};
+use crate::common::workspace::Workspace;
+use std::path::Path;
 
-fn command(place: &Workplace, runs: &str, variant: &str) -> Command {
-    let mut command = Command::new(cargo_bin!("gal-bench"));
-    command.current_dir(place.folder.path());
-    command.args(["train", "--seed", "5", "--device", "cpu", "--profile", "tiny.toml", "--prepared", "prepared"]);
-    command.args(["--runs", runs, "--variant", variant]);
-    command
-}
-
-fn done(mut command: Command) -> Output {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output
+fn train(workspace: &Workspace, runs: &str, variant: &str) -> GalBench {
+    let usual = "train --seed 5 --device cpu --profile tiny.toml --prepared prepared";
+    workspace.gal_bench(&format!("{usual} --runs {runs} --variant {variant}"))
 }
 
 /// CRC-32C bit by bit, as RFC 3720 defines it, with TFRecord's mask.
@@ -90,9 +81,9 @@ fn events(folder: &Path) -> Vec<(u64, String)> {
 
 #[test]
 fn events_hold_losses_rates_accuracies_and_pictures_of_the_affinity() {
-    let place = Workplace::new();
-    done(command(&place, "runs", "gal-j"));
-    let found = events(&place.path("runs/synthetic-tiny-gal-j-seed5"));
+    let workspace = Workspace::trainable();
+    train(&workspace, "runs", "gal-j").succeeds();
+    let found = events(&workspace.run("runs", "gal-j"));
     let steps = |tag: &str| found.iter().filter(|(_, t)| t == tag).map(|(step, _)| *step).collect::<Vec<_>>();
     let logged: Vec<u64> = (4..=40).step_by(4).collect();
     for tag in ["loss/fln", "loss/cln", "accuracy/training_fln", "accuracy/training_cln", "learning_rate"] {
@@ -108,10 +99,10 @@ fn events_hold_losses_rates_accuracies_and_pictures_of_the_affinity() {
 
 #[test]
 fn a_killed_run_that_goes_on_leaves_every_event_once() {
-    let place = Workplace::new();
-    done(command(&place, "undisturbed", "gal-p"));
-    let folder = place.path("killed/synthetic-tiny-gal-p-seed5");
-    let mut child = command(&place, "killed", "gal-p").arg("--quiet").spawn().unwrap();
+    let workspace = Workspace::trainable();
+    train(&workspace, "undisturbed", "gal-p").succeeds();
+    let folder = workspace.run("killed", "gal-p");
+    let mut child = train(&workspace, "killed", "gal-p").args(["--quiet"]).spawn();
     while !folder.join("resume.safetensors").exists() && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
     }
@@ -121,23 +112,20 @@ fn a_killed_run_that_goes_on_leaves_every_event_once() {
     // The kill may have come in the middle of a record, and after more steps than the checkpoint knows of.
     let name = folder.join("events.out.tfevents.synthetic-tiny-gal-p-seed5");
     let mut torn = std::fs::read(&name).unwrap();
-    let later = std::fs::read(
-        place.path("undisturbed/synthetic-tiny-gal-p-seed5/events.out.tfevents.synthetic-tiny-gal-p-seed5"),
-    )
-    .unwrap();
+    let later =
+        workspace.bytes("undisturbed/synthetic-tiny-gal-p-seed5/events.out.tfevents.synthetic-tiny-gal-p-seed5");
     torn.extend(&later[torn.len()..later.len() - 7]);
     std::fs::write(&name, torn).unwrap();
-    done(command(&place, "killed", "gal-p"));
-    assert_eq!(events(&folder), events(&place.path("undisturbed/synthetic-tiny-gal-p-seed5")));
+    train(&workspace, "killed", "gal-p").succeeds();
+    assert_eq!(events(&folder), events(&workspace.run("undisturbed", "gal-p")));
 }
 
 #[test]
 fn lines_of_metrics_tell_of_accuracy_and_waiting_as_shares() {
-    let place = Workplace::new();
-    done(command(&place, "runs", "gal-j"));
-    let text = std::fs::read_to_string(place.path("runs/synthetic-tiny-gal-j-seed5/metrics.jsonl")).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let training: Vec<_> = lines.filter(|line| line.get("lr").is_some()).collect();
+    let workspace = Workspace::trainable();
+    train(&workspace, "runs", "gal-j").succeeds();
+    let lines = metrics(&workspace.run("runs", "gal-j"));
+    let training: Vec<_> = lines.iter().filter(|line| line.get("lr").is_some()).collect();
     assert_eq!(training.len(), 10);
     for line in training {
         for name in ["training_accuracy_fln", "training_accuracy_cln", "waiting"] {
@@ -147,27 +135,22 @@ fn lines_of_metrics_tell_of_accuracy_and_waiting_as_shares() {
     }
 }
 
-/// A workplace whose rate grows from nothing beyond all bounds.
-fn diverging() -> Workplace {
-    let place = Workplace::new();
+/// A workspace whose learning rate grows from 0 beyond all bounds.
+fn diverging() -> Workspace {
     let schedule = r#"{ kind = "cyclical", minimum = 0.0, maximum = 1e30, half_cycle = 10 }"#;
-    let text = TINY
+    let profile = TINY
         .replace(r#"{ kind = "polynomial", initial = 0.01, power = 1.0 }"#, schedule)
         .replace("checkpoint_every = 4", "checkpoint_every = 1");
-    std::fs::write(place.path("tiny.toml"), text).unwrap();
-    place
+    Workspace::trainable_with(&profile)
 }
 
 #[test]
 fn a_diverging_run_names_step_and_images_and_keeps_its_last_checkpoint() {
-    let place = diverging();
-    let folder: PathBuf = place.path("runs/synthetic-tiny-gal-j-seed5");
+    let workspace = diverging();
+    let folder = workspace.run("runs", "gal-j");
     for _ in 0..2 {
-        let output = command(&place, "runs", "gal-j").output().unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{text}");
-        let sentence = text.lines().last().unwrap();
-        let step = sentence.strip_prefix("error: training diverged: at step ").expect(sentence);
+        let sentence = train(&workspace, "runs", "gal-j").fails_with("training diverged");
+        let step = sentence.strip_prefix("error: training diverged: at step ").expect(&sentence);
         let step: usize = step.split(',').next().unwrap().parse().unwrap();
         assert!((1..10).contains(&step), "{sentence}");
         assert!(sentence.contains("and 5 more") && sentence.contains("--force"), "{sentence}");
@@ -185,16 +168,15 @@ fn a_diverging_run_names_step_and_images_and_keeps_its_last_checkpoint() {
 
 #[test]
 fn training_ends_in_a_table_of_accuracy_floor_and_seconds() {
-    let place = Workplace::new();
-    let output = done(command(&place, "runs", "gal-j"));
-    let text = String::from_utf8(output.stdout).unwrap();
+    let workspace = Workspace::trainable();
+    let text = train(&workspace, "runs", "gal-j").succeeds().stdout;
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0], ["variant", "seed", "head", "accuracy", "floor", "gain", "seconds"]);
     assert_eq!(
         (lines[1][..3].to_vec(), lines[2][..3].to_vec()),
         (vec!["gal-j", "5", "FLN"], vec!["gal-j", "5", "CLN"])
     );
-    let evaluation = gal_bench::evaluate::Evaluation::of_run(&place.path("runs/synthetic-tiny-gal-j-seed5")).unwrap();
+    let evaluation = gal_bench::evaluate::Evaluation::of_run(&workspace.run("runs", "gal-j")).unwrap();
     assert_eq!(lines[2][3], format!("{:.2}", 100.0 * evaluation.judged().mean_accuracy()));
     assert_eq!(lines[2][4], format!("{:.2}", 100.0 * evaluation.judged().mean_floor()));
 }

@@ -1,8 +1,9 @@
 //! Weights of other frameworks (`tests/golden/weights/make_weights.py` wrote the files): a network that starts from
 //! them computes what it computes there, and files that cannot be imported are refused.
 
-use crate::train::trainer::{TINY, Workplace};
-use assert_cmd::cargo::cargo_bin;
+use crate::common::gal_bench::GalBench;
+use crate::common::training::TINY;
+use crate::common::workspace::Workspace;
 use candle_core::{DType, Device, Tensor};
 use gal_bench::model::{Architecture, BackboneName, Backend, FeatureNet, Mode};
 use gal_bench::nn::Parameters;
@@ -11,7 +12,6 @@ use rand::RngExt;
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Command, Output};
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/weights").join(name)
@@ -41,8 +41,8 @@ struct Network {
 /// A network that starts from the imported file, written and read again.
 fn network(name: &str, input: usize, widths: [usize; 5], eps: f64, backend: Backend) -> Network {
     let imported = import(&file(name), None).unwrap();
-    let place = tempfile::tempdir().unwrap();
-    let written = place.path().join("weights.safetensors");
+    let workspace = Workspace::new();
+    let written = workspace.path("weights.safetensors");
     imported.write(&file(name), &written).unwrap();
     let (backbone, (stride, _)) = (imported.backbone, imported.backbone.published());
     let architecture = Architecture {
@@ -157,21 +157,15 @@ fn files_of_before_pytorch_1_6_hold_what_later_ones_hold() {
     }
 }
 
-/// The sentence that importing these bytes ends in.
+/// The error message of importing these bytes.
 fn refused(name: &str, bytes: &[u8], arguments: &[&str]) -> String {
-    let place = tempfile::tempdir().unwrap();
-    std::fs::write(place.path().join(name), bytes).unwrap();
-    let output = Command::new(cargo_bin!("gal-bench"))
-        .current_dir(place.path())
-        .args(["weights", "import", name, "--output", "out.safetensors"])
-        .args(arguments)
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(!place.path().join("out.safetensors").exists());
-    assert_eq!(text.lines().count(), 1, "{text}");
-    text
+    let workspace = Workspace::new();
+    workspace.write(name, bytes);
+    let import = workspace.gal_bench(&format!("weights import {name} --output out.safetensors")).args(arguments);
+    let finished = import.finishes();
+    assert!(!workspace.exists("out.safetensors"));
+    assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
+    finished.error()
 }
 
 #[test]
@@ -247,8 +241,8 @@ fn what_is_no_state_dictionary_is_named() {
 fn numbers_with_the_highest_byte_first_are_refused() {
     let mut archive = zip::ZipArchive::new(std::fs::File::open(file("alexnet.pth")).unwrap()).unwrap();
     let mut entries = Vec::new();
-    for place in 0..archive.len() {
-        let mut entry = archive.by_index(place).unwrap();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).unwrap();
         let mut content = Vec::new();
         entry.read_to_end(&mut content).unwrap();
         entries.push((entry.name().unwrap().into_owned(), content));
@@ -256,9 +250,8 @@ fn numbers_with_the_highest_byte_first_are_refused() {
     let written = |entries: &[(String, Vec<u8>)]| {
         zip(&entries.iter().map(|(name, content)| (&**name, &**content)).collect::<Vec<_>>())
     };
-    let place = tempfile::tempdir().unwrap();
-    std::fs::write(place.path().join("same.pth"), written(&entries)).unwrap();
-    import(&place.path().join("same.pth"), None).unwrap();
+    let workspace = Workspace::new();
+    import(&workspace.write("same.pth", written(&entries)), None).unwrap();
     let order = entries.iter_mut().find(|(name, _)| name.ends_with("/byteorder")).unwrap();
     assert_eq!(order.1, b"little");
     order.1 = b"big".to_vec();
@@ -293,16 +286,10 @@ fn field(number: u8, content: &[u8]) -> Vec<u8> {
 #[test]
 fn no_file_takes_up_much_more_memory_than_its_size() {
     let refused = |name: &str, bytes: &[u8], sentence: &str| {
-        let place = tempfile::tempdir().unwrap();
-        std::fs::write(place.path().join(name), bytes).unwrap();
-        let output = Command::new("sh")
-            .current_dir(place.path())
-            .args(["-c", "ulimit -v 2000000; exec \"$@\"", "sh", cargo_bin!("gal-bench").to_str().unwrap()])
-            .args(["weights", "import", name, "--output", "out.safetensors"])
-            .output()
-            .unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(2) && told.contains(sentence), "{name}: {told}");
+        let workspace = Workspace::new();
+        workspace.write(name, bytes);
+        let import = format!("weights import {name} --output out.safetensors");
+        GalBench::limited(workspace.root(), "ulimit -v 2000000", &import).fails_with(sentence);
     };
     // Two convolutions as wide as their own values: the weights between them would be the square of that.
     let width = 1 << 16;
@@ -351,7 +338,7 @@ fn no_file_takes_up_much_more_memory_than_its_size() {
 /// Whatever a damaged file holds, importing it ends in weights or in a sentence.
 #[test]
 fn no_damage_to_a_file_stops_the_program() {
-    let place = tempfile::tempdir().unwrap();
+    let workspace = Workspace::new();
     let mut moment = gal_bench::random::generator(3, &[]);
     for name in [
         "present.caffemodel",
@@ -366,7 +353,7 @@ fn no_damage_to_a_file_stops_the_program() {
         "alexnet-python2.pth",
     ] {
         let whole = std::fs::read(file(name)).unwrap();
-        let damaged = place.path().join(name);
+        let damaged = workspace.path(name);
         for round in 0..200 {
             let mut bytes = whole.clone();
             // Most of a file is numbers; what says how they lie is at its ends.
@@ -385,36 +372,30 @@ fn no_damage_to_a_file_stops_the_program() {
 
 /// A folder to train in from `caffe.safetensors`, imported from Caffe; other weights lie beside it. The rate is
 /// `initial` throughout.
-fn workplace(initial: f64) -> Workplace {
+fn from_caffe(initial: f64) -> Workspace {
     let profile = TINY
         .replace("widths = [4, 4, 4, 4, 4]", "widths = [4, 8, 6, 6, 4]")
         .replace("log_every = 4", "log_every = 1")
         .replace("initial = 0.01, power = 1.0", &format!("initial = {initial}, power = 0.0"));
-    let place = Workplace::with(&profile);
+    let workspace = Workspace::trainable_with(&profile);
     for (source, output) in [
         ("present.caffemodel", "caffe.safetensors"),
         ("converted-4.npy", "converted.safetensors"),
         ("resnet18.pth", "resnet18.safetensors"),
     ] {
-        import(&file(source), None).unwrap().write(&file(source), &place.path(output)).unwrap();
+        import(&file(source), None).unwrap().write(&file(source), &workspace.path(output)).unwrap();
     }
-    place
+    workspace
 }
 
-fn train(place: &Workplace, runs: &str, arguments: &[&str]) -> Output {
-    Command::new(cargo_bin!("gal-bench"))
-        .current_dir(place.folder.path())
-        .args(["train", "--prepared", "prepared", "--device", "cpu", "--profile", "tiny.toml", "--seed", "5"])
-        .args(["--variant", "baseline", "--runs", runs])
-        .args(arguments)
-        .output()
-        .unwrap()
+fn train(workspace: &Workspace, runs: &str, arguments: &[&str]) -> GalBench {
+    let usual = "train --prepared prepared --device cpu --profile tiny.toml --seed 5 --variant baseline";
+    workspace.gal_bench(&format!("{usual} --runs {runs}")).args(arguments)
 }
 
-fn trained(place: &Workplace, runs: &str, arguments: &[&str]) -> PathBuf {
-    let output = train(place, runs, arguments);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    place.path(runs).join("synthetic-tiny-baseline-seed5")
+fn trained(workspace: &Workspace, runs: &str, arguments: &[&str]) -> PathBuf {
+    train(workspace, runs, arguments).succeeds();
+    workspace.run(runs, "baseline")
 }
 
 fn tensors(path: &std::path::Path) -> HashMap<String, Tensor> {
@@ -424,10 +405,11 @@ fn tensors(path: &std::path::Path) -> HashMap<String, Tensor> {
 #[test]
 fn a_run_begins_with_the_weights_that_it_is_given() {
     // With a rate of 0 a run ends as it began.
-    let place = workplace(0.0);
-    let folders = [trained(&place, "given", &["--weights", "caffe.safetensors"]), trained(&place, "random", &[])];
+    let workspace = from_caffe(0.0);
+    let folders =
+        [trained(&workspace, "given", &["--weights", "caffe.safetensors"]), trained(&workspace, "random", &[])];
     let [given, random] = folders.each_ref().map(|folder| tensors(&folder.join("checkpoint.safetensors")));
-    let imported = tensors(&place.path("caffe.safetensors"));
+    let imported = tensors(&workspace.path("caffe.safetensors"));
     let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     for layer in 1..=5 {
         for name in [format!("conv{layer}.weight"), format!("conv{layer}.bias")] {
@@ -447,9 +429,9 @@ fn a_run_begins_with_the_weights_that_it_is_given() {
 
 #[test]
 fn a_run_names_its_weights_and_goes_on_with_no_others() {
-    let place = workplace(0.01);
-    let folder = trained(&place, "runs", &["--weights", "caffe.safetensors"]);
-    let digest = |name: &str| blake3::hash(&std::fs::read(place.path(name)).unwrap()).to_hex().to_string();
+    let workspace = from_caffe(0.01);
+    let folder = trained(&workspace, "runs", &["--weights", "caffe.safetensors"]);
+    let digest = |name: &str| blake3::hash(&workspace.bytes(name)).to_hex().to_string();
     let config = std::fs::read_to_string(folder.join("config.toml")).unwrap();
     let own = digest("caffe.safetensors");
     assert!(config.contains(&format!("[profile.initial_weights]\ndigest = \"{own}\"")), "{config}");
@@ -458,26 +440,21 @@ fn a_run_names_its_weights_and_goes_on_with_no_others() {
     // As if it had been killed before its end.
     std::fs::remove_file(folder.join("summary.json")).unwrap();
     let refused = |arguments: &[&str], started: &str| {
-        let output = train(&place, "runs", arguments);
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(
-            told.contains(&format!("it started from the weights {own}, imported from present.caffemodel")),
-            "{told}"
-        );
-        assert!(told.contains(started), "{told}");
+        let was = format!("it started from the weights {own}, imported from present.caffemodel");
+        let error = train(&workspace, "runs", arguments).fails_with(&was);
+        assert!(error.contains(started), "{error}");
     };
     refused(&[], "this one from random weights");
     let other = format!("this one from the weights {}, imported from converted-4.npy", digest("converted.safetensors"));
     refused(&["--weights", "converted.safetensors"], &other);
-    std::fs::copy(place.path("converted.safetensors"), place.path("caffe.safetensors")).unwrap();
+    std::fs::copy(workspace.path("converted.safetensors"), workspace.path("caffe.safetensors")).unwrap();
     refused(&["--weights", "caffe.safetensors"], &other);
 }
 
 #[test]
 fn weights_that_a_run_cannot_begin_with_end_in_a_sentence() {
-    let place = workplace(0.01);
-    std::fs::write(place.path("text"), "text").unwrap();
+    let workspace = from_caffe(0.01);
+    workspace.write("text", "text");
     for (weights, sentence) in [
         ("nowhere", "cannot read nowhere"),
         ("text", "text: is not a file of `gal-bench weights import`"),
@@ -485,25 +462,21 @@ fn weights_that_a_run_cannot_begin_with_end_in_a_sentence() {
         (file("caffe.safetensors").to_str().unwrap(), "is not a file of `gal-bench weights import`: its metadata"),
         (file("resnet18.pth").to_str().unwrap(), "is not a file of `gal-bench weights import`"),
     ] {
-        let output = train(&place, "runs", &["--quiet", "--weights", weights]);
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(told.contains(sentence) && told.lines().count() == 1, "{told}");
-        assert!(!place.path("runs").exists(), "{weights} left something");
+        let finished = train(&workspace, "runs", &["--quiet", "--weights", weights]).finishes();
+        assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
+        let error = finished.error();
+        assert!(error.contains(sentence), "{error}");
+        assert!(!workspace.exists("runs"), "{weights} left something");
     }
-    let narrow = std::fs::read_to_string(place.path("tiny.toml")).unwrap().replace("[4, 8, ", "[4, 4, ");
-    std::fs::write(place.path("tiny.toml"), narrow).unwrap();
-    let output = train(&place, "runs", &["--quiet", "--weights", "caffe.safetensors"]);
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("leave `widths` out of the profile") && told.lines().count() == 1, "{told}");
+    workspace.write("tiny.toml", workspace.read("tiny.toml").replace("[4, 8, ", "[4, 4, "));
+    train(&workspace, "runs", &["--weights", "caffe.safetensors"]).fails_with("leave `widths` out of the profile");
 }
 
 #[test]
 fn the_recorded_command_makes_the_same_runs_again() {
-    let place = workplace(0.01);
-    std::fs::rename(place.path("caffe.safetensors"), place.path("my weights")).unwrap();
-    let folder = trained(&place, "runs", &["--variant", "gal-p", "--weights", "my weights"]);
+    let workspace = from_caffe(0.01);
+    std::fs::rename(workspace.path("caffe.safetensors"), workspace.path("my weights")).unwrap();
+    let folder = trained(&workspace, "runs", &["--variant", "gal-p", "--weights", "my weights"]);
     let summary: serde_json::Value =
         serde_json::from_slice(&std::fs::read(folder.join("summary.json")).unwrap()).unwrap();
     let command = summary["command"].as_str().unwrap();
@@ -513,23 +486,18 @@ fn the_recorded_command_makes_the_same_runs_again() {
          --weights 'my weights'"
     );
     let words = shlex::split(command).unwrap();
-    let again = Command::new(cargo_bin!("gal-bench"))
-        .current_dir(place.folder.path())
-        .args(&words[1..])
-        .args(["--prepared", "prepared", "--runs", "again", "--device", "cpu"])
-        .output()
-        .unwrap();
-    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    let again = workspace.gal_bench("").args(&words[1..]);
+    again.args(["--prepared", "prepared", "--runs", "again", "--device", "cpu"]).succeeds();
     let runs = |runs: &str| {
         let mut names: Vec<_> =
-            std::fs::read_dir(place.path(runs)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            std::fs::read_dir(workspace.path(runs)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         names
     };
     assert_eq!(runs("runs").len(), 2);
     assert_eq!(runs("runs"), runs("again"));
     for run in runs("runs") {
-        let bytes = |runs: &str| std::fs::read(place.path(runs).join(&run).join("checkpoint.safetensors")).unwrap();
+        let bytes = |runs: &str| std::fs::read(workspace.path(runs).join(&run).join("checkpoint.safetensors")).unwrap();
         assert!(bytes("runs") == bytes("again"), "{} differs", run.display());
     }
 }

@@ -1,6 +1,6 @@
 //! What holds for every image under every plan and every pipeline.
 
-use crate::prepare::store::picture;
+use crate::common::images::gradient;
 use gal_bench::augment::{Part, Pipeline, Plan, Sampling, Source, Step, render};
 use image::RgbImage;
 use proptest::prelude::*;
@@ -112,7 +112,7 @@ proptest! {
         side in 1_u32..=80,
         steps in proptest::collection::vec(any_step(), 0..6),
     ) {
-        let mut source = Source::new(picture(1, width, height), side);
+        let mut source = Source::new(gradient(1, width, height), side);
         prop_assert_eq!(source.render(&Plan { steps }).dimensions(), (side, side));
     }
 
@@ -166,7 +166,7 @@ proptest! {
         height in 1_u32..=300,
         side in 1_u32..=60,
     ) {
-        let image = picture(2, width, height);
+        let image = gradient(2, width, height);
         let source = || Source::new(image.clone(), side).sampled_by(pipeline.sampling);
         let mut shared = source();
         for copy in 0..3 {
@@ -187,7 +187,7 @@ proptest! {
         height in 1_u32..=2000,
         steps in proptest::collection::vec(any_step(), 1..6),
     ) {
-        prop_assert_eq!(render(&picture(1, width, height), &Plan { steps }, 256).dimensions(), (256, 256));
+        prop_assert_eq!(render(&gradient(1, width, height), &Plan { steps }, 256).dimensions(), (256, 256));
     }
 }
 
@@ -211,7 +211,7 @@ fn extreme_sizes_are_rendered() {
     let pipeline = include_str!("../../../../datasets/pipelines/everything.toml");
     let pipeline = Pipeline::from_toml("everything.toml", pipeline).unwrap();
     for (width, height) in [(1, 1), (1, 2000), (3000, 1), (3000, 2000), (2, 3)] {
-        let mut source = Source::new(picture(3, width, height), 48);
+        let mut source = Source::new(gradient(3, width, height), 48);
         for place in 0..pipeline.operations.len() {
             assert_eq!(source.render(&pipeline.alone(1, "a", 1, place)).dimensions(), (48, 48), "{width} x {height}");
         }

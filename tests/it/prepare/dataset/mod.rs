@@ -3,6 +3,7 @@
 mod celeba;
 mod lfwa;
 
+use crate::common::gal_bench::user_error;
 use gal_bench::attribute::{COUNT, NAMES};
 use gal_bench::dataset::{Dataset, Options};
 use gal_bench::error::Result;
@@ -55,10 +56,7 @@ impl Folder {
     }
 
     fn sentence(&self, result: Result<Dataset>) -> String {
-        let error = result.expect_err("a complaint");
-        assert_eq!(error.exit_code(), 2, "{error}");
-        let sentence = error.to_string();
-        assert!(!sentence.contains('\n'), "one line: {sentence}");
+        let sentence = user_error(result);
         sentence
             .replace(&format!("{}/", self.folder.path().display()), "")
             .replace(&self.folder.path().display().to_string(), "ROOT")

@@ -1,6 +1,8 @@
 //! Runs that are stopped, repeated or sent to the wrong folder: what is kept, what is done again, what is refused.
 
-use super::{Bench, content, options, picture, table, write_jpeg};
+use super::{Bench, options, table, write_jpeg};
+use crate::common::images::gradient;
+use crate::common::workspace::files_below;
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Options, Reader};
 use polars::prelude::Column;
@@ -10,7 +12,7 @@ use std::path::Path;
 fn stopped_run_goes_on_to_the_same_bytes_and_keeps_what_is_there() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
-    let whole = content(&bench.out());
+    let whole = files_below(&bench.out());
     for name in ["prepared.json", "manifest.parquet", "images/train/0000/000-1.jpg", "images/test/0000/001-0.jpg"] {
         std::fs::remove_file(bench.out().join(name)).unwrap();
     }
@@ -21,7 +23,7 @@ fn stopped_run_goes_on_to_the_same_bytes_and_keeps_what_is_there() {
     let written = || std::fs::metadata(&kept).unwrap().modified().unwrap();
     let before = written();
     bench.prepare(&options()).unwrap();
-    assert!(content(&bench.out()) == whole);
+    assert!(files_below(&bench.out()) == whole);
     assert_eq!(written(), before);
 }
 
@@ -38,7 +40,7 @@ fn finished_folder_is_left_alone() {
 fn run_that_meets_a_damaged_source_goes_on_once_it_is_mended() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
-    let whole = content(&bench.out());
+    let whole = files_below(&bench.out());
     std::fs::remove_dir_all(bench.out()).unwrap();
     let good = std::fs::read(bench.source(4)).unwrap();
     bench.spoil(4);
@@ -46,7 +48,7 @@ fn run_that_meets_a_damaged_source_goes_on_once_it_is_mended() {
     bench.assert_unfinished();
     std::fs::write(bench.source(4), good).unwrap();
     bench.prepare(&options()).unwrap();
-    assert!(content(&bench.out()) == whole);
+    assert!(files_below(&bench.out()) == whole);
 }
 
 #[test]
@@ -63,11 +65,11 @@ fn unfinished_folder_is_finished_with_the_images_as_they_are_now() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
     std::fs::remove_file(bench.out().join("prepared.json")).unwrap();
-    write_jpeg(&bench.source(2), &picture(3, 90, 20));
+    write_jpeg(&bench.source(2), &gradient(3, 90, 20));
     bench.prepare(&options()).unwrap();
-    let gone_on = content(&bench.out());
+    let gone_on = files_below(&bench.out());
     bench.prepare(&Options { force: true, ..options() }).unwrap();
-    assert!(content(&bench.out()) == gone_on);
+    assert!(files_below(&bench.out()) == gone_on);
 }
 
 #[test]
@@ -106,7 +108,7 @@ fn folder_with_other_files_is_refused_even_when_forced() {
     std::fs::create_dir(bench.out()).unwrap();
     std::fs::write(bench.out().join("thesis.txt"), "mine").unwrap();
     assert!(bench.refusal(&Options { force: true, ..options() }).contains("thesis.txt"));
-    assert_eq!(content(&bench.out()).len(), 1);
+    assert_eq!(files_below(&bench.out()).len(), 1);
 }
 
 #[test]

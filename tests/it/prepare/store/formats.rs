@@ -1,15 +1,16 @@
 //! What holds for every format: the same bytes on any number of threads and after any kill, the same pixels, and damage
 //! that is found and named.
 
-use super::{Bench, content, options};
-use assert_cmd::cargo::cargo_bin;
+use super::{Bench, options};
+use crate::common::celeba_files::CelebaFiles;
+use crate::common::gal_bench::{Finished, GalBench};
+use crate::common::images::{gradient, jpeg};
+use crate::common::workspace::{Workspace, files_below};
 use gal_bench::attribute;
 use gal_bench::config::{Crop, ImagePolicy};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Format, Options, Reader};
 use gal_bench::train::{DataLoader, ImageCache};
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const FORMATS: [Format; 4] = [Format::Jpeg, Format::Webdataset, Format::Npy, Format::Virtual];
@@ -26,7 +27,7 @@ fn every_format_is_the_same_bytes_on_one_two_and_seven_threads() {
         let outcomes = [1, 2, 7].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| bench.prepare(&Options { force: true, ..format(each) })).unwrap();
-            content(&bench.out())
+            files_below(&bench.out())
         });
         assert!(outcomes[0] == outcomes[1] && outcomes[0] == outcomes[2], "{each:?}");
         assert!(store::check(&bench.out()).is_ok(), "{each:?}");
@@ -37,7 +38,7 @@ fn every_format_is_the_same_bytes_on_one_two_and_seven_threads() {
 fn another_format_replaces_the_one_before_only_by_force() {
     let bench = Bench::seven();
     bench.prepare(&format(Format::Virtual)).unwrap();
-    let names = |bench: &Bench| content(&bench.out()).into_keys().collect::<Vec<_>>();
+    let names = |bench: &Bench| files_below(&bench.out()).into_keys().collect::<Vec<_>>();
     let plain = names(&bench);
     for each in STORED {
         assert!(bench.refusal(&format(each)).contains("--force"));
@@ -92,7 +93,7 @@ fn damage_to_any_stored_format_is_found_and_named() {
     for each in STORED {
         let bench = Bench::seven();
         bench.prepare(&format(each)).unwrap();
-        for (name, bytes) in content(&bench.out()) {
+        for (name, bytes) in files_below(&bench.out()) {
             if [".json", ".parquet"].iter().any(|end| name.ends_with(end)) {
                 continue;
             }
@@ -139,52 +140,48 @@ fn balanced_set_has_more_of_the_rare_and_says_how_much() {
     assert!(bench.refusal(&Options { balance: true, expand: None, ..options() }).contains("--balance"));
 }
 
-/// A CelebA folder of `count` training images.
-fn celeba(folder: &Path, count: usize) {
-    let (mut attributes, mut partition) = (format!("{count}\n{}\n", attribute::NAMES.join(" ")), String::new());
+/// A workspace with a CelebA of `count` images, one in ten for testing, the others for training.
+fn celeba(count: usize) -> Workspace {
+    let workspace = Workspace::new();
+    let mut files = CelebaFiles::new(&workspace.path("celeba"));
     for row in 1..=count {
-        let labels: Vec<&str> = (0..40).map(|place| if (row + place) % 3 == 0 { "1" } else { "-1" }).collect();
-        attributes.extend([format!("{row:06}.jpg "), labels.join(" "), "\n".to_owned()]);
-        partition.extend([format!("{row:06}.jpg {}\n", if row % 10 == 0 { 2 } else { 0 })]);
-        let path = folder.join(format!("Img/img_align_celeba/{row:06}.jpg"));
-        super::write_jpeg(&path, &super::picture(row as u32, 178, 218));
+        let labels = std::array::from_fn(|attribute| (row + attribute) % 3 == 0);
+        files.add(labels, if row % 10 == 0 { 2 } else { 0 }, jpeg(&gradient(row as u32, 178, 218), 95));
     }
-    for (name, text) in [("Anno/list_attr_celeba.txt", attributes), ("Eval/list_eval_partition.txt", partition)] {
-        let path = folder.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
+    files.finish();
+    workspace
 }
 
-fn command(folder: &Path, name: &str, out: &str) -> Command {
-    let mut command = Command::new(cargo_bin!("gal-bench"));
-    command.current_dir(folder).stdout(Stdio::null()).stderr(Stdio::piped());
-    command.args(["prepare", "--dataset", "celeba", "--root", "celeba", "--size", "64", "--copies", "12", "--quiet"]);
-    command.args(["--format", name, "--prepared", out]);
-    command
+/// Arguments that prepare the CelebA in the format called `name`, in the folder `out`.
+fn arguments(name: &str, out: &str) -> String {
+    let usual = "prepare --dataset celeba --root celeba --size 64 --copies 12 --quiet";
+    format!("{usual} --format {name} --prepared {out}")
+}
+
+fn prepare(workspace: &Workspace, name: &str, out: &str) -> GalBench {
+    workspace.gal_bench(&arguments(name, out))
 }
 
 #[test]
 #[cfg(unix)]
 fn every_format_killed_at_any_moment_ends_in_the_bytes_of_an_undisturbed_run() {
-    let place = tempfile::tempdir().unwrap();
-    celeba(&place.path().join("celeba"), 130);
+    let workspace = celeba(130);
     for name in ["jpeg", "webdataset", "npy", "virtual"] {
         let out = format!("{name}-killed");
         let started = Instant::now();
-        assert!(command(place.path(), name, name).status().unwrap().success());
+        prepare(&workspace, name, name).succeeds();
         let whole = started.elapsed();
         // Of eight places over the run; each goes on where the one before was killed.
         let mut killed = 0;
         for eighth in 1..=8 {
-            let mut run = command(place.path(), name, &out).spawn().unwrap();
+            let mut run = prepare(&workspace, name, &out).spawn();
             std::thread::sleep(whole * eighth / 9 + Duration::from_millis(3));
             run.kill().unwrap();
             killed += u32::from(run.wait().unwrap().code().is_none());
         }
         assert!(killed > 0, "{name}: no run was killed");
-        assert!(command(place.path(), name, &out).status().unwrap().success(), "{name}");
-        assert!(content(&place.path().join(name)) == content(&place.path().join(&out)), "{name}");
+        prepare(&workspace, name, &out).succeeds();
+        assert!(workspace.files(name) == workspace.files(&out), "{name}");
     }
 }
 
@@ -227,57 +224,48 @@ fn finished_blocks_of_an_array_are_not_drawn_again() {
 #[test]
 #[cfg(target_os = "linux")]
 fn full_disk_is_one_sentence_in_every_format_and_the_run_goes_on_afterwards() {
-    let place = tempfile::tempdir().unwrap();
-    celeba(&place.path().join("celeba"), 12);
+    let workspace = celeba(12);
     for name in ["jpeg", "webdataset", "npy", "virtual"] {
-        let inner = command(place.path(), name, name);
-        let mut limited = Command::new("bash");
         // A limit on the size of a file, and its signal ignored, so that writing fails as on a full disk.
-        limited.arg("-c").arg("trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"").arg(inner.get_program());
-        limited.args(inner.get_args()).current_dir(place.path());
-        let output = limited.output().unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{name}: {text}");
-        assert!(text.starts_with("error: cannot write") && text.trim_end().lines().count() == 1, "{name}: {text}");
-        assert!(!place.path().join(name).join("prepared.json").exists());
-        assert!(command(place.path(), name, name).status().unwrap().success(), "{name}");
-        let check = ["prepare", "--check", "--prepared", name];
-        let status = Command::new(cargo_bin!("gal-bench")).current_dir(place.path()).args(check).status().unwrap();
-        assert!(status.success(), "{name}");
+        let limit = "trap '' XFSZ; ulimit -f 1";
+        let finished = GalBench::limited(workspace.root(), limit, &arguments(name, name)).finishes();
+        assert_eq!(finished.stderr.lines().count(), 1, "{name}: {}", finished.stderr);
+        let error = finished.error();
+        assert!(error.starts_with("error: cannot write"), "{name}: {error}");
+        assert!(!workspace.exists(&format!("{name}/prepared.json")));
+        prepare(&workspace, name, name).succeeds();
+        workspace.gal_bench(&format!("prepare --check --prepared {name}")).succeeds();
     }
 }
 
 #[test]
 #[cfg(unix)]
 fn vanished_image_folder_is_one_sentence_and_a_second_run_is_held_off() {
-    let place = tempfile::tempdir().unwrap();
-    let (source, away) = (place.path().join("celeba"), place.path().join("away"));
-    celeba(&source, 130);
+    let workspace = celeba(130);
+    let (source, away) = (workspace.path("celeba"), workspace.path("away"));
     let mut failed = 0;
     for name in ["jpeg", "webdataset", "npy", "virtual"] {
-        let mut slow = command(place.path(), name, name);
-        slow.args(["--threads", "1"]);
-        let run = slow.spawn().unwrap();
-        let out = place.path().join(name);
+        let run = prepare(&workspace, name, name).args(["--threads", "1"]).spawn();
+        let out = workspace.path(name);
         let started = Instant::now();
         while !out.join("inputs.json").exists() && started.elapsed() < Duration::from_secs(20) {
             std::thread::yield_now();
         }
-        let second = (name != "virtual").then(|| command(place.path(), name, name).output().unwrap());
+        let second = (name != "virtual").then(|| prepare(&workspace, name, name).finishes());
         std::fs::rename(&source, &away).unwrap();
-        let output = run.wait_with_output().unwrap();
+        let finished = Finished::wait(run);
         std::fs::rename(&away, &source).unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        if !output.status.success() {
+        if finished.code != Some(0) {
             failed += 1;
-            assert_eq!(output.status.code(), Some(2), "{name}: {text}");
-            assert!(text.starts_with("error: cannot ") && text.trim_end().lines().count() == 1, "{name}: {text}");
+            assert_eq!(finished.stderr.lines().count(), 1, "{name}: {}", finished.stderr);
+            let error = finished.error();
+            assert!(error.starts_with("error: cannot "), "{name}: {error}");
         }
-        if let Some(second) = second {
-            let text = String::from_utf8(second.stderr).unwrap();
-            assert!(second.status.success() || text.contains("is being prepared by another run"), "{name}: {text}");
+        if let Some(second) = second.filter(|second| second.code != Some(0)) {
+            let error = second.error();
+            assert!(error.contains("is being prepared by another run"), "{name}: {error}");
         }
-        assert!(command(place.path(), name, name).status().unwrap().success(), "{name}");
+        prepare(&workspace, name, name).succeeds();
     }
     assert!(failed > 0, "every run was faster than the folder vanished");
 }

@@ -3,6 +3,9 @@
 mod folder;
 mod formats;
 
+use crate::common::gal_bench::user_error;
+use crate::common::images::{gradient, jpeg};
+use crate::common::workspace::files_below;
 use gal_bench::attribute;
 use gal_bench::augment::{Filter, Operation, Pipeline, resize};
 use gal_bench::dataset::{Dataset, DatasetName, Images, Partition, Split};
@@ -10,7 +13,6 @@ use gal_bench::progress::Progress;
 use gal_bench::store::{self, Options, Prepared, Reader};
 use image::RgbImage;
 use polars::prelude::*;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Images on disk and a place to prepare them in.
@@ -19,14 +21,9 @@ struct Bench {
     dataset: Dataset,
 }
 
-pub(crate) fn picture(row: u32, width: u32, height: u32) -> RgbImage {
-    RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 3 + row * 40) as u8, (y * 2) as u8, (x / 2 + y) as u8]))
-}
-
 fn write_jpeg(path: &Path, image: &RgbImage) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let encoder = jpeg_encoder::Encoder::new_file(path, 95).unwrap();
-    encoder.encode(image.as_raw(), image.width() as u16, image.height() as u16, jpeg_encoder::ColorType::Rgb).unwrap();
+    std::fs::write(path, jpeg(image, 95)).unwrap();
 }
 
 fn table(sources: &[String], splits: &[&str]) -> DataFrame {
@@ -50,7 +47,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let sources: Vec<String> = (0..splits.len()).map(|row| format!("face/{row:03}.jpg")).collect();
         for (row, source) in sources.iter().enumerate() {
-            write_jpeg(&folder.path().join("in").join(source), &picture(row as u32, 60, 50));
+            write_jpeg(&folder.path().join("in").join(source), &gradient(row as u32, 60, 50));
         }
         let dataset = Dataset {
             name: DatasetName::Lfwa,
@@ -86,11 +83,7 @@ impl Bench {
     }
 
     fn refusal(&self, options: &Options) -> String {
-        let error = self.prepare(options).unwrap_err();
-        assert_eq!(error.exit_code(), 2, "{error}");
-        let message = error.to_string();
-        assert!(!message.contains('\n'), "{message}");
-        message
+        user_error(self.prepare(options))
     }
 
     /// That a failed run leaves nothing that looks finished.
@@ -105,31 +98,13 @@ fn options() -> Options {
     Options { size: 32, expand: Some(10), seed: 7, ..Options::default() }
 }
 
-/// Every file below `folder` with its content, but for the lock.
-fn content(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(folder).unwrap().to_str().unwrap().replace('\\', "/");
-            if path.is_dir() {
-                folders.push(path);
-            } else if name != ".lock" {
-                found.insert(name, std::fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
-}
-
 #[test]
 fn expansion_gives_every_training_image_the_least_copies_that_reach_it() {
     let bench = Bench::seven();
     let prepared = bench.prepare(&options()).unwrap();
     assert_eq!((prepared.copies, prepared.train.sources, prepared.train.stored), (3, 4, 12));
     assert_eq!((prepared.val.stored, prepared.test.stored), (1, 2));
-    let images = content(&bench.out()).into_keys().filter(|name| name.starts_with("images/")).count();
+    let images = files_below(&bench.out()).into_keys().filter(|name| name.starts_with("images/")).count();
     assert_eq!(images, 15);
     assert_eq!(store::check(&bench.out()).unwrap(), 15);
 }
@@ -200,7 +175,7 @@ fn same_bytes_on_one_two_and_seven_threads() {
         .map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| bench.prepare(&Options { force: true, ..options() })).unwrap();
-            content(&bench.out())
+            files_below(&bench.out())
         })
         .collect();
     assert!(outcomes[0] == outcomes[1] && outcomes[0] == outcomes[2]);
@@ -210,9 +185,9 @@ fn same_bytes_on_one_two_and_seven_threads() {
 fn another_seed_gives_other_distortions_only() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
-    let before = content(&bench.out());
+    let before = files_below(&bench.out());
     bench.prepare(&Options { seed: 8, force: true, ..options() }).unwrap();
-    let after = content(&bench.out());
+    let after = files_below(&bench.out());
     assert_eq!(before["images/train/0000/000-0.jpg"], after["images/train/0000/000-0.jpg"]);
     assert!((1..3).any(|copy| {
         let name = format!("images/train/0000/002-{copy}.jpg");
@@ -257,7 +232,7 @@ fn sources_of_the_same_file_name_do_not_meet() {
     let mut bench = Bench::new(&["train", "train"]);
     let sources = ["a/x.jpg", "b/X.jpg"].map(str::to_owned);
     for (row, source) in sources.iter().enumerate() {
-        write_jpeg(&bench.folder.path().join("in").join(source), &picture(row as u32, 30, 40));
+        write_jpeg(&bench.folder.path().join("in").join(source), &gradient(row as u32, 30, 40));
     }
     bench.dataset.table = table(&sources, &["train", "train"]);
     bench.prepare(&Options { expand: None, ..options() }).unwrap();
