@@ -1,3 +1,4 @@
-//! Rules that the source itself keeps.
+//! Rules that the source itself keeps: arrows between folders.
 
-mod layers;
+mod arrows;
+mod modules;
