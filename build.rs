@@ -1,4 +1,4 @@
-//! Notes the commit that the program is built from, for the provenance block of reports.
+//! Passes the commit of the build to the program, for the provenance block of reports.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ fn git(arguments: &[&str]) -> Option<String> {
 }
 
 fn main() {
-    // Only code decides what a run computes: changed reports or documents do not make a build "dirty".
+    // Changed reports or documents do not change results, so they do not make a build "dirty".
     let dirty = git(&["status", "--porcelain", "--", "src", "build.rs", "Cargo.toml", "Cargo.lock", "datasets"]);
     let commit = match (git(&["rev-parse", "--short=12", "HEAD"]), dirty) {
         (Some(commit), Some(changes)) if changes.is_empty() => commit,
@@ -16,7 +16,7 @@ fn main() {
         (None, _) => "unknown".to_owned(),
     };
     println!("cargo::rustc-env=GAL_BENCH_COMMIT={commit}");
-    // Not all of datasets/: prepared sets land there, and cargo would look at every image.
+    // Only parts of datasets/: prepared sets lie there, and cargo would stat every image.
     for path in
         ["src", "datasets/published", "datasets/pipelines", "datasets/synthetic", "Cargo.lock", ".git/logs/HEAD"]
     {
