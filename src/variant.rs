@@ -5,6 +5,27 @@
 use crate::attribute::{COUNT, GROUPS, NAMES};
 use crate::random;
 use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+/// The two classifiers of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Head {
+    /// The feature learning network's own heads.
+    Fln,
+    /// The heads of the correlation learning network.
+    Cln,
+}
+
+impl Head {
+    /// Name as the paper writes it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Fln => "FLN",
+            Self::Cln => "CLN",
+        }
+    }
+}
 
 /// How the feature learning net comes by its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +181,11 @@ impl Variant {
     /// The variant called `name` on the command line.
     pub fn named(name: &str) -> Option<Self> {
         VARIANTS.into_iter().find(|variant| variant.name == name)
+    }
+
+    /// The head that the variant is scored by: the CLN's if it has one, else the FLN's.
+    pub fn primary_head(&self) -> Head {
+        if self.affinity.is_some() { Head::Cln } else { Head::Fln }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::faces;
 use crate::cli::{DataArgs, EvaluateArgs, SelectionArgs};
-use gal_bench::evaluate::{Evaluation, Statistics, line, table};
+use gal_bench::evaluate::{Evaluation, Statistics};
 use gal_bench::progress::Progress;
-use gal_bench::report::Collected;
+use gal_bench::report::{Collected, line, table};
 use gal_bench::train::is_finished;
 use gal_bench::{Error, Result, report};
 use serde::Serialize;

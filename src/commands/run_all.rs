@@ -3,8 +3,8 @@
 
 use super::{evaluate, prepare, train};
 use crate::cli::{JobArgs, RunAllArgs};
-use gal_bench::evaluate::overview;
 use gal_bench::progress::Progress;
+use gal_bench::report::overview;
 use gal_bench::train::{Task, is_finished, is_resumable, tasks};
 use gal_bench::variant::Variant;
 use gal_bench::{Result, report, store};

@@ -2,8 +2,9 @@
 
 use crate::cli::{ComputeArgs, SelectionArgs, TrainArgs};
 use gal_bench::Result;
-use gal_bench::evaluate::{Evaluation, overview};
+use gal_bench::evaluate::Evaluation;
 use gal_bench::progress::Progress;
+use gal_bench::report::overview;
 use gal_bench::store::Reader;
 use gal_bench::train::{TrainJob, TrainedRun, select_device, train};
 use gal_bench::variant::Variant;

@@ -16,45 +16,47 @@
 //! McNemar's test takes images as independent. Where a person has several, which are answered alike, it is somewhat
 //! too sure; the bootstrap over people is not.
 
-use super::Head;
-use super::answers::{Answers, Mask};
-use super::bootstrap::{Bootstrap, Drawn};
+use super::correctness::{AttributeBits, Correctness};
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
+use crate::metrics::bootstrap::{Bootstrap, BootstrapInfo, Units};
+use crate::metrics::interval::Interval;
+use crate::metrics::mean::sample_deviation;
 use crate::metrics::significance::{LEVEL, holm, mcnemar};
-use crate::metrics::statistics::{Interval, sample_deviation};
+use crate::variant::Head;
 use serde::{Deserialize, Serialize};
 
-/// A trained network, or another tool, with its answers.
+/// A trained network or another tool, with the correctness of its predictions.
 #[derive(Debug, Clone, Copy)]
-pub struct Contestant<'a> {
+pub struct Classifier<'a> {
     /// Its name; several seeds of one variant share it.
     pub name: &'a str,
-    /// The seed, where it has one.
+    /// The seed, if it has one.
     pub seed: Option<u64>,
-    /// Its answers to the test images.
-    pub answers: &'a Answers,
+    /// Its predictions for the test images.
+    pub correctness: &'a Correctness,
 }
 
-/// What the answers of several contestants to the same test images show.
+/// Mean accuracies of several classifiers on the same test images, and tests of their differences.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
-    /// How intervals of means came about.
-    pub drawn: Drawn,
-    /// Mean accuracies: of each contestant, seed and head, and of all seeds together.
+    /// How the test images were resampled.
+    #[serde(alias = "drawn")]
+    pub resampling: BootstrapInfo,
+    /// Mean accuracies: of each classifier, seed and head, and of all seeds together.
     pub means: Vec<MeanAccuracy>,
-    /// Each pair: by seed, then all seeds together where there are several.
+    /// Each pair: by seed, then all seeds together if there are several.
     pub comparisons: Vec<Comparison>,
 }
 
-/// A mean accuracy over the 40 attributes, and over seeds where there are several.
+/// A mean accuracy over the 40 attributes, and over seeds if there are several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MeanAccuracy {
-    /// Whose.
+    /// The classifier's name.
     pub name: String,
-    /// With which seeds; none where it has none.
+    /// Its seeds; empty if it has none.
     pub seeds: Vec<u64>,
-    /// By which head.
+    /// The head.
     pub head: Head,
     /// The mean.
     pub accuracy: f64,
@@ -62,16 +64,16 @@ pub struct MeanAccuracy {
     pub interval: Interval,
 }
 
-/// One contestant against another, each by the head it is judged by.
+/// One classifier against another, each by its primary head.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// Who is compared.
+    /// The classifier's name.
     pub name: String,
-    /// With whom.
+    /// The name of the one it is compared with.
     pub reference: String,
-    /// With which seeds; none where they have none.
+    /// Their common seeds; empty if they have none.
     pub seeds: Vec<u64>,
-    /// Both answer alike by their FLN heads, so that the difference is that of the correlation net alone.
+    /// Whether their FLN heads predict the same, so that the difference is that of the correlation net alone.
     pub same_features: bool,
     /// Mean accuracy less that of the reference.
     pub mean: MeanDifference,
@@ -88,7 +90,7 @@ pub struct MeanDifference {
     pub interval: Interval,
     /// Two-sided p-value of the bootstrap.
     pub p: f64,
-    /// Sample standard deviation over seeds, where there are several.
+    /// Sample standard deviation over seeds, if there are several.
     pub deviation: Option<f64>,
     /// Whether the sign is the same with every seed.
     pub every_seed: bool,
@@ -99,34 +101,34 @@ pub struct MeanDifference {
 pub struct AttributeTest {
     /// The attribute's name.
     pub attribute: String,
-    /// Images that the contestant alone answers rightly.
+    /// Images that only the classifier predicts correctly.
     pub gained: usize,
-    /// Images that the reference alone answers rightly.
+    /// Images that only the reference predicts correctly.
     pub lost: usize,
     /// Accuracy less that of the reference.
     pub difference: f64,
-    /// Two-sided p-value, of several seeds the largest; 1 where seeds fall on different sides.
+    /// Two-sided p-value, the largest of the seeds; 1 if their signs differ.
     pub p: f64,
     /// The p-value corrected for the 40 attributes.
     pub p_holm: f64,
 }
 
-/// What a test shows.
+/// Outcome of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// The contestant is better.
+    /// The classifier is better.
     Better,
-    /// The contestant is worse.
+    /// The classifier is worse.
     Worse,
-    /// Neither is shown.
-    Open,
+    /// No difference is shown.
+    Inconclusive,
 }
 
 fn verdict(difference: f64, p: f64) -> Verdict {
     match p <= LEVEL {
         true if difference > 0.0 => Verdict::Better,
         true if difference < 0.0 => Verdict::Worse,
-        _ => Verdict::Open,
+        _ => Verdict::Inconclusive,
     }
 }
 
@@ -140,114 +142,115 @@ impl AttributeTest {
 impl MeanDifference {
     /// At the 5 % level, and with every seed on the same side.
     pub fn verdict(&self) -> Verdict {
-        if self.every_seed { verdict(self.difference, self.p) } else { Verdict::Open }
+        if self.every_seed { verdict(self.difference, self.p) } else { Verdict::Inconclusive }
     }
 }
 
 impl Comparison {
-    /// On how many attributes the tests fall out so.
+    /// Number of attributes with this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.attributes.iter().filter(|test| test.verdict() == verdict).count()
     }
 }
 
 impl Statistics {
-    /// Scores all contestants, and compares the pairs (name, name of the reference) of them with every seed that both
-    /// have. The answers are to the same images in the same order (see [`Answers::same_test`]).
+    /// Scores all classifiers, and compares the pairs (name, name of the reference) of them for every seed that both
+    /// have. All are of the same images in the same order (see [`Correctness::same_test`]).
     ///
     /// # Errors
-    /// Nobody to score; answers to different images.
-    pub fn new(contestants: &[Contestant], pairs: &[(&str, &str)]) -> Result<Self> {
-        let Some((first, others)) = contestants.split_first() else {
-            return Err(Error::Internal("there is nobody to compare".to_owned()));
+    /// No classifier; predictions for different images.
+    pub fn new(classifiers: &[Classifier], pairs: &[(&str, &str)]) -> Result<Self> {
+        let Some((Classifier { correctness: test, .. }, others)) = classifiers.split_first() else {
+            return Err(Error::Internal("there is no classifier to compare".to_owned()));
         };
-        if others.iter().any(|other| !other.answers.same_test(first.answers)) {
-            return Err(Error::Internal("answers to different test images cannot be compared".to_owned()));
+        if others.iter().any(|other| !other.correctness.same_test(test)) {
+            return Err(Error::Internal("predictions for different test images cannot be compared".to_owned()));
         }
-        let heads = contestants.iter().enumerate().flat_map(|(c, contestant)| {
-            contestant.answers.right.iter().map(move |(head, right)| Classifier { contestant: c, head: *head, right })
+        let heads = classifiers.iter().enumerate().flat_map(|(classifier, c)| {
+            c.correctness.correct.iter().map(move |(head, correct)| ScoredHead { classifier, head: *head, correct })
         });
-        let classifiers: Vec<Classifier> = heads.collect();
-        let right: Vec<&[Mask]> = classifiers.iter().map(|classifier| classifier.right).collect();
-        let scored = Scored { contestants, bootstrap: Bootstrap::new(first.answers, &right), classifiers };
+        let heads: Vec<ScoredHead> = heads.collect();
+        let counts = |head: &ScoredHead| head.correct.iter().map(|image| image.count_ones()).collect();
+        let counts: Vec<Vec<u32>> = heads.iter().map(counts).collect();
+        let bootstrap = Bootstrap::new(Units::new(&test.images, test.identities.as_deref()), &counts);
+        let scored = Scored { classifiers, heads, bootstrap };
         Ok(Self {
-            drawn: scored.bootstrap.drawn,
+            resampling: scored.bootstrap.info,
             means: scored.means(),
             comparisons: pairs.iter().flat_map(|(name, reference)| scored.comparisons(name, reference)).collect(),
         })
     }
 
-    /// The comparison of two with one another that says most: of all seeds together where there are several.
+    /// The comparison of two classifiers over the most seeds.
     pub fn comparison(&self, name: &str, reference: &str) -> Option<&Comparison> {
         self.comparisons.iter().filter(|c| c.name == name && c.reference == reference).max_by_key(|c| c.seeds.len())
     }
 
-    /// The mean accuracy by one head that says most.
+    /// The mean accuracy of one head over the most seeds.
     pub fn mean(&self, name: &str, head: Head) -> Option<&MeanAccuracy> {
         self.means.iter().filter(|m| m.name == name && m.head == head).max_by_key(|m| m.seeds.len())
     }
 }
 
-/// One head of one contestant.
-struct Classifier<'a> {
-    /// Its place among the contestants.
-    contestant: usize,
+/// One head of one classifier.
+struct ScoredHead<'a> {
+    /// Index of the classifier.
+    classifier: usize,
     head: Head,
-    right: &'a [Mask],
+    correct: &'a [AttributeBits],
 }
 
 struct Scored<'a> {
-    contestants: &'a [Contestant<'a>],
-    classifiers: Vec<Classifier<'a>>,
+    classifiers: &'a [Classifier<'a>],
+    heads: Vec<ScoredHead<'a>>,
     bootstrap: Bootstrap,
 }
 
 /// Mean accuracy over images and attributes.
-fn accuracy(right: &[Mask]) -> f64 {
-    right.iter().map(|image| image.count_ones() as usize).sum::<usize>() as f64 / (right.len() * COUNT) as f64
+fn accuracy(correct: &[AttributeBits]) -> f64 {
+    correct.iter().map(|image| image.count_ones() as usize).sum::<usize>() as f64 / (correct.len() * COUNT) as f64
 }
 
 impl Scored<'_> {
-    /// The places of a name's contestants.
+    /// Indices of the classifiers of one name.
     fn named(&self, name: &str) -> Vec<usize> {
-        (0..self.contestants.len()).filter(|&c| self.contestants[c].name == name).collect()
+        (0..self.classifiers.len()).filter(|&c| self.classifiers[c].name == name).collect()
     }
 
     fn means(&self) -> Vec<MeanAccuracy> {
         let mut names: Vec<&str> = Vec::new();
-        for contestant in self.contestants {
-            if !names.contains(&contestant.name) {
-                names.push(contestant.name);
+        for classifier in self.classifiers {
+            if !names.contains(&classifier.name) {
+                names.push(classifier.name);
             }
         }
         let mut means = Vec::new();
         for name in names {
             for head in [Head::Fln, Head::Cln] {
-                let of = |k: &usize| self.classifiers[*k].head == head && self.name(*k) == name;
-                let places: Vec<usize> = (0..self.classifiers.len()).filter(of).collect();
-                means.extend(places.iter().map(|&place| self.mean(&[place])));
-                if places.len() > 1 {
-                    means.push(self.mean(&places));
+                let wanted = |&i: &usize| self.heads[i].head == head && self.classifier(i).name == name;
+                let heads: Vec<usize> = (0..self.heads.len()).filter(wanted).collect();
+                means.extend(heads.iter().map(|&head| self.mean(&[head])));
+                if heads.len() > 1 {
+                    means.push(self.mean(&heads));
                 }
             }
         }
         means
     }
 
-    fn name(&self, classifier: usize) -> &str {
-        self.contestants[self.classifiers[classifier].contestant].name
+    fn classifier(&self, head: usize) -> &Classifier<'_> {
+        &self.classifiers[self.heads[head].classifier]
     }
 
-    /// The mean accuracy of some classifiers of one name and head.
-    fn mean(&self, places: &[usize]) -> MeanAccuracy {
-        let sum: f64 = places.iter().map(|&place| accuracy(self.classifiers[place].right)).sum();
-        let contestant = |place: &usize| &self.contestants[self.classifiers[*place].contestant];
+    /// The mean accuracy of heads of one name and kind, given by index.
+    fn mean(&self, heads: &[usize]) -> MeanAccuracy {
+        let sum: f64 = heads.iter().map(|&head| accuracy(self.heads[head].correct)).sum();
         MeanAccuracy {
-            name: self.name(places[0]).to_owned(),
-            seeds: places.iter().filter_map(|place| contestant(place).seed).collect(),
-            head: self.classifiers[places[0]].head,
-            accuracy: sum / places.len() as f64,
-            interval: self.bootstrap.interval(places),
+            name: self.classifier(heads[0]).name.to_owned(),
+            seeds: heads.iter().filter_map(|&head| self.classifier(head).seed).collect(),
+            head: self.heads[heads[0]].head,
+            accuracy: sum / heads.len() as f64,
+            interval: self.bootstrap.interval(heads),
         }
     }
 
@@ -255,7 +258,7 @@ impl Scored<'_> {
     fn comparisons(&self, name: &str, reference: &str) -> Vec<Comparison> {
         let others = self.named(reference);
         let same_seed = |a: usize| {
-            let other = others.iter().find(|&&b| self.contestants[b].seed == self.contestants[a].seed);
+            let other = others.iter().find(|&&b| self.classifiers[b].seed == self.classifiers[a].seed);
             other.map(|&b| (a, b))
         };
         let pairs: Vec<(usize, usize)> = self.named(name).into_iter().filter_map(same_seed).collect();
@@ -266,24 +269,25 @@ impl Scored<'_> {
         comparisons
     }
 
-    /// The place of a contestant's judged head among the classifiers.
-    fn judged(&self, contestant: usize) -> usize {
-        self.classifiers.iter().rposition(|c| c.contestant == contestant).unwrap_or_default()
+    /// Index of a classifier's primary head, which is its last.
+    fn primary_head(&self, classifier: usize) -> usize {
+        self.heads.iter().rposition(|head| head.classifier == classifier).unwrap_or_default()
     }
 
-    /// Compares pairs of contestants, a pair a seed.
+    /// Compares pairs of classifiers, a pair a seed.
     fn compare(&self, pairs: &[(usize, usize)]) -> Comparison {
-        let (a, b): (Vec<usize>, Vec<usize>) = pairs.iter().map(|&(a, b)| (self.judged(a), self.judged(b))).unzip();
-        let right = |place: usize| self.classifiers[place].right;
-        let differences: Vec<f64> = a.iter().zip(&b).map(|(&a, &b)| accuracy(right(a)) - accuracy(right(b))).collect();
+        let (a, b): (Vec<usize>, Vec<usize>) =
+            pairs.iter().map(|&(a, b)| (self.primary_head(a), self.primary_head(b))).unzip();
+        let correct: Vec<_> = a.iter().zip(&b).map(|(&a, &b)| (self.heads[a].correct, self.heads[b].correct)).collect();
+        let differences: Vec<f64> = correct.iter().map(|(a, b)| accuracy(a) - accuracy(b)).collect();
         let (interval, p) = self.bootstrap.difference(&a, &b);
         let sign = |sign: f64| differences.iter().all(|d| d * sign > 0.0);
-        let features = |contestant: usize| self.contestants[contestant].answers.of_head(Head::Fln);
-        let (first, reference) = (&self.contestants[pairs[0].0], &self.contestants[pairs[0].1]);
+        let features = |classifier: usize| self.classifiers[classifier].correctness.of_head(Head::Fln);
+        let (first, reference) = (&self.classifiers[pairs[0].0], &self.classifiers[pairs[0].1]);
         Comparison {
             name: first.name.to_owned(),
             reference: reference.name.to_owned(),
-            seeds: pairs.iter().filter_map(|pair| self.contestants[pair.0].seed).collect(),
+            seeds: pairs.iter().filter_map(|pair| self.classifiers[pair.0].seed).collect(),
             same_features: pairs.iter().all(|&(a, b)| features(a).is_some() && features(a) == features(b)),
             mean: MeanDifference {
                 difference: differences.iter().sum::<f64>() / differences.len() as f64,
@@ -292,13 +296,13 @@ impl Scored<'_> {
                 deviation: sample_deviation(&differences),
                 every_seed: sign(1.0) || sign(-1.0),
             },
-            attributes: attributes(&a.iter().zip(&b).map(|(&a, &b)| (right(a), right(b))).collect::<Vec<_>>()),
+            attributes: attribute_tests(&correct),
         }
     }
 }
 
-/// McNemar's tests of the 40 attributes, of pairs of right answers, a pair a seed.
-fn attributes(pairs: &[(&[Mask], &[Mask])]) -> Vec<AttributeTest> {
+/// McNemar's tests of the 40 attributes for pairs of correct predictions, a pair a seed.
+fn attribute_tests(pairs: &[(&[AttributeBits], &[AttributeBits])]) -> Vec<AttributeTest> {
     let counts: Vec<Vec<(usize, usize)>> = pairs.iter().map(|(a, b)| disagreements(a, b)).collect();
     let images: usize = pairs.iter().map(|(a, _)| a.len()).sum();
     let of_attribute = |i: usize| counts.iter().map(move |of_seed| of_seed[i]);
@@ -326,8 +330,8 @@ fn attributes(pairs: &[(&[Mask], &[Mask])]) -> Vec<AttributeTest> {
         .collect()
 }
 
-/// Of each attribute: images that only `a` answers rightly, and those that only `b` does.
-fn disagreements(a: &[Mask], b: &[Mask]) -> Vec<(usize, usize)> {
+/// Images that only `a` predicts correctly and those that only `b` does, by attribute.
+fn disagreements(a: &[AttributeBits], b: &[AttributeBits]) -> Vec<(usize, usize)> {
     let mut counts = vec![(0, 0); COUNT];
     for (a, b) in a.iter().zip(b) {
         for (i, (gained, lost)) in counts.iter_mut().enumerate() {

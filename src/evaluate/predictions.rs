@@ -3,6 +3,7 @@
 
 use crate::attribute::{self, COUNT};
 use crate::error::{Error, Result};
+use crate::variant::Head;
 use polars::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -39,20 +40,30 @@ impl Predictions {
         let images = source.images()?;
         let label = source.column("label")?;
         let label = label.bool().map_err(|_| source.mistyped("label", "Boolean"))?;
-        Ok(Self {
+        let predictions = Self {
             images,
             identities: source.identities()?,
             labels: source.filled("label", label.iter())?,
             fln: source.probabilities("probability_fln")?,
             cln: source.probabilities("probability_cln")?,
-        })
+        };
+        if predictions.heads().next().is_none() {
+            return Err(Error::file(path, format!("holds no probability of either head; {AGAIN}")));
+        }
+        Ok(predictions)
     }
 }
 
 impl Predictions {
-    /// The probabilities by which the run is judged: the CLN's where there is one, else the FLN's.
-    pub fn judged(&self) -> &[f32] {
-        self.cln.as_ref().or(self.fln.as_ref()).map_or(&[], Vec::as_slice)
+    /// The heads that the run has with their probabilities, FLN before CLN.
+    pub fn heads(&self) -> impl DoubleEndedIterator<Item = (Head, &[f32])> {
+        let columns = [(Head::Fln, &self.fln), (Head::Cln, &self.cln)];
+        columns.into_iter().filter_map(|(head, column)| Some((head, column.as_deref()?)))
+    }
+
+    /// The head that the run is scored by, with its probabilities: the CLN's if it has one, else the FLN's.
+    pub fn primary_head(&self) -> (Head, &[f32]) {
+        self.heads().next_back().expect("predictions have a head")
     }
 
     /// The same predictions with the images in the order of those of `reference`.

@@ -6,6 +6,6 @@ mod page;
 mod picture_page;
 mod pictures;
 
-pub use crate::evaluate::labels::{CONTRADICTIONS, Contradiction, Labels};
+pub use crate::metrics::labels::{CONTRADICTIONS, Contradiction, Labels};
 pub use page::{Inspection, write};
 pub use pictures::{Fault, Flaw, Likeness, Pictures, TINY, Twins, look};

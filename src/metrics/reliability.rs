@@ -7,9 +7,9 @@ pub const BINS: usize = 15;
 /// What fell into one bin.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Bin {
-    /// Answers.
+    /// Correctness.
     pub count: usize,
-    /// Answers whose label is positive.
+    /// Correctness whose label is positive.
     pub positives: usize,
     /// Sum of their probabilities.
     pub probability: f64,

@@ -1,8 +1,8 @@
 //! What accuracy at one threshold does not say: how well probabilities rank images (area under the ROC curve, average
 //! precision) and how far they can be taken at their word (expected calibration error).
 
+use super::confusion::Confusion;
 use super::reliability;
-use super::statistics::Confusion;
 use serde::{Deserialize, Serialize};
 
 /// Scores of one head's probabilities for one attribute, as scikit-learn defines them; each is missing where the labels

@@ -1,6 +1,7 @@
 //! Numbers as people read them: counts, shares in percent, differences in percentage points, intervals, p-values.
 
-use crate::metrics::statistics::{Interval, MeanStd};
+use crate::metrics::interval::Interval;
+use crate::metrics::mean::MeanStd;
 
 /// A count with commas between thousands.
 ///

@@ -10,8 +10,8 @@ use crate::config::RunSummary;
 use crate::error::{Error, Result};
 use crate::evaluate::Predictions;
 use crate::evaluate::masks::{Maps, Masks};
-use crate::evaluate::mistakes::most_confident;
 use crate::io;
+use crate::metrics::mistakes::most_confident;
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,7 @@ impl Album {
             summary: summary.clone(),
             folder: folder.to_path_buf(),
         };
-        for mistake in most_confident(&predictions.labels, predictions.judged(), ERRORS) {
+        for mistake in most_confident(&predictions.labels, predictions.primary_head().1, ERRORS) {
             let image = &predictions.images[mistake.image];
             let tile = album.tile(image);
             album.mistakes.push(Mistake {

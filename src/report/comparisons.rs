@@ -10,9 +10,9 @@ use super::sentences::{self, broadest};
 use super::variants::{Report, Variant, label};
 use crate::attribute::NAMES;
 use crate::evaluate::{Comparison, Head, HeadResult, Statistics, Verdict};
+use crate::metrics::mean::{MeanStd, mean};
 use crate::metrics::reliability::BINS;
 use crate::metrics::scores::Scores;
-use crate::metrics::statistics::{MeanStd, mean};
 use crate::render::format::{p_cell, percent, percent_interval, percent_mean_std, points, points_interval};
 use crate::render::markdown::Table;
 
@@ -66,7 +66,7 @@ fn intervals(report: &Report, statistics: &Statistics) -> String {
     format!(
         "How far each mean would move on other test images: the middle 95 % of {}. The networks stay the same: what \
          another seed would change is no part of these intervals.\n\n{table}",
-        sentences::drawn(&statistics.drawn)
+        sentences::drawn(&statistics.resampling)
     )
 }
 
@@ -132,7 +132,7 @@ pub(super) fn table(comparisons: &[&Comparison]) -> Table {
             p_cell(mean.p, 3),
             count(Verdict::Better),
             count(Verdict::Worse),
-            count(Verdict::Open),
+            count(Verdict::Inconclusive),
         ]);
     }
     table
@@ -229,7 +229,7 @@ const SCORES: [Score; 4] = [
 /// Scores that accuracy at one threshold hides: means of all variants, and by attribute of Baseline and GAL-j.
 fn beyond_accuracy(report: &Report) -> Option<String> {
     let variants = report.with_controls();
-    variants.iter().find_map(|v| v.runs[0].evaluation.judged().mean_score(|s| s.calibration_error))?;
+    variants.iter().find_map(|v| v.runs[0].evaluation.primary_head().mean_score(|s| s.calibration_error))?;
     let header = ["Variant", "Head", "Balanced accuracy"].into_iter().chain(SCORES.map(|(name, _)| name));
     let mut table = Table::new(2, header);
     for (variant, head) in variants.iter().flat_map(|variant| [Head::Fln, Head::Cln].map(|head| (variant, head))) {
@@ -259,7 +259,7 @@ fn scores_by_attribute(variants: &[&Variant]) -> Table {
     let mut table = Table::new(1, std::iter::once("Attribute".to_owned()).chain(header));
     for (i, name) in NAMES.iter().enumerate() {
         let cell = |score: fn(&Scores) -> Option<f64>, variant: &Variant| {
-            let values = variant.runs.iter().map(|run| score(&run.evaluation.judged().attributes[i].scores));
+            let values = variant.runs.iter().map(|run| score(&run.evaluation.primary_head().attributes[i].scores));
             let values: Option<Vec<f64>> = values.collect();
             values.map_or_else(|| "-".to_owned(), |values| percent_mean_std(MeanStd::of(&values)))
         };

@@ -7,12 +7,12 @@ use super::results::{Run, files_of, read_csv, write_csv};
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::evaluate::Predictions;
-use crate::evaluate::correlation::{
-    Agreement, Cells, Concentration, Residual, absolute, count_answers, count_labels, order, phi,
-};
-use crate::evaluate::labels::{CONTRADICTIONS, Labels};
 use crate::evaluate::masks::{Maps, Masks};
 use crate::io;
+use crate::metrics::affinity::AffinityConcentration;
+use crate::metrics::labels::{CONTRADICTIONS, Labels};
+use crate::metrics::mantel::MantelTest;
+use crate::metrics::phi::{AttributeMatrix, PhiGap, absolute, order, phi};
 use crate::metrics::reliability::{BINS, Bin, bins};
 use crate::synthetic::latent_correlation;
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ struct ReliabilityRow {
 pub(super) struct Found {
     pub(super) row: Row,
     /// Phi of the answers.
-    pub(super) phi: Cells,
+    pub(super) phi: AttributeMatrix,
     /// Images whose answers contradict themselves, for each of [`CONTRADICTIONS`].
     pub(super) contradictions: Vec<usize>,
     /// All answers of the judged head.
@@ -85,7 +85,7 @@ pub(super) struct Found {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Correlations {
     /// Phi of the test labels.
-    pub(super) labels: Cells,
+    pub(super) labels: AttributeMatrix,
     /// What contradicts what, and in how many images the labels do.
     pub(super) contradictions: Vec<(String, usize)>,
     /// Test images.
@@ -118,11 +118,11 @@ pub(super) struct Said {
 
 impl Said {
     pub(super) fn of(predictions: &Predictions, masks: Option<&Masks>) -> Self {
-        let judged = predictions.judged();
+        let (_, primary) = predictions.primary_head();
         Self {
-            labels: count_labels(&predictions.labels),
-            answers: count_answers(judged),
-            reliability: bins(predictions.labels.iter().copied().zip(judged.iter().copied())).to_vec(),
+            labels: Labels::of_images(&predictions.labels),
+            answers: Labels::predicted(primary),
+            reliability: bins(predictions.labels.iter().copied().zip(primary.iter().copied())).to_vec(),
             masks: masks.map(|masks| masks.mean.clone()),
         }
     }
@@ -166,9 +166,9 @@ pub(super) fn write(runs: &[Run], said: Vec<Said>, folder: &Path) -> Result<()> 
 }
 
 /// What one run's affinity and answers are worth beside the labels.
-fn row(run: &Run, labels: &Cells, answers: &Cells) -> Result<Row> {
+fn row(run: &Run, labels: &AttributeMatrix, answers: &AttributeMatrix) -> Result<Row> {
     let summary = run.summary();
-    let residual = Residual::of(labels, answers);
+    let residual = PhiGap::of(labels, answers);
     let mut row = Row {
         variant: summary.variant.clone(),
         seed: summary.seed,
@@ -180,11 +180,11 @@ fn row(run: &Run, labels: &Cells, answers: &Cells) -> Result<Row> {
         ..Row::default()
     };
     let Some(affinity) = &run.affinity else { return Ok(row) };
-    let concentration = Concentration::of(affinity);
+    let concentration = AffinityConcentration::of(affinity);
     row.diagonal = Some(concentration.diagonal);
     row.entropy = Some(concentration.entropy);
     row.neighbours = Some(concentration.neighbours());
-    let against = |cells: &Cells| Agreement::of(affinity, cells, SEED).map(|a| (a.rho, a.p)).unzip();
+    let against = |cells: &AttributeMatrix| MantelTest::of(affinity, cells, SEED).map(|a| (a.rho, a.p)).unzip();
     (row.rho_strength, row.p_strength) = against(&absolute(labels));
     (row.rho_phi, row.p_phi) = against(labels);
     if summary.dataset == "synthetic" {
@@ -339,12 +339,12 @@ impl Table {
     }
 
     /// A column with a number for each pair of attributes.
-    fn cells(&self, column: &str) -> Result<Cells> {
+    fn cells(&self, column: &str) -> Result<AttributeMatrix> {
         let values = self.text(column)?;
         if values.len() != COUNT * (COUNT - 1) / 2 {
             return Err(self.wrong(format!("holds {} pairs, expected {}", values.len(), COUNT * (COUNT - 1) / 2)));
         }
-        let mut cells: Cells = vec![[None; COUNT]; COUNT];
+        let mut cells: AttributeMatrix = vec![[None; COUNT]; COUNT];
         for ((i, j), text) in pairs().zip(values).filter(|(_, text)| !text.is_empty()) {
             let value: f64 = text.parse().map_err(|_| self.wrong(format!("`{column}` holds `{text}`, no number")))?;
             (cells[i][j], cells[j][i]) = (Some(value), Some(value));

@@ -1,11 +1,11 @@
 //! Results become a page: [`collect`] gathers finished runs, and tests of their differences, into the small files of
 //! `results/`, [`render`] makes README.md, its figures and index.html from those files alone, a pure function of them,
-//! so that a checked-in report can be proved to say what its results say. A [`Contest`] of any runs has a page of its
+//! so that a checked-in report can be proved to say what its results say. A [`ComparisonReport`] of any runs has a page of its
 //! own.
 
 mod album;
+mod comparison_report;
 mod comparisons;
-mod contest;
 mod correlation;
 mod figures;
 mod page;
@@ -15,17 +15,19 @@ mod results;
 mod sections;
 mod sentences;
 mod tables;
+mod terminal;
 mod tested;
 mod variants;
 
 pub use album::{Album, TILE};
-pub use contest::Contest;
+pub use comparison_report::ComparisonReport;
 pub use results::Run;
 pub use sentences::findings;
+pub use terminal::{line, overview, table};
 
 use crate::error::{Error, Result};
 use crate::evaluate::masks::Masks;
-use crate::evaluate::{Answers, Contestant, Evaluation, Statistics};
+use crate::evaluate::{Classifier, Correctness, Evaluation, Statistics};
 use crate::io;
 use crate::render::html;
 use correlation::Said;
@@ -52,20 +54,20 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<Collected> {
     if runs.is_empty() {
         return Err(Error::Request("a report needs at least one finished run".to_owned()));
     }
-    if Contest::read(folder)?.is_some() {
+    if ComparisonReport::read(folder)?.is_some() {
         let shown = folder.display();
         return Err(Error::Request(format!("{shown} holds a comparison: give --reports another folder, or remove it")));
     }
     let mut read = runs.iter().map(|path| read_run(path)).collect::<Result<Vec<_>>>()?;
     read.sort_by_key(|(run, ..)| variants::place(run.summary()));
-    let (collected, answers, said, albums): (Vec<Run>, Vec<Answers>, Vec<Said>, Vec<Album>) =
+    let (collected, correctness, said, albums): (Vec<Run>, Vec<Correctness>, Vec<Said>, Vec<Album>) =
         read.into_iter().collect();
-    refuse_unlike(&collected, &answers)?;
+    refuse_unlike(&collected, &correctness)?;
     let profile = provenance::shared_profile(runs)?;
-    let contestants: Vec<Contestant> = collected.iter().zip(&answers).map(contestant).collect();
-    let mut names: Vec<&str> = contestants.iter().map(|contestant| contestant.name).collect();
+    let classifiers: Vec<Classifier> = collected.iter().zip(&correctness).map(classifier).collect();
+    let mut names: Vec<&str> = classifiers.iter().map(|classifier| classifier.name).collect();
     names.dedup();
-    let statistics = Statistics::new(&contestants, &variants::pairs(&names))?;
+    let statistics = Statistics::new(&classifiers, &variants::pairs(&names))?;
     results::write(&collected, folder)?;
     tested::write(&statistics, folder)?;
     provenance::write_profile(profile.as_deref(), folder)?;
@@ -75,16 +77,16 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<Collected> {
 }
 
 /// Reads a run's folder, its predictions once for all that they are asked.
-fn read_run(folder: &Path) -> Result<(Run, Answers, Said, Album)> {
+fn read_run(folder: &Path) -> Result<(Run, Correctness, Said, Album)> {
     let (evaluation, predictions) = Evaluation::with_predictions(folder)?;
     let masks = Masks::of_run(folder)?;
     let said = Said::of(&predictions, masks.as_ref());
     let album = Album::new(folder, &evaluation.run, &predictions, masks);
-    Ok((Run::new(evaluation, folder)?, Answers::new(predictions), said, album))
+    Ok((Run::new(evaluation, folder)?, Correctness::new(predictions), said, album))
 }
 
-fn contestant<'a>((run, answers): (&'a Run, &'a Answers)) -> Contestant<'a> {
-    Contestant { name: &run.summary().variant, seed: Some(run.summary().seed), answers }
+fn classifier<'a>((run, correctness): (&'a Run, &'a Correctness)) -> Classifier<'a> {
+    Classifier { name: &run.summary().variant, seed: Some(run.summary().seed), correctness }
 }
 
 /// Renders the report in `folder` from its `results` alone: (path below `folder`, content) of each file, the same
@@ -93,8 +95,8 @@ fn contestant<'a>((run, answers): (&'a Run, &'a Answers)) -> Contestant<'a> {
 /// # Errors
 /// Results that are missing or not as [`collect`] writes them.
 pub fn render(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-    if let Some(contest) = Contest::read(folder)? {
-        let page = contest.page();
+    if let Some(comparison) = ComparisonReport::read(folder)? {
+        let page = comparison.page();
         let html = html::page(&page, |_| None);
         return Ok(pages(page, html));
     }
@@ -155,7 +157,7 @@ fn stale(folder: &Path, rendered: &[(PathBuf, Vec<u8>)]) -> Result<Vec<PathBuf>>
 }
 
 /// What all runs of one report must have in common, since one caption and one floor speak for all of them.
-fn refuse_unlike(runs: &[Run], answers: &[Answers]) -> Result<()> {
+fn refuse_unlike(runs: &[Run], correctness: &[Correctness]) -> Result<()> {
     let Some((first, others)) = runs.split_first() else { return Ok(()) };
     let a = first.summary();
     for b in others.iter().map(Run::summary) {
@@ -174,7 +176,7 @@ fn refuse_unlike(runs: &[Run], answers: &[Answers]) -> Result<()> {
             )));
         }
     }
-    if let Some(other) = (1..runs.len()).find(|&other| !answers[other].same_test(&answers[0])) {
+    if let Some(other) = (1..runs.len()).find(|&other| !correctness[other].same_test(&correctness[0])) {
         return Err(Error::Request(format!(
             "runs {} and {} cannot share a report: they were not tested on the same images with the same labels in the \
              same order; make a report of each",

@@ -143,7 +143,7 @@ fn against_floor(variant: &Variant) -> String {
         "**{}** ({} head) reaches {} % mean accuracy{}: {} the majority-class floor of {:.2} %. It is above the floor \
          for {} attributes, equal to it for {}, below it for {}.",
         variant.label(),
-        variant.judged().label(),
+        variant.primary_head().label(),
         percent_mean_std(accuracy),
         match variant.runs.len() {
             1 => String::new(),

@@ -5,10 +5,11 @@
 use crate::attribute::{COUNT, NAMES};
 use crate::config::RunSummary;
 use crate::error::{Error, Result};
-use crate::evaluate::{self, Affinity, AttributeResult, Evaluation, Head, HeadResult, Point, curves};
+use crate::evaluate::{self, Affinity, AttributeResult, Evaluation, Head, HeadResult, Point, run_files};
 use crate::io;
+use crate::metrics::interval::Interval;
+use crate::metrics::mean::mean;
 use crate::metrics::scores::Scores;
-use crate::metrics::statistics::{Interval, mean};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -98,7 +99,7 @@ pub(super) fn write(runs: &[Run], folder: &Path) -> Result<()> {
     remove_affinities(&results)?;
     for run in runs {
         if let Some(affinity) = &run.affinity {
-            let text = curves::affinity_text(affinity);
+            let text = run_files::affinity_text(affinity);
             io::write(&results.join(Run::affinity_file(run.summary())), text.as_bytes())?;
         }
     }
@@ -131,7 +132,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Run>> {
         let curve = curve.iter().filter(|row| row.variant == summary.variant && row.seed == summary.seed);
         let curve = curve.map(point).collect();
         let affinity = results.join(Run::affinity_file(&summary));
-        let affinity = if affinity.exists() { Some(curves::read_affinity(&affinity)?) } else { None };
+        let affinity = if affinity.exists() { Some(run_files::read_affinity(&affinity)?) } else { None };
         Ok(Run { evaluation: Evaluation { run: summary, heads }, curve, affinity })
     });
     runs.collect()

@@ -11,9 +11,10 @@ use super::figures::affinity::LEARNED;
 use super::variants::{Report, Variant};
 use crate::attribute::{COUNT, NAMES};
 use crate::evaluate::Affinity;
-use crate::evaluate::correlation::{Cells, PERMUTATIONS};
+use crate::metrics::mantel::PERMUTATIONS;
+use crate::metrics::mean::MeanStd;
+use crate::metrics::phi::AttributeMatrix;
 use crate::metrics::reliability::{BINS, calibration_error};
-use crate::metrics::statistics::MeanStd;
 use crate::render::format::{mean_std, p_cell, thousands};
 use crate::render::markdown::Table;
 use crate::synthetic::latent_correlation;
@@ -155,7 +156,7 @@ pub(super) fn verdict(variant: &Variant, found: &[&Found]) -> String {
 }
 
 /// The strongest pairs with the correlation of their labels.
-fn strongest(affinity: &Affinity, labels: &Cells, truth: Option<&Cells>) -> Table {
+fn strongest(affinity: &Affinity, labels: &AttributeMatrix, truth: Option<&AttributeMatrix>) -> Table {
     let mut pairs: Vec<(usize, usize, f64)> = (0..COUNT)
         .flat_map(|i| (i + 1..COUNT).map(move |j| (i, j)))
         .map(|(i, j)| (i, j, f64::midpoint(affinity[i][j], affinity[j][i])))
@@ -194,7 +195,7 @@ pub(super) fn answers(report: &Report, all: &Correlations) -> String {
     format!(
         "Whether answers depend on each other as labels do: phi of every pair of attributes, of the test labels and of the \
          answers by the head a variant is judged by (threshold one half). Mean |phi| of both; mean absolute difference; \
-         Pearson's correlation of the two, over the pairs (of {}) for which both are defined. Answers of more strength \
+         Pearson's correlation of the two, over the pairs (of {}) for which both are defined. Correctness of more strength \
          than the labels exaggerate what goes together. Every pair is in [results/phi.csv](results/phi.csv).\n\n{table}\n",
         COUNT * (COUNT - 1) / 2
     )

@@ -1,8 +1,8 @@
 //! What tests of differences show, in plain sentences, for a terminal and for a page.
 
 use super::variants::label;
-use crate::evaluate::bootstrap::{Drawn, Unit};
 use crate::evaluate::{Comparison, Statistics, Verdict};
+use crate::metrics::bootstrap::{BootstrapInfo, Unit};
 use crate::render::format::{difference_words, p_value, percent, points_interval, thousands};
 
 /// One sentence on each pair: of all its seeds together where there are several.
@@ -29,10 +29,10 @@ pub(super) fn sentence(comparison: &Comparison) -> String {
     });
     let shown = match mean.verdict() {
         Verdict::Better | Verdict::Worse => "a difference is shown",
-        Verdict::Open if !mean.every_seed && comparison.seeds.len() > 1 => {
+        Verdict::Inconclusive if !mean.every_seed && comparison.seeds.len() > 1 => {
             "the sign is not the same with every seed, so no difference is shown"
         }
-        Verdict::Open => "no difference is shown",
+        Verdict::Inconclusive => "no difference is shown",
     };
     let features = if comparison.same_features {
         " Both have the same feature learning net: the difference is that of the correlation net alone."
@@ -47,7 +47,7 @@ pub(super) fn sentence(comparison: &Comparison) -> String {
         better,
         if better == 1 { "" } else { "s" },
         comparison.count(Verdict::Worse),
-        comparison.count(Verdict::Open),
+        comparison.count(Verdict::Inconclusive),
         difference_words(mean.difference, "above", "below", "level with"),
         points_interval(mean.interval),
         p_value(mean.p),
@@ -55,7 +55,7 @@ pub(super) fn sentence(comparison: &Comparison) -> String {
 }
 
 /// How intervals of means were drawn.
-pub(super) fn drawn(drawn: &Drawn) -> String {
+pub(super) fn drawn(drawn: &BootstrapInfo) -> String {
     let units = thousands(drawn.units);
     let (what, why) = match drawn.unit {
         Unit::Identity => (

@@ -10,7 +10,7 @@ use super::published::{self, Method, On};
 use super::variants::{Report, Variant, label};
 use crate::attribute::{self, COUNT, GROUPS, NAMES};
 use crate::evaluate::{Head, HeadResult};
-use crate::metrics::statistics::{MeanStd, mean};
+use crate::metrics::mean::{MeanStd, mean};
 use crate::render::format::{cell, percent, percent_interval, percent_mean_std, points, thousands};
 use crate::render::markdown::{Table, bold};
 
@@ -70,11 +70,11 @@ pub(super) fn mean_accuracy(report: &Report) -> String {
     );
     for variant in report.variants() {
         let cell = |head| variant.spread(head, HeadResult::mean_accuracy).map_or("-".to_owned(), percent_mean_std);
-        let judged = |head: Head, text: String| if head == variant.judged() { bold(text) } else { text };
+        let judged = |head: Head, text: String| if head == variant.primary_head() { bold(text) } else { text };
         let floor = variant.judged_spread(HeadResult::mean_floor).mean;
         table.row([
             variant.label().to_owned(),
-            format!("{} head", variant.judged().label()),
+            format!("{} head", variant.primary_head().label()),
             variant.runs.len().to_string(),
             judged(Head::Fln, cell(Head::Fln)),
             judged(Head::Cln, cell(Head::Cln)),
@@ -293,7 +293,7 @@ impl<'a> OwnColumns<'a> {
     /// The widest interval of one run and attribute.
     fn widest(&self) -> String {
         let runs = self.variants.iter().flat_map(|v| &v.runs);
-        let intervals = runs.flat_map(|run| &run.evaluation.judged().attributes).map(|a| a.interval);
+        let intervals = runs.flat_map(|run| &run.evaluation.primary_head().attributes).map(|a| a.interval);
         let widest = intervals.max_by(|a, b| (a.high - a.low).total_cmp(&(b.high - b.low)));
         widest.map_or_else(String::new, percent_interval)
     }

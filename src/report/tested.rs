@@ -1,14 +1,14 @@
 //! The results files of intervals and tests: `means.csv`, a row for each mean accuracy; `comparisons.csv`, for each
-//! comparison a row for the mean and one for every attribute; `bootstrap.json`, how the test images were drawn.
+//! comparison a row for the mean and one for every attribute; `bootstrap.json`, how the test images were resampled.
 
 use super::results::{read_csv, write_csv};
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
-use crate::evaluate::bootstrap::Drawn;
 use crate::evaluate::comparison::{AttributeTest, MeanAccuracy, MeanDifference};
 use crate::evaluate::{Comparison, Head, Statistics};
 use crate::io;
-use crate::metrics::statistics::Interval;
+use crate::metrics::bootstrap::BootstrapInfo;
+use crate::metrics::interval::Interval;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -40,8 +40,10 @@ struct Row {
     interval_high: Option<f64>,
     deviation_over_seeds: Option<f64>,
     same_sign_with_every_seed: Option<bool>,
-    only_variant_right: Option<usize>,
-    only_reference_right: Option<usize>,
+    #[serde(alias = "only_variant_right")]
+    only_variant_correct: Option<usize>,
+    #[serde(alias = "only_reference_right")]
+    only_reference_correct: Option<usize>,
     p: f64,
     p_holm: Option<f64>,
 }
@@ -51,14 +53,14 @@ pub(super) fn write(statistics: &Statistics, folder: &Path) -> Result<()> {
     let results = folder.join("results");
     write_csv(&results.join("means.csv"), statistics.means.iter().map(mean_row))?;
     write_csv(&results.join("comparisons.csv"), statistics.comparisons.iter().flat_map(rows))?;
-    io::write_json(&results.join("bootstrap.json"), &statistics.drawn)
+    io::write_json(&results.join("bootstrap.json"), &statistics.resampling)
 }
 
 /// Reads from the `results` folder below `folder`; nothing where they are of a time before these files.
 pub(super) fn read(folder: &Path) -> Result<Option<Statistics>> {
     let results = folder.join("results");
     let path = results.join("bootstrap.json");
-    let Some(drawn) = io::read_json_if_exists::<Drawn>(&path, "a description of the bootstrap")? else {
+    let Some(resampling) = io::read_json_if_exists::<BootstrapInfo>(&path, "a description of the bootstrap")? else {
         return Ok(None);
     };
     let path = results.join("means.csv");
@@ -67,7 +69,7 @@ pub(super) fn read(folder: &Path) -> Result<Option<Statistics>> {
     let path = results.join("comparisons.csv");
     let rows: Vec<Row> = read_csv(&path)?;
     let comparisons = rows.chunks(1 + COUNT).map(|rows| comparison(&path, rows)).collect::<Result<_>>()?;
-    Ok(Some(Statistics { drawn, means, comparisons }))
+    Ok(Some(Statistics { resampling, means, comparisons }))
 }
 
 fn listed(seeds: &[u64]) -> String {
@@ -113,8 +115,8 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
         interval_high: Some(mean.interval.high),
         deviation_over_seeds: mean.deviation,
         same_sign_with_every_seed: Some(mean.every_seed),
-        only_variant_right: None,
-        only_reference_right: None,
+        only_variant_correct: None,
+        only_reference_correct: None,
         p: mean.p,
         p_holm: None,
     };
@@ -129,8 +131,8 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
         interval_high: None,
         deviation_over_seeds: None,
         same_sign_with_every_seed: None,
-        only_variant_right: Some(test.gained),
-        only_reference_right: Some(test.lost),
+        only_variant_correct: Some(test.gained),
+        only_reference_correct: Some(test.lost),
         p: test.p,
         p_holm: Some(test.p_holm),
     };
@@ -156,8 +158,8 @@ fn comparison(path: &Path, rows: &[Row]) -> Result<Comparison> {
         let test = |row: &Row| {
             Some(AttributeTest {
                 attribute: row.attribute.clone(),
-                gained: row.only_variant_right?,
-                lost: row.only_reference_right?,
+                gained: row.only_variant_correct?,
+                lost: row.only_reference_correct?,
                 difference: row.difference,
                 p: row.p,
                 p_holm: row.p_holm?,
@@ -186,22 +188,22 @@ fn comparison(path: &Path, rows: &[Row]) -> Result<Comparison> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::{Answers, Contestant};
+    use crate::evaluate::{Classifier, Correctness};
 
     #[test]
     fn what_was_written_reads_back_the_same() {
-        let answers = |right: u64| Answers {
+        let correctness = |bits: u64| Correctness {
             images: (0..30).map(|i| i.to_string()).collect(),
             identities: None,
             labels: vec![0; 30],
-            right: vec![(Head::Fln, (0..30).map(|i| right.rotate_left(i) & ((1 << COUNT) - 1)).collect())],
+            correct: vec![(Head::Fln, (0..30).map(|i| bits.rotate_left(i) & ((1 << COUNT) - 1)).collect())],
         };
-        let (a, b) = (answers(0x1234_5678_9ABC), answers(0xFEDC_BA98_7654));
-        let contestants: Vec<Contestant> = [("baseline", &a), ("gal-j", &b)]
+        let (a, b) = (correctness(0x1234_5678_9ABC), correctness(0xFEDC_BA98_7654));
+        let classifiers: Vec<Classifier> = [("baseline", &a), ("gal-j", &b)]
             .into_iter()
-            .flat_map(|(name, answers)| [3, 5].map(|seed| Contestant { name, seed: Some(seed), answers }))
+            .flat_map(|(name, correctness)| [3, 5].map(|seed| Classifier { name, seed: Some(seed), correctness }))
             .collect();
-        let statistics = Statistics::new(&contestants, &[("gal-j", "baseline")]).unwrap();
+        let statistics = Statistics::new(&classifiers, &[("gal-j", "baseline")]).unwrap();
         assert_eq!((statistics.means.len(), statistics.comparisons.len()), (6, 3));
         let place = tempfile::tempdir().unwrap();
         std::fs::create_dir(place.path().join("results")).unwrap();

@@ -6,7 +6,7 @@ use super::results::Run;
 use crate::attribute::COUNT;
 use crate::config::RunSummary;
 use crate::evaluate::{Affinity, Head, HeadResult, Statistics};
-use crate::metrics::statistics::{MeanStd, mean};
+use crate::metrics::mean::{MeanStd, mean};
 use crate::render::format::thousands;
 
 /// The paper's variants in its order, then the controls: name in files, name in print.
@@ -59,8 +59,8 @@ impl Variant<'_> {
     }
 
     /// The head by which the variant is judged.
-    pub(super) fn judged(&self) -> Head {
-        self.runs[0].evaluation.judged().head
+    pub(super) fn primary_head(&self) -> Head {
+        self.runs[0].evaluation.primary_head().head
     }
 
     /// A figure of one head over the seeds, where all runs have that head.
@@ -71,7 +71,7 @@ impl Variant<'_> {
 
     /// A figure of the judged head over the seeds.
     pub(super) fn judged_spread(&self, figure: impl Fn(&HeadResult) -> f64) -> MeanStd {
-        MeanStd::of(&self.runs.iter().map(|run| figure(run.evaluation.judged())).collect::<Vec<f64>>())
+        MeanStd::of(&self.runs.iter().map(|run| figure(run.evaluation.primary_head())).collect::<Vec<f64>>())
     }
 
     /// Mean accuracy over attributes by the judged head.
@@ -138,7 +138,7 @@ impl Report {
 
     /// The majority-class floor per attribute, the same for all runs as they share their test images.
     pub(super) fn floors(&self) -> Vec<f64> {
-        self.runs[0].evaluation.judged().attributes.iter().map(|a| a.floor).collect()
+        self.runs[0].evaluation.primary_head().attributes.iter().map(|a| a.floor).collect()
     }
 
     /// The paper's variants, and any that is not known as a control.

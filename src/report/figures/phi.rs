@@ -5,8 +5,8 @@ use super::super::sections;
 use super::super::variants::Report;
 use super::Figure;
 use crate::attribute::COUNT;
-use crate::evaluate::correlation::Cells;
-use crate::metrics::statistics::mean;
+use crate::metrics::mean::mean;
+use crate::metrics::phi::AttributeMatrix;
 use crate::render::grid::{self, LEFT, SIDE, TOP};
 use crate::render::svg::{Anchor, Svg, blue_orange};
 
@@ -32,7 +32,7 @@ pub(super) fn residuals(report: &Report, all: &Correlations, order: &[usize]) ->
     let shown = SHOWN.iter().filter_map(|name| variants.iter().find(|variant| variant.name == *name));
     let maps: Vec<_> = shown.map(|variant| (variant, residual(all, variant.name))).collect();
     let scale = maps.iter().map(|(_, cells)| end(cells)).fold(0.0, f64::max);
-    let figure = |(variant, cells): &(&super::super::variants::Variant, Cells)| Figure {
+    let figure = |(variant, cells): &(&super::super::variants::Variant, AttributeMatrix)| Figure {
         section: sections::ANSWERS,
         file: format!("phi-residual-{}.svg", variant.name),
         alt: format!("Heat map of the answers' phi less the labels' phi, {}", variant.label()),
@@ -48,7 +48,7 @@ pub(super) fn residuals(report: &Report, all: &Correlations, order: &[usize]) ->
 }
 
 /// The mean over seeds of a variant's phi less that of the labels.
-fn residual(all: &Correlations, variant: &str) -> Cells {
+fn residual(all: &Correlations, variant: &str) -> AttributeMatrix {
     let found = all.of(variant);
     let cell = |i: usize, j: usize| {
         let label = all.labels[i][j]?;
@@ -59,12 +59,12 @@ fn residual(all: &Correlations, variant: &str) -> Cells {
 }
 
 /// The largest absolute value, where the scale ends.
-fn end(cells: &Cells) -> f64 {
+fn end(cells: &AttributeMatrix) -> f64 {
     let largest = cells.iter().flatten().flatten().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     if largest > 0.0 { largest } else { 1.0 }
 }
 
-fn draw(report: &Report, title: &str, cells: &Cells, scale: f64, order: &[usize]) -> Vec<u8> {
+fn draw(report: &Report, title: &str, cells: &AttributeMatrix, scale: f64, order: &[usize]) -> Vec<u8> {
     let mut svg = Svg::new(LEFT + SIDE + 100.0, TOP + SIDE + 16.0, title);
     svg.heading((12.0, 24.0), 16.0, title);
     svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());

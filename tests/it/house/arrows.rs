@@ -29,15 +29,15 @@ const FOLDERS: [(&str, &str, &[&str]); 20] = [
         "data loader, training step, run folders",
         &["dataset", "store", "model", "nn", "config", "variant", "weights", "distributed", "tensorboard"],
     ),
-    ("evaluate", "finished runs to statistics", &["config", "metrics"]),
-    ("report", "results to pages and figures", &["evaluate", "config", "metrics", "render", "synthetic"]),
+    ("evaluate", "finished runs to statistics", &["config", "metrics", "variant"]),
+    ("report", "results to pages and figures", &["evaluate", "config", "metrics", "render", "synthetic", "variant"]),
     ("doctor", "checks a device against the CPU", &["nn", "model", "train", "config", "variant"]),
     ("predict", "probabilities for images", &["train", "model", "store", "dataset"]),
     ("export", "a trained network as a PyTorch module", &["train", "model", "variant"]),
     (
         "inspect",
         "labels and images of a data set, before preparing it",
-        &["dataset", "augment", "store", "evaluate", "render"],
+        &["dataset", "augment", "store", "metrics", "render"],
     ),
 ];
 

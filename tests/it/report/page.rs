@@ -27,7 +27,7 @@ impl Fixture {
             id: format!("synthetic-quick-{variant}-seed{seed}"),
             dataset: "synthetic".to_owned(),
             split_official: false,
-            split: "Drawn with the faces, by identity".to_owned(),
+            split: "BootstrapInfo with the faces, by identity".to_owned(),
             data_digest: "0123456789abcdef".repeat(4),
             data_notes: vec!["1,600 faces drawn with seed 1.".to_owned()],
             profile: "quick".to_owned(),
@@ -192,7 +192,7 @@ fn accuracy_and_floor_are_counts_of_the_predictions() {
     let table = fixture.predictions();
     let labels: Vec<bool> = table.column("label").unwrap().bool().unwrap().iter().flatten().collect();
     let answers: Vec<f32> = table.column("probability_cln").unwrap().f32().unwrap().iter().flatten().collect();
-    let judged = evaluation.judged();
+    let judged = evaluation.primary_head();
     assert_eq!(judged.head, Head::Cln);
     for (i, result) in judged.attributes.iter().enumerate() {
         let mut correct = 0;
@@ -212,7 +212,7 @@ fn accuracy_and_floor_are_counts_of_the_predictions() {
 fn baseline_is_judged_by_its_fln_head() {
     let place = workplace();
     let evaluation = Evaluation::of_run(&Fixture::new("baseline", 1).write(place.path())).unwrap();
-    assert_eq!(evaluation.judged().head, Head::Fln);
+    assert_eq!(evaluation.primary_head().head, Head::Fln);
     assert!(evaluation.head(Head::Cln).is_none());
 }
 
@@ -220,7 +220,7 @@ fn baseline_is_judged_by_its_fln_head() {
 fn the_terminal_table_shows_both_heads_and_the_floor() {
     let place = workplace();
     let evaluation = Evaluation::of_run(&Fixture::new("gal-j", 1).write(place.path())).unwrap();
-    insta::assert_snapshot!(evaluate::table(&evaluation));
+    insta::assert_snapshot!(report::table(&evaluation));
 }
 
 #[test]

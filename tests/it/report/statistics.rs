@@ -2,8 +2,8 @@
 
 use crate::report::page::Fixture;
 use assert_cmd::cargo::cargo_bin;
-use gal_bench::evaluate::bootstrap::Unit;
 use gal_bench::evaluate::{Statistics, Verdict};
+use gal_bench::metrics::bootstrap::Unit;
 use gal_bench::report;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,7 +69,7 @@ fn a_mean_whose_sign_changes_with_the_seed_is_no_finding() {
     let (_place, folder, statistics) = collected(&runs);
     let together = statistics.comparison("gal-j", "baseline").unwrap();
     assert!(together.mean.p < 0.01, "the bootstrap alone would call it a difference");
-    assert_eq!(together.mean.verdict(), Verdict::Open);
+    assert_eq!(together.mean.verdict(), Verdict::Inconclusive);
     assert!(page(&folder).contains("the sign is not the same with every seed, so no difference is shown"));
 }
 
@@ -77,13 +77,13 @@ fn a_mean_whose_sign_changes_with_the_seed_is_no_finding() {
 fn people_are_drawn_where_they_are_known_and_images_elsewhere() {
     let mut runs = vec![Fixture::new("baseline", 0), Fixture::new("gal-j", 0)];
     let (_place, folder, statistics) = collected(&runs);
-    assert_eq!((statistics.drawn.unit, statistics.drawn.units), (Unit::Image, 60));
+    assert_eq!((statistics.resampling.unit, statistics.resampling.units), (Unit::Image, 60));
     assert!(page(&folder).contains("60 test images, as the runs do not say whose faces they show"));
     for run in &mut runs {
         run.of_person = Some(4);
     }
     let (_place, folder, statistics) = collected(&runs);
-    assert_eq!((statistics.drawn.unit, statistics.drawn.units), (Unit::Identity, 15));
+    assert_eq!((statistics.resampling.unit, statistics.resampling.units), (Unit::Identity, 15));
     assert!(page(&folder).contains("15 people of the test images"));
 }
 
@@ -188,7 +188,7 @@ fn a_report_does_not_replace_a_comparison() {
     let place = tempfile::tempdir().unwrap();
     let runs = [Fixture::new("baseline", 0), Fixture::new("gal-j", 0)].map(|run| run.write(place.path()));
     let folder = place.path().join("report");
-    report::Contest::new(&runs).unwrap().write(&folder).unwrap();
+    report::ComparisonReport::new(&runs).unwrap().write(&folder).unwrap();
     let error = report::collect(&runs, &folder).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().ends_with("holds a comparison: give --reports another folder, or remove it"), "{error}");

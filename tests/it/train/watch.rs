@@ -177,6 +177,6 @@ fn training_ends_in_a_table_of_accuracy_floor_and_seconds() {
         (vec!["gal-j", "5", "FLN"], vec!["gal-j", "5", "CLN"])
     );
     let evaluation = gal_bench::evaluate::Evaluation::of_run(&workspace.run("runs", "gal-j")).unwrap();
-    assert_eq!(lines[2][3], format!("{:.2}", 100.0 * evaluation.judged().mean_accuracy()));
-    assert_eq!(lines[2][4], format!("{:.2}", 100.0 * evaluation.judged().mean_floor()));
+    assert_eq!(lines[2][3], format!("{:.2}", 100.0 * evaluation.primary_head().mean_accuracy()));
+    assert_eq!(lines[2][4], format!("{:.2}", 100.0 * evaluation.primary_head().mean_floor()));
 }

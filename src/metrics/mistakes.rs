@@ -1,7 +1,7 @@
 //! The answers that are wrong and most sure of themselves: where a label, a picture or the network deserves a look.
 
 use crate::attribute::COUNT;
-use crate::metrics::statistics::THRESHOLD;
+use crate::metrics::confusion::THRESHOLD;
 
 /// A wrong answer.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,6 +1,7 @@
 //! What labels say of each other: positive rates, the phi coefficient of every pair of attributes, and labels that
 //! contradict each other.
 
+use super::confusion::THRESHOLD;
 use crate::attribute::{COUNT, index};
 
 /// Labels that cannot both be right: an attribute with any of others.
@@ -60,6 +61,17 @@ impl Labels {
             labels.images += 1;
         }
         labels
+    }
+
+    /// Counts labels, `[images * 40]`.
+    pub fn of_images(labels: &[bool]) -> Self {
+        Self::count(labels.as_chunks::<COUNT>().0)
+    }
+
+    /// Counts the labels that probabilities, `[images * 40]`, predict.
+    pub fn predicted(probabilities: &[f32]) -> Self {
+        let rows = probabilities.as_chunks::<COUNT>().0.iter().map(|row| row.map(|p| p > THRESHOLD));
+        Self::count(&rows.collect::<Vec<[bool; COUNT]>>())
     }
 
     /// The share of images with `attribute`, 0 to 1; nothing without images.

@@ -1,5 +1,5 @@
 //! Any runs, and predictions of other tools, against the first of them: the same tables and tests as in a report, kept
-//! in one file of results, `results/contest.json`, from which the page is rendered.
+//! in one file of results, `results/comparison.json`, from which the page is rendered.
 
 #![allow(
     clippy::format_push_string,
@@ -11,7 +11,7 @@ use super::sentences::{self, findings};
 use crate::attribute::{COUNT, NAMES};
 use crate::config::RunSummary;
 use crate::error::{Error, Result};
-use crate::evaluate::{self, Answers, Comparison, Contestant, Head, HeadResult, Predictions, Statistics, foreign};
+use crate::evaluate::{self, Classifier, Comparison, Correctness, HeadResult, Predictions, Statistics, external};
 use crate::io;
 use crate::render::format::{p_cell, percent, percent_interval, points, thousands};
 use crate::render::markdown::{Table, bold};
@@ -19,12 +19,15 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The form of `contest.json`, for readers of another version.
+/// The form of `comparison.json`, for readers of another version.
 const FORMAT: u32 = 1;
+
+/// The file below a comparison's folder, then its name in version 0.1.0.
+const FILES: [&str; 2] = ["results/comparison.json", "results/contest.json"];
 
 /// Who was compared, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Contest {
+pub struct ComparisonReport {
     format: u32,
     /// The reference first.
     pub entries: Vec<Entry>,
@@ -48,10 +51,10 @@ pub struct Entry {
 /// An entry with its answers.
 struct Read {
     entry: Entry,
-    answers: Answers,
+    correctness: Correctness,
 }
 
-impl Contest {
+impl ComparisonReport {
     /// Compares the run in the first of `paths` with the others: run folders, or files of predictions.
     ///
     /// # Errors
@@ -75,32 +78,34 @@ impl Contest {
         }
         let (run, predictions) = evaluate::read_run(first)?;
         let reference = Reference { majority: evaluate::majority(&run), predictions };
-        let mut read = vec![reference.score(first, Some(run), reference.predictions.clone())?];
+        let mut read = vec![reference.score(first, Some(run), reference.predictions.clone())];
         for path in others {
             read.push(reference.read(path)?);
         }
         // An older reference may not say whose faces its images show while another run does.
-        let identities = read.iter().find_map(|one| one.answers.identities.clone());
-        read[0].answers.identities = identities;
+        let identities = read.iter().find_map(|one| one.correctness.identities.clone());
+        read[0].correctness.identities = identities;
         unique_names(&mut read);
-        let contestants: Vec<Contestant> =
-            read.iter().map(|one| Contestant { name: &one.entry.name, seed: None, answers: &one.answers }).collect();
-        let pairs: Vec<(&str, &str)> = contestants[1..].iter().map(|c| (c.name, contestants[0].name)).collect();
-        let statistics = Statistics::new(&contestants, &pairs)?;
+        let classifiers: Vec<Classifier> = read
+            .iter()
+            .map(|one| Classifier { name: &one.entry.name, seed: None, correctness: &one.correctness })
+            .collect();
+        let pairs: Vec<(&str, &str)> = classifiers[1..].iter().map(|c| (c.name, classifiers[0].name)).collect();
+        let statistics = Statistics::new(&classifiers, &pairs)?;
         Ok(Self { format: FORMAT, entries: read.into_iter().map(|one| one.entry).collect(), statistics })
     }
 
-    /// Reads what [`Contest::write`] wrote below `folder`; nothing where it wrote nothing.
+    /// Reads what [`ComparisonReport::write`] wrote below `folder`; nothing where it wrote nothing.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
-        let path = file(folder);
-        let Some(contest) = io::read_json_if_exists::<Self>(&path, "a result of `gal-bench compare`")? else {
+        let Some(path) = FILES.iter().map(|file| folder.join(file)).find(|path| path.is_file()) else {
             return Ok(None);
         };
+        let comparison: Self = io::read_json(&path, "a result of `gal-bench compare`")?;
         let whole = |entry: &Entry| entry.result.attributes.len() == COUNT;
-        if contest.format != FORMAT || contest.entries.len() < 2 || !contest.entries.iter().all(whole) {
+        if comparison.format != FORMAT || comparison.entries.len() < 2 || !comparison.entries.iter().all(whole) {
             return Err(Error::file(path, "is not of this version's form: run `gal-bench compare` again"));
         }
-        Ok(Some(contest))
+        Ok(Some(comparison))
     }
 
     /// Writes results and page below `folder`; what was written.
@@ -115,7 +120,10 @@ impl Contest {
             )));
         }
         io::create_folder(&folder.join("results"))?;
-        io::write_json(&file(folder), self)?;
+        io::write_json(&folder.join(FILES[0]), self)?;
+        for old in &FILES[1..] {
+            io::remove(&folder.join(old))?;
+        }
         super::write(folder)
     }
 
@@ -128,10 +136,6 @@ impl Contest {
     }
 }
 
-fn file(folder: &Path) -> PathBuf {
-    folder.join("results/contest.json")
-}
-
 /// The run that all others are compared with.
 struct Reference {
     majority: [bool; COUNT],
@@ -142,25 +146,22 @@ impl Reference {
     /// A run's predictions, or another tool's, in the reference's order.
     fn read(&self, path: &Path) -> Result<Read> {
         if path.is_file() {
-            let probabilities = foreign::read(path, &self.predictions.images)?;
+            let probabilities = external::read(path, &self.predictions.images)?;
             let predictions = Predictions { fln: Some(probabilities), cln: None, ..self.predictions.clone() };
-            return self.score(path, None, predictions);
+            return Ok(self.score(path, None, predictions));
         }
         let (run, predictions) = evaluate::read_run(path)?;
         let predictions = predictions.in_order_of(&self.predictions).map_err(|message| Error::file(path, message))?;
-        self.score(path, Some(run), predictions)
+        Ok(self.score(path, Some(run), predictions))
     }
 
-    fn score(&self, path: &Path, run: Option<RunSummary>, predictions: Predictions) -> Result<Read> {
+    fn score(&self, path: &Path, run: Option<RunSummary>, predictions: Predictions) -> Read {
         let of_file = || path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let name = run.as_ref().map_or_else(of_file, |run| run.id.clone());
-        let head = if predictions.cln.is_some() { Head::Cln } else { Head::Fln };
-        let Some(probabilities) = predictions.cln.as_ref().or(predictions.fln.as_ref()) else {
-            return Err(Error::file(path, "holds no probability of either head; train the run again"));
-        };
+        let (head, probabilities) = predictions.primary_head();
         let result = HeadResult::new(head, &predictions.labels, probabilities, &self.majority);
         let entry = Entry { name, path: path.display().to_string(), run, result };
-        Ok(Read { entry, answers: Answers::new(predictions) })
+        Read { entry, correctness: Correctness::new(predictions) }
     }
 }
 
@@ -180,7 +181,7 @@ fn letter(place: usize) -> String {
     letters.into_iter().nth(place).unwrap_or_else(|| (place + 1).to_string())
 }
 
-impl Contest {
+impl ComparisonReport {
     /// For a terminal: a line an attribute, accuracies in percent, differences in points with Holm's p-value.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -235,7 +236,7 @@ impl Contest {
         text += &format!("## Accuracy by attribute\n\n{}\n", self.by_attribute());
         let paths: Vec<&str> = self.entries.iter().map(|entry| entry.path.as_str()).collect();
         text + &format!(
-            "## Provenance\n\nThis page is rendered from [results/contest.json](results/contest.json) alone; `gal-bench \
+            "## Provenance\n\nThis page is rendered from [results/comparison.json](results/comparison.json) alone; `gal-bench \
              report --check` proves it. The command that makes it again:\n\n```sh\ngal-bench compare {}\n```\n",
             paths.join(" ")
         )
@@ -329,7 +330,7 @@ impl Contest {
         format!(
             "In %, means over the 40 attributes of {} test images. The interval is the middle 95 % of {}.\n\n{table}",
             thousands(images),
-            sentences::drawn(&self.statistics.drawn)
+            sentences::drawn(&self.statistics.resampling)
         )
     }
 

@@ -1,0 +1,106 @@
+//! A finished run and its scores, read from its folder.
+
+use super::head_result::HeadResult;
+use super::predictions::Predictions;
+use super::run_files::{self, Affinity, Point};
+use crate::attribute::COUNT;
+use crate::config::RunSummary;
+use crate::error::{Error, Result};
+use crate::variant::Head;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// File name of a run's predictions.
+const PREDICTIONS: &str = "predictions.parquet";
+
+/// A finished run with its scores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The run's own record.
+    pub run: RunSummary,
+    /// The heads that the run has, FLN before CLN.
+    pub heads: Vec<HeadResult>,
+}
+
+impl Evaluation {
+    /// Evaluates the run in `folder` from its `summary.json` and `predictions.parquet`.
+    ///
+    /// # Errors
+    /// A run that is missing or not finished; files that contradict their format or one another.
+    pub fn of_run(folder: &Path) -> Result<Self> {
+        Ok(Self::with_predictions(folder)?.0)
+    }
+
+    /// Evaluates as [`Evaluation::of_run`], and returns the predictions too.
+    pub fn with_predictions(folder: &Path) -> Result<(Self, Predictions)> {
+        let (run, predictions) = read_run(folder)?;
+        let majority = majority(&run);
+        let heads = predictions
+            .heads()
+            .map(|(head, probabilities)| HeadResult::new(head, &predictions.labels, probabilities, &majority))
+            .collect();
+        Ok((Self { run, heads }, predictions))
+    }
+
+    /// The scores of the primary head, see [`Predictions::primary_head`].
+    pub fn primary_head(&self) -> &HeadResult {
+        self.heads.last().expect("an evaluation has a head")
+    }
+
+    /// The scores of one head, if the run has that head.
+    pub fn head(&self, head: Head) -> Option<&HeadResult> {
+        self.heads.iter().find(|h| h.head == head)
+    }
+}
+
+/// Reads a run's summary, which is written last.
+fn read_summary(folder: &Path) -> Result<RunSummary> {
+    let shown = folder.display();
+    let path = folder.join("summary.json");
+    if !folder.is_dir() {
+        return Err(Error::Request(format!("there is no run folder {shown}: `gal-bench train` makes one")));
+    }
+    if !path.is_file() {
+        return Err(Error::Request(format!(
+            "the run in {shown} is not finished, as it has no summary.json: \
+             run the `gal-bench train` command that started it again"
+        )));
+    }
+    let run = RunSummary::read(&path)?;
+    let rates = &run.train_positive_rate;
+    if rates.len() != COUNT || !rates.iter().all(|rate| (0.0..=1.0).contains(rate)) {
+        let message = format!("train_positive_rate holds {} numbers, expected {COUNT} from 0 to 1", rates.len());
+        return Err(Error::file(path, message));
+    }
+    Ok(run)
+}
+
+/// Reads a finished run's summary and its predictions.
+pub fn read_run(folder: &Path) -> Result<(RunSummary, Predictions)> {
+    let run = read_summary(folder)?;
+    let path = folder.join(PREDICTIONS);
+    let predictions = Predictions::read(&path)?;
+    if predictions.images.len() != run.test_images {
+        let (found, expected) = (predictions.images.len(), run.test_images);
+        let message =
+            format!("holds {found} images, but summary.json says {expected} test images; train the run again");
+        return Err(Error::file(path, message));
+    }
+    Ok((run, predictions))
+}
+
+/// The most frequent training label of each attribute, negative if both are equally frequent.
+pub fn majority(run: &RunSummary) -> [bool; COUNT] {
+    std::array::from_fn(|i| run.train_positive_rate[i] > 0.5)
+}
+
+/// Reads a run's training curve.
+pub fn read_curve(folder: &Path) -> Result<Vec<Point>> {
+    run_files::read_metrics(&folder.join("metrics.jsonl"))
+}
+
+/// Reads a run's mean affinity, if it has a CLN.
+pub fn read_affinity(folder: &Path) -> Result<Option<Affinity>> {
+    let path = folder.join("affinity.csv");
+    if path.exists() { run_files::read_affinity(&path).map(Some) } else { Ok(None) }
+}

@@ -1,0 +1,100 @@
+//! The phi coefficient of every pair of attributes, and how that of predictions differs from that of labels.
+
+use super::clustering::{average_linkage, leaves};
+use super::labels::Labels;
+use super::mean::{mean, standardized};
+use crate::attribute::COUNT;
+
+/// Cells of a 40 x 40 matrix, `None` if undefined.
+pub type AttributeMatrix = Vec<[Option<f64>; COUNT]>;
+
+/// Pearson's correlation; nothing where one side never changes.
+fn pearson(a: Vec<f64>, b: Vec<f64>) -> Option<f64> {
+    Some(standardized(a)?.into_iter().zip(standardized(b)?).map(|(a, b)| a * b).sum())
+}
+
+/// How the correlation of predictions differs from that of their labels, over the pairs of attributes for which both
+/// have one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PhiGap {
+    /// How many pairs those are, of 780.
+    pub pairs: usize,
+    /// Mean absolute difference of phi.
+    pub difference: f64,
+    /// Pearson's correlation of the phi of predictions and of labels.
+    pub correlation: Option<f64>,
+    /// Mean absolute phi of the labels.
+    pub labels: f64,
+    /// Mean absolute phi of the predictions.
+    pub predictions: f64,
+}
+
+impl PhiGap {
+    /// Compares the phi of predictions with that of labels; nothing without a pair.
+    pub fn of(labels: &AttributeMatrix, predictions: &AttributeMatrix) -> Option<Self> {
+        let pairs = (0..COUNT).flat_map(|i| (i + 1..COUNT).map(move |j| (i, j)));
+        let (a, b): (Vec<f64>, Vec<f64>) = pairs.filter_map(|(i, j)| labels[i][j].zip(predictions[i][j])).unzip();
+        let strength = |values: &[f64]| mean(&values.iter().map(|phi| phi.abs()).collect::<Vec<f64>>());
+        let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).collect();
+        (!a.is_empty()).then(|| Self {
+            pairs: a.len(),
+            difference: mean(&differences),
+            labels: strength(&a),
+            predictions: strength(&b),
+            correlation: pearson(a, b),
+        })
+    }
+}
+
+/// The phi coefficient of every pair of attributes; the diagonal is empty.
+pub fn phi(labels: &Labels) -> AttributeMatrix {
+    (0..COUNT).map(|i| std::array::from_fn(|j| if i == j { None } else { labels.phi(i, j) })).collect()
+}
+
+/// The attributes in an order in which those that go together are neighbours: average linkage by 1 - |phi|, an undefined
+/// phi counting as 0.
+pub fn order(phi: &AttributeMatrix) -> Vec<usize> {
+    leaves(&average_linkage(COUNT, |i, j| 1.0 - phi[i][j].map_or(0.0, f64::abs)))
+}
+
+/// The absolute value of every cell.
+pub fn absolute(cells: &AttributeMatrix) -> AttributeMatrix {
+    cells.iter().map(|row| row.map(|cell| cell.map(f64::abs))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    //! Expected values: `tests/golden/correlation.py` (scipy, numpy).
+
+    use super::*;
+    use serde_json::Value;
+
+    fn golden() -> Value {
+        serde_json::from_str(include_str!("../../tests/golden/correlation.json")).unwrap()
+    }
+
+    fn numbers(value: &Value) -> Vec<f64> {
+        serde_json::from_value(value.clone()).unwrap()
+    }
+
+    #[track_caller]
+    fn close(found: f64, expected: &Value) {
+        let expected = expected.as_f64().unwrap();
+        assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
+    }
+
+    #[test]
+    fn predictions_differ_from_labels_by_numpys_figures() {
+        let golden = golden();
+        let rows: Vec<bool> =
+            golden["residual"]["labels"].as_str().unwrap().bytes().map(|label| label == b'1').collect();
+        let probabilities: Vec<f32> = numbers(&golden["residual"]["probabilities"]).iter().map(|p| *p as f32).collect();
+        let (labels, answers) = (Labels::of_images(&rows), Labels::predicted(&probabilities));
+        let found = PhiGap::of(&phi(&labels), &phi(&answers)).unwrap();
+        close(found.pairs as f64, &golden["residual"]["pairs"]);
+        close(found.difference, &golden["residual"]["difference"]);
+        close(found.correlation.unwrap(), &golden["residual"]["correlation"]);
+        close(found.labels, &golden["residual"]["strength_labels"]);
+        close(found.predictions, &golden["residual"]["strength_predictions"]);
+    }
+}
