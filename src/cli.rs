@@ -50,8 +50,9 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Prepare, train, evaluate and report; what is done already is not done again
     RunAll(RunAllArgs),
-    /// Prepare and train one of the independent cells that `run-all --plan` prints, for a scheduler
-    RunCell(RunCellArgs),
+    /// Prepare and train one of the independent tasks that `run-all --list-tasks` prints, for a scheduler
+    #[command(alias = "run-cell")]
+    RunTask(RunTaskArgs),
     /// Say what a trained network sees in pictures: the probabilities of the 40 attributes
     Predict(PredictArgs),
     /// Write a trained network for PyTorch: its weights, and a Python module that loads them
@@ -112,7 +113,7 @@ pub(crate) struct ExecutionArgs {
 /// How to compute.
 #[derive(Debug, Args)]
 pub(crate) struct ComputeArgs {
-    /// auto (the first CUDA device if there is one), cpu, or cuda:N
+    /// auto (the first CUDA device if there is one; with several ranks, that of `LOCAL_RANK`), cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
     /// TF32 matrix products on a CUDA device: faster, with factors rounded to ten bits of mantissa; reports say so
@@ -126,27 +127,35 @@ pub(crate) struct ComputeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) together: Together,
+    pub(crate) distributed: DistributedArgs,
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
 }
 
 /// Training by several processes.
 #[derive(Debug, Args)]
-pub(crate) struct Together {
-    /// Train together with other processes, each started with its own --rank and --device, which share out every batch
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) ranks: u32,
-    /// Which of them this process is, from 0; rank 0 validates, writes and tests
-    #[arg(long, default_value_t = 0, value_name = "K")]
-    pub(crate) rank: u32,
-    /// Where rank 0 listens for the others, on a network that you trust
-    #[arg(long, default_value = "127.0.0.1:29400", value_name = "HOST:PORT")]
-    pub(crate) meet: String,
-    /// Seconds after which a rank that does not come, or from which nothing comes, is given up; validation and test are
-    /// rank 0's, and must be done in this time
-    #[arg(long, default_value_t = 1800, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
-    pub(crate) patience: u64,
+pub(crate) struct DistributedArgs {
+    /// Number of processes that train together; each gets an equal part of every batch, its own --rank, and best its own
+    /// --device [default: `WORLD_SIZE` of the environment, or 1]
+    #[arg(long, alias = "ranks", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) world_size: Option<u32>,
+    /// Index of this process, from 0; only rank 0 validates, tests and writes files [default: `RANK` of the environment, or
+    /// 0]
+    #[arg(long, value_name = "K")]
+    pub(crate) rank: Option<u32>,
+    /// Address at which rank 0 listens for the others, on a network that you trust [default: `MASTER_ADDR` and `MASTER_PORT`
+    /// of the environment, or 127.0.0.1:29400]
+    #[arg(long, alias = "meet", value_name = "HOST:PORT")]
+    pub(crate) rdzv_endpoint: Option<String>,
+    /// Timeout in seconds for connecting and for each exchange. The other ranks wait while rank 0 validates and tests
+    #[arg(
+        long,
+        alias = "patience",
+        default_value_t = 1800,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=31_536_000)
+    )]
+    pub(crate) timeout: u64,
 }
 
 /// Which runs.
@@ -276,10 +285,13 @@ pub(crate) struct AugmentArgs {
   gal-bench train --dataset lfwa --variant baseline --variant gal-j --seed 1
   gal-bench train --dataset lfwa --controls --seed 0,1,2
   gal-bench train --dataset celeba --profile paper --device cuda:0
-  for k in 0 1; do gal-bench train --ranks 2 --rank $k --device cuda:$k & done; wait
+  for k in 0 1; do gal-bench train --world-size 2 --rank $k --device cuda:$k & done; wait
       Two GPUs, half of every batch each
-  srun sh -c 'gal-bench train --ranks $SLURM_NTASKS --rank $SLURM_PROCID --device cuda:$SLURM_LOCALID --meet node1:29400'
-      As many as the job has tasks, rank 0 on node1")]
+  torchrun --no-python --nproc-per-node 2 gal-bench train
+      The same, with ranks and devices from torchrun's environment
+  srun sh -c 'gal-bench train --world-size $SLURM_NTASKS --rank $SLURM_PROCID --device cuda:$SLURM_LOCALID \\
+    --rdzv-endpoint node1:29400'
+      As many ranks as the Slurm job has tasks, rank 0 on node1")]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
@@ -356,31 +368,31 @@ pub(crate) struct ReportArgs {
   gal-bench run-all
   gal-bench run-all --dataset lfwa --root /data/lfwa --profile quick
   gal-bench run-all --dataset celeba --profile paper --device cuda:0
-  gal-bench run-all --dataset celeba --profile paper --seed 0,1,2 --plan")]
+  gal-bench run-all --dataset celeba --profile paper --seed 0,1,2 --list-tasks")]
 pub(crate) struct RunAllArgs {
     #[command(flatten)]
     pub(crate) job: JobArgs,
-    /// Print the independent cells of the job, a line each (number, data set, variants, seed, steps, what is done), for
-    /// `gal-bench run-cell`, and do nothing
-    #[arg(long)]
-    pub(crate) plan: bool,
+    /// Print the independent tasks of the job and do nothing else: a line each with number, data set, variants, seed, steps
+    /// and state, for `gal-bench run-task`
+    #[arg(long, alias = "plan")]
+    pub(crate) list_tasks: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  sbatch --array=0-5 --wrap 'gal-bench run-cell $SLURM_ARRAY_TASK_ID --dataset celeba --profile paper --seed 0,1,2'
-  seq 0 5 | parallel -j 2 gal-bench run-cell {} --dataset celeba --profile paper --seed 0,1,2
-      Cells in any order, at the same time, on machines that share a folder
+  sbatch --array=0-5 --wrap 'gal-bench run-task $SLURM_ARRAY_TASK_ID --dataset celeba --profile paper --seed 0,1,2'
+  seq 0 5 | parallel -j 2 gal-bench run-task {} --dataset celeba --profile paper --seed 0,1,2
+      Tasks in any order, at the same time, on machines that share a folder
   gal-bench evaluate --dataset celeba --profile paper --seed 0,1,2 && gal-bench report
       Then the report, the same as run-all's
 
-The options are those of run-all. Whichever cell comes first prepares the data set, under a lock that ends with its
-process; the others wait. --force trains the cell anew, and never prepares anew. On a shared folder whose locks do not
-reach every machine (NFS mounted with nolock or local_lock), run gal-bench prepare first.")]
-pub(crate) struct RunCellArgs {
-    /// The cell's number, as `gal-bench run-all --plan` with the same options prints it
+The options are those of run-all. The first task prepares the data set, under a lock that ends with its process; the
+others wait. --force trains the task again, but never prepares again. If the locks of a shared folder do not reach every
+machine (NFS mounted with nolock or local_lock), run gal-bench prepare first.")]
+pub(crate) struct RunTaskArgs {
+    /// The task's number, as `gal-bench run-all --list-tasks` with the same options prints it
     #[arg(value_name = "K")]
-    pub(crate) cell: usize,
+    pub(crate) task: usize,
     #[command(flatten)]
     pub(crate) job: JobArgs,
 }

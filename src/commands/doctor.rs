@@ -24,9 +24,9 @@ pub(super) fn run(args: &DoctorArgs) -> Result<()> {
             ));
         }
     }
-    let (device, name) = select_device(&args.device, profile.compute, &progress)?;
+    let device = select_device(&args.device, None, profile.compute, &progress)?;
     let tolerances = Tolerances::new(profile.compute, args.tolerance);
-    let diagnosis = examine(&profile, (&device, &name), tolerances, |check| {
+    let diagnosis = examine(&profile, &device, tolerances, |check| {
         progress.say(check.line());
     });
     io::write_json(&args.output, &diagnosis)?;

@@ -2,6 +2,7 @@
 
 mod augment;
 mod compare;
+mod distributed;
 mod doctor;
 mod evaluate;
 mod export;
@@ -11,23 +12,21 @@ mod prepare;
 mod profile;
 mod report;
 mod run_all;
-mod run_cell;
+mod run_task;
 mod stats;
 mod train;
 mod weights;
 
-use crate::cli::{Command, DataArgs, OutputArgs, RunArgs, SelectionArgs, SourceArgs, Together};
+use crate::cli::{Command, DataArgs, OutputArgs, RunArgs, SelectionArgs, SourceArgs};
 use gal_bench::augment::Pipeline;
 use gal_bench::config::{self, Profile};
 use gal_bench::dataset::{self, Dataset, DatasetName, celeba, lfwa, synthetic};
-use gal_bench::distributed::Rendezvous;
 use gal_bench::progress::Progress;
 use gal_bench::variant::{VARIANTS, Variant};
 use gal_bench::{Error, Result, io};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Carries out one command.
 pub(crate) fn run(command: &Command) -> Result<()> {
@@ -40,7 +39,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Compare(args) => compare::run(args),
         Command::Report(args) => report::run(args),
         Command::RunAll(args) => run_all::run(args),
-        Command::RunCell(args) => run_cell::run(args),
+        Command::RunTask(args) => run_task::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Export(args) => export::run(args),
         Command::Doctor(args) => doctor::run(args),
@@ -113,18 +112,6 @@ impl SelectionArgs {
     /// The folder of a variant's run.
     fn folder(&self, dataset: &str, profile: &Profile, variant: &Variant, seed: u64) -> PathBuf {
         self.runs.join(config::run_id(dataset, &profile.name, variant.name, seed))
-    }
-}
-
-impl Together {
-    /// Where the other ranks are met, if there are any.
-    fn rendezvous(&self) -> Option<Rendezvous> {
-        (self.ranks > 1 || self.rank > 0).then(|| Rendezvous {
-            rank: self.rank as usize,
-            ranks: self.ranks as usize,
-            address: self.meet.clone(),
-            patience: Duration::from_secs(self.patience),
-        })
     }
 }
 

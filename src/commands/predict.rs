@@ -8,7 +8,7 @@ use gal_bench::{Result, predict};
 pub(super) fn run(args: &PredictArgs) -> Result<()> {
     let progress = args.output_args.progress();
     // Full precision: a picture has the same answer on every device.
-    let (device, _) = select_device(&args.device, Compute::default(), &progress)?;
+    let device = select_device(&args.device, None, Compute::default(), &progress)?.device;
     let folder = args.run.folder()?;
     let pictures = predict::find(&args.images)?;
     let predictions = predict::predict(&folder, &pictures, &device, args.details, &progress)?;

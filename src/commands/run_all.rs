@@ -1,5 +1,5 @@
-//! `gal-bench run-all`: the three stages in one; what is done already is not done again. With `--plan`, the independent
-//! cells that the job falls into.
+//! `gal-bench run-all`: the three stages in one; what is done already is not done again. With
+//! `--list-tasks`, prints the job's independent tasks.
 
 use super::{evaluate, prepare, train};
 use crate::cli::{JobArgs, RunAllArgs};
@@ -11,27 +11,29 @@ use gal_bench::{Result, report, store};
 use serde::Serialize;
 
 pub(super) fn run(args: &RunAllArgs) -> Result<()> {
-    let RunAllArgs { job, plan } = args;
+    let RunAllArgs { job, list_tasks } = args;
     super::use_threads(job.compute.execution.threads)?;
-    if *plan {
-        return print_plan(job);
+    if *list_tasks {
+        return print_tasks(job);
     }
+    let rendezvous = job.compute.distributed.rendezvous()?;
     let progress = job.output_args.progress();
     let selection = &job.selection;
 
     progress.say("1/3 prepare");
-    // Ranks may share the folder: one of them prepares, and none replaces what others are reading.
-    let alone = job.compute.together.ranks == 1;
+    // Ranks may share the folder: the first one prepares, and none replaces a set that another reads.
+    let single = rendezvous.world_size == 1;
     let store =
-        store::Options { force: job.compute.execution.force && alone, wait: !alone, ..store::Options::default() };
+        store::Options { force: job.compute.execution.force && single, wait: !single, ..store::Options::default() };
     prepare_set(job, store, &progress)?;
 
     progress.say("2/3 train");
     let runs = (&*selection.variants(), &*selection.seeds());
-    train::train_on(&job.data.prepared(), selection, runs, &job.compute, &command(job), &progress)?;
+    let command = command(job, rendezvous.world_size);
+    train::train_on(&job.data.prepared(), selection, runs, &job.compute, &rendezvous, &command, &progress)?;
 
-    if job.compute.together.rank > 0 {
-        return job.output_args.result(&(), || train::non_main_message(&job.compute));
+    if rendezvous.rank > 0 {
+        return job.output_args.result(&(), || train::non_main_message(&rendezvous));
     }
     progress.say("3/3 report");
     let evaluated = evaluate::evaluate(&job.data, selection, &job.reports, &progress)?;
@@ -50,66 +52,66 @@ pub(super) fn prepare_set(job: &JobArgs, options: store::Options, progress: &Pro
     prepare::prepare(job.data.dataset, &job.source, &job.data.prepared(), &store, progress).map(drop)
 }
 
-/// The command that makes the job's runs again, however they were made.
-pub(super) fn command(job: &JobArgs) -> String {
-    let command = train::command("run-all", job.data.dataset.label(), &job.selection, &job.compute);
+/// The command that reproduces the job's runs.
+pub(super) fn command(job: &JobArgs, world_size: usize) -> String {
+    let command = train::command("run-all", job.data.dataset.label(), &job.selection, &job.compute, world_size);
     if job.source.subset { format!("{command} --subset") } else { command }
 }
 
-/// The job's cells, in the order of their numbers.
-pub(super) fn cells_of(job: &JobArgs) -> Result<Vec<Task>> {
+/// The job's tasks, in the order of their numbers.
+pub(super) fn tasks_of(job: &JobArgs) -> Result<Vec<Task>> {
     let profile = job.selection.profile()?;
     Ok(tasks(&job.selection.variants(), &job.selection.seeds(), &profile))
 }
 
-/// A line of the plan.
+/// A line of the list of tasks.
 #[derive(Debug, Serialize)]
 struct TaskStatus {
-    cell: usize,
+    task: usize,
     dataset: &'static str,
     profile: String,
     variants: Vec<&'static str>,
     seed: u64,
-    /// Optimizer steps of each trunk.
+    /// Optimizer steps of each FLN.
     steps: usize,
-    /// The variants that are trained already.
+    /// The variants whose runs are finished.
     done: Vec<&'static str>,
-    /// Whether a run that is not finished has left a state to go on from.
-    begun: bool,
+    /// Whether an unfinished run has a training state to resume from.
+    resumable: bool,
 }
 
 impl TaskStatus {
     fn line(&self) -> String {
-        let done = match (self.done.len(), self.begun) {
+        let done = match (self.done.len(), self.resumable) {
             (n, _) if n == self.variants.len() => "done".to_owned(),
             (0, false) => "open".to_owned(),
-            (0, true) => "begun".to_owned(),
-            (_, begun) => format!("done: {}{}", self.done.join(","), if begun { "; begun" } else { "" }),
+            (0, true) => "resumable".to_owned(),
+            (_, resumable) => format!("done: {}{}", self.done.join(","), if resumable { "; resumable" } else { "" }),
         };
-        let Self { cell, dataset, variants, seed, steps, .. } = self;
-        format!("{cell}\t{dataset}\t{}\tseed {seed}\t{steps} steps\t{done}", variants.join(","))
+        let Self { task, dataset, variants, seed, steps, .. } = self;
+        format!("{task}\t{dataset}\t{}\tseed {seed}\t{steps} steps\t{done}", variants.join(","))
     }
 }
 
-fn print_plan(job: &JobArgs) -> Result<()> {
+fn print_tasks(job: &JobArgs) -> Result<()> {
     let (dataset, selection) = (job.data.dataset, &job.selection);
     let profile = selection.profile()?;
     let steps = profile.training(dataset)?.steps;
-    let tasks: Vec<TaskStatus> = cells_of(job)?
+    let tasks: Vec<TaskStatus> = tasks_of(job)?
         .iter()
         .enumerate()
-        .map(|(number, cell)| {
-            let folder = |variant: &Variant| selection.folder(dataset.label(), &profile, variant, cell.seed);
+        .map(|(number, task)| {
+            let folder = |variant: &Variant| selection.folder(dataset.label(), &profile, variant, task.seed);
             let is_done = |variant: &&Variant| is_finished(&folder(variant));
             TaskStatus {
-                cell: number,
+                task: number,
                 dataset: dataset.label(),
                 profile: profile.name.clone(),
-                variants: cell.variants.iter().map(|variant| variant.name).collect(),
-                seed: cell.seed,
+                variants: task.variants.iter().map(|variant| variant.name).collect(),
+                seed: task.seed,
                 steps,
-                done: cell.variants.iter().filter(is_done).map(|variant| variant.name).collect(),
-                begun: cell.variants.iter().any(|variant| is_resumable(&folder(variant))),
+                done: task.variants.iter().filter(is_done).map(|variant| variant.name).collect(),
+                resumable: task.variants.iter().any(|variant| is_resumable(&folder(variant))),
             }
         })
         .collect();
@@ -122,13 +124,21 @@ mod tests {
     use clap::Parser;
 
     #[test]
-    fn the_recorded_command_is_the_one_that_was_given_but_for_folders() {
+    fn the_recorded_command_is_the_given_one_without_folders() {
         let given = "gal-bench run-all --dataset celeba --profile paper --variant gal-j --variant gal-p --controls \
                      --seed 0,2 --weights w.safetensors --tf32 --subset";
         let folders = " --root r --prepared p --runs o --reports t --threads 3 --device cuda:1";
         let Command::RunAll(args) = Cli::parse_from(format!("{given}{folders}").split_whitespace()).command else {
             panic!("another command");
         };
-        assert_eq!(super::command(&args.job), given);
+        assert_eq!(super::command(&args.job, 1), given);
+    }
+
+    #[test]
+    fn the_former_name_of_list_tasks_still_works() {
+        let Command::RunAll(args) = Cli::parse_from(["gal-bench", "run-all", "--plan"]).command else {
+            panic!("another command");
+        };
+        assert!(args.list_tasks);
     }
 }

@@ -1,104 +1,78 @@
-//! Sums between CUDA devices, by NVIDIA's NCCL. Where another rank is lost, its calls do not return and its sums are never
-//! done, so a thread of its own makes the calls, and whoever asked watches the links meanwhile.
+//! All-reduce between CUDA devices by NVIDIA's NCCL. If another rank is lost, NCCL's calls do not return and its sums never
+//! complete. A thread of its own therefore makes the calls, and the caller checks the TCP connections meanwhile.
 
 use crate::error::{Error, Result};
 use candle_core::{Device, Tensor};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
-/// Between two looks at the links.
-const LINKS: Duration = Duration::from_millis(5);
-/// Between two looks at the device.
-const DEVICE: Duration = Duration::from_micros(100);
-/// How long the thread has to leave the group; NCCL may never let it go.
-const FAREWELL: Duration = Duration::from_secs(3);
+/// Interval at which the connections are checked.
+const PEER_POLL: Duration = Duration::from_millis(5);
+/// Interval at which the device is asked whether a sum is complete.
+const DEVICE_POLL: Duration = Duration::from_micros(100);
+/// Time in which the thread must end; NCCL may block it forever.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Begins to replace the values of a contiguous f32 tensor by their sums over all ranks.
-type Add = Box<dyn Fn(&Tensor) -> Result<Done>>;
-/// Whether a sum is there.
-type Done = Box<dyn Fn() -> Result<bool>>;
+/// Starts to replace the values of a contiguous f32 tensor by their sums over all ranks.
+type AllReduce = Box<dyn Fn(&Tensor) -> Result<IsComplete>>;
+/// Whether the sums are complete.
+type IsComplete = Box<dyn Fn() -> Result<bool>>;
 
-/// Whether NCCL reaches `device` in this build.
-pub(crate) fn reaches(device: &Device) -> bool {
+/// Whether this build can use NCCL on `device`.
+pub(super) fn is_available(device: &Device) -> bool {
     cfg!(feature = "nccl") && device.is_cuda()
 }
 
-/// The devices of all ranks.
+/// NCCL's `ncclComm`, behind a thread.
 #[derive(Debug)]
-pub(super) struct Group {
-    /// Values to add up; none to end.
-    asked: Sender<Option<Tensor>>,
-    /// What came of it; first, of joining.
-    answers: Receiver<Result<()>>,
-    patience: Duration,
+pub(super) struct Communicator {
+    /// Values to sum; `None` ends the thread.
+    requests: Sender<Option<Tensor>>,
+    /// First the result of the initialization, then one for each request.
+    results: Receiver<Result<()>>,
+    timeout: Duration,
 }
 
-impl Group {
-    /// Joins the group `name` as rank `rank` of `count`, when all others do; `check` says meanwhile whether another rank is
-    /// lost.
-    pub(super) fn join(
+impl Communicator {
+    /// Joins the communicator `id` as `(rank, world_size)` and waits until all other ranks have. `check` returns an error if
+    /// another rank is lost.
+    pub(super) fn init(
         device: &Device,
-        name: Vec<u8>,
-        place: (usize, usize),
-        patience: Duration,
+        id: Vec<u8>,
+        rank_of: (usize, usize),
+        timeout: Duration,
         check: impl Fn() -> Result<()>,
     ) -> Result<Self> {
         let device = device.clone();
-        Self::start(move || member(&device, &name, place), patience, check)
+        Self::start(move || init_rank(&device, &id, rank_of), timeout, check)
     }
 
     fn start(
-        member: impl FnOnce() -> Result<Add> + Send + 'static,
-        patience: Duration,
+        init_rank: impl FnOnce() -> Result<AllReduce> + Send + 'static,
+        timeout: Duration,
         check: impl Fn() -> Result<()>,
     ) -> Result<Self> {
-        let (asked, questions) = mpsc::channel();
-        let (answer, answers) = mpsc::channel();
-        std::thread::spawn(move || {
-            let add = match member() {
-                Ok(add) => add,
-                Err(error) => {
-                    let _ = answer.send(Err(error));
-                    return;
-                }
-            };
-            let _ = answer.send(Ok(()));
-            while let Ok(Some(values)) = questions.recv() {
-                let sum = add(&values).and_then(|done| {
-                    while !done()? {
-                        // Whatever is asked meanwhile, it is to end.
-                        if !matches!(questions.try_recv(), Err(TryRecvError::Empty)) {
-                            return Ok(false);
-                        }
-                        std::thread::sleep(DEVICE);
-                    }
-                    Ok(true)
-                });
-                // Leaves the group at once: whatever is queued on the device waits for the sum.
-                if let Ok(false) = sum {
-                    return;
-                }
-                let _ = answer.send(sum.map(drop));
-            }
-        });
-        let group = Self { asked, answers, patience };
-        group.wait(check)?;
-        Ok(group)
+        let (requests, requested) = mpsc::channel();
+        let (result, results) = mpsc::channel();
+        std::thread::spawn(move || serve(init_rank, &requested, &result));
+        let communicator = Self { requests, results, timeout };
+        communicator.wait(check)?;
+        Ok(communicator)
     }
 
-    /// Replaces the values of a contiguous f32 tensor by their sums over all ranks; `check` says meanwhile whether another
-    /// rank is lost.
-    pub(super) fn add_up(&self, values: &Tensor, check: impl Fn() -> Result<()>) -> Result<()> {
-        // A thread that has ended says so in its answers.
-        let _ = self.asked.send(Some(values.clone()));
+    /// Replaces the values of a contiguous f32 tensor by their sums over all ranks. `check` returns an error if another rank
+    /// is lost.
+    pub(super) fn all_reduce(&self, values: &Tensor, check: impl Fn() -> Result<()>) -> Result<()> {
+        // If the thread has ended, waiting for its result returns the error.
+        let _ = self.requests.send(Some(values.clone()));
         self.wait(check)
     }
 
     fn wait(&self, check: impl Fn() -> Result<()>) -> Result<()> {
-        let since = Instant::now();
-        let given_up = loop {
-            match self.answers.recv_timeout(LINKS) {
-                Ok(answer) => return answer,
+        let started = Instant::now();
+        let error = loop {
+            match self.results.recv_timeout(PEER_POLL) {
+                Ok(result) => return result,
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Error::Internal("the thread that calls NCCL has ended".to_owned()));
                 }
@@ -107,39 +81,72 @@ impl Group {
             if let Err(error) = check() {
                 break error;
             }
-            if since.elapsed() > self.patience {
+            if started.elapsed() > self.timeout {
                 break Error::Request(format!(
-                    "nothing came from NCCL for {} s, see --patience: start all ranks again, and they go on from the last \
-                     checkpoint; with NCCL_DEBUG=INFO in the environment it says more",
-                    self.patience.as_secs()
+                    "NCCL returned nothing for {} s, see --timeout: start all ranks again, and they resume from the last \
+                     checkpoint; NCCL_DEBUG=INFO in the environment makes it log the cause",
+                    self.timeout.as_secs()
                 ));
             }
         };
-        let _ = self.asked.send(None);
-        Err(given_up)
+        let _ = self.requests.send(None);
+        Err(error)
     }
 }
 
-impl Drop for Group {
-    /// Waits for the thread to end, if NCCL lets it go.
+impl Drop for Communicator {
+    /// Waits for the thread to end, unless NCCL blocks it.
     fn drop(&mut self) {
-        let _ = self.asked.send(None);
-        while self.answers.recv_timeout(FAREWELL).is_ok() {}
+        let _ = self.requests.send(None);
+        while self.results.recv_timeout(SHUTDOWN_TIMEOUT).is_ok() {}
+    }
+}
+
+/// The thread: initializes NCCL, then sums what is requested until `None` arrives.
+fn serve(
+    init_rank: impl FnOnce() -> Result<AllReduce>,
+    requests: &Receiver<Option<Tensor>>,
+    results: &Sender<Result<()>>,
+) {
+    let all_reduce = match init_rank() {
+        Ok(all_reduce) => all_reduce,
+        Err(error) => {
+            let _ = results.send(Err(error));
+            return;
+        }
+    };
+    let _ = results.send(Ok(()));
+    while let Ok(Some(values)) = requests.recv() {
+        let completed = all_reduce(&values).and_then(|is_complete| {
+            while !is_complete()? {
+                // Any message now means that the caller has stopped waiting.
+                if !matches!(requests.try_recv(), Err(TryRecvError::Empty)) {
+                    return Ok(false);
+                }
+                std::thread::sleep(DEVICE_POLL);
+            }
+            Ok(true)
+        });
+        // Drops the communicator at once: all later work on the device waits for the sum.
+        if let Ok(false) = completed {
+            return;
+        }
+        let _ = results.send(completed.map(drop));
     }
 }
 
 #[cfg(feature = "nccl")]
-use with::member;
+use with::init_rank;
 #[cfg(feature = "nccl")]
-pub(super) use with::name;
+pub(super) use with::unique_id;
 #[cfg(not(feature = "nccl"))]
-use without::member;
+use without::init_rank;
 #[cfg(not(feature = "nccl"))]
-pub(super) use without::name;
+pub(super) use without::unique_id;
 
 #[cfg(feature = "nccl")]
 mod with {
-    use super::{Add, Device, Error, Result, Tensor};
+    use super::{AllReduce, Device, Error, Result, Tensor};
     use candle_core::cuda_backend::cudarc::nccl::result::{NcclError, get_nccl_version};
     use candle_core::cuda_backend::cudarc::nccl::{Comm, Id, ReduceOp};
     use candle_core::cuda_backend::{CudaStorage, WrapErr};
@@ -147,13 +154,13 @@ mod with {
 
     fn failed(error: &NcclError) -> Error {
         Error::Request(format!(
-            "NCCL cannot connect the ranks ({:?}): give each rank a device of its own; with NCCL_DEBUG=INFO in the \
-             environment it says more",
+            "NCCL cannot connect the ranks ({:?}): give each rank a device of its own; NCCL_DEBUG=INFO in the environment \
+             makes it log the cause",
             error.0
         ))
     }
 
-    /// NCCL's library, linked as `.ci/cuda/toolchain` has it, may not be there.
+    /// Checks that NCCL's library can be loaded: `.ci/cuda/toolchain` links it lazily.
     fn open() -> Result<()> {
         get_nccl_version().map(drop).map_err(|error| {
             Error::Request(format!(
@@ -163,26 +170,26 @@ mod with {
         })
     }
 
-    /// A name for a new group, made on rank 0.
-    pub(crate) fn name() -> Result<Vec<u8>> {
+    /// `ncclGetUniqueId`, to be called on rank 0.
+    pub(crate) fn unique_id() -> Result<Vec<u8>> {
         open()?;
         let id = Id::new().map_err(|error| failed(&error))?;
         Ok(id.internal().iter().flat_map(|byte| byte.to_ne_bytes()).collect())
     }
 
-    /// This thread as rank `rank` of `count` of the group `name`.
-    pub(super) fn member(device: &Device, name: &[u8], (rank, count): (usize, usize)) -> Result<Add> {
+    /// `ncclCommInitRank` on the calling thread.
+    pub(super) fn init_rank(device: &Device, id: &[u8], (rank, world_size): (usize, usize)) -> Result<AllReduce> {
         open()?;
-        let name = name.iter().map(|byte| i8::from_ne_bytes([*byte]) as std::ffi::c_char).collect::<Vec<_>>();
-        let name = name.try_into().map_err(|_| Error::Internal("a name that is not NCCL's".to_owned()))?;
+        let id = id.iter().map(|byte| i8::from_ne_bytes([*byte]) as std::ffi::c_char).collect::<Vec<_>>();
+        let id = id.try_into().map_err(|_| Error::Internal("an id that is not NCCL's".to_owned()))?;
         let stream = device.as_cuda_device()?.cuda_stream();
-        // NCCL takes the device of the thread that calls it.
+        // NCCL uses the current device of the calling thread.
         stream.context().bind_to_thread().w()?;
-        let comm = Comm::from_rank(stream, rank, count, Id::uninit(name)).map_err(|error| failed(&error))?;
+        let comm = Comm::from_rank(stream, rank, world_size, Id::uninit(id)).map_err(|error| failed(&error))?;
         Ok(Box::new(move |values: &Tensor| {
             values.inplace_op1(&Sum(&comm))?;
-            let done = comm.stream().record_event(None).w()?;
-            Ok(Box::new(move || Ok(done.try_is_complete().w()?)))
+            let event = comm.stream().record_event(None).w()?;
+            Ok(Box::new(move || Ok(event.try_is_complete().w()?)))
         }))
     }
 
@@ -190,21 +197,21 @@ mod with {
 
     impl InplaceOp1 for Sum<'_> {
         fn name(&self) -> &'static str {
-            "sum-over-ranks"
+            "all-reduce-sum"
         }
 
         fn cpu_fwd(&self, _: &mut CpuStorage, _: &Layout) -> candle_core::Result<()> {
-            bail!("NCCL was given values on the CPU")
+            bail!("NCCL received values on the CPU")
         }
 
         fn cuda_fwd(&self, values: &mut CudaStorage, layout: &Layout) -> candle_core::Result<()> {
             let values = values.as_cuda_slice_mut::<f32>()?;
             if layout.contiguous_offsets() != Some((0, values.len())) {
-                bail!("NCCL was given a part of a tensor")
+                bail!("NCCL received a part of a tensor")
             }
             match self.0.all_reduce_in_place(values, &ReduceOp::Sum) {
                 Ok(_) => Ok(()),
-                Err(error) => bail!("NCCL cannot add up: {:?}", error.0),
+                Err(error) => bail!("NCCL's all-reduce failed: {:?}", error.0),
             }
         }
     }
@@ -212,13 +219,13 @@ mod with {
 
 #[cfg(not(feature = "nccl"))]
 mod without {
-    use super::{Add, Device, Error, Result};
+    use super::{AllReduce, Device, Error, Result};
 
-    pub(super) fn member(_: &Device, _: &[u8], _: (usize, usize)) -> Result<Add> {
-        name().and(Err(Error::Internal("a group without NCCL".to_owned())))
+    pub(super) fn init_rank(_: &Device, _: &[u8], _: (usize, usize)) -> Result<AllReduce> {
+        unique_id().and(Err(Error::Internal("a communicator without NCCL".to_owned())))
     }
 
-    pub(crate) fn name() -> Result<Vec<u8>> {
+    pub(crate) fn unique_id() -> Result<Vec<u8>> {
         Err(Error::Internal("this build has no NCCL".to_owned()))
     }
 }
@@ -235,78 +242,78 @@ mod tests {
         Err(Error::Request("rank 1 was lost".to_owned()))
     }
 
-    const THERE: fn() -> Result<()> = || Ok(());
+    const ALIVE: fn() -> Result<()> = || Ok(());
 
-    /// A member that says when it is dropped, and whose sums are there when `done` says so.
-    fn until(done: fn() -> bool) -> (impl FnOnce() -> Result<Add> + Send + 'static, Arc<AtomicBool>) {
+    /// A communicator that sets the flag when it is dropped, and whose sums are complete when `complete` returns true.
+    fn until(complete: fn() -> bool) -> (impl FnOnce() -> Result<AllReduce> + Send + 'static, Arc<AtomicBool>) {
         struct Held(Arc<AtomicBool>);
         impl Drop for Held {
             fn drop(&mut self) {
                 self.0.store(true, Ordering::SeqCst);
             }
         }
-        let gone = Arc::new(AtomicBool::new(false));
-        let held = Held(gone.clone());
-        let member = move || -> Result<Add> {
+        let dropped = Arc::new(AtomicBool::new(false));
+        let held = Held(dropped.clone());
+        let init_rank = move || -> Result<AllReduce> {
             Ok(Box::new(move |_| {
                 let _ = &held;
-                Ok(Box::new(move || Ok(done())))
+                Ok(Box::new(move || Ok(complete())))
             }))
         };
-        (member, gone)
+        (init_rank, dropped)
     }
 
-    /// A member that does not come, as when NCCL waits for a rank that is lost.
-    fn never() -> Result<Add> {
+    /// Blocks, as NCCL does when it waits for a lost rank.
+    fn never() -> Result<AllReduce> {
         loop {
             std::thread::park();
         }
     }
 
     #[test]
-    fn a_rank_that_is_lost_while_the_group_is_set_up_ends_the_others() {
-        assert_eq!(Group::start(never, LONG, lost).unwrap_err().to_string(), "rank 1 was lost");
-        let error = Group::start(never, Duration::from_secs(1), THERE).unwrap_err().to_string();
-        assert!(error.starts_with("nothing came from NCCL for 1 s, see --patience"), "{error}");
-        let failed = Group::start(|| Err(Error::Request("no device".to_owned())), LONG, THERE);
+    fn a_rank_lost_during_initialization_ends_the_others() {
+        assert_eq!(Communicator::start(never, LONG, lost).unwrap_err().to_string(), "rank 1 was lost");
+        let error = Communicator::start(never, Duration::from_secs(1), ALIVE).unwrap_err().to_string();
+        assert!(error.starts_with("NCCL returned nothing for 1 s, see --timeout"), "{error}");
+        let failed = Communicator::start(|| Err(Error::Request("no device".to_owned())), LONG, ALIVE);
         assert_eq!(failed.unwrap_err().to_string(), "no device");
     }
 
     #[test]
-    fn a_rank_that_is_lost_before_a_sum_is_there_ends_the_others_and_frees_the_device() {
+    fn a_rank_lost_before_a_sum_is_complete_ends_the_others_and_frees_the_device() {
         let values = Tensor::new(&[1.0_f32], &Device::Cpu).unwrap();
-        let (member, gone) = until(|| false);
-        let group = Group::start(member, LONG, THERE).unwrap();
-        assert_eq!(group.add_up(&values, lost).unwrap_err().to_string(), "rank 1 was lost");
-        // While the group is still there.
-        while !gone.load(Ordering::SeqCst) {
+        let (init_rank, dropped) = until(|| false);
+        let communicator = Communicator::start(init_rank, LONG, ALIVE).unwrap();
+        assert_eq!(communicator.all_reduce(&values, lost).unwrap_err().to_string(), "rank 1 was lost");
+        // The communicator's owner still exists.
+        while !dropped.load(Ordering::SeqCst) {
             std::thread::yield_now();
         }
-        let ended = group.add_up(&values, THERE).unwrap_err();
+        let ended = communicator.all_reduce(&values, ALIVE).unwrap_err();
         assert_eq!(ended.exit_code(), 1, "{ended}");
 
-        // Nor does a call that does not return hold up the caller.
-        let blocked = || -> Result<Add> {
+        // A call that never returns does not block the caller either.
+        let blocked = || -> Result<AllReduce> {
             Ok(Box::new(|_| {
                 loop {
                     std::thread::park();
                 }
             }))
         };
-        let group = Group::start(blocked, LONG, THERE).unwrap();
-        assert_eq!(group.add_up(&values, lost).unwrap_err().to_string(), "rank 1 was lost");
+        let communicator = Communicator::start(blocked, LONG, ALIVE).unwrap();
+        assert_eq!(communicator.all_reduce(&values, lost).unwrap_err().to_string(), "rank 1 was lost");
     }
 
     #[test]
-    fn a_group_adds_up_until_it_is_dropped() {
+    fn a_communicator_sums_until_it_is_dropped() {
         let values = Tensor::new(&[1.0_f32], &Device::Cpu).unwrap();
-        let (member, gone) = until(|| true);
-        let group = Group::start(member, LONG, THERE).unwrap();
+        let (init_rank, dropped) = until(|| true);
+        let communicator = Communicator::start(init_rank, LONG, ALIVE).unwrap();
         for _ in 0..3 {
-            group.add_up(&values, THERE).unwrap();
+            communicator.all_reduce(&values, ALIVE).unwrap();
         }
-        assert!(!gone.load(Ordering::SeqCst));
-        drop(group);
-        assert!(gone.load(Ordering::SeqCst));
+        assert!(!dropped.load(Ordering::SeqCst));
+        drop(communicator);
+        assert!(dropped.load(Ordering::SeqCst));
     }
 }

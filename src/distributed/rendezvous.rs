@@ -1,155 +1,156 @@
-//! How the ranks find each other, and what they must agree on before they start.
+//! How the ranks find each other: rank 0 listens, the others connect and send their handshakes.
 
-use super::link::{Call, Link};
-use crate::config::RunConfig;
+use super::connection::{Connection, PendingConnection};
+use super::handshake::{Handshake, Peer};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// How long a caller has to say who it is.
-const INTRODUCTION: Duration = Duration::from_secs(10);
-/// The most bytes of a greeting.
-const GREETING: usize = 1 << 20;
-/// The most callers that are let in before one is heard.
-const CALLS: usize = 64;
-/// Between two looks for a rank that is not there yet.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Time in which a connection must send its handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_HANDSHAKE_BYTES: usize = 1 << 20;
+/// Connections that are accepted before their handshakes are read.
+const MAX_ACCEPTS: usize = 64;
+/// Pause between two attempts to connect, or to accept.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Where the ranks of a run meet.
+/// Where and as which rank a process joins.
 #[derive(Debug, Clone)]
 pub struct Rendezvous {
     /// This process's rank, from 0.
     pub rank: usize,
-    /// How many ranks there are.
-    pub ranks: usize,
-    /// `HOST:PORT` where rank 0 listens.
-    pub address: String,
-    /// How long a rank is waited for: when they meet, and whenever it has the next word.
-    pub patience: Duration,
+    /// Number of ranks.
+    pub world_size: usize,
+    /// `HOST:PORT` at which rank 0 listens.
+    pub endpoint: String,
+    /// Time limit for connecting and for each exchange.
+    pub timeout: Duration,
 }
 
 impl Rendezvous {
-    /// The places of a batch of `batch` images that this rank computes.
+    /// The positions in a batch of `batch` images that this rank computes.
     ///
     /// # Errors
-    /// A rank that is none of the ranks, and a batch that cannot be shared out evenly.
-    pub(crate) fn share(&self, batch: usize) -> Result<Range<usize>> {
-        let Self { rank, ranks, .. } = *self;
-        if rank >= ranks {
-            return Err(Error::Request(format!("--rank {rank} of --ranks {ranks}: ranks count from 0")));
+    /// A rank outside the world size, or a batch that cannot be split evenly.
+    pub(crate) fn local_range(&self, batch: usize) -> Result<Range<usize>> {
+        let Self { rank, world_size, .. } = *self;
+        if rank >= world_size {
+            return Err(Error::Request(format!("--rank {rank} of --world-size {world_size}: ranks count from 0")));
         }
-        let share = batch / ranks;
-        if share * ranks != batch {
+        let local = batch / world_size;
+        if local * world_size != batch {
             return Err(Error::Request(format!(
-                "a batch of {batch} cannot be shared out evenly among {ranks} ranks: choose --ranks that divide it, or \
-                 another batch in the profile's [training] section"
+                "a batch of {batch} cannot be split evenly among {world_size} ranks: choose a --world-size that divides \
+                 it, or another batch in the profile's [training] section"
             )));
         }
-        if share < 2 {
+        if local < 2 {
             return Err(Error::Request(format!(
-                "a batch of {batch} leaves one image for each of {ranks} ranks, and batch norm needs two: choose fewer \
-                 --ranks, or a larger batch in the profile's [training] section"
+                "a batch of {batch} leaves one image for each of {world_size} ranks, and batch norm needs two: choose a \
+                 smaller --world-size, or a larger batch in the profile's [training] section"
             )));
         }
-        Ok(rank * share..(rank + 1) * share)
+        Ok(rank * local..(rank + 1) * local)
     }
 
-    /// Waits for all other ranks and makes sure that they agree with this one, rank 0: their links in the order of the
-    /// ranks, and whether NCCL reaches all of them.
-    pub(super) fn host(&self, greeting: &Greeting, progress: &Progress) -> Result<(Vec<Link>, bool)> {
-        let cannot = |error: io::Error| {
-            Error::Request(format!(
-                "rank 0 cannot listen at {} ({error}): name an address of this machine and a free port with --meet",
-                self.address
-            ))
-        };
-        let listener = TcpListener::bind(&*self.address).map_err(cannot)?;
-        listener.set_nonblocking(true).map_err(cannot)?;
-        progress.say(format!("waiting for {} more ranks at {}", self.ranks - 1, self.address));
-        let until = Instant::now() + self.patience;
-        let mut links: Vec<Option<Link>> = (1..self.ranks).map(|_| None).collect();
-        let mut nccl = vec![greeting.nccl; self.ranks];
-        let mut calls = Vec::new();
-        while let Some(missing) = links.iter().position(Option::is_none) {
-            if Instant::now() >= until {
-                let error = Error::Request(format!(
-                    "rank {} did not come to {} within {} s: start all ranks, or give them longer with --patience",
-                    missing + 1,
-                    self.address,
-                    self.patience.as_secs()
-                ));
-                return Err(sent_home(&links, error));
+    /// Waits on rank 0 until all other ranks have connected with matching handshakes. Returns their connections in rank
+    /// order, and whether NCCL supports every device.
+    pub(super) fn accept_ranks(&self, handshake: &Handshake, progress: &Progress) -> Result<(Vec<Connection>, bool)> {
+        let listener = self.listen()?;
+        progress.say(format!("waiting for {} more ranks at {}", self.world_size - 1, self.endpoint));
+        let deadline = Instant::now() + self.timeout;
+        let mut connections: Vec<Option<Connection>> = (1..self.world_size).map(|_| None).collect();
+        let mut nccl = vec![handshake.nccl; self.world_size];
+        let mut pending = Vec::new();
+        while let Some(missing) = connections.iter().position(Option::is_none) {
+            if Instant::now() >= deadline {
+                return Err(abort_all(&connections, self.missing(missing + 1)));
             }
-            // A rank that was killed may be started again.
-            for (place, link) in links.iter_mut().enumerate() {
-                if link.take_if(|link| link.check().is_err()).is_some() {
-                    progress.say(format!("rank {} is gone again", place + 1));
+            drop_lost(&mut connections, progress);
+            // A connection that cannot be accepted was closed by its peer, or is accepted in a later round.
+            for stream in listener.incoming().take(MAX_ACCEPTS).map_while(io::Result::ok) {
+                pending.extend(PendingConnection::new(stream, HANDSHAKE_TIMEOUT));
+            }
+            for (peer, stream) in take_ready(&mut pending, progress) {
+                let rank = peer.rank;
+                let connection = Connection::new(rank, stream, self.timeout).map_err(|error| self.unusable(&error))?;
+                if let Some(mismatch) = handshake.mismatch(&peer).or_else(|| self.wrong_rank(rank, &connections)) {
+                    connections.push(Some(connection));
+                    return Err(abort_all(&connections, misfit(rank, &mismatch)));
                 }
+                progress.say(format!("rank {rank} has connected"));
+                nccl[rank] = peer.handshake.is_some_and(|handshake| handshake.nccl);
+                connections[rank - 1] = Some(connection);
             }
-            // Whoever cannot be accepted has hung up, or finds room later.
-            for stream in listener.incoming().take(CALLS).map_while(io::Result::ok) {
-                calls.extend(Call::new(stream, INTRODUCTION));
-            }
-            for (caller, stream) in heard(&mut calls, progress) {
-                let rank = caller.rank;
-                let link = Link::new(rank, stream, self.patience).map_err(cannot)?;
-                let difference = greeting.difference(&caller).or_else(|| match links.get(rank.wrapping_sub(1)) {
-                    Some(None) => None,
-                    Some(Some(_)) => Some("there is such a rank already".to_owned()),
-                    None => Some(format!("the other ranks are 1 to {}", self.ranks - 1)),
-                });
-                if let Some(difference) = difference {
-                    let error = Error::Request(format!(
-                        "rank {rank} does not fit rank 0 ({difference}): start all ranks with the same program, data and \
-                         options, each with a --rank of its own"
-                    ));
-                    links.push(Some(link));
-                    return Err(sent_home(&links, error));
-                }
-                progress.say(format!("rank {rank} has come"));
-                nccl[rank] = caller.greeting.is_some_and(|greeting| greeting.nccl);
-                links[rank - 1] = Some(link);
-            }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(POLL_INTERVAL);
         }
-        Ok((links.into_iter().flatten().collect(), !nccl.contains(&false)))
+        Ok((connections.into_iter().flatten().collect(), !nccl.contains(&false)))
     }
 
-    /// Finds rank 0 and introduces this rank to it.
-    pub(super) fn join(&self, greeting: &Greeting, progress: &Progress) -> Result<Link> {
-        progress.say(format!("rank {} of {} looks for rank 0 at {}", self.rank, self.ranks, self.address));
-        let until = Instant::now() + self.patience;
+    fn listen(&self) -> Result<TcpListener> {
+        let listener = TcpListener::bind(&*self.endpoint).map_err(|error| self.unusable(&error))?;
+        listener.set_nonblocking(true).map_err(|error| self.unusable(&error))?;
+        Ok(listener)
+    }
+
+    fn unusable(&self, error: &io::Error) -> Error {
+        Error::Request(format!(
+            "rank 0 cannot listen at {} ({error}): set an address of this machine and a free port with --rdzv-endpoint",
+            self.endpoint
+        ))
+    }
+
+    fn missing(&self, rank: usize) -> Error {
+        Error::Request(format!(
+            "rank {rank} did not connect to {} within {} s: start all ranks, or raise --timeout",
+            self.endpoint,
+            self.timeout.as_secs()
+        ))
+    }
+
+    /// Describes why `rank` cannot join beside `connections`.
+    fn wrong_rank(&self, rank: usize, connections: &[Option<Connection>]) -> Option<String> {
+        match connections.get(rank.wrapping_sub(1)) {
+            Some(None) => None,
+            Some(Some(_)) => Some("another process has this rank".to_owned()),
+            None => Some(format!("the other ranks are 1 to {}", self.world_size - 1)),
+        }
+    }
+
+    /// Connects to rank 0 and sends this rank's handshake.
+    pub(super) fn connect(&self, handshake: &Handshake, progress: &Progress) -> Result<Connection> {
+        progress.say(format!("rank {} of {} connects to rank 0 at {}", self.rank, self.world_size, self.endpoint));
+        let deadline = Instant::now() + self.timeout;
         let stream = loop {
-            match self.call(until) {
+            match self.try_connect(deadline) {
                 Ok(stream) => break stream,
-                Err(error) if Instant::now() >= until => {
+                Err(error) if Instant::now() >= deadline => {
                     return Err(Error::Request(format!(
-                        "rank 0 cannot be reached at {} within {} s ({error}): start it with the same --meet, or give it \
-                         longer with --patience",
-                        self.address,
-                        self.patience.as_secs()
+                        "rank 0 cannot be reached at {} within {} s ({error}): start it with the same --rdzv-endpoint, or \
+                         raise --timeout",
+                        self.endpoint,
+                        self.timeout.as_secs()
                     )));
                 }
-                Err(_) => std::thread::sleep(PAUSE),
+                Err(_) => std::thread::sleep(POLL_INTERVAL),
             }
         };
-        let link = Link::new(0, stream, self.patience)
+        let connection = Connection::new(0, stream, self.timeout)
             .map_err(|error| Error::Request(format!("the connection to rank 0 cannot be used: {error}")))?;
-        link.send(toml::to_string(greeting).map_err(|e| Error::Internal(e.to_string()))?.as_bytes())?;
-        Ok(link)
+        connection.send(toml::to_string(handshake).map_err(|e| Error::Internal(e.to_string()))?.as_bytes())?;
+        Ok(connection)
     }
 
-    /// One attempt to reach rank 0, that ends at `until`.
-    fn call(&self, until: Instant) -> io::Result<TcpStream> {
+    /// Tries each address of rank 0 once.
+    fn try_connect(&self, deadline: Instant) -> io::Result<TcpStream> {
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in self.address.to_socket_addrs()? {
-            let left = until.saturating_duration_since(Instant::now()).max(PAUSE);
+        for address in self.endpoint.to_socket_addrs()? {
+            let left = deadline.saturating_duration_since(Instant::now()).max(POLL_INTERVAL);
             match TcpStream::connect_timeout(&address, left) {
-                // A port that nobody listens at may be given to the caller itself, who then reaches himself.
+                // The system may choose a free port as this end's own, which then connects to itself.
                 Ok(stream) if stream.local_addr()? == stream.peer_addr()? => {}
                 Ok(stream) => return Ok(stream),
                 Err(error) => failure = error,
@@ -159,74 +160,40 @@ impl Rendezvous {
     }
 }
 
-/// Takes out those who have said who they are, and whoever is not a rank.
-fn heard(calls: &mut Vec<Call>, progress: &Progress) -> Vec<(Caller, TcpStream)> {
-    let mut heard = Vec::new();
-    for mut call in std::mem::take(calls) {
-        let greeting = call.hear(GREETING);
-        if let Ok(None) = greeting {
-            calls.push(call);
-        } else if let Some(caller) = greeting.ok().flatten().and_then(|text| Caller::read(&text)) {
-            heard.push((caller, call.into_stream()));
-        } else {
-            progress.say("somebody called who is not a rank of this program");
+/// Drops the connections of ranks that have ended: such a rank may be started again.
+fn drop_lost(connections: &mut [Option<Connection>], progress: &Progress) {
+    for (index, connection) in connections.iter_mut().enumerate() {
+        if connection.take_if(|connection| connection.check().is_err()).is_some() {
+            progress.say(format!("rank {} has disconnected", index + 1));
         }
     }
-    heard
 }
 
-/// Ends the rendezvous for those who came.
-fn sent_home(links: &[Option<Link>], error: Error) -> Error {
-    links.iter().flatten().for_each(|link| link.stop(&error.to_string()));
+/// Removes the connections whose handshake is complete and returns them. Drops those that are not ranks.
+fn take_ready(pending: &mut Vec<PendingConnection>, progress: &Progress) -> Vec<(Peer, TcpStream)> {
+    let mut ready = Vec::new();
+    for mut connection in std::mem::take(pending) {
+        let frame = connection.poll_frame(MAX_HANDSHAKE_BYTES);
+        if let Ok(None) = frame {
+            pending.push(connection);
+        } else if let Some(peer) = frame.ok().flatten().and_then(|text| Peer::parse(&text)) {
+            ready.push((peer, connection.into_stream()));
+        } else {
+            progress.say("rejected a connection that is not a gal-bench rank");
+        }
+    }
+    ready
+}
+
+fn misfit(rank: usize, mismatch: &str) -> Error {
+    Error::Request(format!(
+        "rank {rank} does not match rank 0 ({mismatch}): start all ranks with the same program, data and options, each \
+         with its own --rank"
+    ))
+}
+
+/// Sends `error` to all connected ranks.
+fn abort_all(connections: &[Option<Connection>], error: Error) -> Error {
+    connections.iter().flatten().for_each(|connection| connection.abort(&error.to_string()));
     error
-}
-
-/// What a rank says of itself when it joins: all but the rank must be as rank 0's.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Greeting {
-    /// Version and commit.
-    pub(crate) program: String,
-    pub(crate) rank: usize,
-    /// Whether NCCL reaches its device.
-    pub(crate) nccl: bool,
-    pub(crate) seeds: Vec<u64>,
-    pub(crate) variants: Vec<String>,
-    /// Of any of the runs: data, ranks and profile are those of all.
-    pub(crate) config: RunConfig,
-}
-
-impl Greeting {
-    /// In what another rank is not as this one.
-    fn difference(&self, caller: &Caller) -> Option<String> {
-        let differs = |what: &str, ours: &str, theirs: &str| {
-            (ours != theirs).then(|| format!("{what} is {theirs}, rank 0's {ours}"))
-        };
-        let Some(theirs) = &caller.greeting else { return differs("its program", &self.program, &caller.program) };
-        let seeds = |greeting: &Self| greeting.seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let data = |greeting: &Self| format!("{} {}", greeting.config.dataset, greeting.config.data_digest);
-        let ranks = |greeting: &Self| greeting.config.ranks.to_string();
-        differs("its program", &self.program, &theirs.program)
-            .or_else(|| differs("its number of ranks", &ranks(self), &ranks(theirs)))
-            .or_else(|| differs("its prepared set", &data(self), &data(theirs)))
-            .or_else(|| differs("its choice of variants", &self.variants.join(","), &theirs.variants.join(",")))
-            .or_else(|| differs("its choice of seeds", &seeds(self), &seeds(theirs)))
-            .or_else(|| self.config.difference(&theirs.config))
-    }
-}
-
-/// A rank that joins, of this version of the program or of another, whose greeting may not be one here.
-struct Caller {
-    program: String,
-    rank: usize,
-    greeting: Option<Greeting>,
-}
-
-impl Caller {
-    /// None where the text is not a rank's.
-    fn read(text: &[u8]) -> Option<Self> {
-        let table: toml::Table = toml::from_slice(text).ok()?;
-        let program = table.get("program")?.as_str()?.to_owned();
-        let rank = usize::try_from(table.get("rank")?.as_integer()?).ok()?;
-        Some(Self { program, rank, greeting: table.try_into().ok() })
-    }
 }

@@ -9,7 +9,7 @@ use crate::config::{Compute, Profile};
 use crate::error::{Error, Result};
 use crate::model::Backend;
 use crate::random;
-use crate::train::{DeviceFacts, cpu_features, device_facts};
+use crate::train::{DeviceFacts, NamedDevice, cpu_features, device_facts};
 use candle_core::{Device, Tensor};
 use rand::RngExt;
 use serde::Serialize;
@@ -140,7 +140,7 @@ impl Diagnosis {
 /// Runs all checks of `profile` on `device`; `tell` hears of each when it is done.
 pub fn examine(
     profile: &Profile,
-    (device, name): (&Device, &str),
+    NamedDevice { device, name }: &NamedDevice,
     tolerances: Tolerances,
     mut tell: impl FnMut(&Check),
 ) -> Diagnosis {
@@ -166,7 +166,7 @@ pub fn examine(
             0 => format!("{name} computes what it should: all {} checks agree", checks.len()),
             _ => format!("{name} does not compute what it should: {wrong} of {} checks disagree", checks.len()),
         },
-        device: name.to_owned(),
+        device: name.clone(),
         device_memory_bytes: facts.as_ref().map(|facts| facts.total_bytes - facts.free_bytes),
         device_facts: facts,
         compared: if device.is_cuda() {
@@ -293,7 +293,7 @@ mod tests {
         let mut profile = Profile::load("quick").unwrap();
         (profile.network.widths, profile.network.branch_channels) = ([8; 5], 4);
         profile.compute.bf16 = true;
-        let within = |tolerances| examine(&profile, (&Device::Cpu, "cpu"), tolerances, |_| ());
+        let within = |tolerances| examine(&profile, &NamedDevice::cpu(), tolerances, |_| ());
         let diagnosis = within(Tolerances::new(profile.compute, 1.0));
         assert!(diagnosis.outcome().is_ok(), "{}", diagnosis.verdict);
         // One training step and ten of each of two plans among them.

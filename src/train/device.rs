@@ -1,4 +1,4 @@
-//! The device that a run computes on, what it says of itself, and what it can take.
+//! The selection of a device, its facts, and its limits.
 
 use crate::config::Compute;
 use crate::error::{Error, Result};
@@ -7,20 +7,39 @@ use crate::progress::Progress;
 use candle_core::Device;
 use serde::Serialize;
 
-/// `auto`, `cpu` or `cuda:N`: the device and what to call it in records, such as `cuda:0 (NVIDIA H100)`. `auto` is the
-/// first CUDA device where this build and this machine have one, and the CPU otherwise; a CUDA build says why.
+/// A device and its name for records.
+#[derive(Debug, Clone)]
+pub struct NamedDevice {
+    /// The device.
+    pub device: Device,
+    /// Such as `cpu` or `cuda:0 (NVIDIA H100), TF32`.
+    pub name: String,
+}
+
+impl NamedDevice {
+    /// The CPU.
+    pub fn cpu() -> Self {
+        Self { device: Device::Cpu, name: "cpu".to_owned() }
+    }
+}
+
+/// Selects `auto`, `cpu` or `cuda:N`. `auto` is the first CUDA device if this build and this machine have one, and the CPU
+/// otherwise; a CUDA build logs the reason. With a `local_rank`, on a machine with several CUDA devices, `auto` is
+/// `cuda:LOCAL_RANK`.
 ///
-/// `compute` may let the products of a CUDA device round their factors; the CPU has no such modes.
-pub fn select(name: &str, compute: Compute, progress: &Progress) -> Result<(Device, String)> {
-    let (device, name) = match name {
-        "cpu" => (Device::Cpu, "cpu".to_owned()),
-        "auto" => cuda(0).unwrap_or_else(|error| {
+/// `compute` selects reduced-precision modes, which only CUDA devices have.
+pub fn select(name: &str, local_rank: Option<usize>, compute: Compute, progress: &Progress) -> Result<NamedDevice> {
+    let NamedDevice { device, name } = match (name, local_rank) {
+        ("cpu", _) => NamedDevice::cpu(),
+        // A launcher that shows each process a single device makes that one cuda:0.
+        ("auto", Some(rank)) if count().is_some_and(|count| count > 1) => cuda(rank)?,
+        ("auto", _) => cuda(0).unwrap_or_else(|error| {
             if cfg!(feature = "cuda") {
                 progress.say(format!("computing on the CPU: {error}"));
             }
-            (Device::Cpu, "cpu".to_owned())
+            NamedDevice::cpu()
         }),
-        _ => match name.strip_prefix("cuda:").map(str::parse) {
+        (name, _) => match name.strip_prefix("cuda:").map(str::parse) {
             Some(Ok(ordinal)) => cuda(ordinal)?,
             _ => {
                 return Err(Error::Request(format!(
@@ -47,28 +66,29 @@ pub fn select(name: &str, compute: Compute, progress: &Progress) -> Result<(Devi
             && std::env::var("NVIDIA_TF32_OVERRIDE").as_deref() != Ok("0") =>
         {
             Err(Error::Request(
-                "this build convolves with cuDNN, which uses TF32 of its own accord: ask for it with --tf32, or set \
+                "this build convolves with cuDNN, which uses TF32 by default: allow it with --tf32, or set \
                  NVIDIA_TF32_OVERRIDE=0 in the environment"
                     .into(),
             ))
         }
         _ => {
             candle_core::cuda::set_gemm_reduced_precision_f32(tf32);
-            Ok((device, compute.rounding().map_or(name.clone(), |rounding| format!("{name}, {rounding}"))))
+            let name = compute.rounding().map_or(name.clone(), |rounding| format!("{name}, {rounding}"));
+            Ok(NamedDevice { device, name })
         }
     }
 }
 
-fn cuda(ordinal: usize) -> Result<(Device, String)> {
+fn cuda(ordinal: usize) -> Result<NamedDevice> {
     if !cfg!(feature = "cuda") {
         return Err(Error::Request(format!(
             "device cuda:{ordinal} needs a build with CUDA: install the CUDA toolkit, build with `cargo build --release \
              --features cuda`, or use --device cpu"
         )));
     }
-    let there = count();
-    if there.is_some_and(|there| (1..=ordinal).contains(&there)) {
-        let last = there.unwrap_or_default() - 1;
+    let count = count();
+    if count.is_some_and(|count| (1..=ordinal).contains(&count)) {
+        let last = count.unwrap_or_default() - 1;
         return Err(Error::Request(format!(
             "there is no device cuda:{ordinal} on this machine: the last one is cuda:{last}"
         )));
@@ -76,7 +96,7 @@ fn cuda(ordinal: usize) -> Result<(Device, String)> {
     match Device::new_cuda(ordinal) {
         Ok(device) => {
             let model = facts(&device).map(|facts| format!(" ({})", facts.model)).unwrap_or_default();
-            Ok((device, format!("cuda:{ordinal}{model}")))
+            Ok(NamedDevice { device, name: format!("cuda:{ordinal}{model}") })
         }
         Err(error) => Err(Error::Request(format!(
             "device cuda:{ordinal} cannot be used ({}): see whether `nvidia-smi` lists it and whether its driver is of \
@@ -86,20 +106,20 @@ fn cuda(ordinal: usize) -> Result<(Device, String)> {
     }
 }
 
-/// What a CUDA device says of itself.
+/// Properties of a CUDA device.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeviceFacts {
     /// Such as `NVIDIA H100`.
     pub model: String,
     /// Major and minor number.
     pub compute_capability: (i32, i32),
-    /// Memory in bytes that no program holds at present.
+    /// Free memory in bytes.
     pub free_bytes: usize,
-    /// All of its memory in bytes.
+    /// Total memory in bytes.
     pub total_bytes: usize,
 }
 
-/// The facts of a CUDA device; none of the CPU.
+/// The facts of a CUDA device; `None` for the CPU.
 #[cfg(feature = "cuda")]
 pub fn facts(device: &Device) -> Option<DeviceFacts> {
     let stream = device.as_cuda_device().ok()?.cuda_stream();
@@ -113,13 +133,13 @@ pub fn facts(device: &Device) -> Option<DeviceFacts> {
     })
 }
 
-/// The facts of a CUDA device: this build has none.
+/// `None`: this build has no CUDA.
 #[cfg(not(feature = "cuda"))]
 pub fn facts(_: &Device) -> Option<DeviceFacts> {
     None
 }
 
-/// How many CUDA devices there are, where a driver can say.
+/// Number of CUDA devices; `None` without a driver.
 #[cfg(feature = "cuda")]
 fn count() -> Option<usize> {
     let count = candle_core::cuda_backend::cudarc::driver::CudaContext::device_count().ok()?;
@@ -131,8 +151,8 @@ fn count() -> Option<usize> {
     None
 }
 
-/// Refuses batches of which a CUDA device would compute a part only: launches there are counted in 32 bits, and candle
-/// cuts larger counts off without a word.
+/// Refuses batches of which a CUDA device would compute only a part: candle silently truncates the number of threads of a
+/// launch to 32 bits.
 pub fn check_batch(device: &Device, architecture: &Architecture, batch: usize) -> Result<()> {
     if !device.is_cuda() {
         return Ok(());
@@ -157,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_batch_beyond_32_bits_of_elements_is_refused_with_the_largest_one() {
-        // conv1 unfolds 3 * 11 * 11 values for each of 55 * 55 places; 2^32 / (363 * 3025) = 3911.3.
+        // conv1 unfolds 3 * 11 * 11 values for each of 55 * 55 positions; 2^32 / (363 * 3025) = 3911.3.
         assert!(bounded(&Architecture::PAPER, 3911).is_ok());
         let error = bounded(&Architecture::PAPER, 3912).unwrap_err();
         assert_eq!(error.exit_code(), 2);
@@ -171,7 +191,7 @@ mod tests {
             (Compute { tf32: true, bf16: false }, "TF32 (--tf32"),
             (Compute { tf32: false, bf16: true }, "bf16 (--bf16"),
         ] {
-            let error = select("cpu", compute, &Progress::new(true)).unwrap_err();
+            let error = select("cpu", None, compute, &Progress::new(true)).unwrap_err();
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().starts_with(mode), "{error}");
         }

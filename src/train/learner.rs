@@ -139,12 +139,12 @@ impl Learner {
 
     /// One step of every network on a batch, from its [`Learner::features`].
     pub fn step(&mut self, features: &Tensor, targets: &Tensor, rate: f64) -> Result<Losses> {
-        self.step_among(&ProcessGroup::alone(), features, targets, rate)
+        self.step_distributed(&ProcessGroup::single(), features, targets, rate)
     }
 
     /// As [`Learner::step`], where the batch is this rank's share of one that all ranks compute; the losses are those of
     /// the whole batch.
-    pub(super) fn step_among(
+    pub(super) fn step_distributed(
         &mut self,
         ranks: &ProcessGroup,
         features: &Tensor,
@@ -164,7 +164,7 @@ impl Learner {
             .chain(&cln)
             .try_fold(None, |sum: Option<Tensor>, term| sum.map_or(Ok(term.clone()), |sum| sum + term).map(Some))?;
         let mut gradients = total.ok_or_else(|| Error::Internal("nothing to train".to_owned()))?.backward()?;
-        if ranks.count() > 1 {
+        if ranks.world_size() > 1 {
             let affinities = refined.iter_mut().map(|refined| &mut refined.affinity);
             let logged = fln.iter_mut().chain(&mut cln).chain(&mut right).chain(affinities);
             self.average(ranks, &mut gradients, logged)?;
@@ -203,7 +203,7 @@ impl Learner {
         }
         own.extend(running.iter().map(|statistic| statistic.as_detached_tensor()));
         own.extend(logged.iter().map(|value| (**value).clone()));
-        let mut means = ranks.mean(&own)?.into_iter();
+        let mut means = ranks.all_reduce_mean(&own)?.into_iter();
         for ((_, variable), mean) in trained.iter().zip(&mut means) {
             gradients.insert(variable, mean);
         }
@@ -413,8 +413,8 @@ fn optimizer_of_head(parameters: &Parameters, rate: f64, momentum: f64, decay: f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Profile, RunConfig};
-    use crate::distributed::{Greeting, Rendezvous};
+    use crate::config::Profile;
+    use crate::distributed::Rendezvous;
     use crate::progress::Progress;
     use crate::train::shared_runs;
     use std::net::TcpListener;
@@ -464,7 +464,7 @@ mod tests {
             let yes = yes.to_dtype(candle_core::DType::F32).unwrap().reshape((COUNT, IMAGES)).unwrap();
             let targets = Tensor::stack(&[&(1.0 - &yes).unwrap(), &yes], 1).unwrap();
             let features = learner.features(&pixels).unwrap();
-            trained.losses.push(learner.step_among(ranks, &features, &targets, 0.01).unwrap());
+            trained.losses.push(learner.step_distributed(ranks, &features, &targets, 0.01).unwrap());
             let outputs = learner.outputs().unwrap();
             trained.accuracies.push(learner.accuracy().unwrap());
             trained.affinities.push(values(&outputs.cln["gal-j"].affinity));
@@ -476,20 +476,11 @@ mod tests {
 
     /// As [`trained`] on each of two ranks, which see `images(rank, step)`.
     fn by_two(images: fn(usize, usize) -> f32) -> [TrainedModel; 2] {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let endpoint = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let run = |rank: usize| {
-            let rendezvous = Rendezvous { rank, ranks: 2, address: address.clone(), patience: Duration::from_mins(1) };
-            let config = RunConfig {
-                dataset: String::new(),
-                data_digest: String::new(),
-                variant: String::new(),
-                seed: 0,
-                ranks: 2,
-                profile: Profile::load("quick").unwrap(),
-            };
-            let (program, seeds, variants) = (String::new(), Vec::new(), Vec::new());
-            let greeting = Greeting { program, rank, nccl: false, seeds, variants, config };
-            let ranks = ProcessGroup::meet(&rendezvous, &greeting, &Device::Cpu, &Progress::new(true)).unwrap();
+            let (endpoint, timeout) = (endpoint.clone(), Duration::from_mins(1));
+            let rendezvous = Rendezvous { rank, world_size: 2, endpoint, timeout };
+            let ranks = ProcessGroup::init(&rendezvous, Vec::new(), &Device::Cpu, &Progress::new(true)).unwrap();
             trained(&ranks, |step| images(rank, step))
         };
         let run = &run;
@@ -498,7 +489,7 @@ mod tests {
 
     #[test]
     fn ranks_that_see_the_same_images_step_as_one_that_sees_them() {
-        let alone = trained(&ProcessGroup::alone(), |step| 0.1 + step as f32);
+        let alone = trained(&ProcessGroup::single(), |step| 0.1 + step as f32);
         for rank in by_two(|_, step| 0.1 + step as f32) {
             assert!(rank.state == alone.state && rank.losses == alone.losses && rank.accuracies == alone.accuracies);
         }
@@ -513,14 +504,14 @@ mod tests {
     fn ranks_that_see_different_images_hold_the_same_network_after_every_step() {
         let [first, second] = by_two(images);
         assert!(first.state == second.state && first.losses == second.losses);
-        assert!(first.state != trained(&ProcessGroup::alone(), |step| images(0, step)).state);
+        assert!(first.state != trained(&ProcessGroup::single(), |step| images(0, step)).state);
     }
 
     #[test]
     fn what_is_logged_is_of_the_shares_of_all_ranks() {
         let both = by_two(images);
         // In its first step, each rank's network is that of a run by itself.
-        let alone = [0, 1].map(|rank| trained(&ProcessGroup::alone(), |step| images(rank, step)));
+        let alone = [0, 1].map(|rank| trained(&ProcessGroup::single(), |step| images(rank, step)));
         let near = |logged: f64, of: [f64; 2]| (logged - f64::midpoint(of[0], of[1])).abs() < 1e-5 * logged.abs();
         for rank in &both {
             let (logged, of) = (&rank.losses[0], [0, 1].map(|share| &alone[share].losses[0]));

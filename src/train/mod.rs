@@ -14,7 +14,7 @@ mod trained_model;
 mod trainer;
 
 pub use checkpoint::Checkpoint;
-pub use device::{DeviceFacts, check_batch, facts as device_facts, select as select_device};
+pub use device::{DeviceFacts, NamedDevice, check_batch, facts as device_facts, select as select_device};
 pub use learner::{Learner, Losses, Outputs};
 pub use loader::{Batch, DataLoader, ImageCache, LabelledImages};
 pub use run::{is_finished, is_resumable};

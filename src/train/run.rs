@@ -54,7 +54,7 @@ impl Run {
             data_digest: request.data.prepared.manifest_digest.clone(),
             variant: variant.name.to_owned(),
             seed,
-            ranks: request.rendezvous.map_or(1, |rendezvous| rendezvous.ranks),
+            ranks: request.rendezvous.map_or(1, |rendezvous| rendezvous.world_size),
             profile: request.profile.clone(),
         };
         let folder = request.runs.join(config.id());
@@ -150,5 +150,5 @@ pub(super) fn baseline(request: &TrainJob, dataset: DatasetName, seed: u64) -> R
             baseline.folder.display()
         )));
     }
-    Ok(Checkpoint::<About>::read(&baseline.file(CHECKPOINT), request.device.0)?.tensors)
+    Ok(Checkpoint::<About>::read(&baseline.file(CHECKPOINT), &request.device.device)?.tensors)
 }

@@ -2,7 +2,7 @@
 //! folders. A finished run is left alone; an unfinished one goes on from its last checkpoint.
 
 use super::checkpoint::Checkpoint;
-use super::device::check_batch;
+use super::device::{NamedDevice, check_batch};
 use super::divergence;
 use super::features::{Features, pictures};
 use super::learner::{Accuracy, Learner};
@@ -16,14 +16,14 @@ use super::trained_model::CHECKPOINT;
 use crate::attribute::COUNT;
 use crate::config::{Profile, RunConfig, RunSummary};
 use crate::dataset::{DatasetName, Split};
-use crate::distributed::{self, Greeting, ProcessGroup, Rendezvous};
+use crate::distributed::{ProcessGroup, Rendezvous, Setting};
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
 use crate::progress::{Bar, Progress};
 use crate::store;
 use crate::tensorboard::{self, Value, heat_map};
 use crate::variant::{Fln, VARIANTS, Variant};
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -43,8 +43,8 @@ pub struct TrainJob<'a> {
     pub seeds: &'a [u64],
     /// The folder that holds run folders.
     pub runs: &'a Path,
-    /// Where to compute, and what to call it in records.
-    pub device: (&'a Device, &'a str),
+    /// The device to train on.
+    pub device: &'a NamedDevice,
     /// Where other processes are met that train the same; none where this one trains by itself.
     pub rendezvous: Option<&'a Rendezvous>,
     /// Replace runs that are there already.
@@ -80,16 +80,16 @@ pub fn train(request: &TrainJob, progress: &Progress) -> Result<Vec<TrainedRun>>
     let dataset = DatasetName::parse(&request.data.prepared.dataset)
         .ok_or_else(|| Error::Internal(format!("data set {}", request.data.prepared.dataset)))?;
     let Some(rendezvous) = request.rendezvous else {
-        return train_among(&ProcessGroup::alone(), request, dataset, progress);
+        return train_among(&ProcessGroup::single(), request, dataset, progress);
     };
     // A batch that cannot be shared out is no reason to meet.
     request.share(dataset)?;
-    let ranks = ProcessGroup::meet(rendezvous, &request.greeting(dataset), request.device.0, progress)?;
+    let ranks = ProcessGroup::init(rendezvous, request.settings(dataset), &request.device.device, progress)?;
     // One rank is enough to speak.
-    let progress = if ranks.leads() { *progress } else { Progress::new(true) };
+    let progress = if ranks.is_main() { *progress } else { Progress::new(true) };
     let outcomes = train_among(&ranks, request, dataset, &progress);
     if let Err(error) = &outcomes {
-        ranks.stop(error);
+        ranks.abort(error);
     }
     outcomes
 }
@@ -98,19 +98,22 @@ impl TrainJob<'_> {
     /// The places of a batch that this process computes.
     fn share(&self, dataset: DatasetName) -> Result<Range<usize>> {
         let batch = self.profile.training(dataset)?.batch;
-        self.rendezvous.map_or(Ok(0..batch), |rendezvous| rendezvous.share(batch))
+        self.rendezvous.map_or(Ok(0..batch), |rendezvous| rendezvous.local_range(batch))
     }
 
-    /// What this process says of itself to other ranks.
-    fn greeting(&self, dataset: DatasetName) -> Greeting {
-        Greeting {
-            program: format!("gal-bench {} ({})", env!("CARGO_PKG_VERSION"), env!("GAL_BENCH_COMMIT")),
-            rank: self.rendezvous.map_or(0, |rendezvous| rendezvous.rank),
-            nccl: distributed::reaches(self.device.0),
-            seeds: self.seeds.to_vec(),
-            variants: self.variants.iter().map(|variant| variant.name.to_owned()).collect(),
-            config: Run::new(self, dataset, VARIANTS[0], 0).config,
-        }
+    /// What all ranks must have in common.
+    fn settings(&self, dataset: DatasetName) -> Vec<Setting> {
+        let config = Run::new(self, dataset, VARIANTS[0], 0).config;
+        let join = |words: &mut dyn Iterator<Item = String>| words.collect::<Vec<_>>().join(",");
+        let weights = config.profile.initial_weights.as_ref();
+        let settings = [
+            ("prepared set", format!("{} {}", config.dataset, config.data_digest)),
+            ("choice of variants", join(&mut self.variants.iter().map(|variant| variant.name.to_owned()))),
+            ("choice of seeds", join(&mut self.seeds.iter().map(ToString::to_string))),
+            ("start", weights.map_or("random weights".to_owned(), |w| format!("{} from {}", w.digest, w.origin))),
+            ("profile", toml::to_string(&config.profile).unwrap_or_default()),
+        ];
+        settings.map(|(name, value)| Setting { name: name.to_owned(), value }).into()
     }
 }
 
@@ -122,8 +125,8 @@ fn train_among(
     progress: &Progress,
 ) -> Result<Vec<TrainedRun>> {
     let (open, mut outcomes) =
-        if ranks.leads() { open_plans(request, dataset, progress)? } else { (Vec::new(), Vec::new()) };
-    let open = if ranks.count() == 1 { open } else { agree(ranks, &open, request.profile)? };
+        if ranks.is_main() { open_plans(request, dataset, progress)? } else { (Vec::new(), Vec::new()) };
+    let open = if ranks.world_size() == 1 { open } else { agree(ranks, &open, request.profile)? };
     if !open.is_empty() {
         say_plans(&open, progress);
         let images = Images::load(request, ranks, progress)?;
@@ -175,7 +178,7 @@ fn agree(ranks: &ProcessGroup, open: &Plans, profile: &Profile) -> Result<Plans>
     let internal = |e: serde_json::Error| Error::Internal(e.to_string());
     let names = |plan: &SharedRun| plan.variants.iter().map(|variant| variant.name).collect::<Vec<_>>();
     let told = open.iter().map(|(seed, plan)| (*seed, names(plan))).collect::<Vec<_>>();
-    let told = ranks.handed_out(|| serde_json::to_vec(&told).map_err(internal))?;
+    let told = ranks.broadcast(|| serde_json::to_vec(&told).map_err(internal))?;
     let told: Vec<(u64, Vec<String>)> = serde_json::from_slice(&told).map_err(internal)?;
     let all = told.into_iter().flat_map(|(seed, names)| {
         let variants: Vec<Variant> = names.iter().filter_map(|name| Variant::named(name)).collect();
@@ -219,7 +222,7 @@ impl<'a> Images<'a> {
     fn load(request: &TrainJob<'a>, ranks: &ProcessGroup, progress: &Progress) -> Result<Self> {
         let of = |split: Split, title: &str| {
             // Validation and test are rank 0's.
-            let wanted = ranks.leads() || split == Split::Train;
+            let wanted = ranks.is_main() || split == Split::Train;
             let rows = request.data.rows.iter().enumerate().filter(|(_, row)| wanted && row.split == split);
             let side = request.profile.images.resize;
             ImageCache::new(request.data, rows.map(|(index, _)| index).collect(), side, title, progress)
@@ -230,7 +233,7 @@ impl<'a> Images<'a> {
             test: of(Split::Test, "Decoding test images")?,
         };
         for (name, split) in [("training", &images.train), ("test", &images.test)] {
-            if split.is_empty() && (ranks.leads() || name == "training") {
+            if split.is_empty() && (ranks.is_main() || name == "training") {
                 return Err(Error::Request(format!("the prepared set holds no {name} images: prepare it again")));
             }
         }
@@ -300,14 +303,14 @@ impl<'a> Trainer<'a> {
         let training = request.profile.training(dataset)?;
         let own = request.share(dataset)?;
         let runs: Vec<Run> = plan.variants.iter().map(|variant| Run::new(request, dataset, *variant, seed)).collect();
-        let (device, _) = request.device;
+        let device = &request.device.device;
         let profile = request.profile;
         check_batch(device, &profile.network, own.len())?;
         let mut learner =
             Learner::new(&profile.network, plan, &profile.optimizer, seed, profile.compute.backend(), device)?;
         let mut locks = Vec::new();
         // The other ranks are given the state that rank 0 begins with.
-        if ranks.leads() {
+        if ranks.is_main() {
             if plan.fln == Fln::FrozenBaseline {
                 learner.load_trunk(&baseline(request, dataset, seed)?)?;
             } else if let Some(weights) = &profile.initial_weights {
@@ -330,7 +333,7 @@ impl<'a> Trainer<'a> {
 
     fn run(mut self, progress: &Progress) -> Result<Vec<TrainedRun>> {
         let started = Instant::now();
-        let (first, before) = if self.ranks.leads() { self.resume(progress)? } else { (0, 0.0) };
+        let (first, before) = if self.ranks.is_main() { self.resume(progress)? } else { (0, 0.0) };
         let first = self.begin_together(first)?;
         let names = self.runs.iter().map(|run| run.variant.title).collect::<Vec<_>>().join(", ");
         let loader = self.loader(&self.images.train);
@@ -345,7 +348,7 @@ impl<'a> Trainer<'a> {
             before,
         };
         course.bar.advance(first);
-        let device = self.request.device.0;
+        let device = &self.request.device.device;
         let steps = first..self.steps;
         match &features {
             Some(features) => ahead(
@@ -370,7 +373,7 @@ impl<'a> Trainer<'a> {
                 },
             )?,
         }
-        self.ranks.gather()?;
+        self.ranks.barrier()?;
         course.bar.finish();
         let waiting = share(course.waited, course.stepped);
         if waiting >= NOTABLE {
@@ -389,17 +392,17 @@ impl<'a> Trainer<'a> {
         let fewer = self.learner.frozen().then(|| pictures(loader.policy, loader.images.len(), seen)).flatten();
         let Some(pictures) = fewer else { return Ok(None) };
         progress.say(format!("the frozen backbone sees {pictures} pictures once, instead of {seen} in all steps"));
-        let folder = if self.ranks.leads() { &self.runs[0].folder } else { self.request.runs };
+        let folder = if self.ranks.is_main() { &self.runs[0].folder } else { self.request.runs };
         io::create_folder(folder)?;
-        Features::compute(&self.learner, loader, folder, self.request.device.0, progress).map(Some)
+        Features::compute(&self.learner, loader, folder, &self.request.device.device, progress).map(Some)
     }
 
     /// One step, and on rank 0 what is due after it.
     fn step(&mut self, step: usize, features: &Tensor, targets: &Tensor, course: &mut Course) -> Result<()> {
         let profile = self.request.profile;
         let rate = profile.training(self.dataset)?.schedule.rate(step, self.steps);
-        let losses = self.learner.step_among(self.ranks, features, targets, rate)?;
-        if !self.ranks.leads() {
+        let losses = self.learner.step_distributed(self.ranks, features, targets, rate)?;
+        if !self.ranks.is_main() {
             return Ok(());
         }
         if losses.fln.iter().chain(losses.cln.values()).any(|loss| !loss.is_finite()) {
@@ -523,7 +526,7 @@ impl<'a> Trainer<'a> {
     fn resume(&mut self, progress: &Progress) -> Result<(usize, f64)> {
         let mut found = (0, 0.0);
         if self.state_file().exists() {
-            let state = Checkpoint::<Progressed>::read(&self.state_file(), self.request.device.0)?;
+            let state = Checkpoint::<Progressed>::read(&self.state_file(), &self.request.device.device)?;
             if state.about.configs == self.configs() {
                 self.learner.load_state(&state.tensors)?;
                 found = (state.about.steps, state.about.seconds);
@@ -540,14 +543,14 @@ impl<'a> Trainer<'a> {
 
     /// Brings all ranks to the state of rank 0, which has done `first` steps; that number.
     fn begin_together(&mut self, first: usize) -> Result<usize> {
-        if self.ranks.count() == 1 {
+        if self.ranks.world_size() == 1 {
             return Ok(first);
         }
-        let state = self.ranks.handed_out(|| Checkpoint { tensors: self.learner.state(), about: first }.to_bytes())?;
-        if self.ranks.leads() {
+        let state = self.ranks.broadcast(|| Checkpoint { tensors: self.learner.state(), about: first }.to_bytes())?;
+        if self.ranks.is_main() {
             return Ok(first);
         }
-        let state = Checkpoint::<usize>::from_bytes(&state, self.request.device.0).map_err(Error::Internal)?;
+        let state = Checkpoint::<usize>::from_bytes(&state, &self.request.device.device).map_err(Error::Internal)?;
         self.learner.load_state(&state.tensors)?;
         Ok(state.about)
     }
@@ -572,7 +575,7 @@ impl<'a> Trainer<'a> {
         let batch = self.own.len();
         for first in (0..images.len()).step_by(batch) {
             let range = first..(first + batch).min(images.len());
-            let (pixels, _) = loader.centred(range, false)?.tensors(self.request.device.0)?;
+            let (pixels, _) = loader.centred(range, false)?.tensors(&self.request.device.device)?;
             let predictions = self.learner.predict(&pixels)?;
             for (run, scores) in self.runs.iter().zip(&mut scores) {
                 scores.fln.extend(&predictions.fln);
@@ -590,7 +593,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn finish(self, course: &Course) -> Result<Vec<TrainedRun>> {
-        if !self.ranks.leads() {
+        if !self.ranks.is_main() {
             return Ok(Vec::new());
         }
         let Scored { scores, affinity, masks } = self.score(&self.images.test)?;
@@ -623,8 +626,8 @@ impl<'a> Trainer<'a> {
         let rate =
             |attribute: usize| sources.iter().filter(|labels| labels[attribute]).count() as f64 / sources.len() as f64;
         let mut deviations = request.profile.deviations(self.dataset)?;
-        let mut device = request.device.1.to_owned();
-        let ranks = self.ranks.count();
+        let mut device = request.device.name.clone();
+        let ranks = self.ranks.world_size();
         if ranks > 1 {
             device = format!("{ranks} ranks, rank 0 on {device}");
             deviations.push(format!(

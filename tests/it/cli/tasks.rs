@@ -1,4 +1,4 @@
-//! A job in cells, as a scheduler runs them: in any order, at the same time, on a set that nobody prepared before.
+//! A job as tasks, as a scheduler runs them: in any order, at the same time, on a set that is not prepared yet.
 
 use crate::common::celeba_files::CelebaFiles;
 use crate::common::gal_bench::{Finished, GalBench};
@@ -40,9 +40,9 @@ fn finish(children: Vec<Child>) {
     }
 }
 
-/// The cells that `run-all --plan` prints.
-fn plan(workspace: &Workspace, into: &str) -> serde_json::Value {
-    job(workspace, into, "run-all --plan").json()
+/// The tasks that `run-all --list-tasks` prints.
+fn list(workspace: &Workspace, into: &str) -> serde_json::Value {
+    job(workspace, into, "run-all --list-tasks").json()
 }
 
 /// Evaluates the runs below `into`, with durations taken out of their records before.
@@ -59,75 +59,78 @@ fn report_without_durations(workspace: &Workspace, into: &str) {
 }
 
 #[test]
-fn cells_in_any_order_and_at_the_same_time_end_in_the_bytes_of_run_all() {
+fn tasks_in_any_order_and_at_the_same_time_end_in_the_bytes_of_run_all() {
     let workspace = celeba();
     job(&workspace, "whole", "run-all").succeeds();
 
-    // Two start on a set that is not prepared, the other two when these have ended.
-    let start = |cell: usize| job(&workspace, "cells", &format!("run-cell {cell}")).spawn();
+    // Two start before the set is prepared, the other two after these have ended.
+    let start = |task: usize| job(&workspace, "tasks", &format!("run-task {task}")).spawn();
     finish(vec![start(3), start(0)]);
-    let plan = plan(&workspace, "cells");
-    let done: Vec<_> = plan.as_array().unwrap().iter().map(|cell| cell["done"].as_array().unwrap().len()).collect();
+    let listed = list(&workspace, "tasks");
+    let done: Vec<_> = listed.as_array().unwrap().iter().map(|task| task["done"].as_array().unwrap().len()).collect();
     assert_eq!(done, [2, 0, 0, 2]);
     finish(vec![start(2), start(1)]);
 
-    let (whole, cells) = (workspace.files("whole/prepared"), workspace.files("cells/prepared"));
-    assert_eq!(whole.keys().collect::<Vec<_>>(), cells.keys().collect::<Vec<_>>());
+    let (whole, tasks) = (workspace.files("whole/prepared"), workspace.files("tasks/prepared"));
+    assert_eq!(whole.keys().collect::<Vec<_>>(), tasks.keys().collect::<Vec<_>>());
     for (path, bytes) in &whole {
-        assert!(cells[path] == *bytes, "prepared {path} differs");
+        assert!(tasks[path] == *bytes, "prepared {path} differs");
     }
-    let (whole, cells) = (workspace.files("whole/runs"), workspace.files("cells/runs"));
+    let (whole, tasks) = (workspace.files("whole/runs"), workspace.files("tasks/runs"));
     let results = ["checkpoint.safetensors", "best.safetensors", "predictions.parquet", "affinity.csv", "masks.npy"];
     let mut compared = 0;
     for (path, bytes) in whole.iter().filter(|(path, _)| results.iter().any(|name| path.ends_with(name))) {
-        assert!(cells[path] == *bytes, "{path} differs");
+        assert!(tasks[path] == *bytes, "{path} differs");
         compared += 1;
     }
     // Four variants with two seeds; Baseline has no affinity.
     assert_eq!(compared, 8 * results.len() - 2);
 
     report_without_durations(&workspace, "whole");
-    report_without_durations(&workspace, "cells");
-    let (whole, cells) = (workspace.files("whole/reports"), workspace.files("cells/reports"));
-    assert_eq!(whole.keys().collect::<Vec<_>>(), cells.keys().collect::<Vec<_>>());
+    report_without_durations(&workspace, "tasks");
+    let (whole, tasks) = (workspace.files("whole/reports"), workspace.files("tasks/reports"));
+    assert_eq!(whole.keys().collect::<Vec<_>>(), tasks.keys().collect::<Vec<_>>());
     assert!(whole.contains_key("celeba-tiny/README.md"));
     for (path, bytes) in &whole {
-        assert!(cells[path] == *bytes, "report {path} differs");
+        assert!(tasks[path] == *bytes, "report {path} differs");
     }
 }
 
 #[test]
 fn ranks_on_a_shared_folder_prepare_and_train_a_job_together_and_report_once() {
     let workspace = celeba();
-    for (into, words) in [("whole", "run-all"), ("cell", "run-cell 0")] {
-        let meet = free_address();
-        let start =
-            |rank: &str| job(&workspace, into, words).args(["--ranks", "2", "--rank", rank, "--meet", &meet]).spawn();
+    for (into, words) in [("whole", "run-all"), ("task", "run-task 0")] {
+        let endpoint = free_address();
+        let start = |rank: &str| {
+            job(&workspace, into, words)
+                .args(["--world-size", "2", "--rank", rank, "--rdzv-endpoint", &endpoint])
+                .spawn()
+        };
         let [_, second] = [start("0"), start("1")].map(|child| Finished::wait(child).succeeded());
-        assert_eq!(second.stdout, "rank 1 is done; the runs are rank 0's\n");
+        assert_eq!(second.stdout, "rank 1 is done; rank 0 wrote the runs\n");
         assert!(workspace.exists(&format!("{into}/runs/celeba-tiny-gal-c-seed3/summary.json")));
     }
     let report = workspace.read("whole/reports/celeba-tiny/README.md");
     assert!(report.contains("shares of 4 images of a batch of 8, a share for each of 2 ranks"));
     let model = |into: &str| workspace.bytes(&format!("{into}/runs/celeba-tiny-gal-c-seed3/checkpoint.safetensors"));
-    assert!(model("whole") == model("cell"));
+    assert!(model("whole") == model("task"));
 }
 
 #[test]
-fn plan_names_every_cell_and_what_is_done() {
+fn the_list_names_every_task_and_its_state() {
     let workspace = celeba();
-    let plan = plan(&workspace, "job");
-    let plan = plan.as_array().unwrap();
-    let cells: Vec<_> = plan.iter().map(|cell| (&cell["cell"], &cell["variants"], &cell["seed"])).collect();
+    let listed = list(&workspace, "job");
+    let listed = listed.as_array().unwrap();
+    let tasks: Vec<_> = listed.iter().map(|task| (&task["task"], &task["variants"], &task["seed"])).collect();
     let (first, second) = (serde_json::json!(["baseline", "gal-c"]), serde_json::json!(["gal-j", "gal-p"]));
     let numbers = [0, 1, 2, 3, 8].map(serde_json::Value::from);
     let [zero, one, two, three, eight] = &numbers;
-    assert_eq!(cells, [(zero, &first, three), (one, &second, three), (two, &first, eight), (three, &second, eight)]);
-    assert!(plan.iter().all(|cell| cell["steps"] == 40 && cell["dataset"] == "celeba" && cell["begun"] == false));
-    assert!(!workspace.exists("job"), "a plan writes nothing");
+    assert_eq!(tasks, [(zero, &first, three), (one, &second, three), (two, &first, eight), (three, &second, eight)]);
+    assert!(listed.iter().all(|task| task["steps"] == 40 && task["dataset"] == "celeba" && task["resumable"] == false));
+    assert!(!workspace.exists("job"), "listing writes nothing");
 
-    job(&workspace, "job", "run-cell 1").succeeds();
-    insta::assert_snapshot!(job(&workspace, "job", "run-all --plan").succeeds().stdout, @"
+    job(&workspace, "job", "run-task 1").succeeds();
+    insta::assert_snapshot!(job(&workspace, "job", "run-all --list-tasks").succeeds().stdout, @"
     0	celeba	baseline,gal-c	seed 3	40 steps	open
     1	celeba	gal-j,gal-p	seed 3	40 steps	done
     2	celeba	baseline,gal-c	seed 8	40 steps	open
@@ -136,22 +139,23 @@ fn plan_names_every_cell_and_what_is_done() {
 }
 
 #[test]
-fn cell_that_is_not_there_or_is_held_by_another_process_is_refused() {
+fn a_task_that_does_not_exist_or_that_another_process_trains_is_refused() {
     let workspace = celeba();
+    // By the command's former name.
     job(&workspace, "job", "run-cell 4")
-        .fails_with("there is no cell 4: `gal-bench run-all --plan` with the same options prints 0 to 3");
-    let lock = workspace.write("job/runs/celeba-tiny-gal-j-seed3/.lock", "");
+        .fails_with("there is no task 4: `gal-bench run-all --list-tasks` with the same options prints 0 to 3");
+    let lock = workspace.write("job/runs/celeba-tiny-gal-j-seed3/.task.lock", "");
     let held = gal_bench::io::Lock::take(&lock).unwrap().unwrap();
-    job(&workspace, "job", "run-cell 1")
-        .fails_with(&format!("cell 1 is being trained by process {} already", std::process::id()));
+    job(&workspace, "job", "run-task 1")
+        .fails_with(&format!("task 1 is being trained by process {} already", std::process::id()));
     drop(held);
-    job(&workspace, "job", "run-cell 1").succeeds();
+    job(&workspace, "job", "run-task 1").succeeds();
 }
 
 /// `flock` is Linux's.
 #[cfg(target_os = "linux")]
 #[test]
-fn cell_waits_for_the_process_that_prepares_and_goes_on_when_that_is_killed() {
+fn a_task_waits_for_the_process_that_prepares_and_continues_when_that_is_killed() {
     let workspace = celeba();
     let prepared = workspace.path("job/prepared");
     std::fs::create_dir_all(&prepared).unwrap();
@@ -161,12 +165,12 @@ fn cell_waits_for_the_process_that_prepares_and_goes_on_when_that_is_killed() {
     while gal_bench::io::Lock::take(&prepared.join(".lock")).unwrap().is_ok() {
         std::thread::yield_now();
     }
-    let mut cell = job(&workspace, "job", "run-cell 1").spawn();
+    let mut task = job(&workspace, "job", "run-task 1").spawn();
     std::thread::sleep(std::time::Duration::from_millis(500));
-    assert!(cell.try_wait().unwrap().is_none(), "it did not wait");
+    assert!(task.try_wait().unwrap().is_none(), "it did not wait");
     assert!(!prepared.join("inputs.json").exists());
     holder.kill().unwrap();
     holder.wait().unwrap();
-    assert!(Finished::wait(cell).succeeded().stderr.contains("waiting for process"));
+    assert!(Finished::wait(task).succeeded().stderr.contains("waiting for process"));
     assert!(prepared.join("prepared.json").exists());
 }

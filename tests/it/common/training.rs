@@ -1,12 +1,11 @@
 //! A network that trains in a second, its data, and what its runs leave.
 
 use super::workspace::Workspace;
-use candle_core::Device;
 use gal_bench::config::Profile;
 use gal_bench::dataset::synthetic;
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Reader};
-use gal_bench::train::{TrainJob, TrainedRun, train};
+use gal_bench::train::{NamedDevice, TrainJob, TrainedRun, train};
 use gal_bench::variant::Variant;
 use std::path::{Path, PathBuf};
 
@@ -66,7 +65,7 @@ impl Workspace {
             variants: &variants.iter().map(|name| Variant::named(name).unwrap()).collect::<Vec<_>>(),
             seeds: &[5],
             runs: &self.path(runs),
-            device: (&Device::Cpu, "cpu"),
+            device: &NamedDevice::cpu(),
             rendezvous: None,
             force: false,
             command: "test",

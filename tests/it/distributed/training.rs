@@ -1,5 +1,4 @@
-//! Training by several processes on this machine: what they end in, and how they end when one of them does not fit or is
-//! lost.
+//! Training by several processes on this machine: their results, and their errors when one differs or is lost.
 
 use crate::common::gal_bench::Finished;
 use crate::common::training::{TINY, metrics, outputs};
@@ -12,7 +11,7 @@ use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
-/// A rank with these options, beside or in workspace of the usual ones.
+/// A rank with these options, which add to the usual ones or replace them.
 fn rank(workspace: &Workspace, options: &[(&str, &str)]) -> Child {
     let mut all = BTreeMap::from([
         ("--profile", "tiny.toml"),
@@ -22,18 +21,21 @@ fn rank(workspace: &Workspace, options: &[(&str, &str)]) -> Child {
         ("--seed", "5"),
         ("--device", "cpu"),
         ("--threads", "1"),
-        ("--ranks", "2"),
-        ("--patience", "60"),
+        ("--world-size", "2"),
+        ("--timeout", "60"),
     ]);
     all.extend(options.iter().copied());
     workspace.gal_bench("train").args(all.iter().flat_map(|(name, value)| [name, value])).spawn()
 }
 
-/// Two ranks, the second with a runs folder of its own.
+/// Two ranks; the second has its own runs folder.
 fn start(workspace: &Workspace, runs: &str, variant: &str) -> [Child; 2] {
-    let meet = free_address();
+    let endpoint = free_address();
     [("0", runs.to_owned()), ("1", format!("{runs}-1"))].map(|(number, runs)| {
-        rank(workspace, &[("--rank", number), ("--runs", &runs), ("--variant", variant), ("--meet", &meet)])
+        rank(
+            workspace,
+            &[("--rank", number), ("--runs", &runs), ("--variant", variant), ("--rdzv-endpoint", &endpoint)],
+        )
     })
 }
 
@@ -47,7 +49,7 @@ fn error(child: Child) -> String {
     Finished::wait(child).error()
 }
 
-/// What a rank says as it goes.
+/// What a rank logs, line by line.
 fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap)
 }
@@ -59,7 +61,7 @@ fn network(folder: &Path) -> BTreeMap<String, Vec<f32>> {
 }
 
 #[test]
-fn two_ranks_end_in_the_same_bytes_every_time_and_rank_0_says_so() {
+fn two_ranks_end_in_the_same_bytes_every_time_and_rank_0_records_them() {
     let workspace = Workspace::trainable();
     together(&workspace, "first", "gal-j");
     together(&workspace, "second", "gal-j");
@@ -71,8 +73,45 @@ fn two_ranks_end_in_the_same_bytes_every_time_and_rank_0_says_so() {
     assert!(summary.contains("shares of 4 images of a batch of 8") && summary.contains("2 ranks, rank 0 on cpu"));
 }
 
+/// A process whose rank is set by `flags` or by `environment`.
+fn launch(workspace: &Workspace, runs: &str, flags: &[&str], environment: &[(&str, &str)]) -> Child {
+    let words = "train --profile tiny.toml --prepared prepared --variant gal-j --seed 5 --threads 1";
+    workspace.gal_bench(words).args(["--runs", runs]).args(flags).envs(environment).spawn()
+}
+
 #[test]
-fn a_run_of_one_rank_is_not_taken_for_one_of_two() {
+fn ranks_from_the_environment_end_in_the_bytes_of_ranks_from_flags() {
+    let workspace = Workspace::trainable();
+    together(&workspace, "flags", "gal-j");
+    let endpoint = free_address();
+    let port = endpoint.rsplit(':').next().unwrap();
+    let ranks = [("0", "environment"), ("1", "environment-1")].map(|(rank, runs)| {
+        let torchrun = [("WORLD_SIZE", "2"), ("RANK", rank), ("LOCAL_RANK", rank)];
+        let master = [("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", port)];
+        launch(&workspace, runs, &[], &[&torchrun[..], &master].concat())
+    });
+    for child in ranks {
+        Finished::wait(child).succeeded();
+    }
+    let run = workspace.run("environment", "gal-j");
+    assert!(outputs(&workspace.run("flags", "gal-j")) == outputs(&run));
+    let summary = std::fs::read_to_string(run.join("summary.json")).unwrap();
+    assert!(summary.contains("--variant gal-j --seed 5 --world-size 2\""), "{summary}");
+}
+
+#[test]
+fn the_former_names_of_the_flags_still_work_and_a_malformed_variable_is_an_error() {
+    let workspace = Workspace::trainable();
+    let address = free_address();
+    let flags = ["--ranks", "2", "--rank", "1", "--meet", &address, "--patience", "1"];
+    let said = error(launch(&workspace, "runs", &flags, &[("WORLD_SIZE", "one")]));
+    assert!(said.contains("rank 0 cannot be reached at") && said.contains("within 1 s"), "{said}");
+    let said = error(launch(&workspace, "runs", &[], &[("WORLD_SIZE", "one")]));
+    assert!(said.contains("the environment variable WORLD_SIZE is \"one\""), "{said}");
+}
+
+#[test]
+fn a_run_of_one_rank_is_refused_by_two() {
     let workspace = Workspace::trainable();
     workspace.train("runs", &["baseline"]);
     assert!(!std::fs::read_to_string(workspace.run("runs", "baseline").join("config.toml")).unwrap().contains("ranks"));
@@ -82,8 +121,8 @@ fn a_run_of_one_rank_is_not_taken_for_one_of_two() {
 }
 
 #[test]
-fn gal_c_with_two_ranks_is_that_of_one_but_for_rounding() {
-    // Its backbone is frozen: no batch norm sees a share. Cut in the centre, its features are computed once by each rank.
+fn gal_c_with_two_ranks_equals_that_of_one_up_to_rounding() {
+    // The backbone is frozen, so batch norm uses no batch statistics. With center crops each rank computes the features once.
     let workspace = Workspace::trainable_with(&TINY.replace("\"random\"", "\"centre\""));
     together(&workspace, "two", "baseline");
     let (from, to) = (workspace.run("two", "baseline"), workspace.run("one", "baseline"));
@@ -104,7 +143,7 @@ fn gal_c_with_two_ranks_is_that_of_one_but_for_rounding() {
     assert_eq!((one.len(), two.len()), (10, 10));
     for (one, two) in one.iter().zip(&two) {
         assert!((one.0 - two.0).abs() < 1e-4 * one.0, "{one:?} {two:?}");
-        // But for an answer whose probability is one half.
+        // A prediction with a probability of one half may differ.
         assert!((one.1 - two.1).abs() < 1.5 / 320.0, "{one:?} {two:?}");
     }
 
@@ -120,7 +159,7 @@ fn gal_c_with_two_ranks_is_that_of_one_but_for_rounding() {
 }
 
 #[test]
-fn lost_ranks_end_the_others_and_all_go_on_to_the_bytes_of_an_undisturbed_run() {
+fn lost_ranks_end_the_others_and_all_resume_to_the_bytes_of_an_undisturbed_run() {
     let workspace = Workspace::trainable_with(&TINY.replace("steps = 40", "steps = 200"));
     together(&workspace, "undisturbed", "gal-j");
     let state = workspace.run("killed", "gal-j").join("resume.safetensors");
@@ -155,38 +194,39 @@ fn a_rank_that_differs_is_refused_with_the_difference() {
     let other = TINY.replace("momentum = 0.9", "momentum = 0.8");
     workspace.write("other.toml", other);
     let cases = [
-        (("--profile", "other.toml"), "its configuration says `momentum = 0.8`, this one `momentum = 0.9`"),
+        (("--profile", "other.toml"), "its profile has `momentum = 0.8`, rank 0's `momentum = 0.9`"),
         (("--seed", "6"), "its choice of seeds is 6, rank 0's 5"),
-        (("--ranks", "4"), "its number of ranks is 4, rank 0's 2"),
+        (("--world-size", "4"), "its world size is 4, rank 0's 2"),
     ];
     for (other, difference) in cases {
-        let meet = free_address();
+        let endpoint = free_address();
         let ranks = [
-            rank(&workspace, &[("--rank", "0"), ("--meet", &meet)]),
-            rank(&workspace, &[("--rank", "1"), ("--meet", &meet), other]),
+            rank(&workspace, &[("--rank", "0"), ("--rdzv-endpoint", &endpoint)]),
+            rank(&workspace, &[("--rank", "1"), ("--rdzv-endpoint", &endpoint), other]),
         ];
         for said in ranks.map(error) {
-            assert!(said.contains(&format!("rank 1 does not fit rank 0 ({difference})")), "{said}");
+            assert!(said.contains(&format!("rank 1 does not match rank 0 ({difference})")), "{said}");
         }
     }
     assert!(!workspace.exists("runs"));
 }
 
 #[test]
-fn a_rank_that_nobody_meets_ends_in_a_sentence() {
+fn a_rank_that_cannot_connect_ends_in_a_sentence() {
     let workspace = Workspace::trainable();
-    for (number, expected) in [("1", "rank 0 cannot be reached at"), ("0", "rank 1 did not come to")] {
-        let said = error(rank(&workspace, &[("--rank", number), ("--meet", &free_address()), ("--patience", "1")]));
-        assert!(said.contains(expected) && said.contains("within 1 s") && said.contains("--patience"), "{said}");
+    for (number, expected) in [("1", "rank 0 cannot be reached at"), ("0", "rank 1 did not connect to")] {
+        let said =
+            error(rank(&workspace, &[("--rank", number), ("--rdzv-endpoint", &free_address()), ("--timeout", "1")]));
+        assert!(said.contains(expected) && said.contains("within 1 s") && said.contains("--timeout"), "{said}");
     }
 }
 
 #[test]
-fn a_batch_that_cannot_be_shared_out_is_refused_before_anyone_is_met() {
+fn a_batch_that_cannot_be_split_is_refused_before_connecting() {
     let workspace = Workspace::trainable();
-    for (ranks, expected) in [("3", "a batch of 8 cannot be shared out evenly among 3"), ("8", "batch norm needs two")]
-    {
-        let said = error(rank(&workspace, &[("--rank", "0"), ("--ranks", ranks), ("--meet", "nowhere:1")]));
+    for (ranks, expected) in [("3", "a batch of 8 cannot be split evenly among 3"), ("8", "batch norm needs two")] {
+        let said =
+            error(rank(&workspace, &[("--rank", "0"), ("--world-size", ranks), ("--rdzv-endpoint", "nowhere:1")]));
         assert!(said.contains(expected), "{said}");
     }
 }
@@ -201,12 +241,12 @@ fn a_run_that_diverges_in_its_last_step_ends_in_a_sentence_on_all_ranks() {
     assert!(said[1].contains("rank 0 stopped: training diverged: at step 0"), "{said:?}");
 }
 
-/// Calls at `address`, twice, and with the first call says a greeting byte by byte; whether the other side hung up before it had
-/// done.
+/// Connects twice to `address`, once to send an endless handshake byte by byte. Returns whether the other side closed the
+/// connection first.
 fn stranger(address: &str) -> bool {
     let pause = || std::thread::sleep(Duration::from_millis(10));
-    let called = (0..1000).find_map(|_| TcpStream::connect(address).map_err(|_| pause()).ok());
-    let mut first = called.expect("somebody listens");
+    let connected = (0..1000).find_map(|_| TcpStream::connect(address).map_err(|_| pause()).ok());
+    let mut first = connected.expect("rank 0 listens");
     drop(TcpStream::connect(address));
     let _ = first.write_all(&[b'd', 0, 0, 8, 0, 0, 0, 0, 0]);
     (0..3000).any(|_| {
@@ -216,21 +256,21 @@ fn stranger(address: &str) -> bool {
 }
 
 #[test]
-fn a_stranger_who_does_not_stop_talking_holds_up_nobody() {
+fn a_stranger_that_never_stops_sending_blocks_no_rank() {
     let workspace = Workspace::trainable();
-    let meet = free_address();
+    let endpoint = free_address();
     std::thread::scope(|scope| {
-        let alone = rank(&workspace, &[("--rank", "0"), ("--meet", &meet), ("--patience", "2")]);
-        let stranger = scope.spawn(|| stranger(&meet));
-        assert!(error(alone).contains("rank 1 did not come to"));
+        let alone = rank(&workspace, &[("--rank", "0"), ("--rdzv-endpoint", &endpoint), ("--timeout", "2")]);
+        let stranger = scope.spawn(|| stranger(&endpoint));
+        assert!(error(alone).contains("rank 1 did not connect to"));
         assert!(stranger.join().unwrap());
     });
     std::thread::scope(|scope| {
-        let mut first = rank(&workspace, &[("--rank", "0"), ("--meet", &meet)]);
-        let stranger = scope.spawn(|| stranger(&meet));
+        let mut first = rank(&workspace, &[("--rank", "0"), ("--rdzv-endpoint", &endpoint)]);
+        let stranger = scope.spawn(|| stranger(&endpoint));
         let mut said = lines(&mut first);
-        assert!(said.any(|line| line.contains("somebody called who is not a rank")));
-        let second = rank(&workspace, &[("--rank", "1"), ("--meet", &meet), ("--runs", "runs-1")]);
+        assert!(said.any(|line| line.contains("rejected a connection that is not a gal-bench rank")));
+        let second = rank(&workspace, &[("--rank", "1"), ("--rdzv-endpoint", &endpoint), ("--runs", "runs-1")]);
         let said: Vec<String> = said.collect();
         assert!(first.wait().unwrap().success(), "{said:?}");
         assert!(second.wait_with_output().unwrap().status.success());
@@ -239,17 +279,20 @@ fn a_stranger_who_does_not_stop_talking_holds_up_nobody() {
 }
 
 #[test]
-fn a_rank_that_is_killed_before_all_are_there_may_be_started_again() {
+fn a_rank_killed_before_all_have_connected_may_be_started_again() {
     let workspace = Workspace::trainable();
-    let meet = free_address();
+    let endpoint = free_address();
     let another = |number: &str| {
         let runs = format!("runs-{number}");
-        rank(&workspace, &[("--rank", number), ("--ranks", "4"), ("--meet", &meet), ("--runs", &runs)])
+        rank(
+            &workspace,
+            &[("--rank", number), ("--world-size", "4"), ("--rdzv-endpoint", &endpoint), ("--runs", &runs)],
+        )
     };
     let mut first = another("0");
     let mut said = lines(&mut first);
     let mut killed = another("1");
-    assert!(said.any(|line| line == "rank 1 has come"));
+    assert!(said.any(|line| line == "rank 1 has connected"));
     killed.kill().unwrap();
     killed.wait().unwrap();
     let others = ["1", "2", "3"].map(another);

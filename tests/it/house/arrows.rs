@@ -23,7 +23,7 @@ const FOLDERS: [(&str, &str, &[&str]); 20] = [
     ("config", "profiles, run configuration, deviations", &["dataset", "model", "weights"]),
     ("store", "prepared sets on disk", &["dataset", "augment", "synthetic"]),
     ("tensorboard", "TensorBoard event files", &[]),
-    ("distributed", "process group over TCP and NCCL", &["config"]),
+    ("distributed", "process group over TCP and NCCL", &[]),
     (
         "train",
         "data loader, training step, run folders",

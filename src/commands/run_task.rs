@@ -1,0 +1,48 @@
+//! `gal-bench run-task`: one of the independent tasks of a job. A scheduler may start them in any order and at the same
+//! time, on a shared folder.
+
+use super::{run_all, train};
+use crate::cli::RunTaskArgs;
+use gal_bench::io::{self, Lock};
+use gal_bench::{Error, Result, store};
+
+pub(super) fn run(args: &RunTaskArgs) -> Result<()> {
+    let RunTaskArgs { task: number, job } = args;
+    super::use_threads(job.compute.execution.threads)?;
+    let rendezvous = job.compute.distributed.rendezvous()?;
+    let progress = job.output_args.progress();
+    let (dataset, selection) = (job.data.dataset, &job.selection);
+    let tasks = run_all::tasks_of(job)?;
+    let Some(task) = tasks.get(*number) else {
+        return Err(Error::Request(format!(
+            "there is no task {number}: `gal-bench run-all --list-tasks` with the same options prints 0 to {}",
+            tasks.len().saturating_sub(1)
+        )));
+    };
+    let run = selection.folder(dataset.label(), &selection.profile()?, &task.variants[0], task.seed);
+    let _lock = (rendezvous.rank == 0).then(|| lock(args, &run)).transpose()?;
+
+    // --force does not apply: other tasks may be reading the set.
+    let store = store::Options { wait: true, ..store::Options::default() };
+    run_all::prepare_set(job, store, &progress)?;
+
+    let runs = (&*task.variants, &[task.seed][..]);
+    let command = run_all::command(job, rendezvous.world_size);
+    let prepared = job.data.prepared();
+    let trained = train::train_on(&prepared, selection, runs, &job.compute, &rendezvous, &command, &progress)?;
+    job.output_args.result(&trained, || {
+        if rendezvous.rank > 0 {
+            return train::non_main_message(&rendezvous);
+        }
+        let folders = trained.iter().map(|run| run.folder.display().to_string()).collect::<Vec<_>>();
+        format!("task {number} is trained, in {}", folders.join(", "))
+    })
+}
+
+/// Refuses a second process, such as a requeued job, for the task whose first run folder is `run`.
+fn lock(args: &RunTaskArgs, run: &std::path::Path) -> Result<Lock> {
+    io::create_folder(run)?;
+    Lock::take(&run.join(".task.lock"))?.map_err(|holder| {
+        Error::Request(format!("task {} is being trained by process {holder} already: wait for it", args.task))
+    })
+}
