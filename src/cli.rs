@@ -94,9 +94,9 @@ pub(crate) struct SourceArgs {
     /// Folder with the official files [default: datasets/NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
-    /// Use the annotated images that are there, where others are missing; reports say so
-    #[arg(long)]
-    pub(crate) subset: bool,
+    /// Leave out annotated images that are missing, instead of failing; reports note it
+    #[arg(long, alias = "subset")]
+    pub(crate) allow_missing: bool,
 }
 
 /// How to go about it.
@@ -182,7 +182,7 @@ pub(crate) struct SelectionArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gal-bench prepare --dataset lfwa --root /data/lfwa --expand 75000
-  gal-bench prepare --dataset celeba --root /data/celeba --subset
+  gal-bench prepare --dataset celeba --root /data/celeba --allow-missing
   gal-bench prepare --dataset lfwa --expand 75000 --balance --format webdataset
   gal-bench prepare --dataset lfwa --check")]
 pub(crate) struct PrepareArgs {

@@ -132,7 +132,7 @@ impl RunArgs {
 
 /// A data set with its images; `seed` is that of synthetic faces.
 fn read(name: DatasetName, source: &SourceArgs, seed: u64) -> Result<Dataset> {
-    let options = dataset::Options { subset: source.subset };
+    let options = dataset::Options { allow_missing: source.allow_missing };
     match name {
         DatasetName::Celeba => celeba::read_with(&source.root(name), options),
         DatasetName::Lfwa => lfwa::read_with(&source.root(name), options),

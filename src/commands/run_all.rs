@@ -55,7 +55,7 @@ pub(super) fn prepare_set(job: &JobArgs, options: store::Options, progress: &Pro
 /// The command that reproduces the job's runs.
 pub(super) fn command(job: &JobArgs, world_size: usize) -> String {
     let command = train::command("run-all", job.data.dataset.label(), &job.selection, &job.compute, world_size);
-    if job.source.subset { format!("{command} --subset") } else { command }
+    if job.source.allow_missing { format!("{command} --allow-missing") } else { command }
 }
 
 /// The job's tasks, in the order of their numbers.
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn the_recorded_command_is_the_given_one_without_folders() {
         let given = "gal-bench run-all --dataset celeba --profile paper --variant gal-j --variant gal-p --controls \
-                     --seed 0,2 --weights w.safetensors --tf32 --subset";
+                     --seed 0,2 --weights w.safetensors --tf32 --allow-missing";
         let folders = " --root r --prepared p --runs o --reports t --threads 3 --device cuda:1";
         let Command::RunAll(args) = Cli::parse_from(format!("{given}{folders}").split_whitespace()).command else {
             panic!("another command");

@@ -1,33 +1,33 @@
-//! Digests of annotation files that are known (`datasets/checksums.csv`), so that a report can say whether labels and
+//! Identifies annotation files by digest (`datasets/checksums.csv`), so that a report can state whether labels and
 //! partition are the official ones.
 
-use super::DatasetName;
-use super::annotation::file_name;
+use super::fields::file_name;
+use super::name::DatasetName;
 use crate::error::{Error, Result};
 use serde::Deserialize;
 use std::path::Path;
 
-/// The known files, as data.
-const KNOWN: &str = include_str!("../../datasets/checksums.csv");
+/// The table of known files.
+const KNOWN_FILES: &str = include_str!("../../datasets/checksums.csv");
 
 /// One line of `datasets/checksums.csv`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Known {
+struct KnownFile {
     dataset: DatasetName,
     file: String,
-    /// It is the file that the data set's authors gave out.
+    /// The data set's authors published this file.
     official: bool,
-    /// The sum that its authors' and other projects' tools publish.
+    /// MD5 sum as published by the authors or other projects.
     md5: Option<String>,
-    /// Computed from a file with that md5 sum; some ten times faster to compare with.
+    /// Digest of a file with that MD5 sum; about 10x faster to compute.
     blake3: Option<String>,
-    /// What it is, as a clause that follows "FILE is".
+    /// Description, as a clause that follows "FILE is".
     description: String,
 }
 
-impl Known {
-    /// What the file called `name` is, with the digest that people can look up.
+impl KnownFile {
+    /// Describes the file called `name`, with the published digest.
     fn sentence(&self, subject: &str, name: &str) -> String {
         let digest = match (&self.md5, &self.blake3) {
             (Some(md5), _) => format!("md5 {}", short(md5)),
@@ -36,8 +36,8 @@ impl Known {
         format!("{subject}: {name} is {} ({digest})", self.description)
     }
 
-    /// Its content is `bytes`, of which `blake3` is the digest; `name` saves computing md5 sums of other files.
-    fn is(&self, name: &str, bytes: &[u8], blake3: &str) -> bool {
+    /// Returns whether `bytes`, whose digest is `blake3`, is this file. MD5 sums are computed only if `name` matches.
+    fn matches(&self, name: &str, bytes: &[u8], blake3: &str) -> bool {
         match (&self.blake3, &self.md5) {
             (Some(known), _) => known == blake3,
             (None, Some(known)) => self.file == name && *known == format!("{:x}", md5::compute(bytes)),
@@ -46,23 +46,23 @@ impl Known {
     }
 }
 
-/// What a digest tells of a file.
+/// The origin of an annotation file.
 #[derive(Debug)]
-pub(super) struct Verdict {
-    /// It is the file that the data set's authors gave out.
+pub(super) struct Provenance {
+    /// The data set's authors published this file.
     pub(super) official: bool,
     /// One sentence for the report.
     pub(super) sentence: String,
 }
 
-/// The verdict on the content `bytes` of the file `path` of `dataset`, which holds what `subject` says.
-pub(super) fn judge(dataset: DatasetName, subject: &str, path: &Path, bytes: &[u8]) -> Result<Verdict> {
+/// Identifies the file `path` of `dataset` by its content `bytes`; `subject` names what it contains, such as "labels".
+pub(super) fn identify(dataset: DatasetName, subject: &str, path: &Path, bytes: &[u8]) -> Result<Provenance> {
     let name = file_name(path);
     let blake3 = blake3::hash(bytes).to_hex();
-    let known = table()?.into_iter().find(|known| known.dataset == dataset && known.is(&name, bytes, &blake3));
+    let known = table()?.into_iter().find(|known| known.dataset == dataset && known.matches(&name, bytes, &blake3));
     Ok(match known {
-        Some(known) => Verdict { official: known.official, sentence: known.sentence(subject, &name) },
-        None => Verdict {
+        Some(known) => Provenance { official: known.official, sentence: known.sentence(subject, &name) },
+        None => Provenance {
             official: false,
             sentence: format!(
                 "{subject}: as given in {name} (blake3 {}), not verified as the official one",
@@ -72,14 +72,15 @@ pub(super) fn judge(dataset: DatasetName, subject: &str, path: &Path, bytes: &[u
     })
 }
 
-/// Enough of a digest for a sentence.
+/// The first 16 digits of a digest.
 fn short(digest: &str) -> &str {
     digest.get(..16).unwrap_or(digest)
 }
 
-/// All of `datasets/checksums.csv`.
-fn table() -> Result<Vec<Known>> {
-    let rows: csv::Result<Vec<Known>> = csv::Reader::from_reader(KNOWN.as_bytes()).into_deserialize().collect();
+/// The rows of `datasets/checksums.csv`.
+fn table() -> Result<Vec<KnownFile>> {
+    let rows: csv::Result<Vec<KnownFile>> =
+        csv::Reader::from_reader(KNOWN_FILES.as_bytes()).into_deserialize().collect();
     rows.map_err(|error| Error::Internal(format!("datasets/checksums.csv: {error}")))
 }
 
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_file_without_a_known_blake3_is_recognised_by_its_md5() {
-        let known = Known {
+        let known = KnownFile {
             dataset: DatasetName::Celeba,
             file: "f".to_owned(),
             official: true,
@@ -111,16 +112,16 @@ mod tests {
             blake3: None,
             description: "d".to_owned(),
         };
-        assert!(known.is("f", b"", ""));
-        assert!(!known.is("f", b"x", ""));
+        assert!(known.matches("f", b"", ""));
+        assert!(!known.matches("f", b"x", ""));
     }
 
     #[test]
-    fn a_file_nobody_knows_is_named_with_its_digest() {
+    fn an_unknown_file_is_named_with_its_digest() {
         // The digest of the empty input, from BLAKE3's specification.
-        let verdict = judge(DatasetName::Celeba, "labels", Path::new("a/list.txt"), b"").unwrap();
+        let provenance = identify(DatasetName::Celeba, "labels", Path::new("a/list.txt"), b"").unwrap();
         let expected = "labels: as given in list.txt (blake3 af1349b9f5f9a1a6), not verified as the official one";
-        assert!(!verdict.official);
-        assert_eq!(verdict.sentence, expected);
+        assert!(!provenance.official);
+        assert_eq!(provenance.sentence, expected);
     }
 }

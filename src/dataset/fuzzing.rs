@@ -1,24 +1,26 @@
-//! The readers of annotation files on bytes in memory, as the fuzz targets drive them (`fuzz/`); the commands read
-//! folders, through [`super::celeba`] and [`super::lfwa`].
+//! Entry points of the fuzz targets (`fuzz/`): the annotation readers on bytes in memory. Commands read folders, with
+//! [`super::celeba`] and [`super::lfwa`].
 
-use super::annotation::{Coding, read_attributes, read_partition};
-use super::{DatasetName, lfwa};
+use super::annotation::{read_attributes, read_partition};
+use super::fields::LabelEncoding;
+use super::lfwa;
+use super::name::DatasetName;
 use crate::error::Result;
 use std::path::Path;
 
-/// The name that errors give the bytes.
+/// The path in error messages.
 const PATH: &str = "bytes";
 
-/// How many rows of labels the content of a text or CSV file holds, read as `name` codes them.
+/// Number of rows in a text or CSV file of labels in the encoding of `name`.
 ///
 /// # Errors
 /// The content breaks the format.
 pub fn labels(name: DatasetName, bytes: &[u8]) -> Result<usize> {
-    let coding = if name == DatasetName::Celeba { Coding::CELEBA } else { Coding::EITHER };
-    Ok(read_attributes(Path::new(PATH), bytes, coding)?.images.len())
+    let encoding = if name == DatasetName::Celeba { LabelEncoding::CELEBA } else { LabelEncoding::EITHER };
+    Ok(read_attributes(Path::new(PATH), bytes, encoding)?.images.len())
 }
 
-/// How many rows of splits the content of a text or CSV file holds.
+/// Number of rows in a text or CSV file of splits.
 ///
 /// # Errors
 /// The content breaks the format.
@@ -26,7 +28,7 @@ pub fn partition(bytes: &[u8]) -> Result<usize> {
     Ok(read_partition(Path::new(PATH), bytes)?.images.len())
 }
 
-/// How many images the content of an LFWA label file in MATLAB's format describes.
+/// Number of images in an LFWA label file in MATLAB's format.
 ///
 /// # Errors
 /// The content breaks the format.
@@ -34,7 +36,7 @@ pub fn matlab_labels(bytes: Vec<u8>) -> Result<usize> {
     Ok(lfwa::from_mat(Path::new(PATH), bytes)?.images.len())
 }
 
-/// How many images, of those in `labels`, the content of an LFWA partition in MATLAB's format assigns.
+/// Number of images, of those in `labels`, that an LFWA partition in MATLAB's format assigns.
 ///
 /// # Errors
 /// One of the two breaks its format.

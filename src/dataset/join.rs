@@ -1,47 +1,49 @@
-//! Labels, partition, identities and images put together, each against the others: an image that one of them lacks is
-//! an error that names it, never a row that quietly goes.
+//! Joins labels, partition, identities and images. An image that one of them lacks is an error that names it; no row
+//! is dropped silently.
 
-use super::annotation::{Annotation, Origin, Pairs, positions};
+use super::fields::{Annotation, Pairs, SourceLocation, positions};
 use super::layout::ImageFolder;
+use super::name::DatasetName;
+use super::set::{Annotations, Dataset, Images, Options, Partition};
+use super::split::Split;
 use super::table::{self, Columns};
-use super::{Annotations, Dataset, DatasetName, Images, Options, Partition, Split};
 use crate::error::{Error, Result};
 use crate::render::format::thousands;
 use std::collections::{HashMap, HashSet};
 
-/// Annotations that agree with each other, before anyone looked for the images.
+/// Labels, splits and identities that agree with each other; images are not checked yet.
 #[derive(Debug)]
-pub(super) struct Annotated {
-    /// One row an image.
+pub(super) struct JoinedAnnotation {
+    /// One row per image.
     pub(super) columns: Columns,
-    /// Where each row's labels stood.
-    pub(super) origin: Origin,
-    /// Whose partition it is, if no image is missing.
+    /// Positions of the rows in the label file.
+    pub(super) location: SourceLocation,
+    /// The partition, if no image is missing.
     pub(super) partition: Partition,
-    /// What a reader of the report should know.
+    /// Remarks for the report.
     pub(super) notes: Vec<String>,
 }
 
-/// For each image of `labels` its value in `pairs`; `what` is what `pairs` gives.
+/// The value in `pairs` of each image of `labels`; `what` names the values in messages.
 ///
 /// # Errors
-/// An image stands twice in either, or `pairs` lacks it.
+/// An image appears twice in either, or `pairs` lacks it.
 pub(super) fn values<'a, T>(labels: &Annotation, pairs: &'a Pairs<T>, what: &str) -> Result<Vec<&'a T>> {
     if is_same_order(labels, pairs) {
         return Ok(pairs.values.iter().collect());
     }
-    positions(&labels.images, &labels.origin)?;
-    let rows = positions(&pairs.images, &pairs.origin)?;
+    positions(&labels.images, &labels.location)?;
+    let rows = positions(&pairs.images, &pairs.location)?;
     let look_up = |(row, image): (usize, &String)| {
         let found = rows.get(image.as_str()).map(|found| &pairs.values[*found]);
         found.ok_or_else(|| {
-            labels.origin.fault(row, format!("image {image} has no {what} in {}", pairs.origin.file_name()))
+            labels.location.error(row, format!("image {image} has no {what} in {}", pairs.location.file_name()))
         })
     };
     labels.images.iter().enumerate().map(look_up).collect()
 }
 
-/// As [`values`], from pairs that are not needed again.
+/// As [`values`], but consumes `pairs`.
 ///
 /// # Errors
 /// As [`values`].
@@ -52,46 +54,46 @@ pub(super) fn into_values<T: Clone>(labels: &Annotation, pairs: Pairs<T>, what: 
     Ok(values(labels, &pairs, what)?.into_iter().cloned().collect())
 }
 
-/// The official files list the same images in the same rising order: then there is nothing to look up.
+/// Returns whether both list the same images in the same increasing order, as the official files do.
 fn is_same_order<T>(labels: &Annotation, pairs: &Pairs<T>) -> bool {
-    labels.images == pairs.images && is_rising(&labels.images)
+    labels.images == pairs.images && is_increasing(&labels.images)
 }
 
 /// The split of each image of `labels`.
 ///
 /// # Errors
-/// As [`values`], or an image has a split but no labels, or there is nothing to train on or nothing to test on.
+/// As [`values`], or an image has a split but no labels, or the train or test split is empty.
 pub(super) fn splits(labels: &Annotation, partition: &Pairs<Split>) -> Result<Vec<Split>> {
     let splits: Vec<Split> = values(labels, partition, "split")?.into_iter().copied().collect();
     if partition.images.len() > labels.images.len() {
         let labelled: HashSet<&str> = labels.images.iter().map(String::as_str).collect();
-        let stranger = partition.images.iter().position(|image| !labelled.contains(image.as_str()));
-        let row = stranger.unwrap_or_default();
+        let unlabelled = partition.images.iter().position(|image| !labelled.contains(image.as_str()));
+        let row = unlabelled.unwrap_or_default();
         let message =
-            format!("image {} has a split, but no labels in {}", partition.images[row], labels.origin.file_name());
-        return Err(partition.origin.fault(row, message));
+            format!("image {} has a split, but no labels in {}", partition.images[row], labels.location.file_name());
+        return Err(partition.location.error(row, message));
     }
     for wanted in [Split::Train, Split::Test] {
         if !splits.contains(&wanted) {
-            let message = format!("no image is in the {} split; 0 is train, 1 is val, 2 is test", wanted.label());
-            return Err(Error::file(&partition.origin.path, message));
+            let message = format!("the {} split is empty; 0 is train, 1 is val, 2 is test", wanted.label());
+            return Err(Error::file(&partition.location.path, message));
         }
     }
     Ok(splits)
 }
 
-/// Whether someone is in two splits, as a note.
+/// A note on how many people appear in more than one split.
 pub(super) fn identity_note(splits: &[Split], identities: &[Option<String>]) -> String {
-    let mut homes: HashMap<&str, Split> = HashMap::new();
+    let mut first_splits: HashMap<&str, Split> = HashMap::new();
     let mut shared: HashSet<&str> = HashSet::new();
     for (split, identity) in splits.iter().zip(identities) {
         if let Some(identity) = identity.as_deref()
-            && homes.insert(identity, *split).is_some_and(|home| home != *split)
+            && first_splits.insert(identity, *split).is_some_and(|first| first != *split)
         {
             shared.insert(identity);
         }
     }
-    match (homes.len(), shared.len()) {
+    match (first_splits.len(), shared.len()) {
         (0, _) => "identities: not known".to_owned(),
         (people, 0) => format!("identities: {}, none of them in two splits", thousands(people)),
         (people, shared) => {
@@ -101,8 +103,8 @@ pub(super) fn identity_note(splits: &[Split], identities: &[Option<String>]) -> 
     }
 }
 
-impl Annotated {
-    /// As a table alone.
+impl JoinedAnnotation {
+    /// The table without images.
     pub(super) fn without_images(self) -> Result<Annotations> {
         Ok(Annotations { table: table::build(self.columns)?, partition: self.partition, notes: self.notes })
     }
@@ -110,16 +112,16 @@ impl Annotated {
     /// The data set of the images that exist.
     ///
     /// # Errors
-    /// An image is missing and `options` does not ask for a subset, or no image is left.
+    /// An image is missing and `options` does not allow that, or no image is left.
     pub(super) fn with_images(mut self, name: DatasetName, folder: ImageFolder, options: Options) -> Result<Dataset> {
         let present: Vec<bool> = self.columns.sources.iter().map(|source| folder.found.contains(source)).collect();
         let (kept, total) = (present.iter().filter(|present| **present).count(), present.len());
         if let Some(first) = present.iter().position(|present| !present) {
-            if !options.subset {
-                return Err(self.missing(&folder, first, total - kept));
+            if !options.allow_missing {
+                return Err(self.missing_error(&folder, first, total - kept));
             }
             if kept == 0 {
-                let message = format!("holds none of the {} annotated images", thousands(total));
+                let message = format!("contains none of the {} annotated images", thousands(total));
                 return Err(Error::file(&folder.path, message));
             }
             self.keep(&present);
@@ -141,13 +143,13 @@ impl Annotated {
         })
     }
 
-    /// The complaint that an annotated image has no file.
-    fn missing(&self, folder: &ImageFolder, first: usize, count: usize) -> Error {
+    /// The error of an annotated image without a file.
+    fn missing_error(&self, folder: &ImageFolder, first: usize, count: usize) -> Error {
         let message = format!(
-            "image {} ({}) is missing, one of {} missing of {} annotated: unpack them all here, or ask for --subset to \
-             keep only those that exist",
+            "image {} ({}) is missing, in total {} of {} annotated images: unpack all of them here, or pass --allow-missing \
+             to leave these out",
             self.columns.sources[first],
-            self.origin.place(first),
+            self.location.describe(first),
             thousands(count),
             thousands(self.columns.sources.len()),
         );
@@ -170,8 +172,8 @@ fn retain<T>(items: &mut Vec<T>, present: &[bool]) {
     items.retain(|_| present.next().copied().unwrap_or_default());
 }
 
-/// Every name is greater than the one before, so that none stands twice.
-fn is_rising(images: &[String]) -> bool {
+/// Returns whether the names strictly increase, which excludes duplicates.
+fn is_increasing(images: &[String]) -> bool {
     images.is_sorted_by(|a, b| a < b)
 }
 
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_known_is_said_so() {
+    fn unknown_identities_are_noted() {
         assert_eq!(identity_note(&[Split::Train], &[None]), "identities: not known");
     }
 }

@@ -1,43 +1,43 @@
-//! Where things lie: people unpack the same archives into different folders, so every file is looked for in the few
-//! places that the usual downloads put it, and a search that fails says where it looked.
+//! Finds annotation files and images in the folder layouts of the common downloads. The error of a failed search lists
+//! the folders searched.
 
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// A data set's usual places, below the folder that the user named.
+/// The known folder layouts of a data set, relative to the user's folder.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// The data set, as people write it.
+    /// Name of the data set in messages.
     pub(super) title: &'static str,
-    /// Folders that may hold it all: `""` is the user's folder itself.
+    /// Folders that may contain the data set; `""` is the user's folder itself.
     pub(super) bases: &'static [&'static str],
-    /// Folders below a base that may hold annotation files.
+    /// Folders below a base that may contain annotation files.
     pub(super) folders: &'static [&'static str],
-    /// Folders below a base that may hold the images; of two that lie in each other, the inner one first.
+    /// Folders below a base that may contain the images; nested folders come before their parents.
     pub(super) images: &'static [&'static str],
 }
 
 impl Layout {
-    /// The first of `names` that exists, in the first folder that has one.
+    /// Finds the first of `names` that exists, in the first folder that has it.
     pub(super) fn find(&self, root: &Path, names: &[&str]) -> Option<PathBuf> {
         let folders = self.bases.iter().flat_map(|base| self.folders.iter().map(move |folder| (base, folder)));
         let folders: Vec<PathBuf> = folders.map(|(base, folder)| root.join(base).join(folder)).collect();
         names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.is_file())
     }
 
-    /// As [`Layout::find`], for a file that cannot be done without; `what` is what it holds.
+    /// As [`Layout::find`], but a missing file is an error; `what` names its content.
     pub(super) fn require(&self, root: &Path, what: &str, names: &[&str]) -> Result<PathBuf> {
         if !root.is_dir() {
             let message = format!(
-                "is not a folder; give the one that holds the files of {} (datasets/README.md says how to obtain them)",
+                "is not a folder; pass the one that contains the files of {} (datasets/README.md explains how to obtain them)",
                 self.title
             );
             return Err(Error::file(root, message));
         }
         self.find(root, names).ok_or_else(|| {
             let message = format!(
-                "holds no {what} of {}: looked for {} in {}; datasets/README.md says how to obtain the files",
+                "contains no {what} of {}: searched for {} in {}; datasets/README.md explains how to obtain the files",
                 self.title,
                 names.join(", "),
                 self.searched().join(", ")
@@ -46,7 +46,7 @@ impl Layout {
         })
     }
 
-    /// The folder of the images: the first usual one that is there and is not empty of images.
+    /// Finds the first known image folder that contains images.
     pub(super) fn images(&self, root: &Path) -> Result<ImageFolder> {
         for base in self.bases {
             for folder in self.images {
@@ -58,32 +58,32 @@ impl Layout {
             }
         }
         let message = format!(
-            "holds no JPEG images of {}: looked in {}; datasets/README.md says how to obtain them",
+            "contains no JPEG images of {}: searched in {}; datasets/README.md explains how to obtain them",
             self.title,
             below(self.bases, self.images).join(", ")
         );
         Err(Error::file(root, message))
     }
 
-    /// The folders in which annotation files are looked for, as a message names them.
+    /// The folders searched for annotation files, for messages.
     fn searched(&self) -> Vec<String> {
         below(self.bases, self.folders)
     }
 }
 
-/// Every folder below every base, without those named twice.
+/// Every folder below every base, without duplicates.
 fn below(bases: &[&str], folders: &[&str]) -> Vec<String> {
-    let mut places = Vec::new();
+    let mut paths = Vec::new();
     for base in bases {
         for folder in folders {
             let parts: Vec<&str> = [*base, *folder].into_iter().filter(|part| !part.is_empty()).collect();
-            let place = if parts.is_empty() { ".".to_owned() } else { parts.join("/") };
-            if !places.contains(&place) {
-                places.push(place);
+            let path = if parts.is_empty() { ".".to_owned() } else { parts.join("/") };
+            if !paths.contains(&path) {
+                paths.push(path);
             }
         }
     }
-    places
+    paths
 }
 
 /// A folder of images.
@@ -91,11 +91,11 @@ fn below(bases: &[&str], folders: &[&str]) -> Vec<String> {
 pub(super) struct ImageFolder {
     /// The folder.
     pub(super) path: PathBuf,
-    /// The images in it and in the folders in it: paths below it, with forward slashes.
+    /// Paths of the images in it and its subfolders, relative to it, with forward slashes.
     pub(super) found: HashSet<String>,
 }
 
-/// The JPEG files in a folder and in the folders in it.
+/// The JPEG files in a folder and its direct subfolders.
 fn images_below(folder: &Path) -> Result<HashSet<String>> {
     let mut found = HashSet::new();
     for (name, path, is_folder) in entries(folder)? {
@@ -109,8 +109,8 @@ fn images_below(folder: &Path) -> Result<HashSet<String>> {
     Ok(found)
 }
 
-/// Name, path and whether it is a folder, of everything in a folder. Names that are not UTF-8 cannot be annotated, and
-/// are passed over.
+/// Name and path of every entry of a folder, and whether it is a folder. Names that are not UTF-8 are skipped: they
+/// cannot be annotated.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, bool)>> {
     let listing = std::fs::read_dir(folder).map_err(Error::io("list the folder", folder))?;
     let mut found = Vec::new();
@@ -118,7 +118,7 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, bool)>> {
         let entry = entry.map_err(Error::io("list the folder", folder))?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         let path = entry.path();
-        // A link may point at a folder: ask the target. Files, the many, are told by the listing itself.
+        // Only a link needs a system call of its own, to find out whether it points at a folder.
         let kind = entry.file_type().map_err(Error::io("list the folder", folder))?;
         let is_folder = kind.is_dir() || (kind.is_symlink() && path.is_dir());
         found.push((name, path, is_folder));
@@ -126,7 +126,7 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, bool)>> {
     Ok(found)
 }
 
-/// A name that a JPEG file has.
+/// Returns whether `name` has the extension of a JPEG file.
 fn is_jpeg(name: &str) -> bool {
     let extension = Path::new(name).extension();
     extension.is_some_and(|extension| extension.eq_ignore_ascii_case("jpg") || extension.eq_ignore_ascii_case("jpeg"))
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_that_two_searches_share_is_named_once() {
+    fn a_folder_that_two_layouts_share_is_listed_once() {
         assert_eq!(
             below(&["", "celeba"], &["", "Anno", "celeba"]),
             [".", "Anno", "celeba", "celeba/Anno", "celeba/celeba"]

@@ -1,22 +1,24 @@
 //! LFWA (Liu et al. 2015): the 13,143 of LFW's 13,233 images that have CelebA's 40 attributes. Labels are 0 and 1 in
-//! `lfw_att_40`, the partition is in `indices_train_test`; both are MATLAB 7.3 files as their authors gave them out, or
-//! CSV and text conversions. The person is the folder that an image lies in.
+//! `lfw_att_40`; the partition is in `indices_train_test`. Both are the authors' MATLAB 7.3 files, or CSV and text
+//! conversions. Each person has a folder of images.
 
-use super::annotation::{
-    Annotation, Coding, Origin, column_order, file_name, positions, read_attributes, read_partition,
-};
-use super::join::{self, Annotated, identity_note};
+use super::annotation::{read_attributes, read_partition};
+use super::checksums;
+use super::fields::{Annotation, LabelEncoding, SourceLocation, column_order, file_name, positions};
+use super::join::{self, JoinedAnnotation, identity_note};
 use super::layout::Layout;
 use super::matlab::MatFile;
+use super::name::DatasetName;
+use super::set::{Annotations, Dataset, Options, Partition};
+use super::split::Split;
 use super::table::Columns;
-use super::{Annotations, Dataset, DatasetName, Options, Partition, Split, checksums};
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::render::format::thousands;
 use std::path::Path;
 
-/// LFW's archives unpack into `lfw`, `lfw-deepfunneled` or `lfw_funneled`; LFWA's annotation comes in `anno`.
+/// LFW's archives unpack into `lfw`, `lfw-deepfunneled` or `lfw_funneled`, LFWA's annotation into `anno`.
 const LAYOUT: Layout = Layout {
     title: "LFWA",
     bases: &["", "lfwa", "LFWA"],
@@ -24,7 +26,7 @@ const LAYOUT: Layout = Layout {
     images: &["lfw", "lfw-deepfunneled/lfw-deepfunneled", "lfw-deepfunneled", "lfw_funneled", "images", ""],
 };
 
-/// Reads LFWA below `root`: every annotated image must exist. See [`read_with`].
+/// Reads LFWA below `root`; every annotated image must exist. See [`read_with`].
 ///
 /// # Errors
 /// As [`read_with`].
@@ -32,38 +34,38 @@ pub fn read(root: &Path) -> Result<Dataset> {
     read_with(root, Options::default())
 }
 
-/// Reads LFWA below `root`, or below a folder `lfwa` in it.
+/// Reads LFWA below `root` or its folder `lfwa`.
 ///
 /// # Errors
-/// A file is missing or breaks its format, files contradict each other, or an annotated image does not exist and
-/// `options` does not ask for a subset.
+/// A file is missing or breaks its format, files contradict each other, or an annotated image is missing and `options`
+/// does not allow that.
 pub fn read_with(root: &Path, options: Options) -> Result<Dataset> {
-    let mut annotated = annotated(root)?;
+    let mut annotation = read_annotation(root)?;
     let folder = LAYOUT.images(root)?;
-    annotated.notes.push(format!("image folder: {}", file_name(&folder.path)));
-    annotated.with_images(DatasetName::Lfwa, folder, options)
+    annotation.notes.push(format!("image folder: {}", file_name(&folder.path)));
+    annotation.with_images(DatasetName::Lfwa, folder, options)
 }
 
-/// What is known of LFWA below `root` without a look at the images: for counting labels.
+/// Reads the annotations of LFWA below `root` without its images, for label statistics.
 ///
 /// # Errors
-/// As [`read_with`], but for images.
+/// As [`read_with`], except for images.
 pub fn annotations(root: &Path) -> Result<Annotations> {
-    annotated(root)?.without_images()
+    read_annotation(root)?.without_images()
 }
 
-/// What the annotation files say, checked against each other.
-fn annotated(root: &Path) -> Result<Annotated> {
+/// Reads the annotation files and checks them against each other.
+fn read_annotation(root: &Path) -> Result<JoinedAnnotation> {
     let path = LAYOUT.require(root, "attribute file", &["lfw_att_40.mat", "lfw_att_40.csv", "lfw_att_40.txt"])?;
     let partitions = ["indices_train_test.mat", "indices_train_test.csv", "indices_train_test.txt"];
     let conversions = ["lfw_partition.csv", "lfw_partition.txt"];
     let partition_path = LAYOUT.require(root, "partition", &[&partitions[..], &conversions[..]].concat())?;
     let bytes = io::read(&path)?;
-    let mut notes = vec![checksums::judge(DatasetName::Lfwa, "labels", &path, &bytes)?.sentence];
+    let mut notes = vec![checksums::identify(DatasetName::Lfwa, "labels", &path, &bytes)?.sentence];
     let labels = if is_mat(&path) { from_mat(&path, bytes)? } else { from_text(&path, &bytes)? };
 
     let bytes = io::read(&partition_path)?;
-    let verdict = checksums::judge(DatasetName::Lfwa, "partition", &partition_path, &bytes)?;
+    let provenance = checksums::identify(DatasetName::Lfwa, "partition", &partition_path, &bytes)?;
     let splits = if is_mat(&partition_path) {
         splits_by_index(&labels, &partition_path, bytes)?
     } else {
@@ -76,21 +78,21 @@ fn annotated(root: &Path) -> Result<Annotated> {
     let [train, val, test] = Split::ALL.map(|wanted| splits.iter().filter(|split| **split == wanted).count());
     let held_out = if val == 0 { String::new() } else { format!("{} val, ", thousands(val)) };
     let (train, test) = (thousands(train), thousands(test));
-    let description = format!("{}; {train} train, {held_out}{test} test images", verdict.sentence);
-    let partition = Partition { official: verdict.official, description };
+    let description = format!("{}; {train} train, {held_out}{test} test images", provenance.sentence);
+    let partition = Partition { official: provenance.official, description };
     let columns = Columns { sources: labels.images, splits, identities, labels: labels.labels };
-    Ok(Annotated { columns, origin: labels.origin, partition, notes })
+    Ok(JoinedAnnotation { columns, location: labels.location, partition, notes })
 }
 
-/// The labels of a conversion.
+/// Reads the labels of a text or CSV conversion.
 fn from_text(path: &Path, bytes: &[u8]) -> Result<Annotation> {
-    let mut labels = read_attributes(path, bytes, Coding::EITHER)?;
+    let mut labels = read_attributes(path, bytes, LabelEncoding::EITHER)?;
     put_in_folders(&mut labels.images);
-    positions(&labels.images, &labels.origin)?;
+    positions(&labels.images, &labels.location)?;
     Ok(labels)
 }
 
-/// The labels of `lfw_att_40.mat`: `label` is 0 or 1, in MATLAB's terms images x attributes.
+/// Reads the labels of `lfw_att_40.mat`: `label` is 0 or 1, images x attributes in MATLAB's order.
 pub(super) fn from_mat(path: &Path, bytes: Vec<u8>) -> Result<Annotation> {
     let file = MatFile::open(path, bytes)?;
     let names = file.strings("AttrName")?;
@@ -99,8 +101,8 @@ pub(super) fn from_mat(path: &Path, bytes: Vec<u8>) -> Result<Annotation> {
     let mut images: Vec<String> = file.strings("name")?.into_iter().map(|name| name.replace('\\', "/")).collect();
     put_in_folders(&mut images);
     let (shape, values) = file.numbers("label")?;
-    // How far apart two attributes of one image, and two images, are in `values`.
-    let (attribute_step, image_step) = match shape[..] {
+    // Strides of attributes and images in `values`.
+    let (attribute_stride, image_stride) = match shape[..] {
         [COUNT, count] if count == images.len() => (count, 1),
         [count, COUNT] if count == images.len() => (1, COUNT),
         _ => {
@@ -109,22 +111,22 @@ pub(super) fn from_mat(path: &Path, bytes: Vec<u8>) -> Result<Annotation> {
             return Err(Error::file(path, format!("`label` is {sides}, expected {count} x {COUNT} for {count} names")));
         }
     };
-    let origin = Origin { path: path.to_owned(), lines: None };
+    let location = SourceLocation { path: path.to_owned(), lines: None };
     let mut labels = vec![[false; COUNT]; images.len()];
     for (row, image) in images.iter().enumerate() {
         for (column, &index) in order.iter().enumerate() {
-            let value = values[column * attribute_step + row * image_step];
+            let value = values[column * attribute_stride + row * image_stride];
             labels[row][index] = zero_or_one(value).ok_or_else(|| {
                 let name = NAMES[index];
-                origin.fault(row, format!("`label` of {image} for {name} is {value}, expected 0 or 1"))
+                location.error(row, format!("`label` of {image} for {name} is {value}, expected 0 or 1"))
             })?;
         }
     }
-    positions(&images, &origin)?;
-    Ok(Annotation { origin, images, labels })
+    positions(&images, &location)?;
+    Ok(Annotation { location, images, labels })
 }
 
-/// The split of each image of `labels` after `indices_img_train` and `indices_img_test`, which count rows from 1.
+/// The split of each image of `labels`, from the 1-based row indices `indices_img_train` and `indices_img_test`.
 pub(super) fn splits_by_index(labels: &Annotation, path: &Path, bytes: Vec<u8>) -> Result<Vec<Split>> {
     let file = MatFile::open(path, bytes)?;
     let total = labels.images.len();
@@ -135,30 +137,30 @@ pub(super) fn splits_by_index(labels: &Annotation, path: &Path, bytes: Vec<u8>) 
             return Err(Error::file(&file.path, format!("`{variable}` is empty, expected image numbers")));
         }
         for (entry, index) in indices.into_iter().enumerate() {
-            let fault =
+            let error =
                 |message: String| Error::file(&file.path, format!("`{variable}`, entry {}: {message}", entry + 1));
             if index.fract() != 0.0 || !(1.0..=total as f64).contains(&index) {
-                let rows = format!("the rows of {}", labels.origin.file_name());
-                return Err(fault(format!("found {index}, expected a whole number from 1 to {total}, {rows}")));
+                let rows = format!("the rows of {}", labels.location.file_name());
+                return Err(error(format!("found {index}, expected a whole number from 1 to {total}, {rows}")));
             }
             let row = index as usize - 1;
             if let Some(before) = splits[row].replace(split) {
                 let image = &labels.images[row];
                 let before = before.label();
-                return Err(fault(format!("image {index} ({image}) stands in the {before} split already")));
+                return Err(error(format!("image {index} ({image}) is already in the {before} split")));
             }
         }
     }
     let assigned = splits.into_iter().enumerate().map(|(row, split)| {
         let image = &labels.images[row];
-        let fault = || format!("image {} ({image}) is in neither `indices_img_train` nor `indices_img_test`", row + 1);
-        split.ok_or_else(|| Error::file(&file.path, fault()))
+        let message =
+            || format!("image {} ({image}) is in neither `indices_img_train` nor `indices_img_test`", row + 1);
+        split.ok_or_else(|| Error::file(&file.path, message()))
     });
     assigned.collect()
 }
 
-/// Gives every name the form `Person/Person_0001.jpg`, under which LFW stores the image: conversions often write more
-/// folders, or none.
+/// Gives every name the form `Person/Person_0001.jpg` of LFW's files; conversions often add or drop folders.
 fn put_in_folders(images: &mut [String]) {
     for image in images {
         let mut parts = image.rsplit('/');
@@ -171,12 +173,12 @@ fn put_in_folders(images: &mut [String]) {
     }
 }
 
-/// The folder of an image, which is named after the person.
+/// The person in an image, whose name is that of the folder.
 fn person(image: &str) -> &str {
     image.split_once('/').map_or(image, |(person, _)| person)
 }
 
-/// A label as a truth value.
+/// Parses a label.
 fn zero_or_one(value: f64) -> Option<bool> {
     match value {
         0.0 => Some(false),
@@ -185,7 +187,7 @@ fn zero_or_one(value: f64) -> Option<bool> {
     }
 }
 
-/// A MATLAB file, by its name.
+/// Returns whether `path` has the extension of a MATLAB file.
 fn is_mat(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "mat")
 }

@@ -1,45 +1,46 @@
-//! MATLAB 7.3 files, which are HDF5 behind a block of 512 bytes: a cell array is a dataset of object references, each
-//! to a string of UTF-16 units; an array's dimensions stand in reverse, as MATLAB counts columns first.
+//! Reads MATLAB 7.3 files: HDF5 after a block of 512 bytes. A cell array of strings is a dataset of references to
+//! UTF-16 strings; dimensions are reversed, as MATLAB arrays are column-major.
 //! Format: <https://www.mathworks.com/help/matlab/import_export/mat-file-versions.html>.
+//! `hdf5_pure` rather than the `hdf5` crate, which links the C library; `matfile` reads version 5 only.
 
 use crate::error::{Error, Result};
 use hdf5_pure::{Dataset, File, Object};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-/// What to do with a file that cannot be read as it is.
-const CONVERT: &str = "save it in MATLAB with the option -v7.3, or give a CSV conversion instead (datasets/README.md)";
+/// Advice for a file in another format.
+const CONVERT: &str = "save it in MATLAB with the option -v7.3, or use a CSV conversion instead (datasets/README.md)";
 
-/// No variable of these files comes near this many bytes.
-const LARGEST: u64 = 1 << 28;
+/// Limit on the size of a variable, in bytes; LFWA's largest is far smaller.
+const MAX_BYTES: u64 = 1 << 28;
 
-/// An open file, with its path for messages.
+/// An open file and its path for messages.
 #[derive(Debug)]
 pub(super) struct MatFile {
-    /// The file.
+    /// Path of the file.
     pub(super) path: PathBuf,
     hdf5: File,
 }
 
 impl MatFile {
-    /// Opens the file with the content `bytes`.
+    /// Opens a file with the content `bytes`.
     ///
     /// # Errors
-    /// It is of an older MATLAB version, of another kind, or damaged.
+    /// The file is of an older MATLAB version or another format, or damaged.
     pub(super) fn open(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         if bytes.starts_with(b"MATLAB 5.0 MAT-file") {
-            let message = format!("is of the older MATLAB format (version 5 to 7), expected version 7.3; {CONVERT}");
+            let message = format!("is in the older MATLAB format (version 5 to 7), expected version 7.3; {CONVERT}");
             return Err(Error::file(path, message));
         }
         if !hdf5_pure::is_hdf5_bytes(&bytes) {
-            return Err(Error::file(path, format!("is not a MATLAB 7.3 file; obtain it again, or {CONVERT}")));
+            return Err(Error::file(path, format!("is not a MATLAB 7.3 file; download it again, or {CONVERT}")));
         }
         let found = bytes.len() as u64;
         let hdf5 = guarded(path, || File::from_bytes(bytes).map_err(|error| damaged(path, &error)))?;
-        // The HDF5 reader notices a cut only where it meets the missing bytes; libhdf5 compares the ends, as here.
+        // The crate notices truncation only when it reads a missing byte; libhdf5 checks the length, as here.
         let expected = hdf5.superblock().eof_address;
         if found < expected {
-            let message = format!("is cut short: {found} bytes of the {expected} that it says it has; obtain it again");
+            let message = format!("is truncated: {found} of {expected} bytes; download it again");
             return Err(Error::file(path, message));
         }
         Ok(Self { path: path.to_owned(), hdf5 })
@@ -50,7 +51,7 @@ impl MatFile {
         guarded(&self.path, || self.read_strings(name))
     }
 
-    /// The numbers of the array `name` and its dimensions, both in storage order: MATLAB's last dimension comes first.
+    /// Dimensions and values of the array `name`, in storage order: MATLAB's last dimension comes first.
     pub(super) fn numbers(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>)> {
         guarded(&self.path, || self.read_numbers(name))
     }
@@ -59,9 +60,9 @@ impl MatFile {
     fn read_strings(&self, name: &str) -> Result<Vec<String>> {
         let variable = self.variable(name)?;
         self.dimensions(&variable, &format!("`{name}`"))?;
-        let cells = variable.dereference().map_err(|error| {
-            Error::file(&self.path, format!("`{name}` is not a cell array of strings, as it was expected: {error}"))
-        })?;
+        let cells = variable
+            .dereference()
+            .map_err(|error| Error::file(&self.path, format!("`{name}` is not a cell array of strings: {error}")))?;
         let cells = cells.iter().enumerate();
         cells.map(|(cell, object)| self.string(object, &format!("`{name}`, cell {}", cell + 1))).collect()
     }
@@ -71,39 +72,38 @@ impl MatFile {
         let dataset = self.variable(name)?;
         let shape = self.dimensions(&dataset, &format!("`{name}`"))?;
         let numbers = dataset.read_f64().map_err(|error| {
-            Error::file(&self.path, format!("the numbers of `{name}` cannot be read: {error}; is the file whole?"))
+            Error::file(&self.path, format!("cannot read the numbers of `{name}`: {error}; is the file complete?"))
         })?;
         if numbers.len() != shape.iter().product::<usize>() {
-            let message = format!("`{name}` has {} numbers, expected {shape:?}; is the file whole?", numbers.len());
+            let message = format!("`{name}` has {} numbers, expected {shape:?}; is the file complete?", numbers.len());
             return Err(Error::file(&self.path, message));
         }
         Ok((shape, numbers))
     }
 
-    /// A variable's dimensions, if it is of a size that can be: a damaged header may ask for more memory than there is,
-    /// and the HDF5 reader would try to get it.
+    /// Dimensions of a variable. Rejects impossible sizes: the crate would allocate whatever a damaged header states.
     fn dimensions(&self, dataset: &Dataset, place: &str) -> Result<Vec<usize>> {
         let shape = dataset.shape().map_err(|error| damaged(&self.path, &error))?;
         let size = dataset.element_size().map_err(|error| damaged(&self.path, &error))?;
         let bytes = shape.iter().try_fold(size, |product, side| product.checked_mul(*side));
-        if bytes.is_none_or(|bytes| bytes > LARGEST) {
+        if bytes.is_none_or(|bytes| bytes > MAX_BYTES) {
             let message =
-                format!("{place} claims {shape:?} elements of {size} bytes, which cannot be; obtain it again");
+                format!("{place} has an impossible size: {shape:?} elements of {size} bytes; download it again");
             return Err(Error::file(&self.path, message));
         }
         Ok(shape.into_iter().map(|side| side as usize).collect())
     }
 
-    /// The variable `name`, or what there is instead.
+    /// The variable `name`; the error lists the variables that exist.
     fn variable(&self, name: &str) -> Result<Dataset> {
         self.hdf5.dataset(name).map_err(|error| {
-            let Ok(mut there) = self.hdf5.root().datasets() else { return damaged(&self.path, &error) };
-            if there.iter().any(|there| there == name) {
+            let Ok(mut names) = self.hdf5.root().datasets() else { return damaged(&self.path, &error) };
+            if names.iter().any(|found| found == name) {
                 return damaged(&self.path, &error);
             }
-            there.sort();
-            let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
-            Error::file(&self.path, format!("has no variable `{name}`; its variables are: {there}"))
+            names.sort();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            Error::file(&self.path, format!("has no variable `{name}`; its variables are: {names}"))
         })
     }
 
@@ -114,23 +114,22 @@ impl MatFile {
         };
         self.dimensions(dataset, place)?;
         let units = dataset.read_u16().map_err(|error| {
-            Error::file(&self.path, format!("{place} cannot be read as a string: {error}; is the file whole?"))
+            Error::file(&self.path, format!("cannot read {place} as a string: {error}; is the file complete?"))
         })?;
         String::from_utf16(&units).map_err(|_| Error::file(&self.path, format!("{place} is not valid UTF-16 text")))
     }
 }
 
-/// What `read` gives. The HDF5 reader trusts the places that a file names, so that arithmetic on damaged ones overflows:
-/// Cargo.toml has that checked, and here it becomes a complaint about the file.
+/// Runs `read` and turns a panic into an error about the file. The crate does unchecked arithmetic on the addresses in a
+/// file; Cargo.toml enables overflow checks for it.
 fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        Err(Error::file(path, "is damaged: it names places that no file can have; obtain it again"))
-    })
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(Error::file(path, "is damaged: it contains impossible addresses; download it again")))
 }
 
-/// A file that starts well and does not go on so.
+/// The error of a file with a valid start and invalid content.
 fn damaged(path: &Path, error: &hdf5_pure::Error) -> Error {
-    Error::file(path, format!("is damaged or cut short: {error}; obtain it again"))
+    Error::file(path, format!("is damaged or truncated: {error}; download it again"))
 }
 
 #[cfg(test)]
@@ -138,7 +137,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Reads all that the LFWA reader reads.
+    /// Reads every variable of the LFWA reader.
     fn read_all(bytes: Vec<u8>) -> Result<(Vec<String>, Vec<usize>)> {
         let file = MatFile::open(Path::new("x.mat"), bytes)?;
         file.strings("AttrName")?;
@@ -157,11 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn a_place_beyond_every_file_is_a_complaint_and_not_a_wrong_label() {
+    fn an_impossible_address_is_an_error_and_not_a_wrong_label() {
         // The first row of the first chunk in the tree of `label`.
         let mut bytes = golden();
         bytes[21_960 + 32..][..8].fill(0xFF);
-        let expected = "x.mat: is damaged: it names places that no file can have; obtain it again";
+        let expected = "x.mat: is damaged: it contains impossible addresses; download it again";
         assert_eq!(read_all(bytes).unwrap_err().to_string(), expected);
     }
 

@@ -1,6 +1,7 @@
-//! The built-in synthetic set as a data set: labels and splits of the faces that [`crate::synthetic`] renders.
+//! The built-in synthetic data set: labels and splits of the faces that [`crate::synthetic`] renders.
 
-use super::{Dataset, DatasetName, Images, Partition};
+use super::name::DatasetName;
+use super::set::{Dataset, Images, Partition};
 use crate::attribute::NAMES;
 use crate::synthetic::Renderer;
 use crate::{Error, Result};
@@ -8,17 +9,17 @@ use polars::prelude::*;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// How many faces to draw, and which.
+/// Size of the synthetic set, and its seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
-    /// Pictures for training.
+    /// Number of training images.
     pub train: usize,
-    /// Pictures for choices made during development.
+    /// Number of validation images.
     pub val: usize,
-    /// Pictures for the figures reported.
+    /// Number of test images.
     pub test: usize,
-    /// Another seed gives other faces, drawn alike.
+    /// Seed of the faces.
     pub seed: u64,
 }
 
@@ -31,11 +32,11 @@ impl Default for Options {
 /// The synthetic set: rows of the training split first, then val, then test.
 ///
 /// # Errors
-/// [`Error::Request`] where no picture for training is asked for.
+/// [`Error::Request`] if `options.train` is 0.
 pub fn dataset(options: &Options) -> Result<Dataset> {
     let Options { train, val, test, seed } = *options;
     if train == 0 {
-        return Err(Error::Request("a synthetic set needs pictures for training: ask for at least one".to_owned()));
+        return Err(Error::Request("a synthetic set needs at least one training image".to_owned()));
     }
     let images = Renderer::new(seed)?;
     let labels: Vec<_> = (0..train + val + test).into_par_iter().map(|row| images.labels(row)).collect();
@@ -44,7 +45,7 @@ pub fn dataset(options: &Options) -> Result<Dataset> {
     let mut columns: Vec<Column> = vec![
         StringChunked::from_iter_values("source".into(), (0..labels.len()).map(source)).into_column(),
         StringChunked::from_iter_values("split".into(), splits).into_column(),
-        // Every face is somebody else.
+        // Every face is another person.
         StringChunked::from_iter_values("identity".into(), (0..labels.len()).map(|row| row.to_string())).into_column(),
     ];
     for (i, name) in NAMES.iter().enumerate() {

@@ -1,42 +1,42 @@
-//! The one table that every source gives and every later stage reads: `source`, `split`, `identity`, then the 40
-//! attributes. Made from columns by [`build`], read back by [`rows`].
+//! The table that every source returns and every later stage reads: `source`, `split`, `identity`, then the 40
+//! attributes. [`build`] makes it from columns; [`rows`] reads it back.
 
-use super::Split;
+use super::split::Split;
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use polars::prelude::*;
 use rayon::prelude::*;
 
-/// What a table is made of: four columns of one length.
+/// The columns of a table, all of one length.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Columns {
-    /// The images' paths below the image folder, each once, with forward slashes.
+    /// Unique paths below the image folder, with forward slashes.
     pub sources: Vec<String>,
-    /// Their splits.
+    /// Splits of the images.
     pub splits: Vec<Split>,
-    /// Who is in them, where that is known.
+    /// The person in each image, if known.
     pub identities: Vec<Option<String>>,
-    /// Their labels in the order of [`NAMES`].
+    /// Labels in the order of [`NAMES`].
     pub labels: Vec<[bool; COUNT]>,
 }
 
 /// One image of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row<'a> {
-    /// Its path below the image folder.
+    /// Path below the image folder.
     pub source: &'a str,
-    /// Its part of the experiment.
+    /// Split of the image.
     pub split: Split,
-    /// Who is in it, where that is known.
+    /// The person in the image, if known.
     pub identity: Option<&'a str>,
-    /// Its labels in the order of [`NAMES`].
+    /// Labels in the order of [`NAMES`].
     pub labels: [bool; COUNT],
 }
 
-/// The table of `columns`.
+/// Builds the table of `columns`.
 ///
 /// # Errors
-/// The columns differ in length: a fault of the caller.
+/// The columns differ in length.
 pub fn build(columns: Columns) -> Result<DataFrame> {
     let Columns { sources, splits, identities, labels } = columns;
     let texts = || {
@@ -48,8 +48,7 @@ pub fn build(columns: Columns) -> Result<DataFrame> {
         ]
     };
     let attributes = || {
-        // Rows packed into bits stay in the processor's cache while the 40 columns are taken from them one after the
-        // other.
+        // Rows packed into bits stay in the CPU cache while the 40 columns are extracted.
         let packed: Vec<u64> = labels.par_iter().map(pack).collect();
         let columns = NAMES.par_iter().enumerate().map(|(attribute, name)| {
             let column: Vec<bool> = packed.iter().map(|row| (row >> attribute) & 1 == 1).collect();
@@ -58,19 +57,19 @@ pub fn build(columns: Columns) -> Result<DataFrame> {
         columns.collect::<Vec<Column>>()
     };
     let (texts, attributes) = rayon::join(texts, attributes);
-    let made: Vec<Column> = texts.into_iter().chain(attributes).collect();
-    Ok(DataFrame::new(sources.len(), made)?)
+    let columns: Vec<Column> = texts.into_iter().chain(attributes).collect();
+    Ok(DataFrame::new(sources.len(), columns)?)
 }
 
-/// A row's labels as bits, the first attribute's the lowest.
+/// Packs a row's labels into bits, the first attribute into the lowest.
 fn pack(labels: &[bool; COUNT]) -> u64 {
     labels.iter().enumerate().fold(0, |bits, (attribute, label)| bits | (u64::from(*label) << attribute))
 }
 
-/// Every row of a table made by [`build`], or read back from a file written from one.
+/// Every row of a table from [`build`], or of its copy on disk.
 ///
 /// # Errors
-/// A column is missing, of another type, or null where it must not be.
+/// A column is missing or of another type, or contains an unexpected null.
 pub fn rows(table: &DataFrame) -> Result<Vec<Row<'_>>> {
     let sources = sources(table)?;
     let splits = splits(table)?;
@@ -98,7 +97,7 @@ pub fn sources(table: &DataFrame) -> Result<Vec<&str>> {
     column.iter().map(|source| source.ok_or_else(|| unexpected_null("source"))).collect()
 }
 
-/// How many rows are in train, val and test.
+/// Numbers of rows in train, val and test.
 ///
 /// # Errors
 /// As [`rows`].
@@ -117,7 +116,7 @@ fn splits(table: &DataFrame) -> Result<Vec<Split>> {
     parsed.collect()
 }
 
-/// A null in a column that has none.
+/// The error of a null in a column without nulls.
 fn unexpected_null(column: &str) -> Error {
     Error::Internal(format!("the table's column {column} has a null"))
 }
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_gives_back_the_rows_it_was_made_from() {
+    fn a_table_returns_the_rows_it_was_built_from() {
         let expected = columns();
         let table = build(expected.clone()).unwrap();
         let rows = rows(&table).unwrap();

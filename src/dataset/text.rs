@@ -1,38 +1,43 @@
-//! The text form of CelebA's annotation files: fields apart by one or more blanks, lines ended by LF or CRLF, in the
-//! attribute file a line with the count and one with the 40 names before the rows. One pass over the bytes, whose blocks
-//! are read in parallel.
+//! Reads CelebA's text files: fields separated by blanks, lines ended by LF or CRLF. An attribute file starts with a
+//! line that holds the count and a line with the 40 names.
+//!
+//! Blocks are parsed in parallel, in one pass with `memchr`. The `csv` crate cannot be used: runs of blanks would be empty
+//! fields, and one thread would read all 202,599 rows.
 
-use super::annotation::{Annotation, Coding, Origin, column_order, image_name, utf8, wrong_label};
+use super::fields::{
+    Annotation, LabelEncoding, SourceLocation, column_order, image_name, two_fields, utf8, wrong_label,
+};
 use crate::attribute::{COUNT, index};
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::path::Path;
 
-/// How many bytes of rows are read at a time.
+/// Bytes of rows per parallel block.
 const BLOCK: usize = 1 << 20;
 
-/// The labels in `bytes`, the content of `path`. The count may be left out, and the header may begin with a title for
-/// the image column, as conversions have it.
-pub(super) fn attributes(path: &Path, bytes: &[u8], mut coding: Coding) -> Result<Annotation> {
+/// Reads the labels in `bytes`, the content of `path`. In conversions the count may be missing, and the header may start
+/// with a title of the image column.
+pub(super) fn attributes(path: &Path, bytes: &[u8], mut encoding: LabelEncoding) -> Result<Annotation> {
     let mut rows = lines(bytes).peekable();
     let count = match rows.peek() {
         Some((_, line)) => whole_number(line),
-        None => return Err(Error::file(path, "is empty; a header of 40 attribute names and rows were expected")),
+        None => return Err(Error::file(path, "is empty; expected a header of 40 attribute names, then rows")),
     };
     let count_line = count.map(|count| (count, rows.next().map_or(1, |(number, _)| number)));
     let (header_line, order) = match rows.next() {
         Some((number, line)) => (number, header(path, number, line)?),
         None => return Err(Error::file(path, "ends before the header of 40 attribute names")),
     };
-    let mut annotation = Annotation { origin: Origin::of_lines(path), images: Vec::new(), labels: Vec::new() };
+    let mut annotation =
+        Annotation { location: SourceLocation::of_lines(path), images: Vec::new(), labels: Vec::new() };
     let rest = after_lines(bytes, header_line);
-    if coding.is_minus_one() {
+    if encoding.is_minus_one() {
         let blocks = numbered_blocks(rest, header_line);
         let read: Vec<Result<Annotation>> = blocks
             .into_par_iter()
-            .map(|(before, block)| read_rows(path, block, before, &order, &mut { coding }))
+            .map(|(before, block)| read_rows(path, block, before, &order, &mut { encoding }))
             .collect();
-        // In the file's order, so that the complaint is about the first wrong row.
+        // In the file's order, so that the error is that of the first invalid row.
         let read = read.into_iter().collect::<Result<Vec<Annotation>>>()?;
         let count = read.iter().map(|block| block.images.len()).sum();
         annotation.images.reserve_exact(count);
@@ -40,56 +45,56 @@ pub(super) fn attributes(path: &Path, bytes: &[u8], mut coding: Coding) -> Resul
         for mut block in read {
             annotation.images.append(&mut block.images);
             annotation.labels.append(&mut block.labels);
-            block.origin.lines.into_iter().flatten().for_each(|line| annotation.origin.push(line));
+            block.location.lines.into_iter().flatten().for_each(|line| annotation.location.push(line));
         }
     } else {
         // The first negative label decides for all rows after it.
-        annotation = read_rows(path, rest, header_line, &order, &mut coding)?;
+        annotation = read_rows(path, rest, header_line, &order, &mut encoding)?;
     }
     let images = annotation.images.len();
     match count_line {
         Some((count, line)) if count != images => {
-            let message = format!("the count says {count} images, but {images} follow; is the file whole?");
+            let message = format!("the count is {count}, but {images} images follow; is the file complete?");
             Err(Error::line(path, line, message))
         }
         _ => Ok(annotation),
     }
 }
 
-/// The rows in `bytes`, which follow line `before` of the file.
+/// Reads the rows in `bytes`, which follow line `before` of the file.
 fn read_rows(
     path: &Path,
     bytes: &[u8],
     before: usize,
     order: &[usize; COUNT],
-    coding: &mut Coding,
+    encoding: &mut LabelEncoding,
 ) -> Result<Annotation> {
     let expected = bytes.len() / (3 * COUNT);
-    let origin = Origin { path: path.to_owned(), lines: Some(Vec::with_capacity(expected)) };
+    let location = SourceLocation { path: path.to_owned(), lines: Some(Vec::with_capacity(expected)) };
     let (images, labels) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
-    let mut rows = Annotation { origin, images, labels };
+    let mut rows = Annotation { location, images, labels };
     for (number, line) in lines(bytes) {
         let number = before + number;
         let end = line.iter().position(|byte| is_blank(*byte)).unwrap_or(line.len());
         let values = &line[end..];
         let row = match official_values(values, order) {
-            Some(row) if coding.is_minus_one() => row,
-            _ => any_values(path, number, values, order, coding)?,
+            Some(row) if encoding.is_minus_one() => row,
+            _ => any_values(path, number, values, order, encoding)?,
         };
         rows.images.push(image_name(path, number, &line[..end])?);
         rows.labels.push(row);
-        rows.origin.push(number);
+        rows.location.push(number);
     }
     Ok(rows)
 }
 
-/// What follows the first `count` lines.
+/// The bytes after the first `count` lines.
 fn after_lines(bytes: &[u8], count: usize) -> &[u8] {
     let end = memchr::memchr_iter(b'\n', bytes).nth(count - 1);
     end.map_or(&[], |end| &bytes[end + 1..])
 }
 
-/// `bytes`, which follow line `before` of the file, cut after line ends into blocks, each with the number of the line
+/// Splits `bytes`, which follow line `before` of the file, into blocks of whole lines. Each has the number of the line
 /// before it.
 fn numbered_blocks(bytes: &[u8], mut before: usize) -> Vec<(usize, &[u8])> {
     let mut blocks = Vec::with_capacity(bytes.len() / BLOCK + 1);
@@ -110,13 +115,13 @@ fn numbered_blocks(bytes: &[u8], mut before: usize) -> Vec<(usize, &[u8])> {
     numbered.collect()
 }
 
-/// Hands line number, image and value of every line to `take`.
-pub(super) fn pairs(path: &Path, bytes: &[u8], mut take: impl FnMut(usize, &[u8], &[u8]) -> Result<()>) -> Result<()> {
+/// Calls `push` with line number, image and value of every line.
+pub(super) fn pairs(path: &Path, bytes: &[u8], mut push: impl FnMut(usize, &[u8], &[u8]) -> Result<()>) -> Result<()> {
     for (number, line) in lines(bytes) {
         let mut fields = fields(line);
         let (image, value, more) = (fields.next(), fields.next(), fields.count());
         match (image, value, more) {
-            (Some(image), Some(value), 0) => take(number, image, value)?,
+            (Some(image), Some(value), 0) => push(number, image, value)?,
             (_, None, _) => return Err(two_fields(path, number, 1)),
             (_, _, more) => return Err(two_fields(path, number, 2 + more)),
         }
@@ -124,13 +129,7 @@ pub(super) fn pairs(path: &Path, bytes: &[u8], mut take: impl FnMut(usize, &[u8]
     Ok(())
 }
 
-/// A line of a two-column file with another number of columns.
-pub(super) fn two_fields(path: &Path, line: usize, found: usize) -> Error {
-    let plural = if found == 1 { "" } else { "s" };
-    Error::line(path, line, format!("found {found} field{plural}, expected 2: an image's name and its value"))
-}
-
-/// Every line that is not blank, trimmed, with its number counted from 1.
+/// Every line that is not blank, trimmed, with its number from 1.
 pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut rest = bytes;
     let mut number = 0;
@@ -150,7 +149,7 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-/// The line that names the columns.
+/// The attribute order in the line of column names.
 fn header(path: &Path, number: usize, line: &[u8]) -> Result<[usize; COUNT]> {
     let mut names = utf8(path, number, line)?.split_ascii_whitespace().peekable();
     let columns = names.clone().count();
@@ -160,9 +159,8 @@ fn header(path: &Path, number: usize, line: &[u8]) -> Result<[usize; COUNT]> {
     column_order(names, |message| Error::line(path, number, message))
 }
 
-/// The values of a row as the official file writes them: the first after one blank (`" 1"` or `" -1"`), the others three
-/// bytes each (`"  1"` or `" -1"`). Nothing where they are written otherwise, which [`any_values`] then reads or
-/// complains of.
+/// Parses the values of a row in the official file's form: `" 1"` or `" -1"` first, then `"  1"` or `" -1"`, three bytes
+/// each. `None` in any other form, which [`any_values`] then parses or rejects.
 fn official_values(values: &[u8], order: &[usize; COUNT]) -> Option<[bool; COUNT]> {
     const OTHERS: usize = 3 * (COUNT - 1);
     let (first, others) = values.split_at_checked(values.len().checked_sub(OTHERS)?)?;
@@ -172,7 +170,7 @@ fn official_values(values: &[u8], order: &[usize; COUNT]) -> Option<[bool; COUNT
         b" -1" => false,
         _ => return None,
     };
-    // Labels cannot be foretold, so the loop has no branch on them.
+    // A branch on a label would be mispredicted too often.
     let mut wrong = 0;
     for (label, value) in present[1..].iter_mut().zip(others.chunks_exact(3)) {
         *label = value[1] == b' ';
@@ -186,13 +184,13 @@ fn official_values(values: &[u8], order: &[usize; COUNT]) -> Option<[bool; COUNT
     (wrong == 0).then_some(row)
 }
 
-/// The values of a row, apart by any number of blanks.
+/// Parses the values of a row, separated by any number of blanks.
 fn any_values(
     path: &Path,
     number: usize,
     values: &[u8],
     order: &[usize; COUNT],
-    coding: &mut Coding,
+    encoding: &mut LabelEncoding,
 ) -> Result<[bool; COUNT]> {
     let found = fields(values).count();
     if found != COUNT {
@@ -200,7 +198,7 @@ fn any_values(
     }
     let mut row = [false; COUNT];
     for (field, &index) in fields(values).zip(order) {
-        row[index] = coding.label(field).map_err(|expected| wrong_label(path, number, index, field, expected))?;
+        row[index] = encoding.label(field).map_err(|expected| wrong_label(path, number, index, field, expected))?;
     }
     Ok(row)
 }
@@ -210,12 +208,12 @@ fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|byte| is_blank(*byte)).filter(|field| !field.is_empty())
 }
 
-/// A blank or a tab.
+/// Returns whether `byte` is a blank or a tab.
 fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
-/// A line that is nothing but a number.
+/// The number in a line that holds nothing else.
 fn whole_number(line: &[u8]) -> Option<usize> {
     std::str::from_utf8(line).ok().and_then(|text| text.parse().ok())
 }
@@ -227,7 +225,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn parse(text: &str) -> Result<Annotation> {
-        attributes(Path::new("list.txt"), text.as_bytes(), Coding::CELEBA)
+        attributes(Path::new("list.txt"), text.as_bytes(), LabelEncoding::CELEBA)
     }
 
     /// A file of one image, in which every third attribute is present.
@@ -253,7 +251,7 @@ mod tests {
         assert_eq!(error.to_string(), "list.txt, line 6: found 1 labels, expected 40");
     }
 
-    /// A file of so many rows that it is read in many blocks, all right but the last; the number of its lines.
+    /// A file of many blocks, valid except for its last row, and its number of lines.
     fn long(end: &str, last: &str) -> (String, usize) {
         let rows = 200_000;
         let row = format!("b.jpg{}{end}", " -1".repeat(COUNT));
@@ -273,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_wrong_rows_the_first_is_named() {
+    fn the_first_of_two_invalid_rows_is_named() {
         let (text, line) = long("\n", "z.jpg 1\n");
         let wrong = text.replace("b.jpg -1", "b.jpg 2");
         for (text, line) in [(&text, line), (&wrong, 4)] {
@@ -282,10 +280,10 @@ mod tests {
     }
 
     #[test]
-    fn every_row_of_a_file_in_blocks_keeps_its_place() {
+    fn every_row_of_a_file_in_blocks_keeps_its_line() {
         let (text, line) = long("\r\n", &format!("z.jpg{}", "  1".repeat(COUNT)));
         let annotation = parse(&text).unwrap();
-        let lines = annotation.origin.lines.unwrap();
+        let lines = annotation.location.lines.unwrap();
         assert!(lines.into_iter().eq(4..=line));
         assert_eq!(annotation.labels.len(), 200_000);
         assert_eq!(annotation.images.last().unwrap(), "z.jpg");
@@ -300,7 +298,7 @@ mod tests {
     proptest! {
         #[test]
         fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let _ = attributes(Path::new("x"), &bytes, Coding::EITHER);
+            let _ = attributes(Path::new("x"), &bytes, LabelEncoding::EITHER);
             let _ = pairs(Path::new("x"), &bytes, |_, _, _| Ok(()));
         }
 

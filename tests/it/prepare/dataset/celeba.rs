@@ -1,4 +1,4 @@
-//! CelebA as its authors, torchvision and Kaggle lay it out, and what is said of files that are broken.
+//! CelebA in the layouts of its authors, torchvision and Kaggle, and the errors of broken files.
 
 use super::{Folder, csv_header, expected_labels, values};
 use gal_bench::attribute::{COUNT, NAMES};
@@ -10,7 +10,7 @@ const IDENTITY: &str = "Anno/identity_CelebA.txt";
 const IMAGES: [&str; 5] = ["000001.jpg", "000002.jpg", "000003.jpg", "000004.jpg", "000005.jpg"];
 const CODES: [usize; 5] = [0, 0, 1, 2, 2];
 
-/// The attribute file as the authors write it: one or two blanks, a blank after the last name.
+/// The attribute file in the authors' form: one or two blanks between fields, and a blank after the last name.
 fn attributes(end: &str) -> String {
     let rows = (0..5).map(|i| format!("{}{}{end}", IMAGES[i], values(i, " ", "-1").replace(" 1", "  1")));
     format!("5{end}{} {end}{}", NAMES.join(" "), rows.collect::<Vec<_>>().concat())
@@ -25,7 +25,7 @@ fn partition() -> String {
     pairs(" ", "\r\n", |i| CODES[i].to_string())
 }
 
-/// The authors' layout, small.
+/// The authors' layout with five images.
 fn official() -> Folder {
     Folder::new(celeba::read_with)
         .with(ATTRIBUTES, attributes("\r\n"))
@@ -134,17 +134,17 @@ fn an_image_without_labels_is_noted() {
 }
 
 #[test]
-fn a_missing_image_is_an_error_that_names_it_and_says_what_to_do() {
+fn a_missing_image_is_an_error_that_names_it_and_the_flag() {
     let folder = official().without("Img/img_align_celeba/000002.jpg").without("Img/img_align_celeba/000004.jpg");
-    let expected = "Img/img_align_celeba: image 000002.jpg (list_attr_celeba.txt, line 4) is missing, one of 2 missing \
-                    of 5 annotated: unpack them all here, or ask for --subset to keep only those that exist";
-    assert_eq!(folder.complaint(), expected);
+    let expected = "Img/img_align_celeba: image 000002.jpg (list_attr_celeba.txt, line 4) is missing, in total 2 of \
+                    5 annotated images: unpack all of them here, or pass --allow-missing to leave these out";
+    assert_eq!(folder.error(), expected);
 }
 
 #[test]
-fn a_subset_keeps_the_images_that_exist_and_says_so() {
+fn allow_missing_keeps_the_images_that_exist_and_notes_it() {
     let folder = official().without("Img/img_align_celeba/000002.jpg").without("Img/img_align_celeba/000004.jpg");
-    let dataset = folder.read_subset().unwrap();
+    let dataset = folder.read_allow_missing().unwrap();
     assert_eq!(dataset.sources().unwrap(), ["000001.jpg", "000003.jpg", "000005.jpg"]);
     assert_eq!(dataset.labels(1).unwrap(), expected_labels(2));
     let remark = "subset: 3 of 5 annotated images";
@@ -154,52 +154,49 @@ fn a_subset_keeps_the_images_that_exist_and_says_so() {
 }
 
 #[test]
-fn a_subset_of_nothing_is_an_error() {
+fn allow_missing_without_any_image_is_an_error() {
     let mut folder = official().with_images("Img/img_align_celeba", &["other.jpg"]);
     for image in IMAGES {
         folder = folder.without(&format!("Img/img_align_celeba/{image}"));
     }
-    let complaint = folder.sentence(folder.read_subset());
-    assert_eq!(complaint, "Img/img_align_celeba: holds none of the 5 annotated images");
+    let error = folder.message(folder.read_allow_missing());
+    assert_eq!(error, "Img/img_align_celeba: contains none of the 5 annotated images");
 }
 
 #[test]
-fn an_empty_folder_is_told_what_was_looked_for() {
-    let expected = "ROOT: holds no attribute file of CelebA: looked for list_attr_celeba.txt, list_attr_celeba.csv in \
+fn the_error_of_an_empty_folder_lists_the_files_searched_for() {
+    let expected = "ROOT: contains no attribute file of CelebA: searched for list_attr_celeba.txt, list_attr_celeba.csv in \
                     ., Anno, Eval, celeba, celeba/Anno, celeba/Eval, CelebA, CelebA/Anno, CelebA/Eval; \
-                    datasets/README.md says how to obtain the files";
-    assert_eq!(Folder::new(celeba::read_with).complaint(), expected);
+                    datasets/README.md explains how to obtain the files";
+    assert_eq!(Folder::new(celeba::read_with).error(), expected);
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_an_error() {
+fn a_missing_folder_is_an_error() {
     let error = celeba::read(std::path::Path::new("no/such/folder")).unwrap_err().to_string();
     assert!(
-        error.starts_with("no/such/folder: is not a folder; give the one that holds the files of CelebA"),
+        error.starts_with("no/such/folder: is not a folder; pass the one that contains the files of CelebA"),
         "{error}"
     );
 }
 
 #[test]
-fn a_folder_without_images_is_told_where_they_were_looked_for() {
+fn the_error_of_a_folder_without_images_lists_the_folders_searched() {
     let folder = Folder::new(celeba::read_with).with(ATTRIBUTES, attributes("\n")).with(PARTITION, partition());
-    let complaint = folder.complaint();
-    assert!(
-        complaint.starts_with("ROOT: holds no JPEG images of CelebA: looked in Img/img_align_celeba"),
-        "{complaint}"
-    );
+    let error = folder.error();
+    assert!(error.starts_with("ROOT: contains no JPEG images of CelebA: searched in Img/img_align_celeba"), "{error}");
 }
 
 #[test]
 fn a_row_with_39_values_is_rejected() {
     let folder = with_line(5, |line| line.rsplit_once(' ').unwrap().0.to_owned());
-    assert_eq!(folder.complaint(), format!("{ATTRIBUTES}, line 5: found 39 labels, expected 40"));
+    assert_eq!(folder.error(), format!("{ATTRIBUTES}, line 5: found 39 labels, expected 40"));
 }
 
 #[test]
 fn a_row_with_41_values_is_rejected() {
     let folder = with_line(3, |line| format!("{line} 1"));
-    assert_eq!(folder.complaint(), format!("{ATTRIBUTES}, line 3: found 41 labels, expected 40"));
+    assert_eq!(folder.error(), format!("{ATTRIBUTES}, line 3: found 41 labels, expected 40"));
 }
 
 #[test]
@@ -207,40 +204,40 @@ fn a_label_of_zero_is_rejected() {
     let folder = with_line(4, |line| line.replacen(" -1", " 0", 1));
     let attribute = NAMES[expected_labels(1).iter().position(|label| !label).unwrap()];
     let expected = format!("{ATTRIBUTES}, line 4: attribute {attribute} has the label \"0\", expected -1 or 1");
-    assert_eq!(folder.complaint(), expected);
+    assert_eq!(folder.error(), expected);
 }
 
 #[test]
-fn a_count_line_that_lies_is_rejected() {
-    let expected = format!("{ATTRIBUTES}, line 1: the count says 6 images, but 5 follow; is the file whole?");
-    assert_eq!(with_line(1, |_| "6".to_owned()).complaint(), expected);
+fn a_wrong_count_line_is_rejected() {
+    let expected = format!("{ATTRIBUTES}, line 1: the count is 6, but 5 images follow; is the file complete?");
+    assert_eq!(with_line(1, |_| "6".to_owned()).error(), expected);
 }
 
 #[test]
 fn an_unknown_attribute_is_rejected() {
     let expected = format!("{ATTRIBUTES}, line 2: unknown attribute \"Tall\"; the 40 of CelebA were expected");
-    assert_eq!(with_line(2, |line| line.replace("Young", "Tall")).complaint(), expected);
+    assert_eq!(with_line(2, |line| line.replace("Young", "Tall")).error(), expected);
 }
 
 #[test]
 fn an_attribute_named_twice_is_rejected() {
     let folder = with_line(2, |line| line.replace("Young", "Male"));
-    assert_eq!(folder.complaint(), format!("{ATTRIBUTES}, line 2: attribute Male appears twice"));
+    assert_eq!(folder.error(), format!("{ATTRIBUTES}, line 2: attribute Male appears twice"));
 }
 
 #[test]
 fn a_header_that_lacks_an_attribute_is_rejected() {
     let expected =
         format!("{ATTRIBUTES}, line 2: found 39 attribute names, expected {COUNT}; Young is among the missing");
-    assert_eq!(with_line(2, |line| line.replace("Young", "")).complaint(), expected);
+    assert_eq!(with_line(2, |line| line.replace("Young", "")).error(), expected);
 }
 
 #[test]
 fn an_empty_attribute_file_is_rejected() {
-    let expected = format!("{ATTRIBUTES}: is empty; a header of 40 attribute names and rows were expected");
-    assert_eq!(with_attributes("").complaint(), expected);
+    let expected = format!("{ATTRIBUTES}: is empty; expected a header of 40 attribute names, then rows");
+    assert_eq!(with_attributes("").error(), expected);
     let expected = format!("{ATTRIBUTES}: ends before the header of 40 attribute names");
-    assert_eq!(with_attributes("202599\n").complaint(), expected);
+    assert_eq!(with_attributes("202599\n").error(), expected);
 }
 
 #[test]
@@ -248,7 +245,7 @@ fn an_image_annotated_twice_is_rejected() {
     let folder = with_line(6, |line| line.replace("000004", "000002"));
     let expected =
         format!("{ATTRIBUTES}, line 6: image 000002.jpg appears twice, first in list_attr_celeba.txt, line 4");
-    assert_eq!(folder.complaint(), expected);
+    assert_eq!(folder.error(), expected);
 }
 
 #[test]
@@ -256,28 +253,28 @@ fn an_image_with_two_splits_is_rejected() {
     let folder = official().with(PARTITION, partition() + "000001.jpg 2\n");
     let expected =
         format!("{PARTITION}, line 6: image 000001.jpg appears twice, first in list_eval_partition.txt, line 1");
-    assert_eq!(folder.complaint(), expected);
+    assert_eq!(folder.error(), expected);
 }
 
 #[test]
 fn an_image_without_a_split_is_rejected() {
     let folder = official().with(PARTITION, partition().replace("000003.jpg 1\r\n", ""));
     let expected = format!("{ATTRIBUTES}, line 5: image 000003.jpg has no split in list_eval_partition.txt");
-    assert_eq!(folder.complaint(), expected);
+    assert_eq!(folder.error(), expected);
 }
 
 #[test]
 fn an_image_with_a_split_but_no_labels_is_rejected() {
     let folder = official().with(PARTITION, "000000.jpg 0\n".to_owned() + &partition());
     let expected = format!("{PARTITION}, line 1: image 000000.jpg has a split, but no labels in list_attr_celeba.txt");
-    assert_eq!(folder.complaint(), expected);
+    assert_eq!(folder.error(), expected);
 }
 
 #[test]
 fn an_image_without_an_identity_is_rejected() {
     let folder = official().with(IDENTITY, "000001.jpg 7\n");
     let expected = format!("{ATTRIBUTES}, line 4: image 000002.jpg has no identity in identity_CelebA.txt");
-    assert_eq!(folder.complaint(), expected);
+    assert_eq!(folder.error(), expected);
 }
 
 #[test]
@@ -285,7 +282,7 @@ fn an_unknown_split_is_rejected() {
     let folder = official().with(PARTITION, partition().replace("000004.jpg 2", "000004.jpg 3"));
     let expected =
         format!("{PARTITION}, line 4: found \"3\" for image \"000004.jpg\", expected 0 or train, 1 or val, 2 or test");
-    assert_eq!(folder.complaint(), expected);
+    assert_eq!(folder.error(), expected);
 }
 
 #[test]
@@ -293,26 +290,26 @@ fn a_partition_line_with_one_or_three_fields_is_rejected() {
     for (line, fields) in [("000004.jpg", "1 field"), ("000004.jpg 2 2", "3 fields")] {
         let folder = official().with(PARTITION, partition().replace("000004.jpg 2", line));
         let expected = format!("{PARTITION}, line 4: found {fields}, expected 2: an image's name and its value");
-        assert_eq!(folder.complaint(), expected);
+        assert_eq!(folder.error(), expected);
     }
 }
 
 #[test]
 fn a_partition_without_test_images_is_rejected() {
     let folder = official().with(PARTITION, pairs(" ", "\n", |i| (i / 3).to_string()));
-    let expected = format!("{PARTITION}: no image is in the test split; 0 is train, 1 is val, 2 is test");
-    assert_eq!(folder.complaint(), expected);
+    let expected = format!("{PARTITION}: the test split is empty; 0 is train, 1 is val, 2 is test");
+    assert_eq!(folder.error(), expected);
 }
 
 #[test]
 fn a_name_that_is_not_utf8_is_rejected() {
     let mut bytes = attributes("\n").into_bytes();
-    let place = bytes.windows(10).position(|window| window == b"000003.jpg").unwrap();
-    bytes[place] = 0xFF;
+    let offset = bytes.windows(10).position(|window| window == b"000003.jpg").unwrap();
+    bytes[offset] = 0xFF;
     let expected = format!(r#"{ATTRIBUTES}, line 5: "\xff00003.jpg" is not UTF-8 text"#);
-    assert_eq!(with_attributes(bytes).complaint(), expected);
+    assert_eq!(with_attributes(bytes).error(), expected);
     let folder = official().with(PARTITION, b"000001.jpg \xFF\n");
-    assert_eq!(folder.complaint(), format!(r#"{PARTITION}, line 1: "\xff" is not UTF-8 text"#));
+    assert_eq!(folder.error(), format!(r#"{PARTITION}, line 1: "\xff" is not UTF-8 text"#));
 }
 
 #[test]
@@ -320,11 +317,11 @@ fn a_kaggle_row_with_another_number_of_columns_is_rejected() {
     let table = csv_header("image_id") + "000001.jpg,1,-1\n";
     let folder = official().without(ATTRIBUTES).with("list_attr_celeba.csv", table);
     let expected = "list_attr_celeba.csv, line 2: found 3 columns, expected 41: the image's name and 40 labels";
-    assert_eq!(folder.complaint(), expected);
+    assert_eq!(folder.error(), expected);
 }
 
-/// The folder of CelebA's official files, where the person who runs the tests has one.
-#[allow(clippy::print_stderr, reason = "says that nothing was checked")]
+/// The folder of CelebA's official files, if the environment names one.
+#[allow(clippy::print_stderr, reason = "reports a skipped test")]
 fn real_celeba() -> Option<std::path::PathBuf> {
     let root = std::env::var_os("GAL_BENCH_CELEBA");
     if root.is_none() {
@@ -333,7 +330,7 @@ fn real_celeba() -> Option<std::path::PathBuf> {
     root.map(Into::into)
 }
 
-/// The counts in `datasets/celeba-statistics.csv` were made from the official files by a script in another language.
+/// A Python script counted `datasets/celeba-statistics.csv` from the official files.
 #[test]
 fn the_official_files_have_the_published_number_of_positives_in_every_split() {
     let Some(root) = real_celeba() else { return };
@@ -368,6 +365,6 @@ fn the_official_partition_is_recognised_as_text_and_as_table_if_every_image_is_t
                     train, 19,867 val, 19,962 test images";
     assert_eq!(dataset.partition.description, expected);
     assert!(dataset.notes[0].contains("is the official CelebA labels (md5 75e246fa4810816f)"), "{:?}", dataset.notes);
-    let subset = folder.without("img_align_celeba/202599.jpg").read_subset().unwrap();
-    assert!(!subset.partition.official);
+    let incomplete = folder.without("img_align_celeba/202599.jpg").read_allow_missing().unwrap();
+    assert!(!incomplete.partition.official);
 }

@@ -1,5 +1,5 @@
-//! LFWA from MATLAB files and from conversions, and what is said of files that are broken. The `.mat` files are made by
-//! `tests/golden/make_mat.py`.
+//! LFWA from MATLAB files and from conversions, and the errors of broken files. `tests/golden/make_mat.py` writes the
+//! `.mat` files.
 
 use super::{Folder, csv_header, expected_labels, values};
 use gal_bench::attribute::NAMES;
@@ -20,7 +20,7 @@ fn golden(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// The authors' layout, small.
+/// The authors' layout with six images.
 fn official() -> Folder {
     Folder::new(lfwa::read_with)
         .with(ATTRIBUTES, golden("lfwa_attributes.mat"))
@@ -85,7 +85,7 @@ fn every_usual_image_folder_is_found() {
 }
 
 #[test]
-fn a_csv_conversion_is_read_in_either_coding() {
+fn a_csv_conversion_is_read_in_either_encoding() {
     for negative in ["0", "-1", "0.0"] {
         let split = format!("image,split\n{}", partition(",", ["train", "test"]));
         assert_is_the_fixture(&converted("lfw_att_40.csv", &csv_of(negative), "lfw_partition.csv", &split));
@@ -121,7 +121,7 @@ fn names_without_folder_or_with_backslashes_are_completed() {
 }
 
 #[test]
-fn nothing_is_called_official_since_no_digest_is_known() {
+fn no_file_is_official_as_no_digest_is_known() {
     let dataset = official().read();
     assert!(!dataset.partition.official);
     let description = dataset.partition.description;
@@ -141,14 +141,13 @@ fn images_without_labels_are_noted() {
 
 #[test]
 fn a_missing_image_is_named_with_its_row() {
-    let complaint = official().without("lfw/Bo_Ember/Bo_Ember_0001.jpg").complaint();
-    let expected = "lfw: image Bo_Ember/Bo_Ember_0001.jpg (lfw_att_40.mat, row 3) is missing, one of 1 missing of 6 ";
-    assert!(complaint.starts_with(expected), "{complaint}");
+    let error = official().without("lfw/Bo_Ember/Bo_Ember_0001.jpg").error();
+    let expected = "lfw: image Bo_Ember/Bo_Ember_0001.jpg (lfw_att_40.mat, row 3) is missing, in total 1 of 6 ";
+    assert!(error.starts_with(expected), "{error}");
 }
 
-/// Each broken attribute file with what is said of it.
 #[test]
-fn a_broken_attribute_file_is_told_apart() {
+fn each_broken_attribute_file_has_its_own_error() {
     let cases = [
         ("lfwa_no_label.mat", "has no variable `label`; its variables are: AttrName, name"),
         ("lfwa_no_name.mat", "`AttrName`: found 2 attribute names, expected 40; Attractive is among the missing"),
@@ -158,39 +157,39 @@ fn a_broken_attribute_file_is_told_apart() {
         ("lfwa_attribute_unknown.mat", "`AttrName`: unknown attribute \"Tall\"; the 40 of CelebA were expected"),
         (
             "lfwa_version_5.mat",
-            "is of the older MATLAB format (version 5 to 7), expected version 7.3; save it in MATLAB with the option \
-             -v7.3, or give a CSV conversion instead (datasets/README.md)",
+            "is in the older MATLAB format (version 5 to 7), expected version 7.3; save it in MATLAB with the option \
+             -v7.3, or use a CSV conversion instead (datasets/README.md)",
         ),
     ];
     for (name, message) in cases {
-        assert_eq!(official().with(ATTRIBUTES, golden(name)).complaint(), format!("{ATTRIBUTES}: {message}"));
+        assert_eq!(official().with(ATTRIBUTES, golden(name)).error(), format!("{ATTRIBUTES}: {message}"));
     }
 }
 
 #[test]
 fn a_name_array_that_is_not_of_cells_is_rejected() {
-    let complaint = official().with(ATTRIBUTES, golden("lfwa_name_numbers.mat")).complaint();
+    let error = official().with(ATTRIBUTES, golden("lfwa_name_numbers.mat")).error();
     let expected = format!("{ATTRIBUTES}: `name` is not a cell array of strings");
-    assert!(complaint.starts_with(&expected), "{complaint}");
+    assert!(error.starts_with(&expected), "{error}");
 }
 
 #[test]
 fn a_file_that_is_not_matlab_at_all_is_rejected() {
-    let complaint = official().with(ATTRIBUTES, "<html>404</html>").complaint();
-    assert!(complaint.starts_with(&format!("{ATTRIBUTES}: is not a MATLAB 7.3 file; obtain it again")), "{complaint}");
+    let error = official().with(ATTRIBUTES, "<html>404</html>").error();
+    assert!(error.starts_with(&format!("{ATTRIBUTES}: is not a MATLAB 7.3 file; download it again")), "{error}");
 }
 
 #[test]
 fn a_truncated_mat_file_is_rejected_wherever_it_ends() {
     let whole = golden("lfwa_attributes.mat");
     for length in (0..whole.len()).step_by(977) {
-        let complaint = official().with(ATTRIBUTES, &whole[..length]).complaint();
-        assert!(complaint.starts_with(&format!("{ATTRIBUTES}: ")), "{length} bytes: {complaint}");
+        let error = official().with(ATTRIBUTES, &whole[..length]).error();
+        assert!(error.starts_with(&format!("{ATTRIBUTES}: ")), "{length} bytes: {error}");
     }
 }
 
 #[test]
-fn broken_indices_are_told_apart() {
+fn broken_indices_have_errors_of_their_own() {
     let rows = "the rows of lfw_att_40.mat";
     let cases = [
         (
@@ -207,7 +206,7 @@ fn broken_indices_are_told_apart() {
         ),
         (
             "lfwa_indices_both.mat",
-            format!("`indices_img_test`, entry 1: image 3 ({}) stands in the train split already", IMAGES[2]),
+            format!("`indices_img_test`, entry 1: image 3 ({}) is already in the train split", IMAGES[2]),
         ),
         (
             "lfwa_indices_neither.mat",
@@ -219,16 +218,16 @@ fn broken_indices_are_told_apart() {
         ),
     ];
     for (name, message) in cases {
-        assert_eq!(official().with(PARTITION, golden(name)).complaint(), format!("{PARTITION}: {message}"));
+        assert_eq!(official().with(PARTITION, golden(name)).error(), format!("{PARTITION}: {message}"));
     }
 }
 
 #[test]
-fn a_conversion_that_mixes_both_codings_is_rejected() {
+fn a_conversion_that_mixes_both_encodings_is_rejected() {
     let text = csv_header("name") + &format!("{}{}\n", IMAGES[0], ",0".repeat(39) + ",-1");
     let folder = converted("lfw_att_40.csv", &text, "lfw_partition.csv", "");
     let expected = "lfw_att_40.csv, line 2: attribute Young has the label \"-1\", expected 0 or 1";
-    assert_eq!(folder.complaint(), expected);
+    assert_eq!(folder.error(), expected);
 }
 
 #[test]
@@ -237,20 +236,20 @@ fn an_image_under_two_spellings_of_its_name_is_rejected() {
     let folder = converted("lfw_att_40.csv", &text, "lfw_partition.csv", &partition(",", ["train", "test"]));
     let expected =
         format!("lfw_att_40.csv, line 8: image {} appears twice, first in lfw_att_40.csv, line 4", IMAGES[2]);
-    assert_eq!(folder.complaint(), expected);
+    assert_eq!(folder.error(), expected);
 }
 
 #[test]
 fn a_partition_with_zero_and_one_alone_is_not_taken_for_train_and_test() {
     let folder = converted("lfw_att_40.csv", &csv_of("0"), "lfw_partition.csv", &partition(",", ["0", "1"]));
-    let expected = "lfw_partition.csv: no image is in the test split; 0 is train, 1 is val, 2 is test";
-    assert_eq!(folder.complaint(), expected);
+    let expected = "lfw_partition.csv: the test split is empty; 0 is train, 1 is val, 2 is test";
+    assert_eq!(folder.error(), expected);
 }
 
 #[test]
-fn an_empty_folder_is_told_what_was_looked_for() {
-    let complaint = Folder::new(lfwa::read_with).complaint();
-    let expected = "ROOT: holds no attribute file of LFWA: looked for lfw_att_40.mat, lfw_att_40.csv, lfw_att_40.txt in \
+fn the_error_of_an_empty_folder_lists_the_files_searched_for() {
+    let error = Folder::new(lfwa::read_with).error();
+    let expected = "ROOT: contains no attribute file of LFWA: searched for lfw_att_40.mat, lfw_att_40.csv, lfw_att_40.txt in \
                     ., anno, lfwa, lfwa/anno, LFWA, LFWA/anno; ";
-    assert!(complaint.starts_with(expected), "{complaint}");
+    assert!(error.starts_with(expected), "{error}");
 }

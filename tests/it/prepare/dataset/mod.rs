@@ -1,4 +1,4 @@
-//! Stage 1a from outside: annotation files in a temporary folder become a table, or one clear sentence.
+//! Stage 1a from outside: annotation files in a temporary folder become a table or an error of one sentence.
 
 mod celeba;
 mod lfwa;
@@ -9,7 +9,7 @@ use gal_bench::dataset::{Dataset, Options};
 use gal_bench::error::Result;
 use std::path::Path;
 
-/// A folder laid out as a user's, and the reader that is tried on it.
+/// A folder in the layout of a download, and the reader under test.
 struct Folder {
     folder: tempfile::TempDir,
     read: fn(&Path, Options) -> Result<Dataset>,
@@ -20,7 +20,7 @@ impl Folder {
         Self { folder: tempfile::tempdir().unwrap(), read }
     }
 
-    /// Puts a file below the folder.
+    /// Writes a file below the folder.
     fn with(self, path: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.folder.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -28,13 +28,13 @@ impl Folder {
         self
     }
 
-    /// Takes a file away.
+    /// Removes a file.
     fn without(self, path: &str) -> Self {
         std::fs::remove_file(self.folder.path().join(path)).unwrap();
         self
     }
 
-    /// Puts empty files there: annotations are read without a look into the images.
+    /// Creates empty files: the annotation readers do not open images.
     fn with_images(mut self, folder: &str, images: &[&str]) -> Self {
         for image in images {
             self = self.with(&format!("{folder}/{image}"), b"");
@@ -46,29 +46,28 @@ impl Folder {
         (self.read)(self.folder.path(), Options::default()).unwrap()
     }
 
-    fn read_subset(&self) -> Result<Dataset> {
-        (self.read)(self.folder.path(), Options { subset: true })
+    fn read_allow_missing(&self) -> Result<Dataset> {
+        (self.read)(self.folder.path(), Options { allow_missing: true })
     }
 
-    /// The sentence that the reader ends with, without the temporary folder's name; it is the user's to mend.
-    fn complaint(&self) -> String {
-        self.sentence((self.read)(self.folder.path(), Options::default()))
+    /// The reader's error message, without the temporary folder's name.
+    fn error(&self) -> String {
+        self.message((self.read)(self.folder.path(), Options::default()))
     }
 
-    fn sentence(&self, result: Result<Dataset>) -> String {
-        let sentence = user_error(result);
-        sentence
+    fn message(&self, result: Result<Dataset>) -> String {
+        user_error(result)
             .replace(&format!("{}/", self.folder.path().display()), "")
             .replace(&self.folder.path().display().to_string(), "ROOT")
     }
 }
 
-/// The labels that the fixtures give image `i`; the formula is that of `tests/golden/make_mat.py`.
+/// Labels of image `i` in the fixtures, by the formula of `tests/golden/make_mat.py`.
 fn expected_labels(i: usize) -> [bool; COUNT] {
     std::array::from_fn(|k| (7 * i + 3 * k).is_multiple_of(5))
 }
 
-/// A row's labels as text, after `separator` each.
+/// A row's labels as text, each after `separator`.
 fn values(i: usize, separator: &str, negative: &str) -> String {
     let value = |label: bool| if label { "1" } else { negative };
     expected_labels(i).map(|label| format!("{separator}{}", value(label))).concat()

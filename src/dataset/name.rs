@@ -1,0 +1,31 @@
+//! The data sets that the suite reads, and their spelling.
+
+use serde::{Deserialize, Serialize};
+
+/// A data set that the suite reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum DatasetName {
+    /// CelebA, 202,599 aligned faces (Liu et al. 2015).
+    Celeba,
+    /// LFW with CelebA's attributes, 13,143 faces (Liu et al. 2015).
+    Lfwa,
+    /// Faces drawn by this program.
+    Synthetic,
+}
+
+impl DatasetName {
+    /// The spelling on the command line and in file names.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Celeba => "celeba",
+            Self::Lfwa => "lfwa",
+            Self::Synthetic => "synthetic",
+        }
+    }
+
+    /// The data set spelled `label`; `None` if there is none.
+    pub fn parse(label: &str) -> Option<Self> {
+        [Self::Celeba, Self::Lfwa, Self::Synthetic].into_iter().find(|name| name.label() == label)
+    }
+}
