@@ -36,8 +36,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Read annotations and images, standardize and expand them, and store them as a prepared set
     Prepare(PrepareArgs),
-    /// Look at a data set: rates, correlations and contradictions of its labels, duplicates and flaws of its pictures
-    Stats(StatsArgs),
+    /// Report label rates, correlations, contradictions, and duplicate and broken images of a data set
+    #[command(alias = "stats")]
+    Inspect(InspectArgs),
     /// Show what a pipeline of distortions does, as a contact sheet
     Augment(AugmentArgs),
     /// Train variants of the network on a prepared set
@@ -230,21 +231,20 @@ pub(crate) struct PrepareArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  gal-bench stats --dataset celeba --root /data/celeba
-  gal-bench stats --dataset lfwa --root /data/lfwa --images --out lfwa-stats")]
-pub(crate) struct StatsArgs {
+  gal-bench inspect --dataset celeba --root /data/celeba
+  gal-bench inspect --dataset lfwa --root /data/lfwa --images --output lfwa-page")]
+pub(crate) struct InspectArgs {
     /// The data set
     #[arg(long, value_enum, default_value_t = DatasetName::Synthetic)]
     pub(crate) dataset: DatasetName,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// Look at every picture, too: sizes, duplicates across and inside splits, broken, grey and tiny ones, files that
-    /// are not JPEG
+    /// Scan the images, too: sizes, duplicates, broken, grey and tiny images, files that are not JPEG
     #[arg(long)]
     pub(crate) images: bool,
-    /// Folder of the page and its tables [default: stats/NAME]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    /// Folder of the page and its tables [default: inspect/NAME]
+    #[arg(long, alias = "out", value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
     #[command(flatten)]

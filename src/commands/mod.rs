@@ -7,13 +7,13 @@ mod doctor;
 mod evaluate;
 mod export;
 mod faces;
+mod inspect;
 mod predict;
 mod prepare;
 mod profile;
 mod report;
 mod run_all;
 mod run_task;
-mod stats;
 mod train;
 mod weights;
 
@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::Prepare(args) => prepare::run(args),
-        Command::Stats(args) => stats::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Augment(args) => augment::run(args),
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),

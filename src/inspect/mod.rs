@@ -1,11 +1,13 @@
-//! Looking at a data set before anything is made of it: what its labels say of each other ([`Labels`]), what is wrong
-//! with its pictures and which are there twice ([`look`]), written as a page with tables and figures ([`write()`]).
+//! Checks a data set before it is prepared: rates and correlations of its labels ([`Labels`]), issues and duplicates of
+//! its images ([`scan_images`]). [`write()`] writes them as a page with tables and figures.
 
-mod foreign;
+mod file_type;
+mod image_page;
+mod images;
+mod inspection;
 mod page;
-mod picture_page;
-mod pictures;
 
 pub use crate::metrics::labels::{CONTRADICTIONS, Contradiction, Labels};
-pub use page::{Inspection, write};
-pub use pictures::{Fault, Flaw, Likeness, Pictures, TINY, Twins, look};
+pub use images::{DuplicateKind, DuplicatePair, ImageIssue, ImageScan, IssueKind, TINY, scan_images};
+pub use inspection::Inspection;
+pub use page::{summary, write};

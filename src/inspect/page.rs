@@ -1,9 +1,8 @@
-//! The inspection as files: README.md for people, CSV for programs, the phi matrices as heat maps.
+//! Writes an inspection: README.md, its tables as CSV, and the phi matrices as heat maps.
 
-use super::picture_page;
-use super::pictures::Pictures;
+use super::image_page;
+use super::inspection::Inspection;
 use crate::attribute::{COUNT, NAMES};
-use crate::dataset::{Annotations, DatasetName, Row, Split, table};
 use crate::error::Result;
 use crate::io;
 use crate::metrics::labels::{CONTRADICTIONS, Labels};
@@ -11,85 +10,32 @@ use crate::render::format::thousands;
 use crate::render::grid::{self, CELL, LEFT, SIDE, TOP};
 use crate::render::markdown::Table;
 use crate::render::svg::{Anchor, INK, Svg};
-use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Pairs of attributes named on the page at either end.
+/// Number of pairs listed on the page at either end of phi.
 const STRONGEST: usize = 8;
 
-/// All that was found.
-#[derive(Debug)]
-pub struct Inspection<'a> {
-    /// The data set.
-    pub name: DatasetName,
-    /// What its annotation says.
-    pub annotations: &'a Annotations,
-    /// Each split that has images, then all images.
-    pub parts: Vec<(&'static str, Labels)>,
-    /// People with images in more than one split; nothing where nobody is known.
-    pub shared_people: Option<usize>,
-    /// Where the pictures were looked at.
-    pub pictures: Option<Pictures>,
-    pub(super) rows: Vec<Row<'a>>,
-}
-
-impl<'a> Inspection<'a> {
-    /// Counts what `annotations` say.
-    ///
-    /// # Errors
-    /// The table is not of the form that the data set readers promise.
-    pub fn of(name: DatasetName, annotations: &'a Annotations) -> Result<Self> {
-        let rows = table::rows(&annotations.table)?;
-        let of_split = |split: Split| Labels::count(rows.iter().filter(|r| r.split == split).map(|r| &r.labels));
-        let mut parts: Vec<_> = Split::ALL.map(|split| (split.label(), of_split(split))).into();
-        parts.retain(|(_, labels)| labels.images > 0);
-        parts.push(("all", Labels::count(rows.iter().map(|row| &row.labels))));
-        let mut splits: HashMap<&str, HashSet<Split>> = HashMap::new();
-        for row in &rows {
-            row.identity.into_iter().for_each(|person| _ = splits.entry(person).or_default().insert(row.split));
-        }
-        let shared = splits.values().filter(|splits| splits.len() > 1).count();
-        let shared_people = (!splits.is_empty()).then_some(shared);
-        Ok(Self { name, annotations, parts, shared_people, pictures: None, rows })
+/// A few lines for a terminal.
+pub fn summary(inspection: &Inspection) -> String {
+    let mut text = String::new();
+    for (part, labels) in &inspection.parts {
+        let _ = writeln!(text, "{part:>6}: {} images", thousands(labels.images));
     }
-
-    /// The images' paths, in the table's order.
-    pub fn sources(&self) -> Vec<&'a str> {
-        self.rows.iter().map(|row| row.source).collect()
+    for (rule, count) in CONTRADICTIONS.iter().zip(inspection.all().contradictions) {
+        let _ = writeln!(text, "{:>8} times {}", thousands(count), rule.words);
     }
-
-    /// Their splits.
-    pub fn splits(&self) -> Vec<Split> {
-        self.rows.iter().map(|row| row.split).collect()
+    let pairs = inspection.all().pairs();
+    for &(i, j, phi) in pairs.iter().rev().take(3).chain(pairs.iter().take(3)) {
+        let _ = writeln!(text, "  phi {phi:+.3} {} and {}", NAMES[i], NAMES[j]);
     }
-
-    /// The whole data set's labels.
-    fn all(&self) -> &Labels {
-        &self.parts[self.parts.len() - 1].1
+    if let Some(people) = inspection.shared_people {
+        let _ = writeln!(text, "{people} people have images in more than one split");
     }
-
-    /// A few lines for a terminal.
-    pub fn summary(&self) -> String {
-        let mut text = String::new();
-        for (part, labels) in &self.parts {
-            let _ = writeln!(text, "{part:>6}: {} images", thousands(labels.images));
-        }
-        for (rule, count) in CONTRADICTIONS.iter().zip(self.all().contradictions) {
-            let _ = writeln!(text, "{:>8} times {}", thousands(count), rule.words);
-        }
-        let pairs = self.all().pairs();
-        for &(i, j, phi) in pairs.iter().rev().take(3).chain(pairs.iter().take(3)) {
-            let _ = writeln!(text, "  phi {phi:+.3} {} and {}", NAMES[i], NAMES[j]);
-        }
-        if let Some(people) = self.shared_people {
-            let _ = writeln!(text, "{people} people have images in more than one split");
-        }
-        for line in self.pictures.iter().flat_map(picture_page::lines) {
-            let _ = writeln!(text, "{line}");
-        }
-        text.trim_end().to_owned()
+    for line in inspection.images.iter().flat_map(image_page::lines) {
+        let _ = writeln!(text, "{line}");
     }
+    text.trim_end().to_owned()
 }
 
 /// Writes the page and its files into `folder`.
@@ -104,11 +50,11 @@ pub fn write(inspection: &Inspection, folder: &Path) -> Result<()> {
         let title = format!("Correlation (phi) of the labels of {}, {part}", inspection.name.label());
         io::write(&folder.join(format!("phi-{part}.svg")), &heat_map(labels, &title))?;
     }
-    picture_page::write(inspection, folder)?;
+    image_page::write(inspection, folder)?;
     io::write(&folder.join("README.md"), page(inspection).as_bytes())
 }
 
-/// A cell: nothing where a value is not defined.
+/// A table cell; empty if the value is undefined.
 fn cell(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(String::new, |value| format!("{value:.digits$}"))
 }
@@ -133,7 +79,7 @@ fn phi_table(labels: &Labels) -> String {
 }
 
 fn page(inspection: &Inspection) -> String {
-    let Inspection { name, annotations, parts, .. } = inspection;
+    let Inspection { name, annotations, .. } = inspection;
     let mut text = format!("# The labels of {}\n\n", name.label());
     let official = if annotations.partition.official { "the official one" } else { "NOT the official one" };
     let _ = writeln!(text, "The partition is {official}: {}.\n", annotations.partition.description);
@@ -141,7 +87,15 @@ fn page(inspection: &Inspection) -> String {
     if let Some(people) = inspection.shared_people {
         let _ = writeln!(text, "- People with images in more than one split: {people}");
     }
+    describe_rates(inspection, &mut text);
+    describe_correlation(inspection, &mut text);
+    describe_contradictions(inspection, &mut text);
+    image_page::describe(inspection, &mut text);
+    text
+}
 
+fn describe_rates(inspection: &Inspection, text: &mut String) {
+    let parts = &inspection.parts;
     text.push_str("\n## Positive rates\n\nIn % of the images of each split; [rates.csv](rates.csv).\n\n");
     let heads = parts.iter().map(|(part, labels)| format!("{part} ({})", thousands(labels.images)));
     let mut table = Table::new(1, std::iter::once("Attribute".to_owned()).chain(heads));
@@ -150,11 +104,13 @@ fn page(inspection: &Inspection) -> String {
         table.row(std::iter::once(format!("`{attribute}`")).chain(rates));
     }
     let _ = writeln!(text, "{table}");
+}
 
+fn describe_correlation(inspection: &Inspection, text: &mut String) {
     text.push_str(
-        "## Correlation\n\nPhi, Pearson's correlation of two binary labels; undefined where one never changes.\n\n",
+        "## Correlation\n\nPhi is Pearson's correlation of two binary labels; it is undefined if one is constant.\n\n",
     );
-    for (part, _) in parts {
+    for (part, _) in &inspection.parts {
         let _ = writeln!(text, "![Heat map of phi, {part}](phi-{part}.svg)\n\n[phi-{part}.csv](phi-{part}.csv)\n");
     }
     let pairs = inspection.all().pairs();
@@ -162,19 +118,21 @@ fn page(inspection: &Inspection) -> String {
     for &(i, j, phi) in pairs.iter().rev().take(STRONGEST).chain(pairs.iter().take(STRONGEST)) {
         table.row([format!("`{}`", NAMES[i]), format!("`{}`", NAMES[j]), format!("{phi:+.3}")]);
     }
-    let _ = writeln!(text, "{table}\n## Contradictions\n\nImages whose labels cannot all be right.\n");
-    let heads = parts.iter().map(|(part, _)| (*part).to_owned());
+    let _ = writeln!(text, "{table}");
+}
+
+fn describe_contradictions(inspection: &Inspection, text: &mut String) {
+    text.push_str("## Contradictions\n\nNumber of images with contradictory labels.\n\n");
+    let heads = inspection.parts.iter().map(|(part, _)| (*part).to_owned());
     let mut table = Table::new(1, std::iter::once("Labels".to_owned()).chain(heads));
-    for (place, rule) in CONTRADICTIONS.iter().enumerate() {
-        let counts = parts.iter().map(|(_, labels)| thousands(labels.contradictions[place]));
+    for (index, rule) in CONTRADICTIONS.iter().enumerate() {
+        let counts = inspection.parts.iter().map(|(_, labels)| thousands(labels.contradictions[index]));
         table.row(std::iter::once(rule.words.to_owned()).chain(counts));
     }
     let _ = write!(text, "{table}");
-    picture_page::describe(inspection, &mut text);
-    text
 }
 
-/// Blue for -1, white for 0, red for 1: a scale of Cynthia Brewer's that survives colour blindness.
+/// Blue for -1, white for 0, red for 1: a colour-blind safe scale from ColorBrewer.
 fn colour(phi: f64) -> String {
     let end: [f64; 3] = if phi < 0.0 { [33.0, 102.0, 172.0] } else { [178.0, 24.0, 43.0] };
     let share = phi.abs().min(1.0);
@@ -182,7 +140,7 @@ fn colour(phi: f64) -> String {
     format!("#{:02x}{:02x}{:02x}", mix(0), mix(1), mix(2))
 }
 
-/// The matrix in the order of Table 1's groups; undefined cells are left out.
+/// The phi matrix in the order of Table 1's groups; undefined cells stay empty.
 fn heat_map(labels: &Labels, title: &str) -> Vec<u8> {
     let mut svg = Svg::new(LEFT + SIDE + 90.0, TOP + SIDE + 16.0, title);
     svg.heading((12.0, 24.0), 16.0, title);

@@ -1,4 +1,4 @@
-//! `gal-bench stats` from outside.
+//! `gal-bench inspect` from outside.
 
 use crate::common::celeba_files::{CelebaFiles, labels};
 use crate::common::gal_bench::GalBench;
@@ -22,49 +22,56 @@ fn celeba() -> Workspace {
     workspace
 }
 
-fn stats(workspace: &Workspace) -> GalBench {
-    workspace.gal_bench("stats --dataset celeba --root . --out stats")
+fn inspect(workspace: &Workspace) -> GalBench {
+    workspace.gal_bench("inspect --dataset celeba --root . --output page")
 }
 
 #[test]
-fn stats_count_labels_without_images_and_write_tables_and_figures() {
+fn inspect_counts_labels_without_images_and_writes_tables_and_figures() {
     let workspace = celeba();
-    let told = stats(&workspace).json();
-    let all = &told["parts"]["all"];
+    let result = inspect(&workspace).json();
+    let all = &result["parts"]["all"];
     assert_eq!(all["images"], 4);
     assert_eq!(all["rates"]["No_Beard"], 0.5);
     assert_eq!(all["contradictions"]["bald with a hair colour"], 1);
-    assert_eq!(told["parts"]["test"]["contradictions"]["no beard with a goatee"], 1);
-    assert_eq!(told["official_partition"], false);
-    assert_eq!(told["people_in_several_splits"], 1);
-    let page = workspace.read("stats/README.md");
+    assert_eq!(result["parts"]["test"]["contradictions"]["no beard with a goatee"], 1);
+    assert_eq!(result["official_partition"], false);
+    assert_eq!(result["people_in_several_splits"], 1);
+    let page = workspace.read("page/README.md");
     assert!(page.contains("NOT the official one"), "{page}");
-    let phi = workspace.read("stats/phi-all.csv");
+    let phi = workspace.read("page/phi-all.csv");
     let line = phi.lines().find(|line| line.starts_with("No_Beard")).unwrap();
     let goatee = attribute::index("Goatee").unwrap() + 1;
     assert_eq!(line.split(',').nth(goatee), Some("1.000000"));
     assert!(!phi.contains("NaN"));
-    assert!(workspace.read("stats/phi-test.svg").starts_with("<svg"));
+    assert!(workspace.read("page/phi-test.svg").starts_with("<svg"));
 }
 
 #[test]
-fn stats_replace_a_page_only_by_force() {
+fn inspect_replaces_a_page_only_with_force() {
     let workspace = celeba();
-    stats(&workspace).succeeds();
-    stats(&workspace).fails_with("--force");
-    stats(&workspace).args(["--force"]).succeeds();
+    inspect(&workspace).succeeds();
+    inspect(&workspace).fails_with("--force");
+    inspect(&workspace).args(["--force"]).succeeds();
 }
 
 #[test]
-fn stats_leave_a_folder_of_other_files_alone_and_force_clears_tables_of_pictures() {
+fn inspect_accepts_the_old_names_of_command_and_flag() {
     let workspace = celeba();
-    workspace.write("stats/rates.csv", "mine");
-    stats(&workspace).fails_with("is there already");
-    assert_eq!(workspace.read("stats/rates.csv"), "mine");
-    workspace.write("stats/duplicates.csv", "of an earlier look");
-    stats(&workspace).args(["--force"]).succeeds();
-    assert!(!workspace.exists("stats/duplicates.csv"));
-    assert_ne!(workspace.read("stats/rates.csv"), "mine");
+    workspace.gal_bench("stats --dataset celeba --root . --out page").succeeds();
+    assert!(workspace.exists("page/README.md"));
+}
+
+#[test]
+fn inspect_keeps_a_folder_of_other_files_and_force_removes_old_tables_of_images() {
+    let workspace = celeba();
+    workspace.write("page/rates.csv", "mine");
+    inspect(&workspace).fails_with("already exists");
+    assert_eq!(workspace.read("page/rates.csv"), "mine");
+    workspace.write("page/duplicates.csv", "of an earlier scan");
+    inspect(&workspace).args(["--force"]).succeeds();
+    assert!(!workspace.exists("page/duplicates.csv"));
+    assert_ne!(workspace.read("page/rates.csv"), "mine");
 }
 
 fn png(image: &RgbImage) -> Vec<u8> {
@@ -73,14 +80,14 @@ fn png(image: &RgbImage) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A CelebA of ten pictures with something wrong with most of them, and labels that contradict each other.
-fn flawed_celeba() -> Workspace {
+/// A CelebA of ten images, most of them with an issue, and with contradictory labels.
+fn celeba_with_issues() -> Workspace {
     let faces = Renderer::new(0).unwrap();
     let face = |row| face(&faces, row);
     let grey = imageops::grayscale(&face(2));
     let grey = RgbImage::from_fn(178, 218, |x, y| image::Rgb([grey.get_pixel(x, y).0[0]; 3]));
     let whole = jpeg(&face(4), 90);
-    let pictures = [
+    let images = [
         jpeg(&face(0), 90),
         jpeg(&face(1), 90),
         jpeg(&grey, 90),
@@ -89,7 +96,7 @@ fn flawed_celeba() -> Workspace {
         png(&face(5)),
         Vec::new(),
         jpeg(&face(6), 90),
-        // Those of the test split: the first picture's file, and the second picture saved again.
+        // In the test split: the first image's file, and the second image saved again.
         jpeg(&face(0), 90),
         jpeg(&face(1), 50),
     ];
@@ -99,7 +106,7 @@ fn flawed_celeba() -> Workspace {
     let splits = [0, 0, 0, 0, 0, 0, 1, 1, 2, 2];
     let workspace = Workspace::new();
     let mut files = CelebaFiles::new(workspace.root());
-    for ((names, split), bytes) in named.into_iter().zip(splits).zip(pictures) {
+    for ((names, split), bytes) in named.into_iter().zip(splits).zip(images) {
         files.add(labels(names), split, bytes);
     }
     files.finish();
@@ -107,17 +114,17 @@ fn flawed_celeba() -> Workspace {
 }
 
 #[test]
-fn stats_name_every_flaw_and_every_duplicate_in_tables_and_on_the_page() {
-    let workspace = flawed_celeba();
-    let told = stats(&workspace).args(["--images"]).json();
-    assert_eq!(told["pictures"], serde_json::json!({ "flaws": 5, "duplicates": 2 }));
+fn inspect_lists_every_issue_and_every_duplicate_in_tables_and_on_the_page() {
+    let workspace = celeba_with_issues();
+    let result = inspect(&workspace).args(["--images"]).json();
+    assert_eq!(result["images"], serde_json::json!({ "issues": 5, "duplicates": 2 }));
     for (part, count) in [("train", 2), ("val", 0), ("test", 1), ("all", 3)] {
-        assert_eq!(told["parts"][part]["contradictions"]["no beard with sideburns"], count, "{part}");
+        assert_eq!(result["parts"][part]["contradictions"]["no beard with sideburns"], count, "{part}");
     }
-    let read = |name: &str| workspace.read(&format!("stats/{name}"));
+    let read = |name: &str| workspace.read(&format!("page/{name}"));
     assert_eq!(
-        read("flaws.csv"),
-        "source,kind,words\n\
+        read("issues.csv"),
+        "source,kind,description\n\
          000003.jpg,grey,\"red, green and blue are the same everywhere\"\n\
          000004.jpg,tiny,32 x 40 pixels\n\
          000005.jpg,broken,is not a whole JPEG image: its end is missing; replace the file\n\
@@ -136,8 +143,8 @@ fn stats_name_every_flaw_and_every_duplicate_in_tables_and_on_the_page() {
     );
     let page = read("README.md");
     for line in [
-        "- sizes: 2 different, the most frequent 178 x 218 (6), 32 x 40 (1)",
-        "- pairs across splits: 1 of the same bytes, 0 of the same pixels, 1 near duplicates",
+        "- sizes: 2 different, most frequent 178 x 218 (6), 32 x 40 (1)",
+        "- pairs across splits: 1 with the same bytes, 0 with the same pixels, 1 near duplicates",
         "- not JPEG: 2, first 000006.jpg: a PNG file",
         "- broken: 1, first 000005.jpg: is not a whole JPEG image: its end is missing; replace the file",
         "- grey: 1, first 000003.jpg: red, green and blue are the same everywhere",
@@ -147,8 +154,8 @@ fn stats_name_every_flaw_and_every_duplicate_in_tables_and_on_the_page() {
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
     }
-    for told in ["at most 4 of 64 bits", "at most 6 of 255 levels", "cannot find mirrored", "[sizes.csv](sizes.csv)"] {
-        assert!(page.contains(told), "{told} is not in\n{page}");
+    for text in ["at most 4 of 64 bits", "at most 6 of 255 levels", "cannot find mirrored", "[sizes.csv](sizes.csv)"] {
+        assert!(page.contains(text), "{text} is not in\n{page}");
     }
     assert!(page.contains("| no beard with sideburns | 2 | 0 | 1 | 3 |"), "{page}");
     assert!(page.contains("| bald with bangs | 1 | 0 | 0 | 1 |"), "{page}");

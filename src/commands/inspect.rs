@@ -1,42 +1,48 @@
-//! `gal-bench stats`.
+//! `gal-bench inspect`.
 
-use crate::cli::StatsArgs;
+use crate::cli::InspectArgs;
 use gal_bench::attribute::NAMES;
 use gal_bench::dataset::{Annotations, Dataset, DatasetName, Images, celeba, lfwa};
-use gal_bench::inspect::{self, CONTRADICTIONS, Inspection};
+use gal_bench::inspect::{self, CONTRADICTIONS, ImageScan, Inspection};
 use gal_bench::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
-pub(super) fn run(args: &StatsArgs) -> Result<()> {
+pub(super) fn run(args: &InspectArgs) -> Result<()> {
     super::use_threads(args.execution.threads)?;
-    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("stats").join(args.dataset.label()));
-    // Anything at all: the tables have names that others use, too.
-    let found = std::fs::read_dir(&out).ok().and_then(|mut entries| entries.next()).and_then(std::result::Result::ok);
+    let output = args.output.clone().unwrap_or_else(|| PathBuf::from("inspect").join(args.dataset.label()));
+    // Any file counts: other programs use the names of the tables, too.
+    let found =
+        std::fs::read_dir(&output).ok().and_then(|mut entries| entries.next()).and_then(std::result::Result::ok);
     if let (Some(found), false) = (found, args.execution.force) {
         return Err(Error::file(
             found.path(),
-            "is there already: give an empty or a new folder with --out, or write over what is there with --force",
+            "already exists: choose a new or empty folder with --output, or overwrite it with --force",
         ));
     }
     let progress = args.output_args.progress();
     let (annotations, folder) = read(args)?;
     let mut inspection = Inspection::of(args.dataset, &annotations)?;
     if let Some(folder) = folder {
-        inspection.pictures = Some(inspect::look(&folder, &inspection.sources(), &inspection.splits(), &progress)?);
+        inspection.images =
+            Some(inspect::scan_images(&folder, &inspection.sources(), &inspection.splits(), &progress)?);
     }
-    inspect::write(&inspection, &out)?;
-    args.output_args.result(&result(&inspection, &out), || format!("{}\nwrote {}", inspection.summary(), out.display()))
+    inspect::write(&inspection, &output)?;
+    args.output_args.result(&result(&inspection, &output), || {
+        format!("{}\nwrote {}", inspect::summary(&inspection), output.display())
+    })
 }
 
-/// The annotation, and the folder of the images where they are to be looked at.
-fn read(args: &StatsArgs) -> Result<(Annotations, Option<PathBuf>)> {
+/// The annotations, and the folder of the images if they are to be scanned.
+fn read(args: &InspectArgs) -> Result<(Annotations, Option<PathBuf>)> {
     let (name, root) = (args.dataset, args.source.root(args.dataset));
     let dataset = match (name, args.images) {
         (DatasetName::Celeba, false) => return Ok((celeba::annotations(&root)?, None)),
         (DatasetName::Lfwa, false) => return Ok((lfwa::annotations(&root)?, None)),
         (DatasetName::Synthetic, true) => {
-            return Err(Error::Request("synthetic faces are drawn, not read: leave out --images".to_owned()));
+            return Err(Error::Request(
+                "synthetic faces are rendered, not read from files: remove --images".to_owned(),
+            ));
         }
         _ => super::read(name, &args.source, 0)?,
     };
@@ -45,7 +51,7 @@ fn read(args: &StatsArgs) -> Result<(Annotations, Option<PathBuf>)> {
     Ok((Annotations { table, partition, notes }, folder))
 }
 
-fn result(inspection: &Inspection, out: &std::path::Path) -> Value {
+fn result(inspection: &Inspection, output: &std::path::Path) -> Value {
     let parts = inspection.parts.iter().map(|(part, labels)| {
         let rates: Map<String, Value> =
             NAMES.iter().enumerate().map(|(i, name)| ((*name).to_owned(), json!(labels.rate(i)))).collect();
@@ -56,12 +62,12 @@ fn result(inspection: &Inspection, out: &std::path::Path) -> Value {
             .collect();
         ((*part).to_owned(), json!({ "images": labels.images, "rates": rates, "contradictions": contradictions }))
     });
-    let pictures = inspection.pictures.as_ref().map(|p| json!({ "flaws": p.flaws.len(), "duplicates": p.twins.len() }));
+    let scan = |images: &ImageScan| json!({ "issues": images.issues.len(), "duplicates": images.duplicates.len() });
     json!({
-        "stats": out,
+        "output": output,
         "official_partition": inspection.annotations.partition.official,
         "parts": parts.collect::<Map<String, Value>>(),
         "people_in_several_splits": inspection.shared_people,
-        "pictures": pictures,
+        "images": inspection.images.as_ref().map(scan),
     })
 }

@@ -1,12 +1,12 @@
-//! What a file is that is no JPEG picture: a download that failed, or a picture of another format under a wrong name.
+//! Names the type of a file that is not a JPEG image: a failed download, or another format under a wrong name.
 
 use image::ImageFormat;
 
-/// The bytes named where nothing else is known.
-const NAMED: usize = 8;
+/// Number of bytes shown of an unknown type.
+const SHOWN_BYTES: usize = 8;
 
-/// What `bytes` are in words, by how they begin; nothing where they begin as a JPEG picture does.
-pub(super) fn name(bytes: &[u8]) -> Option<String> {
+/// Describes the type of `bytes` by their start; `None` for JPEG.
+pub(super) fn describe(bytes: &[u8]) -> Option<String> {
     let is_web_page = || {
         let start = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).trim_start().to_lowercase();
         start.starts_with("<!doctype html") || start.starts_with("<html")
@@ -18,14 +18,14 @@ pub(super) fn name(bytes: &[u8]) -> Option<String> {
     Some(match bytes {
         [0xff, 0xd8, ..] => return None,
         [] => "an empty file".to_owned(),
-        _ if bytes.iter().all(|byte| *byte == 0) => "nothing but zero bytes".to_owned(),
+        _ if bytes.iter().all(|byte| *byte == 0) => "only zero bytes".to_owned(),
         _ if is_web_page() => "a web page".to_owned(),
         _ if is_text() => "text".to_owned(),
         _ => format(bytes).map_or_else(|| unknown(bytes), str::to_owned),
     })
 }
 
-/// Formats that pictures and their archives come in; `image` knows most of them by their first bytes.
+/// Recognizes formats of images and archives by their first bytes; the `image` crate covers most of them.
 fn format(bytes: &[u8]) -> Option<&'static str> {
     Some(match image::guess_format(bytes) {
         Ok(ImageFormat::Png) => "a PNG file",
@@ -47,8 +47,8 @@ fn format(bytes: &[u8]) -> Option<&'static str> {
 }
 
 fn unknown(bytes: &[u8]) -> String {
-    let start: Vec<String> = bytes.iter().take(NAMED).map(|byte| format!("{byte:02x}")).collect();
-    format!("of no format known here; its first bytes are {}", start.join(" "))
+    let start: Vec<String> = bytes.iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    format!("an unknown format; its first bytes are {}", start.join(" "))
 }
 
 #[cfg(test)]
@@ -56,10 +56,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_named_by_their_first_bytes() {
+    fn files_are_described_by_their_first_bytes() {
         let cases: [(&[u8], &str); 13] = [
             (b"", "an empty file"),
-            (&[0; 600], "nothing but zero bytes"),
+            (&[0; 600], "only zero bytes"),
             (b"\n<!DOCTYPE html><html>", "a web page"),
             (b"404: Not Found\r\n", "text"),
             (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a PNG file"),
@@ -70,11 +70,11 @@ mod tests {
             (b"\0\0\0\x18ftypheic", "a HEIC file"),
             (b"\0\0\0\x1cftypavif", "an AVIF file"),
             (b"PK\x03\x04", "a ZIP file"),
-            (b"\x01\x02\xfe", "of no format known here; its first bytes are 01 02 fe"),
+            (b"\x01\x02\xfe", "an unknown format; its first bytes are 01 02 fe"),
         ];
         for (bytes, words) in cases {
-            assert_eq!(name(bytes).as_deref(), Some(words));
+            assert_eq!(describe(bytes).as_deref(), Some(words));
         }
-        assert_eq!(name(&[0xff, 0xd8, 0xff, 0xe0]), None);
+        assert_eq!(describe(&[0xff, 0xd8, 0xff, 0xe0]), None);
     }
 }
