@@ -1,26 +1,25 @@
 //! `gal-bench compare` through the binary: runs, predictions of another tool, and what is refused.
 
-use crate::report::page::{Fixture, write_parquet};
-use assert_cmd::cargo::cargo_bin;
+use crate::common::fake_runs::{FakeRun, write_parquet};
+use crate::common::gal_bench::GalBench;
+use crate::common::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES};
 use polars::prelude::*;
 use std::fmt::Write as _;
-use std::path::Path;
-use std::process::{Command, Output};
 
 const BASELINE: &str = "runs/synthetic-quick-baseline-seed1";
 const GAL_J: &str = "runs/synthetic-quick-gal-j-seed1";
 
 /// A folder with two runs of one test split, and GAL-j's answers as another tool might write them: images from last to
 /// first, attributes likewise, names without folders.
-fn place() -> tempfile::TempDir {
-    let place = tempfile::tempdir().unwrap();
-    let runs = place.path().join("runs");
-    Fixture { skill: 0.7, ..Fixture::new("baseline", 1) }.write(&runs);
-    let gal_j = Fixture { skill: 0.95, ..Fixture::new("gal-j", 1) };
+fn runs_and_predictions() -> Workspace {
+    let workspace = Workspace::new();
+    let runs = workspace.path("runs");
+    FakeRun { skill: 0.7, ..FakeRun::new("baseline", 1) }.write(&runs);
+    let gal_j = FakeRun { skill: 0.95, ..FakeRun::new("gal-j", 1) };
     gal_j.write(&runs);
     let rows = rows(&gal_j.predictions());
-    std::fs::write(place.path().join("theirs.csv"), csv(&rows)).unwrap();
+    workspace.write("theirs.csv", csv(&rows));
     let mut columns = vec![Column::new("file".into(), rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>())];
     columns.extend(
         (0..COUNT)
@@ -28,9 +27,9 @@ fn place() -> tempfile::TempDir {
             .map(|i| Column::new(NAMES[i].into(), rows.iter().map(|row| f64::from(row.1[i])).collect::<Vec<_>>())),
     );
     let mut table = DataFrame::new(rows.len(), columns).unwrap();
-    let file = std::fs::File::create(place.path().join("theirs.parquet")).unwrap();
+    let file = std::fs::File::create(workspace.path("theirs.parquet")).unwrap();
     ParquetWriter::new(file).finish(&mut table).unwrap();
-    place
+    workspace
 }
 
 /// Images, last first, with the CLN's probabilities in the order of the names.
@@ -52,32 +51,20 @@ fn csv(rows: &[(String, Vec<f32>)]) -> String {
     text
 }
 
-fn compare(place: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(cargo_bin!("gal-bench"));
-    command.current_dir(place).arg("compare").args(arguments).output().unwrap()
+fn compare(workspace: &Workspace, arguments: &[&str]) -> GalBench {
+    workspace.gal_bench("compare").args(arguments)
 }
 
-fn json(place: &Path, arguments: &[&str]) -> serde_json::Value {
-    let output = compare(place, &[arguments, &["--json"]].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+/// The error of a comparison with a spoilt copy of `theirs.csv`.
+fn error(spoil: impl FnOnce(Vec<String>) -> Vec<String>) -> String {
+    let workspace = runs_and_predictions();
+    let lines = workspace.read("theirs.csv").lines().map(str::to_owned).collect();
+    workspace.write("theirs.csv", spoil(lines).join("\n"));
+    refused(&workspace, &[BASELINE, "theirs.csv"])
 }
 
-/// The one sentence that a comparison with a spoilt copy of `theirs.csv` ends in.
-fn complaint(spoil: impl FnOnce(Vec<String>) -> Vec<String>) -> String {
-    let place = place();
-    let path = place.path().join("theirs.csv");
-    let lines = std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
-    std::fs::write(&path, spoil(lines).join("\n")).unwrap();
-    refused(place.path(), &[BASELINE, "theirs.csv"])
-}
-
-fn refused(place: &Path, arguments: &[&str]) -> String {
-    let output = compare(place, arguments);
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(output.stdout.is_empty());
-    text.trim_end().to_owned()
+fn refused(workspace: &Workspace, arguments: &[&str]) -> String {
+    compare(workspace, arguments).finishes().error()
 }
 
 /// Replaces a cell, both counted from 0; column 1 is the last attribute.
@@ -90,15 +77,14 @@ fn with_cell(mut lines: Vec<String>, line: usize, column: usize, text: &str) -> 
 
 #[test]
 fn two_runs_are_set_side_by_side() {
-    let place = place();
-    let output = compare(place.path(), &[BASELINE, GAL_J]);
-    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
+    let workspace = runs_and_predictions();
+    insta::assert_snapshot!(compare(&workspace, &[BASELINE, GAL_J]).succeeds().stdout);
 }
 
 #[test]
 fn another_tools_parquet_and_csv_are_worth_what_the_run_with_the_same_answers_is() {
-    let place = place();
-    let found = json(place.path(), &[BASELINE, GAL_J, "theirs.csv", "theirs.parquet"]);
+    let workspace = runs_and_predictions();
+    let found = compare(&workspace, &[BASELINE, GAL_J, "theirs.csv", "theirs.parquet"]).json();
     let entries = found["entries"].as_array().unwrap();
     let names: Vec<&str> = entries.iter().map(|entry| entry["name"].as_str().unwrap()).collect();
     assert_eq!(
@@ -115,70 +101,66 @@ fn another_tools_parquet_and_csv_are_worth_what_the_run_with_the_same_answers_is
 
 #[test]
 fn a_comparison_is_the_same_with_any_number_of_threads() {
-    let place = place();
+    let workspace = runs_and_predictions();
     let with = |threads: &str| {
-        let mut command = Command::new(cargo_bin!("gal-bench"));
-        command.current_dir(place.path()).env("RAYON_NUM_THREADS", threads);
-        command.args(["compare", BASELINE, GAL_J, "theirs.csv", "--json"]).output().unwrap().stdout
+        let compare = compare(&workspace, &[BASELINE, GAL_J, "theirs.csv", "--json"]);
+        compare.envs(&[("RAYON_NUM_THREADS", threads)]).succeeds().stdout
     };
     assert_eq!(with("1"), with("3"));
 }
 
 #[test]
 fn a_comparison_is_written_as_a_report_that_can_be_checked() {
-    let place = place();
-    let output = compare(place.path(), &[BASELINE, GAL_J, "theirs.parquet", "--output", "reports/ours"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    insta::assert_snapshot!(std::fs::read_to_string(place.path().join("reports/ours/README.md")).unwrap());
-    let check = || Command::new(cargo_bin!("gal-bench")).current_dir(place.path()).args(["report", "--check"]).status();
-    assert!(check().unwrap().success());
-    std::fs::write(place.path().join("reports/ours/README.md"), "other").unwrap();
-    assert!(!check().unwrap().success());
+    let workspace = runs_and_predictions();
+    compare(&workspace, &[BASELINE, GAL_J, "theirs.parquet", "--output", "reports/ours"]).succeeds();
+    insta::assert_snapshot!(workspace.read("reports/ours/README.md"));
+    workspace.gal_bench("report --check").succeeds();
+    workspace.write("reports/ours/README.md", "other");
+    workspace.gal_bench("report --check").fails_with("reports/ours/README.md");
 }
 
 #[test]
 fn a_comparison_does_not_replace_a_report() {
-    let place = place();
-    std::fs::create_dir_all(place.path().join("reports/ours/results")).unwrap();
-    std::fs::write(place.path().join("reports/ours/results/results.json"), "{}").unwrap();
-    let found = refused(place.path(), &[BASELINE, GAL_J, "--output", "reports/ours"]);
+    let workspace = runs_and_predictions();
+    workspace.write("reports/ours/results/results.json", "{}");
+    let found = refused(&workspace, &[BASELINE, GAL_J, "--output", "reports/ours"]);
     assert_eq!(found, "error: reports/ours holds a report already: give --output another folder");
 }
 
 #[test]
 fn runs_with_their_images_in_another_order_are_matched_by_name() {
-    let place = place();
-    let before = json(place.path(), &[BASELINE, GAL_J]);
-    let table = Fixture { skill: 0.95, ..Fixture::new("gal-j", 1) }.predictions();
+    let workspace = runs_and_predictions();
+    let before = compare(&workspace, &[BASELINE, GAL_J]).json();
+    let table = FakeRun { skill: 0.95, ..FakeRun::new("gal-j", 1) }.predictions();
     let blocks = (0..60).rev().map(|image| table.slice(image * COUNT as i64, COUNT));
     let turned = blocks.reduce(|all, block| all.vstack(&block).unwrap()).unwrap();
-    write_parquet(&place.path().join(GAL_J), turned);
-    assert_eq!(json(place.path(), &[BASELINE, GAL_J]), before);
+    write_parquet(&workspace.path(GAL_J), turned);
+    assert_eq!(compare(&workspace, &[BASELINE, GAL_J]).json(), before);
 }
 
 #[test]
 fn runs_of_one_name_are_told_apart_by_their_folders() {
-    let place = place();
-    Fixture::new("baseline", 1).write(&place.path().join("others"));
-    let found = json(place.path(), &[BASELINE, "others/synthetic-quick-baseline-seed1"]);
+    let workspace = runs_and_predictions();
+    FakeRun::new("baseline", 1).write(&workspace.path("others"));
+    let found = compare(&workspace, &[BASELINE, "others/synthetic-quick-baseline-seed1"]).json();
     assert_eq!(found["entries"][1]["name"], "others/synthetic-quick-baseline-seed1");
     assert_eq!(found["statistics"]["comparisons"].as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn other_labels_are_refused_with_image_and_attribute() {
-    let place = place();
-    let mut table = Fixture::new("gal-j", 1).predictions();
+    let workspace = runs_and_predictions();
+    let mut table = FakeRun::new("gal-j", 1).predictions();
     let mut labels: Vec<bool> = table.column("label").unwrap().bool().unwrap().iter().flatten().collect();
     labels[COUNT + 2] = !labels[COUNT + 2];
     table.replace("label", Series::new("label".into(), labels).into()).unwrap();
-    write_parquet(&place.path().join(GAL_J), table);
-    insta::assert_snapshot!(refused(place.path(), &[BASELINE, GAL_J]), @"error: runs/synthetic-quick-gal-j-seed1: image `000001.png` has another label for `Attractive` than in the run that it is compared with: the two were made from different annotations");
+    write_parquet(&workspace.path(GAL_J), table);
+    insta::assert_snapshot!(refused(&workspace, &[BASELINE, GAL_J]), @"error: runs/synthetic-quick-gal-j-seed1: image `000001.png` has another label for `Attractive` than in the run that it is compared with: the two were made from different annotations");
 }
 
 #[test]
 fn a_missing_image_is_named() {
-    let found = complaint(|mut lines| {
+    let found = error(|mut lines| {
         lines.remove(3);
         lines
     });
@@ -187,13 +169,13 @@ fn a_missing_image_is_named() {
 
 #[test]
 fn an_image_too_many_is_named_with_its_line() {
-    let found = complaint(|lines| with_cell(lines, 2, 0, "stranger.png"));
+    let found = error(|lines| with_cell(lines, 2, 0, "stranger.png"));
     insta::assert_snapshot!(found, @"error: theirs.csv: line 3: image `stranger.png` is not among the 60 test images of the run that it is compared with");
 }
 
 #[test]
 fn an_image_that_comes_twice_is_named_with_both_lines() {
-    let found = complaint(|mut lines| {
+    let found = error(|mut lines| {
         lines[5] = lines[2].clone();
         lines
     });
@@ -202,25 +184,25 @@ fn an_image_that_comes_twice_is_named_with_both_lines() {
 
 #[test]
 fn a_probability_that_is_not_one_is_named_with_line_and_attribute() {
-    insta::assert_snapshot!(complaint(|lines| with_cell(lines, 4, 1, "yes")), @"error: theirs.csv: line 5: `Young` is `yes`, expected a number from 0 to 1");
-    insta::assert_snapshot!(complaint(|lines| with_cell(lines, 4, 1, "NaN")), @"error: theirs.csv: line 5: `Young` is `NaN`, expected a number from 0 to 1");
-    insta::assert_snapshot!(complaint(|lines| with_cell(lines, 4, 2, "1.25")), @"error: theirs.csv: line 5: `Wearing_Necktie` is `1.25`, expected a number from 0 to 1");
-    insta::assert_snapshot!(complaint(|lines| with_cell(lines, 4, 2, "")), @"error: theirs.csv: line 5: `Wearing_Necktie` is ``, expected a number from 0 to 1");
+    insta::assert_snapshot!(error(|lines| with_cell(lines, 4, 1, "yes")), @"error: theirs.csv: line 5: `Young` is `yes`, expected a number from 0 to 1");
+    insta::assert_snapshot!(error(|lines| with_cell(lines, 4, 1, "NaN")), @"error: theirs.csv: line 5: `Young` is `NaN`, expected a number from 0 to 1");
+    insta::assert_snapshot!(error(|lines| with_cell(lines, 4, 2, "1.25")), @"error: theirs.csv: line 5: `Wearing_Necktie` is `1.25`, expected a number from 0 to 1");
+    insta::assert_snapshot!(error(|lines| with_cell(lines, 4, 2, "")), @"error: theirs.csv: line 5: `Wearing_Necktie` is ``, expected a number from 0 to 1");
 }
 
 #[test]
 fn columns_that_are_missing_unknown_or_doubled_are_named() {
-    insta::assert_snapshot!(complaint(|lines| with_cell(lines, 0, 1, "Old")), @"error: theirs.csv: column `Old` is not one of the 40 attributes: expected a column of file names, then one of probabilities for each attribute");
-    insta::assert_snapshot!(complaint(|lines| with_cell(lines, 0, 1, "male")), @"error: theirs.csv: has two columns for `Male`");
+    insta::assert_snapshot!(error(|lines| with_cell(lines, 0, 1, "Old")), @"error: theirs.csv: column `Old` is not one of the 40 attributes: expected a column of file names, then one of probabilities for each attribute");
+    insta::assert_snapshot!(error(|lines| with_cell(lines, 0, 1, "male")), @"error: theirs.csv: has two columns for `Male`");
     let without_last = |lines: Vec<String>| {
         lines.iter().map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect::<Vec<String>>()
     };
-    insta::assert_snapshot!(complaint(without_last), @"error: theirs.csv: has no column for 1 of the 40 attributes: 5_o_Clock_Shadow");
+    insta::assert_snapshot!(error(without_last), @"error: theirs.csv: has no column for 1 of the 40 attributes: 5_o_Clock_Shadow");
 }
 
 #[test]
 fn a_row_with_a_cell_too_few_is_refused() {
-    let found = complaint(|mut lines| {
+    let found = error(|mut lines| {
         lines[7] = lines[7].rsplit_once(',').unwrap().0.to_owned();
         lines
     });
@@ -229,26 +211,26 @@ fn a_row_with_a_cell_too_few_is_refused() {
 
 #[test]
 fn a_null_in_a_parquet_file_is_named_with_its_row() {
-    let place = place();
-    let path = place.path().join("theirs.parquet");
+    let workspace = runs_and_predictions();
+    let path = workspace.path("theirs.parquet");
     let mut table = ParquetReader::new(std::fs::File::open(&path).unwrap()).finish().unwrap();
     let mut values: Vec<Option<f64>> = table.column("Male").unwrap().f64().unwrap().iter().collect();
     values[6] = None;
     table.replace("Male", Series::new("Male".into(), values).into()).unwrap();
     ParquetWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut table).unwrap();
-    insta::assert_snapshot!(refused(place.path(), &[BASELINE, "theirs.parquet"]), @"error: theirs.parquet: row 7: `Male` is `null`, expected a number from 0 to 1");
+    insta::assert_snapshot!(refused(&workspace, &[BASELINE, "theirs.parquet"]), @"error: theirs.parquet: row 7: `Male` is `null`, expected a number from 0 to 1");
 }
 
 #[test]
 fn what_is_neither_run_nor_predictions_is_refused() {
-    let place = place();
-    std::fs::write(place.path().join("theirs.txt"), "hello").unwrap();
-    let found = refused(place.path(), &[BASELINE, "theirs.txt"]);
+    let workspace = runs_and_predictions();
+    workspace.write("theirs.txt", "hello");
+    let found = refused(&workspace, &[BASELINE, "theirs.txt"]);
     assert!(
         found.contains("theirs.txt: is not a Parquet file that can be read, nor does its name end in .csv"),
         "{found}"
     );
-    insta::assert_snapshot!(refused(place.path(), &["theirs.csv", BASELINE]), @"error: theirs.csv is a file: the first must be the folder of a run, which knows the labels");
-    insta::assert_snapshot!(refused(place.path(), &[BASELINE, "runs/nobody"]), @"error: there is no run folder runs/nobody: `gal-bench train` makes one");
-    insta::assert_snapshot!(refused(place.path(), &[BASELINE, BASELINE]), @"error: runs/synthetic-quick-baseline-seed1 is given twice");
+    insta::assert_snapshot!(refused(&workspace, &["theirs.csv", BASELINE]), @"error: theirs.csv is a file: the first must be the folder of a run, which knows the labels");
+    insta::assert_snapshot!(refused(&workspace, &[BASELINE, "runs/nobody"]), @"error: there is no run folder runs/nobody: `gal-bench train` makes one");
+    insta::assert_snapshot!(refused(&workspace, &[BASELINE, BASELINE]), @"error: runs/synthetic-quick-baseline-seed1 is given twice");
 }

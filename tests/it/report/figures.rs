@@ -1,17 +1,13 @@
-//! What a report says of correlation, and its figures: masks, faces, the page as HTML. On the invented runs of
-//! [`super::report`].
+//! Correlation in a report, and its figures: masks, faces, the page as HTML.
 
-use super::page::{Fixture, collected, fixtures, readme, workplace};
+use crate::common::fake_runs::{FakeRun, collected, fake_runs, page, page_of, section};
+use crate::common::gal_bench::user_error;
+use crate::common::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES, index};
 use gal_bench::config::{Profile, RunConfig};
 use gal_bench::report::{self, Album, TILE};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
-
-/// The section of a page below a heading.
-fn section<'a>(page: &'a str, heading: &str) -> Option<&'a str> {
-    page.split("\n## ").find(|section| section.lines().next() == Some(heading))
-}
 
 /// A column of a CSV file.
 fn column(path: &Path, name: &str) -> Vec<String> {
@@ -33,7 +29,7 @@ fn write_masks(run: &Path, images: usize, value: f32) {
 
 #[test]
 fn a_run_with_an_affinity_has_its_diagonal_and_a_p_value_and_baseline_has_neither() {
-    let (_place, folder) = collected(&fixtures());
+    let (_workspace, folder, _) = collected(&fake_runs());
     let path = folder.join("results/correlation.csv");
     assert_eq!(column(&path, "variant"), ["baseline", "baseline", "gal-c", "gal-j", "gal-j", "gal-p"]);
     let cells = |name: &str| column(&path, name).iter().map(|cell| cell.parse().ok()).collect::<Vec<Option<f64>>>();
@@ -49,8 +45,8 @@ fn a_run_with_an_affinity_has_its_diagonal_and_a_p_value_and_baseline_has_neithe
 /// Counted here, from the table itself.
 #[test]
 fn contradictions_of_answers_are_those_of_the_judged_head() {
-    let run = Fixture::new("gal-j", 1);
-    let (_place, folder) = collected(std::slice::from_ref(&run));
+    let run = FakeRun::new("gal-j", 1);
+    let (_workspace, folder, _) = collected(std::slice::from_ref(&run));
     let table = run.predictions();
     let answers: Vec<f32> = table.column("probability_cln").unwrap().f32().unwrap().iter().flatten().collect();
     let yes = |image: usize, name: &str| answers[image * COUNT + index(name).unwrap()] > 0.5;
@@ -63,7 +59,7 @@ fn contradictions_of_answers_are_those_of_the_judged_head() {
 
 #[test]
 fn reliability_counts_every_answer_of_every_run_once() {
-    let (_place, folder) = collected(&fixtures());
+    let (_workspace, folder, _) = collected(&fake_runs());
     let counts = column(&folder.join("results/reliability.csv"), "count");
     assert_eq!(counts.len(), 6 * 15);
     assert_eq!(counts.iter().map(|count| count.parse::<usize>().unwrap()).sum::<usize>(), 6 * 60 * COUNT);
@@ -73,13 +69,13 @@ fn reliability_counts_every_answer_of_every_run_once() {
 #[test]
 fn the_truth_is_named_for_synthetic_faces_only() {
     let heading = "The affinity beside the labels' correlation";
-    let page = readme(&fixtures());
+    let page = page_of(&fake_runs());
     assert!(section(&page, heading).unwrap().contains("| ρ with the truth |"));
-    let mut runs = fixtures();
+    let mut runs = fake_runs();
     for run in &mut runs {
         "lfwa".clone_into(&mut run.summary.dataset);
     }
-    let page = readme(&runs);
+    let page = page_of(&runs);
     let section = section(&page, heading).unwrap();
     assert!(!section.contains("ruth"), "{section}");
     assert!(section.contains("ρ with phi"));
@@ -87,7 +83,7 @@ fn the_truth_is_named_for_synthetic_faces_only() {
 
 #[test]
 fn a_report_from_before_these_results_has_none_of_their_sections() {
-    let (_place, folder) = collected(&fixtures());
+    let (_workspace, folder, _) = collected(&fake_runs());
     for file in ["correlation.csv", "phi.csv", "contradictions.csv", "reliability.csv"] {
         std::fs::remove_file(folder.join("results").join(file)).unwrap();
     }
@@ -104,30 +100,26 @@ fn a_report_from_before_these_results_has_none_of_their_sections() {
 
 #[test]
 fn a_damaged_table_of_pairs_is_named() {
-    let (_place, folder) = collected(&fixtures());
+    let (_workspace, folder, _) = collected(&fake_runs());
     let path = folder.join("results/phi.csv");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.lines().take(780).collect::<Vec<_>>().join("\n")).unwrap();
-    let error = report::render(&folder).unwrap_err();
-    assert_eq!(error.exit_code(), 2);
-    assert!(
-        error.to_string().ends_with("phi.csv: holds 779 pairs, expected 780: run `gal-bench evaluate` again"),
-        "{error}"
-    );
+    let error = user_error(report::render(&folder));
+    assert!(error.ends_with("phi.csv: holds 779 pairs, expected 780: run `gal-bench evaluate` again"), "{error}");
 }
 
 #[test]
 fn masks_that_variants_share_are_drawn_once() {
-    let place = workplace();
+    let workspace = Workspace::new();
     let runs: Vec<PathBuf> = ["baseline", "gal-j", "gal-p"]
         .into_iter()
         .map(|variant| {
-            let run = Fixture::new(variant, 1).write(place.path());
+            let run = FakeRun::new(variant, 1).write(workspace.root());
             write_masks(&run, 2, if variant == "baseline" { 0.5 } else { 0.25 });
             run
         })
         .collect();
-    let folder = place.path().join("report");
+    let folder = workspace.path("report");
     report::collect(&runs, &folder).unwrap();
     let rendered = report::render(&folder).unwrap();
     let masks: Vec<&str> =
@@ -147,11 +139,11 @@ fn faces(album: &Album) -> (RgbImage, Vec<RgbImage>) {
 
 #[test]
 fn drawn_faces_are_shown_in_the_report_with_their_errors() {
-    let place = workplace();
-    let run = Fixture::new("gal-j", 1);
-    let run_folder = run.write(place.path());
+    let workspace = Workspace::new();
+    let run = FakeRun::new("gal-j", 1);
+    let run_folder = run.write(workspace.root());
     write_masks(&run_folder, 7, 0.5);
-    let folder = place.path().join("report");
+    let folder = workspace.path("report");
     let album = report::collect(std::slice::from_ref(&run_folder), &folder).unwrap().albums.remove(0);
     let (mean, faces) = faces(&album);
     album.write_results(&mean, &faces, &folder).unwrap();
@@ -185,12 +177,12 @@ fn drawn_faces_are_shown_in_the_report_with_their_errors() {
 
 #[test]
 fn faces_of_people_go_beside_the_run_and_never_into_a_report() {
-    let place = workplace();
-    let mut run = Fixture::new("gal-j", 1);
+    let workspace = Workspace::new();
+    let mut run = FakeRun::new("gal-j", 1);
     "lfwa".clone_into(&mut run.summary.dataset);
-    let run = run.write(place.path());
+    let run = run.write(workspace.root());
     write_masks(&run, 5, 0.5);
-    let report = place.path().join("report");
+    let report = workspace.path("report");
     let album = report::collect(std::slice::from_ref(&run), &report).unwrap().albums.remove(0);
     let (mean, faces) = faces(&album);
     assert_eq!(album.write_results(&mean, &faces, &report).unwrap_err().exit_code(), 1);
@@ -202,15 +194,15 @@ fn faces_of_people_go_beside_the_run_and_never_into_a_report() {
         std::fs::read_dir(&figures).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(names, ["masks-over-faces.svg", "mistakes.csv", "most-confident-errors.svg"]);
-    let page = String::from_utf8(report::render(&report).unwrap().swap_remove(0).1).unwrap();
+    let page = page(&report);
     assert!(!page.contains("confident"), "{page}");
 }
 
 #[test]
 fn the_configuration_is_printed_and_must_be_one() {
-    let place = workplace();
+    let workspace = Workspace::new();
     let write = |variant: &str, steps_between_lines: usize| {
-        let run = Fixture::new(variant, 1).write(place.path());
+        let run = FakeRun::new(variant, 1).write(workspace.root());
         let mut profile = Profile::load("quick").unwrap();
         profile.log_every = steps_between_lines;
         let config = RunConfig {
@@ -224,9 +216,9 @@ fn the_configuration_is_printed_and_must_be_one() {
         std::fs::write(run.join("config.toml"), toml::to_string(&config).unwrap()).unwrap();
         run
     };
-    let folder = place.path().join("report");
+    let folder = workspace.path("report");
     report::collect(&[write("baseline", 20), write("gal-j", 20)], &folder).unwrap();
-    let page = String::from_utf8(report::render(&folder).unwrap().swap_remove(0).1).unwrap();
+    let page = page(&folder);
     let provenance = section(&page, "Provenance").unwrap();
     assert!(
         provenance.contains("```toml\nname = \"quick\"\n") && provenance.contains("log_every = 20"),
@@ -235,14 +227,13 @@ fn the_configuration_is_printed_and_must_be_one() {
     let saved = folder.join("results/profile.toml");
     assert_eq!(Profile::load(saved.to_str().unwrap()).unwrap(), Profile::load("quick").unwrap());
 
-    let error = report::collect(&[write("baseline", 20), write("gal-j", 30)], &folder).unwrap_err();
-    assert_eq!(error.exit_code(), 2);
-    assert!(error.to_string().contains("their profiles are both called quick, but differ"), "{error}");
+    let error = user_error(report::collect(&[write("baseline", 20), write("gal-j", 30)], &folder));
+    assert!(error.contains("their profiles are both called quick, but differ"), "{error}");
 }
 
 #[test]
 fn the_html_page_holds_every_figure_and_loads_nothing() {
-    let (_place, folder) = collected(&fixtures());
+    let (_workspace, folder, _) = collected(&fake_runs());
     let rendered = report::render(&folder).unwrap();
     let html = std::str::from_utf8(&rendered[1].1).unwrap();
     for (path, content) in &rendered[2..] {

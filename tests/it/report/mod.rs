@@ -2,5 +2,5 @@
 
 mod compare;
 mod figures;
-pub(crate) mod page;
+mod page;
 mod statistics;

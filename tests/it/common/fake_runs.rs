@@ -1,0 +1,183 @@
+//! Run folders without training, and the reports on them. Their probabilities are drawn, so none of their figures means
+//! anything.
+
+use super::workspace::Workspace;
+use gal_bench::attribute::{COUNT, NAMES};
+use gal_bench::config::RunSummary;
+use gal_bench::evaluate::Statistics;
+use gal_bench::{random, report};
+use polars::prelude::*;
+use rand::RngExt;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// A run with drawn probabilities.
+#[derive(Clone)]
+pub(crate) struct FakeRun {
+    pub(crate) summary: RunSummary,
+    /// Chance that a prediction is correct.
+    pub(crate) skill: f64,
+    /// Images of each person; `None` if the predictions hold no identity.
+    pub(crate) images_per_person: Option<usize>,
+}
+
+impl FakeRun {
+    pub(crate) fn new(variant: &str, seed: u64) -> Self {
+        let parameters = if variant == "baseline" { 5_012_798 } else { 5_144_478 };
+        let summary = RunSummary {
+            id: format!("synthetic-quick-{variant}-seed{seed}"),
+            dataset: "synthetic".to_owned(),
+            split_official: false,
+            split: "Drawn with the faces, by identity".to_owned(),
+            data_digest: "0123456789abcdef".repeat(4),
+            data_notes: vec!["1,600 faces drawn with seed 1.".to_owned()],
+            profile: "quick".to_owned(),
+            variant: variant.to_owned(),
+            seed,
+            device: "cpu".to_owned(),
+            cpu_features: vec!["avx2".to_owned(), "fma".to_owned()],
+            threads: 2,
+            version: "0.1.0".to_owned(),
+            commit: "0000000".to_owned(),
+            command: format!("gal-bench train --dataset synthetic --profile quick --seed {seed}"),
+            wall_seconds: 93.0,
+            steps: 1200,
+            batch: 64,
+            input: 66,
+            train_images: 2400,
+            train_sources: 1200,
+            test_images: 60,
+            parameters,
+            train_positive_rate: (0..COUNT).map(|i| if i == 0 { 0.5 } else { i as f64 / 44.0 }).collect(),
+            deviations: vec!["Synthetic faces instead of photographs".to_owned(), "66 px input, not 227".to_owned()],
+        };
+        Self { summary, skill: 0.85, images_per_person: None }
+    }
+
+    fn has_cln(&self) -> bool {
+        self.summary.variant != "baseline"
+    }
+
+    /// Writes the run's folder below `runs`.
+    pub(crate) fn write(&self, runs: &Path) -> PathBuf {
+        let folder = runs.join(&self.summary.id);
+        std::fs::create_dir_all(&folder).unwrap();
+        write_parquet(&folder, self.predictions());
+        std::fs::write(folder.join("metrics.jsonl"), self.metrics()).unwrap();
+        if self.has_cln() {
+            std::fs::write(folder.join("affinity.csv"), affinity(self.summary.seed)).unwrap();
+        }
+        std::fs::write(folder.join("summary.json"), serde_json::to_vec(&self.summary).unwrap()).unwrap();
+        folder
+    }
+
+    pub(crate) fn predictions(&self) -> DataFrame {
+        let rows = self.summary.test_images * COUNT;
+        // The labels belong to the test images, the predictions to the run.
+        let mut of_data = random::generator(1, &[0]);
+        let mut of_run = random::generator(self.summary.seed, &[1, random::name(&self.summary.variant)]);
+        let rates = &self.summary.train_positive_rate;
+        let labels: Vec<bool> = (0..rows).map(|row| of_data.random_bool(rates[row % COUNT])).collect();
+        let mut head = || -> Vec<f32> {
+            let probability = |&label: &bool| {
+                let yes = if of_run.random_bool(self.skill) { label } else { !label };
+                if yes { of_run.random_range(0.51..1.0) } else { of_run.random_range(0.0..0.49) }
+            };
+            labels.iter().map(probability).collect()
+        };
+        let fln = head();
+        let cln: Vec<Option<f32>> =
+            if self.has_cln() { head().into_iter().map(Some).collect() } else { vec![None; rows] };
+        let image: Vec<String> = (0..rows).map(|row| format!("{:06}.png", row / COUNT)).collect();
+        let attribute: Vec<&str> = (0..rows).map(|row| NAMES[row % COUNT]).collect();
+        let identity: Vec<Option<String>> =
+            (0..rows).map(|row| self.images_per_person.map(|images| (row / COUNT / images).to_string())).collect();
+        df!(
+            "image" => image,
+            "attribute" => attribute,
+            "label" => labels,
+            "probability_fln" => fln,
+            "probability_cln" => cln,
+            "identity" => identity,
+        )
+        .unwrap()
+    }
+
+    fn metrics(&self) -> String {
+        let mut text = String::new();
+        let mut noise = random::generator(self.summary.seed, &[2, random::name(&self.summary.variant)]);
+        for i in 1..=24 {
+            let step = 50 * i;
+            let loss = 10.0 + 17.0 * (-(i as f64) / 8.0).exp() + noise.random_range(0.0..0.5);
+            let cln = if self.has_cln() { (loss + 0.7).to_string() } else { "null".to_owned() };
+            let _ = writeln!(
+                text,
+                r#"{{"step":{step},"epoch":0.4,"lr":0.01,"loss_fln":{loss},"loss_cln":{cln},"images_per_second":310.0}}"#
+            );
+            if step % 300 == 0 {
+                let accuracy = 0.7 + 0.01 * i as f64 / 2.0;
+                let cln = if self.has_cln() { (accuracy - 0.01).to_string() } else { "null".to_owned() };
+                let _ = writeln!(
+                    text,
+                    r#"{{"step":{step},"validation_accuracy_fln":{accuracy},"validation_accuracy_cln":{cln}}}"#
+                );
+            }
+        }
+        text
+    }
+}
+
+/// The text of an `affinity.csv`: most weight on the attribute itself, more inside a group than outside.
+pub(crate) fn affinity(seed: u64) -> String {
+    let mut draw = random::generator(seed, &[3]);
+    let groups = gal_bench::attribute::group_of();
+    let mut text = format!("attribute,{}\n", NAMES.join(","));
+    for i in 0..COUNT {
+        let weight = |j: usize, noise: f64| match (i == j, groups[i] == groups[j]) {
+            (true, _) => 12.0 + noise,
+            (false, true) => 1.0 + 3.0 * noise,
+            (false, false) => noise,
+        };
+        let row: Vec<f64> = (0..COUNT).map(|j| weight(j, draw.random_range(0.0..1.0))).collect();
+        let total: f64 = row.iter().sum();
+        let cells: Vec<String> = row.iter().map(|w| format!("{:.6}", w / total)).collect();
+        let _ = writeln!(text, "{},{}", NAMES[i], cells.join(","));
+    }
+    text
+}
+
+pub(crate) fn write_parquet(folder: &Path, mut table: DataFrame) {
+    let file = std::fs::File::create(folder.join("predictions.parquet")).unwrap();
+    ParquetWriter::new(file).finish(&mut table).unwrap();
+}
+
+/// Two seeds of Baseline and GAL-j, one of the others.
+pub(crate) fn fake_runs() -> Vec<FakeRun> {
+    let named = [("gal-p", 1), ("baseline", 1), ("gal-j", 2), ("gal-c", 1), ("baseline", 2), ("gal-j", 1)];
+    named.into_iter().map(|(variant, seed)| FakeRun::new(variant, seed)).collect()
+}
+
+/// Writes and collects `runs`; returns also the report's folder in the workspace.
+pub(crate) fn collected(runs: &[FakeRun]) -> (Workspace, PathBuf, Statistics) {
+    let workspace = Workspace::new();
+    let folders: Vec<PathBuf> = runs.iter().map(|run| run.write(&workspace.path("runs"))).collect();
+    let folder = workspace.path("reports/fixture");
+    let statistics = report::collect(&folders, &folder).unwrap().statistics;
+    (workspace, folder, statistics)
+}
+
+/// The Markdown that a report folder renders to.
+pub(crate) fn page(folder: &Path) -> String {
+    String::from_utf8(report::render(folder).unwrap().swap_remove(0).1).unwrap()
+}
+
+/// The page of a report on `runs`.
+pub(crate) fn page_of(runs: &[FakeRun]) -> String {
+    let (_workspace, folder, _) = collected(runs);
+    page(&folder)
+}
+
+/// The section whose heading starts with `heading`.
+pub(crate) fn section<'a>(page: &'a str, heading: &str) -> Option<&'a str> {
+    page.split("\n## ").find(|section| section.starts_with(heading))
+}
