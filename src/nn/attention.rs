@@ -1,24 +1,25 @@
-//! The graph attention of the correlation net: every node becomes a weighted mean of all nodes, where the weights of
-//! a row are the softmax of its dot products with all nodes (no scaling, one head; the paper's equations 5 to 7), or
-//! are fixed in advance.
+//! Graph attention of the correlation net: each node becomes a weighted mean of all nodes. One head, without
+//! scaling: the weights are the softmax of the node's dot products with all nodes (the paper's equations 5 to 7). They
+//! may also be fixed.
 
-use super::matmul::{self, View, Window};
+use super::cpu::matmul::{self, View, Window};
+use super::cpu::simd;
 use super::storage;
 use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
 
-/// Where the weights between nodes come from.
+/// The weights between nodes.
 #[derive(Debug, Clone)]
 pub enum Edges {
-    /// Softmax over each row of the nodes' dot products, per sample.
+    /// Softmax over each row of the nodes' dot products, per image.
     Learned,
-    /// The same `[nodes, nodes]` matrix for every sample.
+    /// The same `[nodes, nodes]` matrix for every image.
     Fixed(Tensor),
 }
 
-/// Nodes `v` and what the weights are applied to, `u` (usually the nodes themselves), both `[batch, nodes, features]`,
-/// to refined nodes of the same shape, and the weights averaged over the batch, `[nodes, nodes]`, without a gradient.
+/// Refines nodes: weights from `v`, applied to `u` (usually `v` too), both `[batch, nodes, features]`. Returns the refined
+/// nodes in that shape, and the batch's mean weights `[nodes, nodes]` without a gradient.
 pub fn graph_attention(v: &Tensor, u: &Tensor, edges: &Edges) -> Result<(Tensor, Tensor)> {
     if !v.device().is_cpu() {
         return graph_attention_reference(v, u, edges);
@@ -37,21 +38,22 @@ pub fn graph_attention(v: &Tensor, u: &Tensor, edges: &Edges) -> Result<(Tensor,
         }
     };
     let weights = Arc::new(Mutex::new(Vec::new()));
-    let refined = v.contiguous()?.apply_op2(&u.contiguous()?, Op { fixed: fixed.clone(), weights: weights.clone() })?;
+    let refined =
+        v.contiguous()?.apply_op2(&u.contiguous()?, AttentionOp { fixed: fixed.clone(), weights: weights.clone() })?;
     let mean = if let Some(fixed) = fixed {
         fixed
     } else {
         let weights = storage::lock(&weights)?;
         let mut mean = vec![0.0; nodes * nodes];
         for sample in weights.chunks_exact(nodes * nodes) {
-            super::simd::add_scaled(&mut mean, sample, 1.0 / batch as f32);
+            simd::add_scaled(&mut mean, sample, 1.0 / batch as f32);
         }
         mean
     };
     Ok((refined, Tensor::from_vec(mean, (nodes, nodes), v.device())?))
 }
 
-/// The same from candle's own operations, on any device.
+/// [`graph_attention`] from candle's own operations, on any device.
 pub fn graph_attention_reference(v: &Tensor, u: &Tensor, edges: &Edges) -> Result<(Tensor, Tensor)> {
     let (v, u) = (v.contiguous()?, u.contiguous()?);
     match edges {
@@ -64,9 +66,9 @@ pub fn graph_attention_reference(v: &Tensor, u: &Tensor, edges: &Edges) -> Resul
     }
 }
 
-struct Op {
+struct AttentionOp {
     fixed: Option<Vec<f32>>,
-    /// The softmaxed weights of each sample, `[batch, nodes, nodes]`, for the way back.
+    /// Softmax weights, `[batch, nodes, nodes]`, saved for the backward pass.
     weights: Arc<Mutex<Vec<f32>>>,
 }
 
@@ -82,7 +84,7 @@ fn softmax(row: &mut [f32]) {
     }
 }
 
-impl CustomOp2 for Op {
+impl CustomOp2 for AttentionOp {
     fn name(&self) -> &'static str {
         "graph-attention"
     }
@@ -154,7 +156,7 @@ impl CustomOp2 for Op {
                             nodes,
                         );
                         let (da, v) = (View::new(&da, nodes, nodes, nodes), matrix_of(v, sample, nodes, features));
-                        // The scores are v v^T: both factors receive their share.
+                        // The scores are v v^T: both factors receive a gradient.
                         matmul::multiply(Window::new(dv, features), da, v, false);
                         matmul::multiply(Window::new(dv, features), da.transposed(), v, true);
                     });
@@ -165,12 +167,12 @@ impl CustomOp2 for Op {
     }
 }
 
-/// The matrix of one sample.
+/// The `[nodes, features]` matrix of one image.
 fn matrix_of(values: &[f32], sample: usize, nodes: usize, features: usize) -> View<'_> {
     View::new(&values[sample * nodes * features..], nodes, features, features)
 }
 
-/// Gradient with respect to the scores before the softmax: `w * (dw - sum(dw * w))` with `dw = dr u^T`.
+/// Gradient of the scores before the softmax: `w * (dw - sum(dw * w))` with `dw = dr u^T`.
 fn scores_gradient(w: &[f32], dr: View, u: View, nodes: usize) -> Vec<f32> {
     let mut da = vec![0.0; nodes * nodes];
     matmul::multiply(Window::new(&mut da, nodes), dr, u.transposed(), false);
@@ -191,7 +193,7 @@ mod tests {
     type Attention = fn(&Tensor, &Tensor, &Edges) -> Result<(Tensor, Tensor)>;
 
     #[test]
-    fn values_of_their_own_give_the_same_refined_nodes_and_gradients_on_both_paths() {
+    fn both_backends_agree_if_nodes_and_values_differ() {
         let draw = || Var::from_tensor(&Tensor::rand(-0.5_f32, 0.5, (3, 40, 18), &Device::Cpu).unwrap()).unwrap();
         let (v, u, pull) = (draw(), draw(), draw().as_detached_tensor());
         let of = |attention: Attention| {
@@ -200,8 +202,8 @@ mod tests {
             let of = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             [of(&refined), of(&weights), of(gradients.get(&v).unwrap()), of(gradients.get(&u).unwrap())]
         };
-        for (fast, plain) in of(graph_attention).iter().zip(&of(graph_attention_reference)) {
-            assert!(fast.iter().zip(plain).all(|(a, b)| (a - b).abs() < 1e-5));
+        for (native, reference) in of(graph_attention).iter().zip(&of(graph_attention_reference)) {
+            assert!(native.iter().zip(reference).all(|(a, b)| (a - b).abs() < 1e-5));
         }
     }
 }

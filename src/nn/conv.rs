@@ -1,21 +1,22 @@
-//! A convolution by itself: for what [`ConvBlock`](super::ConvBlock) does not cover, where something else than batch
-//! norm and ReLU follows.
+//! A convolution without the batch norm and ReLU of [`ConvBlock`](super::ConvBlock).
 
-use super::im2col::{self, BatchInvariance, Geometry};
-use super::reference::{self, ConvConfig};
-use super::{Precision, storage};
+use super::cpu::conv;
+use super::cpu::im2col::BatchInvariance;
+use super::geometry::{ConvConfig, Geometry};
+use super::precision::Precision;
+use super::{reference, storage};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 /// Convolution without bias and groups: `x` `[in, batch, h, w]` and `weight` `[out, in, k, k]` to
-/// `[out, batch, h', w']`, with `padding` zeros around the input and steps of `stride`.
+/// `[out, batch, h', w']`.
 pub fn convolve(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     if !x.device().is_cpu() {
         return convolve_reference(x, weight, stride, padding, Precision::Single);
     }
-    x.contiguous()?.apply_op2(&weight.contiguous()?, Op(ConvConfig { padding, stride, groups: 1 }))
+    x.contiguous()?.apply_op2(&weight.contiguous()?, ConvOp(ConvConfig { padding, stride, groups: 1 }))
 }
 
-/// The same from candle's own operations, on any device.
+/// [`convolve`] from candle's own operations, on any device.
 pub fn convolve_reference(
     x: &Tensor,
     weight: &Tensor,
@@ -27,19 +28,19 @@ pub fn convolve_reference(
 }
 
 #[derive(Debug)]
-struct Op(ConvConfig);
+struct ConvOp(ConvConfig);
 
-impl Op {
+impl ConvOp {
     fn geometry(&self, x: &[usize], weight: &[usize]) -> Result<Geometry> {
         let g = Geometry::new(x, weight, self.0)?;
         if g.padding >= g.kernel {
-            bail!("weights {weight:?} do not fit an input of {x:?} with {} zeros around", g.padding)
+            bail!("weights {weight:?} do not fit an input of {x:?} with padding {}", g.padding)
         }
         Ok(g)
     }
 }
 
-impl CustomOp2 for Op {
+impl CustomOp2 for ConvOp {
     fn name(&self) -> &'static str {
         "convolve"
     }
@@ -52,7 +53,7 @@ impl CustomOp2 for Op {
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let g = self.geometry(x_layout.dims(), weight_layout.dims())?;
-        let y = im2col::forward(
+        let y = conv::forward(
             &g,
             storage::slice(x, x_layout)?,
             storage::slice(weight, weight_layout)?,
@@ -64,8 +65,8 @@ impl CustomOp2 for Op {
 
     fn bwd(&self, x: &Tensor, weight: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let g = self.geometry(x.dims(), weight.dims())?;
-        let of_weight = |dy: &[f32]| storage::with(x, |x| im2col::weight_gradient(&g, x, dy));
-        let of_input = |dy: &[f32]| storage::with(weight, |weight| im2col::input_gradient(&g, weight, dy));
+        let of_weight = |dy: &[f32]| storage::with(x, |x| conv::weight_gradient(&g, x, dy));
+        let of_input = |dy: &[f32]| storage::with(weight, |weight| conv::input_gradient(&g, weight, dy));
         let dx = if x.track_op() { Some(storage::shaped(storage::with(dy, of_input)??, x)?) } else { None };
         let dw = if weight.track_op() { Some(storage::shaped(storage::with(dy, of_weight)??, weight)?) } else { None };
         Ok((dx, dw))

@@ -1,12 +1,13 @@
-//! One linear map an attribute: `y[a] = w[a] x[a]`. candle's batched product on the CPU runs its batches one after
-//! the other and computes gradients that nobody asked for; this one runs them side by side.
+//! One linear layer per attribute: `y[a] = w[a] x[a]`. On the CPU, candle computes the products of a batch one after
+//! another and always computes both gradients. This operation runs them in parallel and computes only those in use.
 
-use super::matmul::{self, View, Window};
-use super::{Precision, storage};
+use super::cpu::matmul::{self, View, Window};
+use super::precision::Precision;
+use super::storage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-/// `w` `[a, m, k]` times `x` `[a, k, n]`, plus `bias` `[a, m]` where given: `[a, m, n]`.
+/// `w` `[a, m, k]` times `x` `[a, k, n]`, plus `bias` `[a, m]` if given: `[a, m, n]`.
 pub fn batched_linear(w: &Tensor, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     if !x.device().is_cpu() {
         return batched_linear_reference(w, x, bias, Precision::Single);
@@ -14,7 +15,7 @@ pub fn batched_linear(w: &Tensor, x: &Tensor, bias: Option<&Tensor>) -> Result<T
     add(w.contiguous()?.apply_op2(&x.contiguous()?, BatchedLinear)?, bias)
 }
 
-/// The same from candle's own operations, on any device.
+/// [`batched_linear`] from candle's own operations, on any device.
 pub fn batched_linear_reference(w: &Tensor, x: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
     add(precision.product(w, &x.contiguous()?, Tensor::matmul)?, bias)
 }
@@ -28,7 +29,7 @@ fn add(y: Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
 
 struct BatchedLinear;
 
-/// The products of `count` pairs of row-major matrices, `first[i]` `[m, k]` and `second[i]` `[k, n]`.
+/// `count` row-major products `[m, n]` of the matrices that `pair` returns.
 fn products<'a>(count: usize, (m, n): (usize, usize), pair: impl Fn(usize) -> (View<'a>, View<'a>) + Sync) -> Vec<f32> {
     let mut out = vec![0.0; count * m * n];
     out.par_chunks_exact_mut(m * n).enumerate().for_each(|(i, out)| {
@@ -41,7 +42,7 @@ fn products<'a>(count: usize, (m, n): (usize, usize), pair: impl Fn(usize) -> (V
 fn dims(w: &[usize], x: &[usize]) -> Result<(usize, usize, usize, usize)> {
     match (w, x) {
         (&[a, m, k], &[a2, k2, n]) if a == a2 && k == k2 => Ok((a, m, k, n)),
-        _ => bail!("a batched linear map takes [a, m, k] and [a, k, n], found {w:?} and {x:?}"),
+        _ => bail!("a batched linear layer takes [a, m, k] and [a, k, n], found {w:?} and {x:?}"),
     }
 }
 
@@ -59,9 +60,9 @@ impl CustomOp2 for BatchedLinear {
 
     fn bwd(&self, w: &Tensor, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (a, m, k, n) = dims(w.dims(), x.dims())?;
-        let gradient = |wanted: &Tensor, work: &dyn Fn(&[f32]) -> Result<Vec<f32>>| {
-            let values = || storage::shaped(storage::with(dy, work)??, wanted);
-            wanted.track_op().then(values).transpose()
+        let gradient = |operand: &Tensor, work: &dyn Fn(&[f32]) -> Result<Vec<f32>>| {
+            let values = || storage::shaped(storage::with(dy, work)??, operand);
+            operand.track_op().then(values).transpose()
         };
         let dw = gradient(w, &|dy| {
             storage::with(x, |x| {

@@ -1,29 +1,26 @@
-//! What candle lacks for training this network, each with its gradient.
+//! Operations that candle lacks for training this network, each with its gradient.
 //!
-//! Activations are f32 in `[channel, batch, height, width]` order: a 1x1 convolution is then one plain matrix product,
-//! forty branches are one `[40 * channels, in] x [in, batch * positions]` product, batch norm runs over contiguous
-//! rows, and the groups of a convolution are an offset.
+//! Activations are f32 in `[channel, batch, height, width]` order. In this layout a 1x1 convolution is one plain matrix
+//! product, and forty branches are one `[40 * channels, in] x [in, batch * positions]` product. Batch norm runs over
+//! contiguous rows, and the groups of a convolution are an offset.
 //!
-//! Every operation has two paths. On the CPU it is a candle custom operation over our own loops; `plain` is the same
-//! mathematics from candle's own operations, which runs on any device and which tests compare the fast path with.
+//! Every operation has two implementations. On the CPU it is a candle custom operation over the loops in `cpu`. Its
+//! `reference`, from candle's own operations, runs on any device, and tests compare both.
 
 mod attention;
 mod block;
 mod branch;
 mod conv;
-mod im2col;
+mod cpu;
+mod geometry;
 mod linear;
-mod matmul;
 mod norm;
 mod optimizer;
 mod parameters;
 mod precision;
 mod reference;
 mod runtime;
-mod scratch;
-mod simd;
 mod storage;
-mod winograd;
 
 pub use attention::{Edges, graph_attention, graph_attention_reference};
 pub use block::{ConvBlock, ConvParameters};

@@ -1,14 +1,15 @@
-//! Batch norm's arithmetic, from candle's own operations, and the standardization of the input.
+//! Batch norm from candle's own operations, and standardization of the input.
 
-use super::matmul::{self, Window};
-use super::{scratch, simd, storage};
+use super::cpu::matmul::{self, Window};
+use super::cpu::{scratch, simd};
+use super::storage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 /// Mean and biased variance of each channel, `[channels]`.
 #[derive(Debug, Clone)]
 pub struct Moments {
-    /// Mean.
+    /// Mean of the values.
     pub mean: Tensor,
     /// Mean squared distance from the mean.
     pub variance: Tensor,
@@ -24,17 +25,17 @@ impl Moments {
     }
 }
 
-/// What batch norm normalizes with.
+/// Statistics that batch norm normalizes with.
 #[derive(Debug, Clone)]
 pub enum Statistics {
-    /// The batch's own moments: training.
+    /// Moments of the batch, in training.
     Batch,
-    /// Running averages: evaluation, and a frozen network.
+    /// Running averages, in evaluation and in a frozen network.
     Running(Moments),
 }
 
-/// Batch norm of rows: `x` `[channels, n]`, `gamma` and `beta` `[channels]`. Returns the batch's moments where those
-/// were used.
+/// Batch norm of rows: `x` `[channels, n]`, `gamma` and `beta` `[channels]`. Also returns the batch's moments with
+/// [`Statistics::Batch`].
 pub fn batch_norm(
     x: &Tensor,
     gamma: &Tensor,
@@ -53,12 +54,12 @@ pub fn batch_norm(
     let scale = (gamma / (&moments.variance + eps)?.sqrt()?)?;
     let shift = (beta - (&scale * &moments.mean)?)?;
     let y = x.broadcast_mul(&scale.unsqueeze(1)?)?.broadcast_add(&shift.unsqueeze(1)?)?;
-    let seen = batch.then(|| Moments { mean: moments.mean.detach(), variance: moments.variance.detach() });
-    Ok((y, seen))
+    let batch_moments = batch.then(|| Moments { mean: moments.mean.detach(), variance: moments.variance.detach() });
+    Ok((y, batch_moments))
 }
 
-/// Pixels `[channels, batch, h, w]` with each channel's mean taken away and its deviation divided out: batch norm
-/// without scale and shift, and without a gradient, as nothing trainable comes before it.
+/// Standardizes pixels `[channels, batch, h, w]` by channel: batch norm without scale, shift and gradient, as no trainable
+/// layer precedes it.
 pub fn standardize(x: &Tensor, statistics: &Statistics, eps: f64) -> Result<(Tensor, Option<Moments>)> {
     let x = x.detach();
     let shape = x.dims().to_vec();
@@ -90,10 +91,10 @@ pub fn standardize(x: &Tensor, statistics: &Statistics, eps: f64) -> Result<(Ten
     Ok((y, matches!(statistics, Statistics::Batch).then_some(moments)))
 }
 
-/// Values of a channel that one thread scales at a time.
+/// Values of a channel that one task scales.
 const PIECE: usize = 1 << 14;
 
-/// Each channel times its scale plus its shift.
+/// `y = x * scale + shift` by channel.
 struct ScaleShift {
     scale: Vec<f32>,
     shift: Vec<f32>,
@@ -110,7 +111,7 @@ impl CustomOp1 for ScaleShift {
         let fill = |y: Window| {
             for (c, x) in x.chunks_exact(plane).enumerate() {
                 let (scale, shift) = (self.scale[c], self.shift[c]);
-                // Channels are few and large: pieces of them keep all threads busy.
+                // Three channels alone would not keep all threads busy.
                 x.par_chunks(PIECE).enumerate().for_each(|(piece, x)| {
                     scratch::with(x.len(), |values| {
                         simd::scale_shift(x, values, scale, shift);
@@ -120,7 +121,7 @@ impl CustomOp1 for ScaleShift {
             }
         };
         #[allow(unsafe_code, reason = "see `fill_uninit`")]
-        // SAFETY: the pieces of all channels are the whole of it.
+        // SAFETY: the pieces of all channels cover the output.
         let y = unsafe { matmul::fill_uninit(x.len(), 0, fill) };
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }

@@ -1,27 +1,30 @@
-//! Stochastic gradient descent with momentum in Caffe's and TensorFlow's form, `v = momentum v + g; w -= lr v`, with
-//! L2 weight decay, over groups of parameters that share a rate multiplier.
+//! Stochastic gradient descent with momentum, `v = momentum v + g; w -= lr v`, and L2 weight decay over parameter groups,
+//! as PyTorch's `SGD`.
+//!
+//! candle-nn's `SGD` has neither momentum nor weight decay.
 
-use super::{simd, storage};
+use super::cpu::simd;
+use super::storage;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// Floats that one task updates.
+/// Values that one task updates.
 const PIECE: usize = 1 << 15;
 
-/// Parameters that are updated alike.
+/// Parameters with common hyperparameters.
 #[derive(Debug, Clone)]
 pub struct ParamGroup {
-    /// Their names and variables.
+    /// Name and variable of each parameter.
     pub variables: Vec<(String, Var)>,
     /// Factor of the learning rate.
     pub lr_scale: f64,
-    /// L2 penalty: `decay * w` is added to the gradient.
+    /// L2 penalty: `weight_decay * w` is added to the gradient.
     pub weight_decay: f64,
 }
 
-/// The optimizer's state.
+/// SGD with momentum, and its state.
 #[derive(Debug)]
 pub struct MomentumSgd {
     groups: Vec<ParamGroup>,
@@ -59,8 +62,8 @@ impl MomentumSgd {
         Ok(())
     }
 
-    /// One update with learning rate `rate`. Every variable must have a gradient.
-    pub fn step(&mut self, gradients: &GradStore, rate: f64) -> Result<()> {
+    /// Updates all variables with learning rate `lr`. Every variable must have a gradient.
+    pub fn step(&mut self, gradients: &GradStore, lr: f64) -> Result<()> {
         for group in &self.groups {
             for (name, variable) in &group.variables {
                 let Some(gradient) = gradients.get(variable) else { bail!("parameter {name} has no gradient") };
@@ -71,11 +74,11 @@ impl MomentumSgd {
                     let accumulate =
                         Accumulate { momentum: self.momentum as f32, weight_decay: group.weight_decay as f32 };
                     buffer.inplace_op3(&gradient.contiguous()?, variable.as_tensor(), &accumulate)?;
-                    variable.inplace_op2(buffer, &Descend { rate: (rate * group.lr_scale) as f32 })?;
+                    variable.inplace_op2(buffer, &Descend { lr: (lr * group.lr_scale) as f32 })?;
                 } else {
-                    let pull = (gradient + (variable.as_tensor() * group.weight_decay)?)?;
-                    *buffer = ((&*buffer * self.momentum)? + pull)?.detach();
-                    variable.set(&(variable.as_tensor() - (&*buffer * (rate * group.lr_scale))?)?.detach())?;
+                    let gradient = (gradient + (variable.as_tensor() * group.weight_decay)?)?;
+                    *buffer = ((&*buffer * self.momentum)? + gradient)?.detach();
+                    variable.set(&(variable.as_tensor() - (&*buffer * (lr * group.lr_scale))?)?.detach())?;
                 }
             }
         }
@@ -91,7 +94,7 @@ fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut
     }
 }
 
-/// `v = momentum v + g + decay w`.
+/// `v = momentum v + g + weight_decay w`.
 struct Accumulate {
     momentum: f32,
     weight_decay: f32,
@@ -121,9 +124,9 @@ impl InplaceOp3 for Accumulate {
     }
 }
 
-/// `w -= rate v`.
+/// `w -= lr v`.
 struct Descend {
-    rate: f32,
+    lr: f32,
 }
 
 impl InplaceOp2 for Descend {
@@ -133,7 +136,7 @@ impl InplaceOp2 for Descend {
 
     fn cpu_fwd(&self, w: &mut CpuStorage, wl: &Layout, v: &CpuStorage, vl: &Layout) -> Result<()> {
         let (w, v) = (slice_mut(w, wl)?, storage::slice(v, vl)?);
-        w.par_chunks_mut(PIECE).zip(v.par_chunks(PIECE)).for_each(|(w, v)| simd::add_scaled(w, v, -self.rate));
+        w.par_chunks_mut(PIECE).zip(v.par_chunks(PIECE)).for_each(|(w, v)| simd::add_scaled(w, v, -self.lr));
         Ok(())
     }
 }

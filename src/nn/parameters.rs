@@ -1,5 +1,5 @@
-//! Trainable parameters whose initial values are a function of (seed, name), never of the order in which a network is
-//! built. Behind candle's `VarBuilder`, so that networks are written as candle's own.
+//! Trainable parameters behind candle's `VarBuilder`. Initial values are a function of seed and name, not of the order of
+//! construction; candle's `VarMap` has no seed.
 
 use super::storage;
 use crate::random;
@@ -18,7 +18,7 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// None yet; networks built on [`Parameters::builder`] add theirs.
+    /// No parameters yet: networks built on [`Parameters::builder`] add theirs.
     pub fn new(seed: u64) -> Self {
         Self { seed, ..Self::default() }
     }
@@ -28,7 +28,7 @@ impl Parameters {
         self.seed
     }
 
-    /// Where a network takes its parameters from.
+    /// A `VarBuilder` that creates parameters here.
     pub fn builder(&self, device: &Device) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(self.clone()), DType::F32, device.clone())
     }
@@ -38,7 +38,7 @@ impl Parameters {
         self.variables.lock().map_or_else(|poisoned| poisoned.into_inner().clone(), |map| map.clone())
     }
 
-    /// Sets each variable to the tensor of its name. Every name must be on both sides, in one shape.
+    /// Sets each variable to the tensor of its name. Names and shapes must match exactly.
     pub fn load(&self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
         let all = self.all();
         if let Some(extra) = tensors.keys().find(|name| !all.contains_key(*name)) {
@@ -61,7 +61,7 @@ impl Parameters {
             Init::Uniform { lo, up } => {
                 Ok((0..shape.elem_count()).map(|_| (lo + (up - lo) * random.random::<f64>()) as f32).collect())
             }
-            other => bail!("initial values of {name}: {other:?} is not among those in use"),
+            other => bail!("initial values of {name}: {other:?} is not supported"),
         }
     }
 }
@@ -74,12 +74,12 @@ impl SimpleBackend for Parameters {
         let before = storage::lock(&self.variables)?.insert(name.to_owned(), variable);
         match before {
             None => Ok(tensor),
-            Some(_) => bail!("two parameters are called {name}"),
+            Some(_) => bail!("two parameters have the name {name}"),
         }
     }
 
     fn get_unchecked(&self, name: &str, _dtype: DType, _device: &Device) -> Result<Tensor> {
-        bail!("parameter {name} was asked for without a shape")
+        bail!("parameter {name} was requested without a shape")
     }
 
     fn contains_tensor(&self, name: &str) -> bool {

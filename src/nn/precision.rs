@@ -1,20 +1,20 @@
-//! How the plain operations multiply: mixed precision, where matrix products and convolutions take factors of half the
-//! size and everything else stays f32 (Micikevicius et al. 2018; what PyTorch's autocast does with bf16).
+//! Mixed precision of the reference operations: bf16 factors in matrix products and convolutions, f32 elsewhere, as
+//! PyTorch's autocast (Micikevicius et al. 2018).
 
 use candle_core::{DType, Result, Tensor};
 
-/// What the factors of matrix products and convolutions are rounded to.
+/// Type of the factors of matrix products and convolutions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
-    /// Nothing: f32.
+    /// f32.
     Single,
-    /// bf16, as are the products and the gradients that go through them; sums are formed in f32. It has the range of f32,
-    /// so that a loss needs no scale.
+    /// bf16, also for products and their gradients; sums are f32. bf16 has the range of f32, so that the loss needs no
+    /// scaling.
     Bf16,
 }
 
 impl Precision {
-    /// What `multiply` makes of two f32 tensors, f32.
+    /// `multiply` of two f32 tensors in this precision, as f32.
     pub(super) fn product(
         self,
         a: &Tensor,
@@ -28,7 +28,7 @@ impl Precision {
     }
 }
 
-/// The nearest values that bf16 has. candle's CPU has no products of them: there they stay in f32, and are the same.
+/// Rounds to bf16. On the CPU the rounded values are returned as f32, as candle has no bf16 products there.
 fn rounded(x: &Tensor) -> Result<Tensor> {
     let x = x.to_dtype(DType::BF16)?;
     if x.device().is_cpu() { x.to_dtype(DType::F32) } else { Ok(x) }
@@ -37,12 +37,13 @@ fn rounded(x: &Tensor) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{batched_linear_reference, convolve_reference};
+    use crate::nn::conv::convolve_reference;
+    use crate::nn::linear::batched_linear_reference;
     use crate::random;
     use candle_core::{Device, Var};
     use rand::RngExt;
 
-    /// Half the distance of neighbouring values over the values: eight bits of mantissa, the first of them implied.
+    /// Unit roundoff of bf16: eight bits of mantissa, the first implied.
     const ROUNDING: f32 = 1.0 / 256.0;
 
     type Run = fn(&Tensor, &Tensor, Precision) -> Result<Tensor>;
@@ -54,7 +55,7 @@ mod tests {
     /// Result and gradients of `run` on two variables.
     fn all(run: impl Fn(&Tensor, &Tensor) -> Result<Tensor>, a: &Var, b: &Var) -> [Tensor; 3] {
         let y = run(a, b).unwrap();
-        // Another value at every place, none of which bf16 has.
+        // Values that bf16 cannot represent, different at every index.
         let pull =
             (Tensor::arange(0.0_f32, y.elem_count() as f32, &Device::Cpu).unwrap() * 0.37).unwrap().sin().unwrap();
         let mut store = (&y * pull.reshape(y.shape()).unwrap()).unwrap().sum_all().unwrap().backward().unwrap();
@@ -62,8 +63,8 @@ mod tests {
     }
 
     #[test]
-    fn products_in_bf16_are_those_of_f32_within_its_rounding_and_all_gradients_are_f32() {
-        // Positive factors: no result is small beside its terms.
+    fn bf16_products_equal_f32_within_rounding_and_all_gradients_are_f32() {
+        // Positive factors: no result is small relative to its terms.
         let mut random = random::generator(5, &[]);
         let mut draw = |shape: &[usize]| {
             let values: Vec<f32> = (0..shape.iter().product()).map(|_| random.random::<f32>() + 0.5).collect();
@@ -82,7 +83,7 @@ mod tests {
                 let (single, half) = (values(single), values(half));
                 let largest = single.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
                 let apart = single.iter().zip(&half).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                // Two factors and the product are rounded, and so is the gradient that comes in, of either sign.
+                // Both factors, the product and the incoming gradient are rounded.
                 assert!(apart < 6.0 * ROUNDING * largest, "{name} {place}: {apart} of {largest}");
                 assert!(apart > 0.0, "{name} {place} was not rounded");
             }

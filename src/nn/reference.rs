@@ -1,33 +1,35 @@
-//! Convolution and max-pooling from candle's own operations, on any device, with gradients that candle does not have in
-//! this form: its convolution goes back to the input through a kernel of plain loops, hands the weight gradient's
-//! operand over in an order that cuDNN's path does not take, and computes gradients that nobody asked for; its
-//! overlapping max-pool has none.
+//! Convolution and max-pooling from candle's own operations, on any device, with gradients of their own.
+//!
+//! candle's own gradient of the input is a slow plain loop, and that of the weights uses a layout that its cuDNN path
+//! rejects. It always computes both. Its overlapping max-pool has no gradient.
 
-use super::{Precision, storage};
+use super::geometry::ConvConfig;
+use super::precision::Precision;
+use super::storage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 use std::sync::Mutex;
 
 /// Grouped convolution of `x` `[in, batch, h, w]` with `w` `[out, in / groups, k, k]`: `[out, batch, h', w']`.
-pub(super) fn convolve(x: &Tensor, w: &Tensor, fixed: ConvConfig, precision: Precision) -> Result<Tensor> {
-    image_major(&x.transpose(0, 1)?.contiguous()?, w, fixed, precision)?.transpose(0, 1)?.contiguous()
+pub(super) fn convolve(x: &Tensor, w: &Tensor, config: ConvConfig, precision: Precision) -> Result<Tensor> {
+    image_major(&x.transpose(0, 1)?.contiguous()?, w, config, precision)?.transpose(0, 1)?.contiguous()
 }
 
-/// The same in candle's order, `[batch, in, h, w]` to `[batch, out, h', w']`.
-fn image_major(x: &Tensor, w: &Tensor, fixed: ConvConfig, precision: Precision) -> Result<Tensor> {
-    let ConvConfig { padding, stride, groups } = fixed;
+/// [`convolve`] in candle's layout, `[batch, in, h, w]` to `[batch, out, h', w']`.
+fn image_major(x: &Tensor, w: &Tensor, config: ConvConfig, precision: Precision) -> Result<Tensor> {
+    let ConvConfig { padding, stride, groups } = config;
     let y =
         precision.product(&x.detach(), &w.detach(), |x, w| x.conv2d(w, padding, stride, 1, groups))?.contiguous()?;
     if !x.track_op() && !w.track_op() {
         return Ok(y);
     }
-    x.apply_op2(w, Convolution { fixed, precision, result: Mutex::new(Some(y)) })
+    x.apply_op2(w, Convolution { config, precision, result: Mutex::new(Some(y)) })
 }
 
 /// 3x3 max-pooling with stride 2 and no padding, one axis after the other: `[a, b, h, w]` to `[a, b, h', w']`.
 pub fn max_pool(x: &Tensor) -> Result<Tensor> {
     fn along(x: &Tensor, axis: usize) -> Result<Tensor> {
         let count = (x.dim(axis)? - 3) / 2 + 1;
-        // Pairs from an even place on are the first two of three inputs, pairs from the next place on the last two.
+        // Pairs from index 0 are the first two inputs of each window, pairs from index 1 the last two.
         let pairs = |first: usize| -> Result<Tensor> {
             let mut shape = x.dims().to_vec();
             shape.splice(axis..=axis, [count, 2]);
@@ -40,17 +42,9 @@ pub fn max_pool(x: &Tensor) -> Result<Tensor> {
     along(&along(x, 2)?, 3)
 }
 
-/// What does not change about a convolution.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ConvConfig {
-    pub(super) padding: usize,
-    pub(super) stride: usize,
-    pub(super) groups: usize,
-}
-
-/// Puts a result that candle has computed already under gradients of our own.
+/// Attaches gradients to a result that candle already computed.
 struct Convolution {
-    fixed: ConvConfig,
+    config: ConvConfig,
     precision: Precision,
     result: Mutex<Option<Tensor>>,
 }
@@ -60,22 +54,22 @@ impl Convolution {
         storage::lock(&self.result)?.take().ok_or_else(|| candle_core::Error::Msg("a convolution runs once".to_owned()))
     }
 
-    /// Of one group: as the convolution of its input with the gradient, steps and dilation exchanged.
+    /// In each group, the convolution of the input with the output gradient, with stride and dilation exchanged.
     fn weight_gradient(&self, x: &Tensor, w: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        let (outputs, inputs) = (w.dim(0)? / self.fixed.groups, w.dim(1)?);
+        let (outputs, inputs) = (w.dim(0)? / self.config.groups, w.dim(1)?);
         let of_group = |group: usize| -> Result<Tensor> {
             let x = x.narrow(1, group * inputs, inputs)?.transpose(0, 1)?;
             let dy = dy.narrow(1, group * outputs, outputs)?.transpose(0, 1)?.contiguous()?;
-            let ConvConfig { padding, stride, .. } = self.fixed;
+            let ConvConfig { padding, stride, .. } = self.config;
             let dw = self.precision.product(&x, &dy, |x, dy| x.conv2d(dy, padding, 1, stride, 1))?;
-            // Rows and columns that the stride leaves over answer to no weight.
+            // Rows and columns beyond the filter come from the stride's remainder.
             dw.narrow(2, 0, w.dim(2)?)?.narrow(3, 0, w.dim(3)?)?.transpose(0, 1)
         };
-        Tensor::cat(&(0..self.fixed.groups).map(of_group).collect::<Result<Vec<_>>>()?, 0)?.contiguous()
+        Tensor::cat(&(0..self.config.groups).map(of_group).collect::<Result<Vec<_>>>()?, 0)?.contiguous()
     }
 
     fn input_gradient(&self, x: &Tensor, w: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        let ConvConfig { padding, stride, groups } = self.fixed;
+        let ConvConfig { padding, stride, groups } = self.config;
         let (outputs, inputs, k, _) = w.dims4()?;
         let outputs = outputs / groups;
         if stride == 1 && padding < k {
@@ -89,17 +83,17 @@ impl Convolution {
             let convolve = |dy: &Tensor, flipped: &Tensor| dy.conv2d(flipped, k - 1 - padding, 1, 1, groups);
             return self.precision.product(dy, &flipped, convolve)?.contiguous();
         }
-        // No layer of the network comes here: the one with a stride is the first, whose input has no gradient.
-        let over =
+        // Rarely used: in the paper's network only the first layer has a stride, and pixels have no gradient.
+        let remainder =
             |axis: usize| Ok::<_, candle_core::Error>(x.dim(axis)? + 2 * padding - k - (dy.dim(axis)? - 1) * stride);
-        if over(2)? != over(3)? {
-            bail!("the input gradient of a convolution with stride {stride} is for square maps, found {:?}", x.shape())
+        if remainder(2)? != remainder(3)? {
+            bail!("the input gradient of a convolution with stride {stride} needs square maps, found {:?}", x.shape())
         }
         let of_group = |group: usize| {
             let dy = dy.narrow(1, group * outputs, outputs)?.contiguous()?;
             let w = w.narrow(0, group * outputs, outputs)?.contiguous()?;
-            let over = over(2)?;
-            self.precision.product(&dy, &w, |dy, w| dy.conv_transpose2d(w, padding, over, stride, 1))
+            let remainder = remainder(2)?;
+            self.precision.product(&dy, &w, |dy, w| dy.conv_transpose2d(w, padding, remainder, stride, 1))
         };
         Tensor::cat(&(0..groups).map(of_group).collect::<Result<Vec<_>>>()?, 1)?.contiguous()
     }

@@ -1,11 +1,11 @@
-//! What a process that trains asks of the libraries beneath it.
+//! Process-wide settings for training: allocator and thread pool.
 
-/// Has the process keep what its tensors leave free: glibc gives each large buffer back to the system otherwise, which
-/// hands it out again page by page, zeroed, within the very next operation. A fifth of a step was spent on that.
+/// Makes glibc keep freed memory. By default it returns each large buffer to the system. Page faults of the next buffer
+/// then cost a fifth of a training step.
 pub fn retain_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    #[allow(unsafe_code, reason = "a call into the C library that touches no memory of ours")]
-    // SAFETY: these parameters take any number; a refused one changes nothing.
+    #[allow(unsafe_code, reason = "a C library call that accesses no memory of ours")]
+    // SAFETY: these parameters take any number; a rejected one has no effect.
     unsafe {
         libc::mallopt(libc::M_MMAP_MAX, 0);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
@@ -13,17 +13,17 @@ pub fn retain_freed_memory() {
     }
 }
 
-/// Has candle's own threads go to sleep soon. It adds gradients on them, one a core, and after each addition they look
-/// for the next 25,000 times by default, on the cores that our loops need: a tenth of a step of a small network. A limit
-/// that the user has set stays.
+/// Limits how long candle's idle threads spin. candle adds gradients on one thread per core, which by default polls 25,000
+/// times for more work. Our loops need these cores: spinning costs a tenth of a step of a small network. A limit set by the
+/// user stays.
 ///
 /// # Safety
-/// No other thread may run yet: candle takes this from the environment, which is written to.
-#[allow(unsafe_code, reason = "the caller promises to be alone")]
+/// No other thread may run: this sets an environment variable, which candle reads.
+#[allow(unsafe_code, reason = "the caller promises that no other thread runs")]
 pub unsafe fn limit_candle_spin() {
     const LIMIT: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
     if std::env::var_os(LIMIT).is_none() {
-        // SAFETY: by the caller's promise nobody else reads the environment.
+        // SAFETY: by the caller's promise no other thread reads the environment.
         unsafe { std::env::set_var(LIMIT, "1000") };
     }
 }

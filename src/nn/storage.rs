@@ -1,4 +1,4 @@
-//! Between candle's tensors and the slices that our loops work on.
+//! Conversion between candle's tensors and slices.
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
 use std::sync::{Mutex, MutexGuard};
@@ -11,22 +11,22 @@ pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a 
     }
 }
 
-/// Runs `work` on the elements of a CPU tensor, made contiguous first where it is not.
+/// Runs `work` on the elements of a CPU tensor, made contiguous if necessary.
 pub(super) fn with<R>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> R) -> Result<R> {
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
     match &*storage {
         Storage::Cpu(storage) => Ok(work(slice(storage, layout)?)),
-        _ => bail!("a CPU operation was given a tensor on {:?}", tensor.device()),
+        _ => bail!("a CPU operation received a tensor on {:?}", tensor.device()),
     }
 }
 
-/// A new tensor in the shape and on the device of `like`.
+/// A new tensor with the shape and device of `like`.
 pub(super) fn shaped(values: Vec<f32>, like: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(values, like.shape(), like.device())
 }
 
-/// What an operation's forward pass keeps for its way back.
-pub(super) fn lock<T>(kept: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
-    kept.lock().map_err(|_| candle_core::Error::Msg("an operation failed on another thread".to_owned()))
+/// Locks what a forward pass saved for its backward pass.
+pub(super) fn lock<T>(saved: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
+    saved.lock().map_err(|_| candle_core::Error::Msg("an operation failed on another thread".to_owned()))
 }

@@ -1,12 +1,13 @@
-//! Dense f32 matrix products on the CPU: bounds-checked views over slices in front of the `gemm` crate. Each product
-//! runs on the calling thread; callers split the work into pieces whose sizes depend on shapes alone, so that results
-//! do not depend on how many threads there are.
+//! Dense f32 matrix products: bounds-checked views of slices for the `gemm` crate. Each product runs on the calling
+//! thread. Callers split work into pieces whose sizes depend only on shapes, so that results do not depend on the number
+//! of threads.
 
+use super::simd;
 use rayon::prelude::*;
 
 /// A strided view of a matrix.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct View<'a> {
+pub(in crate::nn) struct View<'a> {
     data: &'a [f32],
     rows: usize,
     columns: usize,
@@ -15,13 +16,13 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// A row-major matrix whose rows lie `row_stride` elements apart.
-    pub(super) fn new(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
+    /// A row-major matrix; `row_stride` elements separate the starts of two rows.
+    pub(in crate::nn) fn new(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
         Self { data, rows, columns, row_stride, column_stride: 1 }
     }
 
-    /// The same elements with rows and columns exchanged.
-    pub(super) fn transposed(self) -> Self {
+    /// The transpose.
+    pub(in crate::nn) fn transposed(self) -> Self {
         Self {
             rows: self.columns,
             columns: self.rows,
@@ -31,12 +32,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// `count` rows from `first` on.
+    /// `count` rows from row `first`.
     fn rows(self, first: usize, count: usize) -> Self {
         Self { data: &self.data[first * self.row_stride..], rows: count, ..self }
     }
 
-    /// `count` columns from `first` on.
+    /// `count` columns from column `first`.
     fn columns(self, first: usize, count: usize) -> Self {
         Self { data: &self.data[first * self.column_stride..], columns: count, ..self }
     }
@@ -48,45 +49,45 @@ impl<'a> View<'a> {
     }
 }
 
-/// A place to write a product: a row-major window of a buffer that several threads fill, each its own window.
+/// A row-major window of a buffer that several threads fill, each through a window of its own.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
+pub(in crate::nn) struct Window {
     pointer: *mut f32,
     length: usize,
     row_stride: usize,
 }
 
-#[allow(unsafe_code, reason = "disjoint windows of one buffer are handed to the tasks that fill them")]
-// SAFETY: a window is a pointer into a buffer that outlives the parallel section; its makers hand out disjoint ones.
+#[allow(unsafe_code, reason = "tasks fill disjoint windows of one buffer")]
+// SAFETY: the buffer outlives the parallel section, and callers give each task a disjoint window.
 unsafe impl Send for Window {}
 #[allow(unsafe_code, reason = "as for Send")]
 // SAFETY: as above.
 unsafe impl Sync for Window {}
 
 impl Window {
-    /// The whole of `buffer` as rows of `row_stride` elements.
-    pub(super) fn new(buffer: &mut [f32], row_stride: usize) -> Self {
+    /// All of `buffer` as rows of `row_stride` elements.
+    pub(in crate::nn) fn new(buffer: &mut [f32], row_stride: usize) -> Self {
         Self { pointer: buffer.as_mut_ptr(), length: buffer.len(), row_stride }
     }
 
-    /// The window that begins `offset` elements later.
-    pub(super) fn at(self, offset: usize) -> Self {
+    /// The window that starts `offset` elements later.
+    pub(in crate::nn) fn at(self, offset: usize) -> Self {
         assert!(offset <= self.length, "window starts {offset} into {} elements", self.length);
         Self { pointer: self.pointer.wrapping_add(offset), length: self.length - offset, ..self }
     }
 
-    /// Writes a contiguous run, which must be the caller's alone while this runs.
-    #[allow(unsafe_code, reason = "the run may hold nothing yet, so that it cannot be a slice")]
-    pub(super) fn write(self, values: &[f32]) {
+    /// Writes a contiguous run, which no other thread may access meanwhile.
+    #[allow(unsafe_code, reason = "the run may be uninitialized, so that it cannot be a slice")]
+    pub(in crate::nn) fn write(self, values: &[f32]) {
         assert!(values.len() <= self.length, "run of {} in {} elements", values.len(), self.length);
-        // SAFETY: in bounds by the assertion; `values` is borrowed, so that it is no part of what is written.
+        // SAFETY: in bounds by the assertion; `values` is borrowed, so it cannot overlap.
         unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.pointer, values.len()) }
     }
 
     /// One contiguous run of the window.
     ///
     /// # Safety
-    /// The elements must have been written, and no other thread may touch them while the slice lives.
+    /// The elements must be initialized, and no other thread may access them while the slice lives.
     #[allow(unsafe_code, reason = "the caller promises that runs are disjoint")]
     pub(super) unsafe fn slice<'a>(self, length: usize) -> &'a mut [f32] {
         assert!(length <= self.length, "run of {length} in {} elements", self.length);
@@ -95,27 +96,27 @@ impl Window {
     }
 }
 
-/// A buffer of rows of `row_stride` elements, `length` in all, that `fill` writes through its window. Zeros first would
-/// be written by one thread while all others wait.
+/// Allocates `length` elements, in rows of `row_stride`, for `fill` to initialize. A zeroed buffer would first be written
+/// by one thread while the others wait.
 ///
 /// # Safety
 /// `fill` must write every element.
-#[allow(unsafe_code, reason = "the caller promises that all of it is written")]
-pub(super) unsafe fn fill_uninit(length: usize, row_stride: usize, fill: impl FnOnce(Window)) -> Vec<f32> {
+#[allow(unsafe_code, reason = "the caller promises to write every element")]
+pub(in crate::nn) unsafe fn fill_uninit(length: usize, row_stride: usize, fill: impl FnOnce(Window)) -> Vec<f32> {
     let mut buffer: Vec<f32> = Vec::with_capacity(length);
     if cfg!(test) {
-        // What is left out shows.
+        // Makes unwritten elements visible.
         buffer.spare_capacity_mut().iter_mut().for_each(|value| _ = value.write(f32::NAN));
     }
     fill(Window { pointer: buffer.as_mut_ptr(), length, row_stride });
-    // SAFETY: so many were reserved, and written by the caller's promise.
+    // SAFETY: `length` elements are reserved, and written by the caller's promise.
     unsafe { buffer.set_len(length) };
     buffer
 }
 
-/// `out = a b`, or `out += a b` where `accumulate`; `out` must be the caller's alone while this runs.
+/// `out = a b`, or `out += a b` if `accumulate`. No other thread may access `out` meanwhile.
 #[allow(unsafe_code, reason = "the gemm crate takes raw pointers; extents are asserted first")]
-pub(super) fn multiply(out: Window, a: View, b: View, accumulate: bool) {
+pub(in crate::nn) fn multiply(out: Window, a: View, b: View, accumulate: bool) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert_eq!(k, b.rows, "inner dimensions differ");
     assert!(a.in_bounds() && b.in_bounds(), "operand outside its buffer");
@@ -139,7 +140,7 @@ pub(super) fn multiply(out: Window, a: View, b: View, accumulate: bool) {
             b.data.as_ptr(),
             b.column_stride as isize,
             b.row_stride as isize,
-            // gemm's alpha scales what is already there, its beta scales the product.
+            // gemm's alpha scales the old content, its beta the product.
             if accumulate { 1.0 } else { 0.0 },
             1.0,
             false,
@@ -150,19 +151,19 @@ pub(super) fn multiply(out: Window, a: View, b: View, accumulate: bool) {
     }
 }
 
-/// Columns that all of the gemm crate's kernels take whole (48, 24, 16, 12 or 8 at a time), and enough that it does not
-/// choose another order of additions for small products: a product of so many, or a multiple, gives a column the same
-/// bits wherever it stands.
+/// In products of a multiple of this many columns, the bits of a column do not depend on its position. It is a multiple of
+/// the width of every kernel of the gemm crate (48, 24, 16, 12, 8). It also exceeds the small products for which gemm adds
+/// in another order.
 pub(super) const BLOCK: usize = 96;
 
-/// Columns of a piece are a multiple of this, so that only the last piece ends within a kernel.
+/// Pieces have a multiple of this many columns, so that only the last one ends within a kernel.
 const KERNEL: usize = 48;
 
-/// Pieces a large product is cut into along its longer side.
+/// Parallel pieces of a large product along its longer side.
 const PIECES: usize = 8;
 
-/// `a b` as a new row-major matrix, its pieces computed side by side.
-pub(super) fn product(a: View, b: View) -> Vec<f32> {
+/// `a b` as a new row-major matrix, computed in parallel.
+pub(in crate::nn) fn product(a: View, b: View) -> Vec<f32> {
     let (m, n) = (a.rows, b.columns);
     let fill = |out: Window| {
         if m >= n {
@@ -180,10 +181,23 @@ pub(super) fn product(a: View, b: View) -> Vec<f32> {
         }
     };
     #[allow(unsafe_code, reason = "see `fill_uninit`")]
-    // SAFETY: the pieces are all rows, or all columns.
+    // SAFETY: the pieces cover all rows, or all columns.
     unsafe {
         fill_uninit(m * n, n, fill)
     }
+}
+
+/// Partial sums of a weight gradient, which [`sum_parts`] adds in a fixed order.
+pub(super) const PARTS: usize = 4;
+
+/// Reduces consecutive sums of `size` elements to one, in their order.
+pub(super) fn sum_parts(parts: &mut Vec<f32>, size: usize) {
+    const PIECE: usize = 1 << 14;
+    let (total, others) = parts.split_at_mut(size);
+    for other in others.chunks_exact(size) {
+        total.par_chunks_mut(PIECE).zip(other.par_chunks(PIECE)).for_each(|(a, b)| simd::add_scaled(a, b, 1.0));
+    }
+    parts.truncate(size);
 }
 
 #[cfg(test)]

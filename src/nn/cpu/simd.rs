@@ -1,15 +1,14 @@
-//! The loops over contiguous runs of f32 that batch norm and its neighbours are made of, compiled for several
-//! instruction sets and chosen at run time. Sums keep a fixed number of partial sums, so that the order of additions,
-//! and so every bit of the result, is the same for each of them.
+//! Vector loops over contiguous f32, compiled for several instruction sets and dispatched at run time. Sums keep a fixed
+//! number of partial sums, so that every instruction set adds in the same order and gives the same bits.
 
 use multiversion::multiversion;
 
-/// Partial sums kept side by side.
+/// Partial sums of a reduction.
 const LANES: usize = 32;
 
-/// Mean and biased variance of a run, in two passes.
+/// Mean and biased variance, in two passes.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-pub(super) fn moments(x: &[f32]) -> (f32, f32) {
+pub(in crate::nn) fn moments(x: &[f32]) -> (f32, f32) {
     let mut partial = [0.0; LANES];
     let chunks = x.chunks_exact(LANES);
     let rest = chunks.remainder();
@@ -30,7 +29,7 @@ pub(super) fn moments(x: &[f32]) -> (f32, f32) {
     (mean, (partial.iter().sum::<f32>() + rest) / count)
 }
 
-/// Sum of a run.
+/// Sum of `x`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub(super) fn sum(x: &[f32]) -> f32 {
     let mut partial = [0.0; LANES];
@@ -44,7 +43,7 @@ pub(super) fn sum(x: &[f32]) -> f32 {
     partial.iter().sum::<f32>() + rest
 }
 
-/// `sum(a * b)` of two runs of one length.
+/// `sum(a * b)`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     const SHORT: usize = 8;
@@ -59,7 +58,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     partial.iter().sum::<f32>() + rest
 }
 
-/// The values at even places, and those at odd ones.
+/// Splits `values` into those at even and those at odd indices.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub(super) fn halve(values: &[f32], even: &mut [f32], odd: &mut [f32]) {
     let (pairs, last) = values.as_chunks::<2>();
@@ -74,16 +73,36 @@ pub(super) fn halve(values: &[f32], even: &mut [f32], odd: &mut [f32]) {
     }
 }
 
+/// Copies a short slice in moves of fixed width, of which the last overlaps: calling `memcpy` would cost more.
+#[inline]
+pub(super) fn copy_run(to: &mut [f32], from: &[f32]) {
+    fn wide<const N: usize>(to: &mut [f32], from: &[f32]) -> bool {
+        let (Some(last_to), Some(last_from)) = (to.last_chunk_mut::<N>(), from.last_chunk::<N>()) else {
+            return false;
+        };
+        *last_to = *last_from;
+        for (to, from) in to.as_chunks_mut::<N>().0.iter_mut().zip(from.as_chunks::<N>().0) {
+            *to = *from;
+        }
+        true
+    }
+    if !(wide::<16>(to, from) || wide::<4>(to, from)) {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = *from;
+        }
+    }
+}
+
 /// `y = max(x * scale + shift, 0)`: batch norm and ReLU of one channel.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-pub(super) fn scale_relu(x: &[f32], y: &mut [f32], scale: f32, shift: f32) {
+pub(in crate::nn) fn scale_relu(x: &[f32], y: &mut [f32], scale: f32, shift: f32) {
     for (y, x) in y.iter_mut().zip(x) {
         let v = x * scale + shift;
         *y = if v > 0.0 { v } else { 0.0 };
     }
 }
 
-/// As [`scale_relu`], of a run itself.
+/// [`scale_relu`] in place.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub(super) fn scale_relu_in_place(x: &mut [f32], scale: f32, shift: f32) {
     for x in x {
@@ -94,7 +113,7 @@ pub(super) fn scale_relu_in_place(x: &mut [f32], scale: f32, shift: f32) {
 
 /// `y = x * scale + shift`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-pub(super) fn scale_shift(x: &[f32], y: &mut [f32], scale: f32, shift: f32) {
+pub(in crate::nn) fn scale_shift(x: &[f32], y: &mut [f32], scale: f32, shift: f32) {
     for (y, x) in y.iter_mut().zip(x) {
         *y = x * scale + shift;
     }
@@ -102,7 +121,7 @@ pub(super) fn scale_shift(x: &[f32], y: &mut [f32], scale: f32, shift: f32) {
 
 /// `x = x * scale + shift`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-pub(super) fn scale_shift_in_place(x: &mut [f32], scale: f32, shift: f32) {
+pub(in crate::nn) fn scale_shift_in_place(x: &mut [f32], scale: f32, shift: f32) {
     for x in x {
         *x = *x * scale + shift;
     }
@@ -110,7 +129,7 @@ pub(super) fn scale_shift_in_place(x: &mut [f32], scale: f32, shift: f32) {
 
 /// `y += x * factor`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-pub(super) fn add_scaled(y: &mut [f32], x: &[f32], factor: f32) {
+pub(in crate::nn) fn add_scaled(y: &mut [f32], x: &[f32], factor: f32) {
     for (y, x) in y.iter_mut().zip(x) {
         *y += x * factor;
     }
@@ -132,32 +151,32 @@ pub(super) fn add_product(y: &mut [f32], a: &[f32], b: &[f32]) {
     }
 }
 
-/// One channel of batch norm: its scale and shift, and what they were made of.
+/// Batch norm of one channel.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Channel {
+pub(in crate::nn) struct Channel {
     /// Mean of the channel.
-    pub(super) mean: f32,
+    pub(in crate::nn) mean: f32,
     /// `1 / sqrt(variance + eps)`.
-    pub(super) reciprocal: f32,
+    pub(in crate::nn) reciprocal: f32,
     /// `gamma * reciprocal`.
-    pub(super) scale: f32,
+    pub(in crate::nn) scale: f32,
     /// `beta - scale * mean`.
-    pub(super) shift: f32,
+    pub(in crate::nn) shift: f32,
 }
 
 impl Channel {
-    pub(super) fn new(mean: f32, variance: f32, eps: f32, gamma: f32, beta: f32) -> Self {
+    pub(in crate::nn) fn new(mean: f32, variance: f32, eps: f32, gamma: f32, beta: f32) -> Self {
         let reciprocal = 1.0 / (variance + eps).sqrt();
         let scale = gamma * reciprocal;
         Self { mean, reciprocal, scale, shift: beta - scale * mean }
     }
 }
 
-/// Gradient of `relu(batch_norm(z))` for one channel, batch statistics: overwrites `z` with the gradient with respect
-/// to it and returns those of gamma and beta. `dy` is the gradient with respect to the output; the ReLU mask is
-/// recomputed from `z`, so that the output need not be kept.
+/// Backward pass of `relu(batch_norm(z))` for one channel with batch statistics. Overwrites `z` with its gradient and
+/// returns the gradients of gamma and beta. `dy` is the output's gradient. The ReLU mask is recomputed from `z`, so that
+/// the output need not be stored.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-pub(super) fn norm_relu_backward(z: &mut [f32], dy: &[f32], channel: Channel) -> (f32, f32) {
+pub(in crate::nn) fn norm_relu_backward(z: &mut [f32], dy: &[f32], channel: Channel) -> (f32, f32) {
     let Channel { mean, reciprocal, scale, shift } = channel;
     let (mut plain, mut centred) = ([0.0; LANES], [0.0; LANES]);
     let whole = z.len() / LANES * LANES;
@@ -193,18 +212,18 @@ pub(super) fn add_scaled_relu(y: &mut [f32], x: &[f32], (scale, shift): (f32, f3
     }
 }
 
-/// Sums over one hidden map of a mask, see [`mask_backward`].
+/// Gradients of the coefficients of [`add_scaled_relu`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MaskSums {
     /// Gradient of the factor after ReLU.
     pub(super) out_weight: f32,
     /// Gradient of the shift before ReLU.
     pub(super) shift: f32,
-    /// Gradient of the scale before ReLU, of `x - mean`.
+    /// Gradient of the scale of `x - mean` before ReLU.
     pub(super) scale: f32,
 }
 
-/// Gradient of [`add_scaled_relu`]: adds that of `x` to `dx` and returns those of its coefficients.
+/// Backward pass of [`add_scaled_relu`]: adds the gradient of `x` to `dx`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub(super) fn mask_backward(
     x: &[f32],

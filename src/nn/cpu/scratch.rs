@@ -1,4 +1,4 @@
-//! Memory that is kept, so that the hot loops do not ask the system for pages each time.
+//! A reused buffer per thread: hot loops then do not request pages from the system each time.
 
 use std::cell::RefCell;
 
@@ -7,8 +7,8 @@ thread_local! {
 }
 
 /// Runs `work` on `length` floats of unspecified content.
-pub(super) fn with<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
-    // Taken out of its cell meanwhile: rayon may run another task of ours on this thread while `work` waits.
+pub(in crate::nn) fn with<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+    // Taken out of its cell: rayon may run another task on this thread while `work` waits.
     let mut buffer = BUFFER.take();
     if buffer.len() < length {
         buffer = vec![0.0; length];
