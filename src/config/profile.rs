@@ -256,7 +256,7 @@ impl Profile {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        self.network.map()?;
+        self.network.map_size()?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if self.name.is_empty() || !self.name.chars().all(plain) || self.name.starts_with('.') {
             return Err(format!("the name {:?} is not made of letters, digits, '-', '_' and '.'", self.name));

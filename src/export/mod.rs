@@ -99,7 +99,7 @@ fn about<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<Abo
             BackboneName::AlexnetCvgj
         )));
     }
-    let side = network.map().map_err(Error::Internal)?;
+    let side = network.map_size().map_err(Error::Internal)?;
     Ok(About {
         run: trained.config.id(),
         variant: trained.variant.name,

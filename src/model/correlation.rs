@@ -1,10 +1,12 @@
-//! The correlation learning net (paper, section 3.3): one node an attribute, made from that branch's features, refined
-//! by graph attention and classified anew. Its input carries no gradient: the feature learning net never feels it.
+//! Correlation learning net (paper, section 3.3). It maps each branch's features to one node, refines the nodes by graph
+//! attention, and classifies them. Its gradient stops at the features.
 //!
 //! Parameters: `node.weight` `[40, g, c]`, `node.bias` `[40, g]`, `fc.weight` `[40, 2, g * positions]`, `fc.bias`
-//! `[40, 2]`. A node's vector holds its `g` channels side by side for each position of the map in turn.
+//! `[40, 2]`. A node's vector holds the `g` channels of the first position, then those of the next.
 
-use super::{Architecture, Backend, glorot};
+use super::architecture::Architecture;
+use super::backend::Backend;
+use super::init::glorot;
 use crate::attribute::COUNT;
 use crate::nn::{Edges, Parameters, graph_attention, graph_attention_reference};
 use crate::variant::{Affinity, NodeLayout};
@@ -22,17 +24,17 @@ pub struct CorrelationNet {
     classifier: (Tensor, Tensor),
 }
 
-/// What the correlation net gives for a batch.
+/// Output of the correlation net for a batch.
 #[derive(Debug)]
 pub struct CorrelationOutput {
-    /// `[40, 2, batch]`; class 1 is "has the attribute".
+    /// Logits `[40, 2, batch]`; class 1 is "has the attribute".
     pub logits: Tensor,
     /// Weights between attributes, rows summing to 1, averaged over the batch: `[40, 40]`.
     pub affinity: Tensor,
 }
 
 impl CorrelationNet {
-    /// Builds the net on `parameters`, under the prefix `cln`; their seed is also that of a shuffled affinity.
+    /// Builds the net on `parameters` under the prefix `cln`. Their seed also draws the groups of a random affinity.
     pub fn new(
         architecture: &Architecture,
         (affinity, layout): (Affinity, NodeLayout),
@@ -42,7 +44,7 @@ impl CorrelationNet {
     ) -> Result<Self> {
         let vb = parameters.builder(device).pp("cln");
         let (node, branch) = (architecture.node_channels, architecture.branch_channels);
-        let side = architecture.map().map_err(candle_core::Error::Msg)?;
+        let side = architecture.map_size().map_err(candle_core::Error::Msg)?;
         let features = node * side * side;
         let edges = match affinity.fixed(parameters.seed()) {
             None => Edges::Learned,
@@ -65,9 +67,9 @@ impl CorrelationNet {
         })
     }
 
-    /// From the trunk's gated features, `[40, c, batch * positions]`.
+    /// Runs on the feature net's gated features, `[40, c, batch * positions]`.
     pub fn forward(&self, gated: &Tensor) -> Result<CorrelationOutput> {
-        // Its dot products are not scaled before the softmax: they stay in single precision.
+        // The dot products are not scaled before the softmax, so they need single precision.
         let attention = if self.backend == Backend::Native { graph_attention } else { graph_attention_reference };
         let nodes = self.backend.linear(&self.node.0, &gated.detach(), &self.node.1)?;
         let (count, channels, n) = nodes.dims3()?;
@@ -95,9 +97,9 @@ mod tests {
     use crate::nn::batched_linear;
 
     #[test]
-    fn joined_nodes_are_laid_out_as_in_the_authors_code() {
+    fn the_authors_layout_cuts_all_nodes_joined_anew() {
         let architecture = Architecture { input_size: 67, stride: 2, branch_channels: 3, ..Architecture::PAPER };
-        let (side, node) = (architecture.map().unwrap(), architecture.node_channels);
+        let (side, node) = (architecture.map_size().unwrap(), architecture.node_channels);
         let (positions, batch) = (side * side, 2);
         let gated = Tensor::rand(-1.0_f32, 1.0, (COUNT, 3, batch * positions), &Device::Cpu).unwrap();
         let logits = |layout| {

@@ -1,31 +1,42 @@
-//! Backbone, branches and their classifiers: the feature learning net (paper, section 3.2).
+//! Feature learning net (paper, section 3.2): backbone, branches and their classifiers.
 //!
-//! Parameters: `data_bn.{weight,bias}` `[3]`; those of the backbone (for AlexNet-cvgj `conv1` to `conv5`, each with
-//! `weight` `[out, in / groups, k, k]`, `bias`, `bn.weight`, `bn.bias` `[out]`); `branch.conv.weight` `[40, c, in]`, `branch.conv.bias`, `branch.bn.{weight,bias}`
-//! `[40, c]`; `branch.pse.conv1.{weight,bias}`, `branch.pse.bn.{weight,bias}`, `branch.pse.conv2.weight` `[40, 16]`,
-//! `branch.pse.conv2.bias` `[40]`; `branch.fc.weight` `[40, 2, c]`, `branch.fc.bias` `[40, 2]`.
+//! | parameter | shape |
+//! |---|---|
+//! | `data_bn.{weight,bias}` | `[3]` |
+//! | AlexNet-cvgj: `convN.weight` | `[out, in / groups, k, k]` |
+//! | AlexNet-cvgj: `convN.{bias,bn.weight,bn.bias}` | `[out]` |
+//! | `branch.conv.weight` | `[40, c, in]` |
+//! | `branch.conv.bias`, `branch.bn.{weight,bias}` | `[40, c]` |
+//! | `branch.pse.conv1.{weight,bias}`, `branch.pse.bn.{weight,bias}`, `branch.pse.conv2.weight` | `[40, 16]` |
+//! | `branch.pse.conv2.bias` | `[40]` |
+//! | `branch.fc.weight` | `[40, 2, c]` |
+//! | `branch.fc.bias` | `[40, 2]` |
+//!
 //! Running statistics: `running_mean` and `running_var` under each batch norm's name.
 
+use super::architecture::Architecture;
 use super::backbone::{Backbone, Builder, ForwardCtx};
+use super::backend::{Backend, Mode};
+use super::init::{glorot, he};
 use super::running::RunningStats;
-use super::{Architecture, Backend, Mode, glorot, he};
 use crate::attribute::COUNT;
-use crate::nn::{BranchBlock, BranchMoments, BranchParameters, BranchStatistics, Parameters, Statistics, standardize};
+use crate::nn::{
+    BranchBlock, BranchMoments, BranchParameters, BranchStatistics, MASK_HIDDEN as HIDDEN, Parameters, Statistics,
+    standardize,
+};
 use candle_core::{Device, Result, Tensor, Var, bail};
 use candle_nn::{Init, VarBuilder};
 use std::collections::BTreeMap;
 
 const ZERO: Init = Init::Const(0.0);
 const ONE: Init = Init::Const(1.0);
-/// Hidden maps of the PSE mask.
-const HIDDEN: usize = 16;
 
 impl Architecture {
-    /// The most values that one operation of candle's reads or writes for one image: the input, what a convolution
-    /// unfolds for a group, or a map that it gives. The architecture is one that has a map.
+    /// Largest number of values that one candle operation reads or writes for one image: the input, a convolution's
+    /// unfolded group, or an output map. The architecture must have a map.
     pub fn max_elements(&self) -> usize {
         let spec = self.backbone.spec();
-        let side = self.map().unwrap_or_default();
+        let side = self.map_size().unwrap_or_default();
         let branches = COUNT * self.branch_channels.max(HIDDEN) * side * side;
         spec.max_elements(self).max(branches).max(3 * self.input_size * self.input_size)
     }
@@ -43,19 +54,19 @@ pub struct FeatureNet {
     running: RunningStats,
 }
 
-/// What the trunk gives for a batch.
+/// Output of the feature net for a batch.
 #[derive(Debug)]
 pub struct FeatureOutput {
     /// Logits of the FLN's own classifiers, `[40, 2, batch]`; class 1 is "has the attribute".
     pub logits: Tensor,
-    /// Gated branch features without a gradient, `[40, c, batch * positions]`, where asked for.
+    /// Gated branch features without a gradient, `[40, c, batch * positions]`. `None` unless requested.
     pub gated: Option<Tensor>,
     /// PSE masks, `[40, batch, positions]`.
     pub mask: Tensor,
 }
 
 impl FeatureNet {
-    /// Builds the net on `parameters`, with fresh running statistics.
+    /// Builds the net on `parameters`, with initial running statistics.
     pub fn new(
         architecture: &Architecture,
         backend: Backend,
@@ -63,7 +74,7 @@ impl FeatureNet {
         device: &Device,
     ) -> Result<Self> {
         let Architecture { branch_channels: branch, bn_decay: decay, .. } = *architecture;
-        architecture.map().map_err(candle_core::Error::Msg)?;
+        architecture.map_size().map_err(candle_core::Error::Msg)?;
         let vb = parameters.builder(device);
         let norm = |vb: &VarBuilder, shape: &[usize]| -> Result<(Tensor, Tensor)> {
             Ok((vb.get_with_hints(shape, "weight", ONE)?, vb.get_with_hints(shape, "bias", ZERO)?))
@@ -109,12 +120,12 @@ impl FeatureNet {
         self.running.load(tensors)
     }
 
-    /// Pixels 0 to 255 as `[3, batch, side, side]` f32. `gated` asks for the features a correlation net works on.
+    /// Runs on pixels from 0 to 255, f32 `[3, batch, side, side]`. `gated` requests the features for a correlation net.
     pub fn forward(&self, pixels: &Tensor, mode: Mode, gated: bool) -> Result<FeatureOutput> {
         self.branches(&self.features(pixels, mode)?, mode, gated)
     }
 
-    /// The backbone alone: pixels as in [`FeatureNet::forward`] to the map that the branches read,
+    /// Runs only the backbone, on pixels as in [`FeatureNet::forward`]. Returns the map that the branches read,
     /// `[channels, batch, side', side']`.
     pub fn features(&self, pixels: &Tensor, mode: Mode) -> Result<Tensor> {
         let (channels, _, height, width) = pixels.dims4()?;
@@ -128,7 +139,7 @@ impl FeatureNet {
         self.backbone.forward(&x, &self.data, &ctx)
     }
 
-    /// The branches and their classifiers on the map of [`FeatureNet::features`].
+    /// Runs the branches and their classifiers on the map of [`FeatureNet::features`].
     pub fn branches(&self, features: &Tensor, mode: Mode, gated: bool) -> Result<FeatureOutput> {
         let ctx = self.ctx(mode);
         let block = BranchBlock { eps: ctx.eps, gated };
@@ -138,7 +149,7 @@ impl FeatureNet {
             }
             _ => BranchStatistics::Batch,
         };
-        let branches = if ctx.frozen() { self.branches.detach() } else { self.branches.clone() };
+        let branches = if ctx.is_frozen() { self.branches.detach() } else { self.branches.clone() };
         let out = match self.backend.precision() {
             None => block.forward(features, &branches, &statistics)?,
             Some(precision) => block.forward_reference(features, &branches, &statistics, precision)?,

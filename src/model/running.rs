@@ -1,6 +1,6 @@
-//! The running statistics of every batch norm of a network, by name.
+//! Running statistics of all batch norms of a network.
 
-use super::Mode;
+use super::backend::Mode;
 use crate::nn::{Moments, Statistics};
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(super) struct RunningStats {
     statistics: BTreeMap<String, Var>,
-    /// Share of the old value in an update.
+    /// Factor of the old value in an update.
     decay: f64,
 }
 
@@ -22,7 +22,7 @@ impl RunningStats {
         &self.statistics
     }
 
-    /// Begins the statistics of a batch norm: mean 0, variance 1.
+    /// Adds a batch norm with mean 0 and variance 1.
     pub(super) fn track(&mut self, name: &str, channels: usize, device: &Device) -> Result<()> {
         let (zeros, ones) = (Tensor::zeros(channels, DType::F32, device)?, Tensor::ones(channels, DType::F32, device)?);
         self.statistics.insert(format!("{name}.running_mean"), Var::from_tensor(&zeros)?);
@@ -30,7 +30,7 @@ impl RunningStats {
         Ok(())
     }
 
-    /// Sets all of them.
+    /// Sets all statistics.
     pub(super) fn load(&self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
         for (name, variable) in &self.statistics {
             let Some(tensor) = tensors.get(name) else { bail!("running statistic {name} is missing") };
@@ -39,7 +39,7 @@ impl RunningStats {
         Ok(())
     }
 
-    /// What batch norm `name` normalizes with.
+    /// Statistics that batch norm `name` normalizes with.
     pub(super) fn of(&self, name: &str, mode: Mode) -> Statistics {
         match mode {
             Mode::Train => Statistics::Batch,
@@ -50,7 +50,7 @@ impl RunningStats {
         }
     }
 
-    /// Moves the running averages of `name` towards the batch's moments.
+    /// Moves the running averages of `name` towards the moments of a batch.
     pub(super) fn record(&self, name: &str, moments: Option<&Moments>) -> Result<()> {
         let Some(moments) = moments else { return Ok(()) };
         for (kind, batch) in [("running_mean", &moments.mean), ("running_var", &moments.variance)] {

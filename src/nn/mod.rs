@@ -26,6 +26,7 @@ pub use attention::{Edges, graph_attention, graph_attention_reference};
 pub use block::{ConvBlock, ConvParameters};
 pub use branch::{BranchBlock, BranchMoments, BranchOutput, BranchParameters, BranchStatistics};
 pub use conv::{convolve, convolve_reference};
+pub use cpu::mask::HIDDEN as MASK_HIDDEN;
 pub use linear::{batched_linear, batched_linear_reference};
 pub use norm::{Moments, Statistics, batch_norm, standardize};
 pub use optimizer::{MomentumSgd, ParamGroup};

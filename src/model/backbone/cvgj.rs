@@ -1,17 +1,25 @@
-//! The paper's backbone: AlexNet with a batch norm in front and one after each convolution, as trained by the Computer
-//! Vision Group Jena (arXiv 1612.01452).
+//! The paper's backbone, trained by the Computer Vision Group Jena (arXiv 1612.01452): AlexNet with a batch norm before
+//! the first and after each convolution.
 //!
 //! Parameters: `conv1` to `conv5` with `weight` `[out, in / groups, k, k]`, `bias`, `bn.weight`, `bn.bias` `[out]`.
 
-use super::alexnet::{self, Layer, Table, layers};
-use super::{Backbone, BackboneSpec, Builder, ForwardCtx};
-use crate::model::Architecture;
+use super::alexnet::{self, ConvLayer, LayerConfig, layers};
+use super::builder::Builder;
+use super::context::ForwardCtx;
+use super::spec::{Backbone, BackboneSpec};
+use crate::model::architecture::Architecture;
 use crate::nn::{ConvBlock, ConvParameters};
 use candle_core::{Result, Tensor};
 
-const TABLE: Table = [(11, 0, 1, true), (5, 2, 2, true), (3, 1, 1, false), (3, 1, 2, false), (3, 1, 2, true)];
+const LAYERS: [LayerConfig; 5] = [
+    LayerConfig { kernel: 11, padding: 0, groups: 1, pool: true },
+    LayerConfig { kernel: 5, padding: 2, groups: 2, pool: true },
+    LayerConfig { kernel: 3, padding: 1, groups: 1, pool: false },
+    LayerConfig { kernel: 3, padding: 1, groups: 2, pool: false },
+    LayerConfig { kernel: 3, padding: 1, groups: 2, pool: true },
+];
 
-/// AlexNet-cvgj; its second, fourth and fifth convolutions work in two groups.
+/// AlexNet-cvgj.
 #[derive(Debug)]
 pub(super) struct Cvgj;
 
@@ -28,19 +36,20 @@ impl BackboneSpec for Cvgj {
         if architecture.widths.iter().any(|width| *width == 0 || width % 2 == 1) {
             return Err("the widths of the five convolutions must be even, and no width 0".to_owned());
         }
-        alexnet::output_size(TABLE, architecture)
+        alexnet::output_size(LAYERS, architecture)
     }
 
     fn max_elements(&self, architecture: &Architecture) -> usize {
-        alexnet::max_elements(TABLE, architecture)
+        alexnet::max_elements(LAYERS, architecture)
     }
 
     fn build(&self, architecture: &Architecture, builder: &mut Builder) -> Result<Box<dyn Backbone>> {
         let mut blocks = Vec::new();
-        for (name, Layer { shape, stride, padding, groups, pool }) in layers(TABLE, architecture) {
+        for (name, ConvLayer { config, shape, stride }) in layers(LAYERS, architecture) {
             let (gamma, beta) = builder.norm(&format!("{name}.bn"), shape[0])?;
             let weight = builder.weight(&name, shape)?;
             let bias = builder.bias(&name, shape[0])?;
+            let LayerConfig { padding, groups, pool, .. } = config;
             let block = ConvBlock { groups, stride, padding, pool, eps: architecture.bn_eps };
             blocks.push((block, ConvParameters { weight, bias, gamma, beta }));
         }
@@ -67,8 +76,8 @@ impl Backbone for Net {
     }
 }
 
-/// The first convolution with the scale and shift of `data_bn` folded in. It has no padding, so this is exact, and
-/// the gradients of both follow without one for the pixels.
+/// Folds scale and shift of `data_bn` into the first convolution. It has no padding, so this is exact, and both receive
+/// gradients without a gradient for the pixels.
 fn fold_data_norm(p: &ConvParameters, data: &(Tensor, Tensor)) -> Result<ConvParameters> {
     let (scale, shift) = (data.0.reshape((1, 3, 1, 1))?, data.1.reshape((1, 3))?);
     let shift = p.weight.sum((2, 3))?.broadcast_mul(&shift)?.sum(1)?;

@@ -1,20 +1,22 @@
-//! Residual networks as torchvision has them (He et al. 2016; those of 50 layers with the stride in the 3x3
-//! convolution), without their last average pool and classifier.
+//! Residual networks as in torchvision (He et al. 2016), without the final average pool and classifier. With 50 layers,
+//! the stride is in the 3x3 convolutions.
 //!
 //! Parameters: `conv1.weight`, then `layerL.B.convI.weight` `[out, in, k, k]` for each block, and `layerL.B.down.weight`
-//! where the shortcut changes shape; no biases; `bn.weight` and `bn.bias` `[out]` below each of these names.
+//! if the shortcut changes shape. There are no biases. `bn.weight` and `bn.bias` `[out]` are below each of these names.
 
-use super::{Backbone, BackboneSpec, Builder, ForwardCtx, conv_output_size, unfolded};
-use crate::model::Architecture;
+use super::builder::Builder;
+use super::context::ForwardCtx;
+use super::spec::{Backbone, BackboneSpec, conv_output_size, unfolded};
+use crate::model::architecture::Architecture;
 use crate::nn::{ConvBlock, ConvParameters, max_pool};
 use candle_core::{Result, Tensor};
 
-/// A residual network; widths are those of the first convolution and of the four stages.
+/// A residual network. Widths are those of the first convolution and of the four stages.
 #[derive(Debug)]
 pub(super) struct ResNet {
     /// Blocks of the four stages.
     blocks: [usize; 4],
-    /// Output channels of a block over its width: 1 for two 3x3 convolutions, 4 for a bottleneck.
+    /// Output channels of a block relative to its width: 1 for two 3x3 convolutions, 4 for a bottleneck.
     expansion: usize,
 }
 
@@ -25,6 +27,41 @@ impl ResNet {
     /// Kernel and stride of the convolutions of a block.
     fn convolutions(&self, stride: usize) -> Vec<(usize, usize)> {
         if self.expansion == 1 { vec![(3, stride), (3, 1)] } else { vec![(1, 1), (3, stride), (1, 1)] }
+    }
+
+    fn residual(
+        &self,
+        name: &str,
+        inputs: usize,
+        width: usize,
+        stride: usize,
+        eps: f64,
+        builder: &mut Builder,
+    ) -> Result<Residual> {
+        let outputs = self.expansion * width;
+        let convolutions = self.convolutions(stride);
+        let mut rectified = Vec::new();
+        let mut last = None;
+        let mut channels = inputs;
+        for (index, (kernel, stride)) in convolutions.iter().copied().enumerate() {
+            let name = format!("{name}.conv{}", index + 1);
+            let is_last = index + 1 == convolutions.len();
+            let to = if is_last { outputs } else { width };
+            let p = builder.unbiased(&name, [to, channels, kernel, kernel])?;
+            let norm = format!("{name}.bn");
+            if is_last {
+                last = Some((norm, p));
+            } else {
+                rectified.push((norm, block(kernel, stride, eps), p));
+            }
+            channels = to;
+        }
+        let down = (stride != 1 || inputs != outputs)
+            .then(|| builder.unbiased(&format!("{name}.down"), [outputs, inputs, 1, 1]))
+            .transpose()?
+            .map(|p| (format!("{name}.down.bn"), stride, p));
+        let last = last.ok_or_else(|| candle_core::Error::Msg("a block without convolutions".to_owned()))?;
+        Ok(Residual { rectified, last, down })
     }
 }
 
@@ -58,7 +95,7 @@ impl BackboneSpec for ResNet {
         for (stage, width) in architecture.widths.into_iter().skip(1).enumerate() {
             let outputs = self.expansion * width;
             let reads = if self.expansion == 1 { inputs.max(width) } else { width };
-            // The first convolution of a bottleneck and the shortcut see the map that the stage then halves.
+            // The first convolution of a bottleneck and the shortcut read the map before the stage halves it.
             most = most.max(unfolded(side, inputs, 1, width));
             side = if stage > 0 { conv_output_size(side, 3, 2, 1).unwrap_or_default() } else { side };
             most = most.max(unfolded(side, reads, 3, outputs));
@@ -69,54 +106,34 @@ impl BackboneSpec for ResNet {
 
     fn build(&self, architecture: &Architecture, builder: &mut Builder) -> Result<Box<dyn Backbone>> {
         let Architecture { stride, widths, bn_eps: eps, .. } = *architecture;
-        let block = |kernel: usize, stride| ConvBlock { groups: 1, stride, padding: kernel / 2, pool: false, eps };
-        let stem = (block(7, stride), builder.unbiased("conv1", [widths[0], 3, 7, 7])?);
+        let stem = (block(7, stride, eps), builder.unbiased("conv1", [widths[0], 3, 7, 7])?);
         let mut inputs = widths[0];
         let mut blocks = Vec::new();
         for (stage, (count, width)) in self.blocks.into_iter().zip(widths.into_iter().skip(1)).enumerate() {
             for index in 0..count {
                 let name = format!("layer{}.{index}", stage + 1);
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-                let outputs = self.expansion * width;
-                let convolutions = self.convolutions(stride);
-                let mut rectified = Vec::new();
-                let mut last = None;
-                let mut channels = inputs;
-                for (place, (kernel, step)) in convolutions.iter().copied().enumerate() {
-                    let name = format!("{name}.conv{}", place + 1);
-                    let ends = place + 1 == convolutions.len();
-                    let to = if ends { outputs } else { width };
-                    let p = builder.unbiased(&name, [to, channels, kernel, kernel])?;
-                    let norm = format!("{name}.bn");
-                    if ends {
-                        last = Some((norm, p));
-                    } else {
-                        rectified.push((norm, block(kernel, step), p));
-                    }
-                    channels = to;
-                }
-                let changes = stride != 1 || inputs != outputs;
-                let down = changes
-                    .then(|| builder.unbiased(&format!("{name}.down"), [outputs, inputs, 1, 1]))
-                    .transpose()?
-                    .map(|p| (format!("{name}.down.bn"), stride, p));
-                let last = last.ok_or_else(|| candle_core::Error::Msg("a block without convolutions".to_owned()))?;
-                blocks.push(Residual { rectified, last, down });
-                inputs = outputs;
+                blocks.push(self.residual(&name, inputs, width, stride, eps, builder)?);
+                inputs = self.expansion * width;
             }
         }
         Ok(Box::new(Net { stem, blocks }))
     }
 }
 
-/// One block: convolutions on the way, and what is added to their result.
+/// A convolution with batch norm and ReLU.
+fn block(kernel: usize, stride: usize, eps: f64) -> ConvBlock {
+    ConvBlock { groups: 1, stride, padding: kernel / 2, pool: false, eps }
+}
+
+/// One residual block.
 #[derive(Debug)]
 struct Residual {
-    /// Those with a ReLU after their batch norm.
+    /// Convolutions followed by batch norm and ReLU.
     rectified: Vec<(String, ConvBlock, ConvParameters)>,
-    /// The one before the addition.
+    /// The convolution before the addition.
     last: (String, ConvParameters),
-    /// Of the shortcut, with its stride, where it changes shape.
+    /// Projection of the shortcut, with its stride. `None` if the shape does not change.
     down: Option<(String, usize, ConvParameters)>,
 }
 
@@ -147,7 +164,7 @@ impl Backbone for Net {
         let x = ctx.with_data_norm(x, data)?;
         let (block, p) = &self.stem;
         let x = ctx.block(block, &x, &ctx.own_all(p), "conv1.bn")?;
-        // After a ReLU a border of zeros never wins over a value, as one of minus infinity would not.
+        // After a ReLU, zero padding never exceeds a value, so it equals padding with minus infinity.
         let mut x = max_pool(&x.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?)?;
         for block in &self.blocks {
             x = block.forward(&x, ctx)?;

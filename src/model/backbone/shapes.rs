@@ -1,7 +1,7 @@
 //! The shapes of a backbone's tensors, without their values.
 
-use super::{BackboneName, Builder};
-use crate::model::Architecture;
+use super::builder::Builder;
+use crate::model::architecture::{Architecture, BackboneName};
 use crate::model::running::RunningStats;
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 impl BackboneName {
-    /// Shape of each parameter and running statistic of a backbone of these widths, by name, `data_bn` included.
+    /// Shape of each parameter and running statistic of a backbone with these widths, by name; includes `data_bn`.
     pub fn parameter_shapes(self, widths: [usize; 5]) -> Result<BTreeMap<String, Vec<usize>>> {
         let (stride, _) = self.published();
         let architecture = Architecture { backbone: self, stride, widths, ..Architecture::PAPER };
@@ -19,25 +19,25 @@ impl BackboneName {
         let mut builder = Builder::new(vb, &mut running, &Device::Cpu);
         builder.norm("data_bn", 3)?;
         self.spec().build(&architecture, &mut builder)?;
-        let mut all = shapes.noted().clone();
+        let mut all = shapes.lock().clone();
         all.extend(running.all().iter().map(|(name, variable)| (name.clone(), variable.dims().to_vec())));
         Ok(all)
     }
 }
 
-/// Notes parameters in place of making them, which the widths of a damaged file could make larger than the memory.
+/// Records parameters instead of allocating them: with the widths of a damaged file they could exceed the memory.
 #[derive(Debug, Clone, Default)]
 struct Shapes(Arc<Mutex<BTreeMap<String, Vec<usize>>>>);
 
 impl Shapes {
-    fn noted(&self) -> MutexGuard<'_, BTreeMap<String, Vec<usize>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<usize>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl SimpleBackend for Shapes {
     fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> Result<Tensor> {
-        self.noted().insert(name.to_owned(), shape.dims().to_vec());
+        self.lock().insert(name.to_owned(), shape.dims().to_vec());
         Tensor::zeros((), dtype, device)?.broadcast_as(shape)
     }
 

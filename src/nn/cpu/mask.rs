@@ -5,7 +5,7 @@
 use super::simd;
 
 /// Hidden maps of a mask.
-pub(in crate::nn) const HIDDEN: usize = 16;
+pub const HIDDEN: usize = 16;
 /// Packed parameters of one mask: weight, bias, gamma, beta, output weight, output bias.
 pub(super) const MASK_PARAMETERS: usize = 5 * HIDDEN + 1;
 

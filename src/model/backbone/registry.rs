@@ -1,0 +1,52 @@
+//! The specification of each backbone by name.
+
+use super::spec::BackboneSpec;
+use super::{alexnet, cvgj, resnet};
+use crate::model::architecture::{Architecture, BackboneName, PartialArchitecture};
+
+impl BackboneName {
+    pub(in crate::model) fn spec(self) -> &'static dyn BackboneSpec {
+        match self {
+            Self::AlexnetCvgj => &cvgj::Cvgj,
+            Self::Alexnet => &alexnet::AlexNet,
+            Self::Resnet18 => &resnet::RESNET18,
+            Self::Resnet50 => &resnet::RESNET50,
+        }
+    }
+
+    /// Stride of the first convolution and the five widths as published.
+    pub fn published(self) -> (usize, [usize; 5]) {
+        self.spec().published()
+    }
+}
+
+impl From<PartialArchitecture> for Architecture {
+    fn from(partial: PartialArchitecture) -> Self {
+        let PartialArchitecture {
+            backbone,
+            input_size,
+            stride,
+            widths,
+            branch_channels,
+            node_channels,
+            bn_eps,
+            bn_decay,
+        } = partial;
+        let (default_stride, default_widths) = backbone.published();
+        let (stride, widths) = (stride.unwrap_or(default_stride), widths.unwrap_or(default_widths));
+        Self { backbone, input_size, stride, widths, branch_channels, node_channels, bn_eps, bn_decay }
+    }
+}
+
+impl Architecture {
+    /// Side of the backbone's last map.
+    ///
+    /// # Errors
+    /// A sentence on why the sizes give no map.
+    pub fn map_size(&self) -> Result<usize, String> {
+        if self.branch_channels == 0 || self.node_channels == 0 {
+            return Err("no width may be 0".to_owned());
+        }
+        self.backbone.spec().output_size(self)
+    }
+}

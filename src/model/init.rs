@@ -1,0 +1,15 @@
+//! Initial values of weights.
+
+use candle_nn::Init;
+
+/// Uniform with variance 2 / fan-in, for layers before a ReLU (He et al. 2015).
+pub(super) fn he(fan_in: usize) -> Init {
+    let bound = (6.0 / fan_in as f64).sqrt();
+    Init::Uniform { lo: -bound, up: bound }
+}
+
+/// Uniform with variance 2 / (fan-in + fan-out), TensorFlow's default, for other linear layers (Glorot and Bengio 2010).
+pub(super) fn glorot(fan_in: usize, fan_out: usize) -> Init {
+    let bound = (6.0 / (fan_in + fan_out) as f64).sqrt();
+    Init::Uniform { lo: -bound, up: bound }
+}
