@@ -10,6 +10,7 @@ use gal_bench::report::overview;
 use gal_bench::store::Reader;
 use gal_bench::train::{TrainJob, TrainedRun, select_device, train};
 use gal_bench::variant::Variant;
+use gal_bench::weights::PretrainedWeights;
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -42,7 +43,8 @@ pub(super) fn train_on(
     command: &str,
     progress: &Progress,
 ) -> Result<Vec<TrainedRun>> {
-    let mut profile = selection.profile()?.with_weights(compute.weights.as_deref())?;
+    let mut profile = selection.profile()?;
+    PretrainedWeights::record_in(&mut profile, compute.weights.as_deref())?;
     profile.compute.tf32 |= compute.tf32;
     profile.compute.bf16 |= compute.bf16;
     let local_rank = if rendezvous.world_size > 1 { distributed::local_rank()? } else { None };

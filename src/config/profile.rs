@@ -3,7 +3,6 @@
 use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, BackboneName, Backend};
-use crate::weights::PretrainedWeights;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -65,17 +64,6 @@ pub struct InitialWeights {
 impl PartialEq for InitialWeights {
     fn eq(&self, other: &Self) -> bool {
         self.digest == other.digest
-    }
-}
-
-impl InitialWeights {
-    /// The weights of the file.
-    pub fn open(&self) -> Result<PretrainedWeights> {
-        let start = PretrainedWeights::read(&self.file)?;
-        if !self.digest.is_empty() && self.digest != start.digest {
-            return Err(Error::file(&self.file, format!("has the digest {}, expected {}", start.digest, self.digest)));
-        }
-        Ok(start)
     }
 }
 
@@ -312,19 +300,6 @@ impl Profile {
             }
         }
         Ok(())
-    }
-
-    /// Takes `file`, or the profile's own file, for initial weights, and notes what is in it.
-    pub fn with_weights(mut self, file: Option<&Path>) -> Result<Self> {
-        if let Some(file) = file {
-            self.initial_weights = Some(InitialWeights { file: file.to_path_buf(), ..InitialWeights::default() });
-        }
-        if let Some(weights) = &mut self.initial_weights {
-            let start = weights.open()?;
-            start.origin().clone_into(&mut weights.origin);
-            weights.digest = start.digest;
-        }
-        Ok(self)
     }
 
     /// Batch, steps and rates for a data set.

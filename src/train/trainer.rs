@@ -23,6 +23,7 @@ use crate::progress::{Bar, Progress};
 use crate::store;
 use crate::tensorboard::{self, Value, heat_map};
 use crate::variant::{Fln, VARIANTS, Variant};
+use crate::weights::PretrainedWeights;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -314,7 +315,7 @@ impl<'a> Trainer<'a> {
             if plan.fln == Fln::FrozenBaseline {
                 learner.load_trunk(&baseline(request, dataset, seed)?)?;
             } else if let Some(weights) = &profile.initial_weights {
-                learner.start_from(&weights.open()?, &profile.network)?;
+                learner.start_from(&PretrainedWeights::open(weights)?, &profile.network)?;
             }
             for run in &runs {
                 locks.push(run.lock(request.force)?);

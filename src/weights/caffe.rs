@@ -1,20 +1,20 @@
-//! A Caffe network's binary file: the message `NetParameter` of `caffe.proto`, layers of either form. Blob `i` of a
-//! layer is called `LAYER[i]`.
+//! Caffe's binary networks: the message `NetParameter` of `caffe.proto`, with layers of the old and the current form.
+//! Blob `i` of a layer has the name `LAYER[i]`.
 
+use super::array::{Array, Arrays};
 use super::protobuf::{Value, fields, number};
-use super::{Array, Arrays};
 use crate::error::{Error, Result};
 use std::path::Path;
 
-/// Field numbers of `NetParameter`: layers of the old form and of the present one.
+/// Field numbers of `NetParameter`: layers of the old and the current form.
 const OLD_LAYERS: u64 = 2;
 const LAYERS: u64 = 100;
 
-/// The most axes that Caffe gives a blob.
+/// Caffe's maximum number of axes.
 const AXES: usize = 32;
 
 pub(super) fn arrays(path: &Path, bytes: &[u8]) -> Result<Arrays> {
-    let found = network(bytes).map_err(|e| Error::file(path, format!("is not a whole Caffe network: {e}")))?;
+    let found = network(bytes).map_err(|e| Error::file(path, format!("is not a complete Caffe network: {e}")))?;
     if found.by_name.is_empty() {
         return Err(Error::file(path, "is not a Caffe network: it holds no layer with weights"));
     }
@@ -44,7 +44,7 @@ fn network(bytes: &[u8]) -> std::result::Result<Arrays, String> {
     Ok(found)
 }
 
-/// `BlobProto`: `num`, `channels`, `height` and `width` in old files, `shape` in present ones.
+/// `BlobProto`: `num`, `channels`, `height` and `width` in old files, `shape` in current ones.
 fn blob(message: &[u8]) -> std::result::Result<Array, String> {
     let mut old: [Option<usize>; 4] = [None; 4];
     let (mut shape, mut values) = (Vec::new(), Vec::new());
@@ -101,7 +101,7 @@ mod tests {
     use super::blob;
 
     #[test]
-    fn numbers_of_a_blob_are_whole_packed_or_not() {
+    fn packed_and_unpacked_numbers_are_read_and_truncated_ones_refused() {
         // Field 7 is the shape, [2]; field 8 are the values in double precision.
         let shape = [0x3a, 2, 8, 2];
         let [one, two] = [1.0_f64, 2.0].map(f64::to_le_bytes);

@@ -1,8 +1,11 @@
-//! The dictionary that caffe-tensorflow's converter leaves with `numpy.save`: of each layer its `weights` and `biases`,
-//! or `mean`, `variance`, `scale` and `offset`. The array KIND of a layer is called `LAYER[KIND]`.
+//! The dictionary that caffe-tensorflow writes with `numpy.save`. A layer has `weights` and `biases`, or `mean`,
+//! `variance`, `scale` and `offset`. Array KIND of a layer has the name `LAYER[KIND]`.
+//!
+//! Why not npyz: the array holds Python objects, which are a pickle.
 
-use super::pickle::{Global, Item, Pickle};
-use super::{Array, Arrays, shown};
+use super::array::{Array, Arrays, excerpt};
+use super::object::Global;
+use super::pickle::{Item, Pickle};
 use crate::error::{Error, Result};
 use crate::io::npy;
 use candle_core::DType;
@@ -22,17 +25,17 @@ fn layers(bytes: &[u8]) -> std::result::Result<Arrays, String> {
     };
     let pickle = Pickle::read(&mut rest)?;
     let root = pickle.root();
-    let layers = inner(root).unwrap_or(root).dict().ok_or("it holds something else than one dictionary")?;
+    let layers = inner(root).unwrap_or(root).dict().ok_or("it holds no dictionary")?;
     let mut found = Arrays::of_file(bytes);
     for (layer, arrays) in layers {
         let layer = layer.text().ok_or("a layer's name is no text")?;
-        let arrays = arrays.dict().ok_or_else(|| format!("layer {} is no dictionary of arrays", shown(&layer)))?;
+        let arrays = arrays.dict().ok_or_else(|| format!("layer {} is no dictionary of arrays", excerpt(&layer)))?;
         for (kind, item) in arrays {
             let kind =
-                kind.text().ok_or_else(|| format!("layer {} has an array whose name is no text", shown(&layer)))?;
+                kind.text().ok_or_else(|| format!("layer {} has an array whose name is no text", excerpt(&layer)))?;
             let name = format!("{layer}[{kind}]");
-            let mut array = array(item).map_err(|e| format!("{} {e}", shown(&name)))?;
-            // The converter leaves some vectors as Caffe's old files have them, 1 x 1 x 1 x n.
+            let mut array = array(item).map_err(|e| format!("{} {e}", excerpt(&name)))?;
+            // Some vectors keep the shape of Caffe's old files, 1 x 1 x 1 x n.
             while kind != "weights" && array.shape.len() > 1 && array.shape[0] == 1 {
                 array.shape.remove(0);
             }
@@ -50,8 +53,8 @@ fn inner(item: Item) -> Option<Item> {
 }
 
 fn array(item: Item) -> std::result::Result<Array, String> {
-    let layout = layout(item).ok_or("is no array of NumPy's")?;
-    let dtype = layout.dtype.ok_or("is neither of float32 nor of float64 with the lowest byte first")?;
+    let layout = layout(item).ok_or("is no NumPy array")?;
+    let dtype = layout.dtype.ok_or("is neither little-endian float32 nor float64")?;
     let values = Array::numbers(layout.bytes, dtype)?;
     let count = layout.shape.iter().try_fold(1_usize, |count, side| count.checked_mul(*side));
     let turned = || Array::strided(layout.shape.clone(), &layout.strides, 0, &values, values.len());
@@ -59,7 +62,7 @@ fn array(item: Item) -> std::result::Result<Array, String> {
     array.flatten().ok_or_else(|| format!("of shape {:?} holds {} numbers", layout.shape, values.len()))
 }
 
-/// How the numbers of an array lie in its bytes.
+/// The layout of an array in its bytes.
 struct Layout<'p> {
     shape: Vec<usize>,
     /// In numbers, not bytes.
@@ -71,7 +74,7 @@ struct Layout<'p> {
 fn layout(item: Item) -> Option<Layout> {
     let (function, arguments, state) = item.call()?;
     match function {
-        // The state is (version, shape, dtype, whether the first axis varies fastest, bytes).
+        // The state is (version, shape, dtype, is Fortran order, bytes).
         Global::Reconstruct => {
             let state = state?.sequence()?;
             let [_, shape, of, fortran, bytes] = state[..] else { return None };
@@ -79,7 +82,7 @@ fn layout(item: Item) -> Option<Layout> {
             let strides = strides(&shape, fortran.bool()?)?;
             Some(Layout { shape, strides, dtype: dtype(of), bytes: bytes.bytes()? })
         }
-        // The arguments are (bytes, dtype, shape, order), in order K followed by the axes it is then transposed to.
+        // The arguments are (bytes, dtype, shape, order). With order K, the axes of a final transposition follow.
         Global::FromBuffer => {
             let [bytes, of, shape, order, ref axes @ ..] = arguments[..] else { return None };
             let (mut shape, order) = (shape.sizes()?, order.text()?);
@@ -95,7 +98,7 @@ fn layout(item: Item) -> Option<Layout> {
     }
 }
 
-/// Steps from one number to the next along each axis.
+/// Strides in numbers.
 fn strides(shape: &[usize], fortran: bool) -> Option<Vec<usize>> {
     let mut strides = vec![0; shape.len()];
     let mut step = 1_usize;

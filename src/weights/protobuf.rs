@@ -1,4 +1,6 @@
-//! Protocol Buffers' wire format, as far as reading needs it: <https://protobuf.dev/programming-guides/encoding>.
+//! Reads Protocol Buffers' wire format: <https://protobuf.dev/programming-guides/encoding>.
+//!
+//! Why not prost: three messages of `caffe.proto` do not justify generated code and a build dependency.
 
 /// One field of a message.
 pub(super) enum Value<'a> {
@@ -12,12 +14,12 @@ pub(super) enum Value<'a> {
     Eight([u8; 8]),
 }
 
-/// The fields of a message, by number, in their order.
+/// The fields of a message in their order, each with its number.
 pub(super) fn fields(mut message: &[u8]) -> impl Iterator<Item = Result<(u64, Value<'_>), String>> {
     std::iter::from_fn(move || (!message.is_empty()).then(|| field(&mut message)))
 }
 
-/// Takes one field off the front of `message`.
+/// Reads one field and advances `message` past it.
 fn field<'a>(message: &mut &'a [u8]) -> Result<(u64, Value<'a>), String> {
     let key = number(message)?;
     let value = match key & 7 {
@@ -43,7 +45,7 @@ fn chunk<'a, const N: usize>(message: &mut &'a [u8]) -> Result<&'a [u8; N], Stri
     Ok(first)
 }
 
-/// A base-128 number, at most ten bytes.
+/// Reads a varint of at most ten bytes.
 pub(super) fn number(message: &mut &[u8]) -> Result<u64, String> {
     let mut value = 0;
     for shift in (0..70).step_by(7) {

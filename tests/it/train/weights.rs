@@ -1,5 +1,5 @@
-//! Weights of other frameworks (`tests/golden/weights/make_weights.py` wrote the files): a network that starts from
-//! them computes what it computes there, and files that cannot be imported are refused.
+//! Imported weights give the outputs of their framework, and invalid files are refused.
+//! `tests/golden/weights/make_weights.py` wrote the files.
 
 use crate::common::gal_bench::GalBench;
 use crate::common::training::TINY;
@@ -200,9 +200,9 @@ fn a_pickle_may_ask_for_nothing_but_arrays() {
         let at = array.windows(from.len()).position(|window| window == from).unwrap();
         [&array[..at], to, &array[at + from.len()..]].concat()
     };
-    assert!(refused("x.npy", &replaced(b"\0<", b"\0>"), &[]).contains("neither of float32 nor of float64"));
+    assert!(refused("x.npy", &replaced(b"\0<", b"\0>"), &[]).contains("neither little-endian float32 nor float64"));
     assert!(refused("x.npy", &replaced(b"|O", b"<f"), &[]).contains("one array of numbers"));
-    assert!(refused("x.npy", &replaced(b"conv1", b"first"), &[]).contains("holds no network that is known"));
+    assert!(refused("x.npy", &replaced(b"conv1", b"first"), &[]).contains("holds no known network"));
 }
 
 /// A pickle of these operations.
@@ -255,7 +255,7 @@ fn numbers_with_the_highest_byte_first_are_refused() {
     let order = entries.iter_mut().find(|(name, _)| name.ends_with("/byteorder")).unwrap();
     assert_eq!(order.1, b"little");
     order.1 = b"big".to_vec();
-    assert!(refused("x.pth", &written(&entries), &[]).contains("not stored with the lowest byte first"));
+    assert!(refused("x.pth", &written(&entries), &[]).contains("its numbers are not little-endian"));
 }
 
 /// A zip file of these entries.
@@ -281,17 +281,17 @@ fn field(number: u8, content: &[u8]) -> Vec<u8> {
     [&*bytes, content].concat()
 }
 
-/// Small files that ask for more memory than there is, were they taken at their word.
+/// Small files that describe more data than fits in memory.
 #[cfg(target_os = "linux")]
 #[test]
-fn no_file_takes_up_much_more_memory_than_its_size() {
+fn no_file_uses_much_more_memory_than_its_size() {
     let refused = |name: &str, bytes: &[u8], sentence: &str| {
         let workspace = Workspace::new();
         workspace.write(name, bytes);
         let import = format!("weights import {name} --output out.safetensors");
         GalBench::limited(workspace.root(), "ulimit -v 2000000", &import).fails_with(sentence);
     };
-    // Two convolutions as wide as their own values: the weights between them would be the square of that.
+    // The widths of two convolutions equal the file's values, so that the weights between them would be the square.
     let width = 1 << 16;
     let blob = |shape: &[u8], values: usize| [field(7, &field(1, shape)), field(5, &vec![0; 4 * values])].concat();
     let wide = |shape: &[u8], values: usize| -> Vec<u8> {
@@ -300,7 +300,7 @@ fn no_file_takes_up_much_more_memory_than_its_size() {
     };
     refused("wide.caffemodel", &wide(&[0x80, 0x80, 4], width), "has nothing for conv1.bias of alexnet-cvgj");
     refused("empty.caffemodel", &wide(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x20, 0], 0), "has no numbers for conv1.weight");
-    // Blobs without numbers, each to be called after its layer.
+    // Blobs without numbers, each with a name that contains the layer's.
     let blobs = field(7, &field(7, &field(1, &[0]))).repeat(1 << 16);
     let named = field(100, &[field(1, &vec![b'a'; 1 << 20]), blobs].concat());
     refused("named.caffemodel", &named, "more numbers than the file has bytes");
@@ -327,19 +327,19 @@ fn no_file_takes_up_much_more_memory_than_its_size() {
     let archive = zip(&[("x/data.pkl", &state), ("x/data/0", &*zeros)]);
     refused("again.pth", &archive, "repeats too many of its numbers");
 
-    // One text encoded again and again, one call's arguments shared by many, and plainly too many values.
+    // One text encoded many times, arguments shared by many calls, and too many values.
     let encode = [b"c_codecs\nencode\nq\x00", &*text(&"a".repeat(1 << 20)), &text("latin1"), b"\x86q\x01"].concat();
-    refused("encoded.npy", &pickled(&[&encode, &b"h\x00h\x01R".repeat(1 << 16)]), "encodes one text again and again");
+    refused("encoded.npy", &pickled(&[&encode, &b"h\x00h\x01R".repeat(1 << 16)]), "encodes one text too many times");
     let shared = [b"cnumpy\ndtype\nq\x00(N", &*b"h\x00".repeat(1 << 18), b"tq\x01"].concat();
-    refused("shared.npy", &pickled(&[&shared, &b"h\x00h\x01R".repeat(1 << 14)]), "something else than one dictionary");
+    refused("shared.npy", &pickled(&[&shared, &b"h\x00h\x01R".repeat(1 << 14)]), "it holds no dictionary");
     refused("values.npy", &vec![b'N'; 1 << 25], "more than 1048576 operations");
 }
 
-/// Whatever a damaged file holds, importing it ends in weights or in a sentence.
+/// Importing a damaged file ends in weights or in an error of one line.
 #[test]
-fn no_damage_to_a_file_stops_the_program() {
+fn no_damaged_file_crashes_the_import() {
     let workspace = Workspace::new();
-    let mut moment = gal_bench::random::generator(3, &[]);
+    let mut random = gal_bench::random::generator(3, &[]);
     for name in [
         "present.caffemodel",
         "old.caffemodel",
@@ -356,10 +356,10 @@ fn no_damage_to_a_file_stops_the_program() {
         let damaged = workspace.path(name);
         for round in 0..200 {
             let mut bytes = whole.clone();
-            // Most of a file is numbers; what says how they lie is at its ends.
-            let near = moment.random_range(0..whole.len().min(if round % 2 == 0 { 1_500 } else { usize::MAX }));
+            // Most of a file is numbers; their layout is at its ends.
+            let near = random.random_range(0..whole.len().min(if round % 2 == 0 { 1_500 } else { usize::MAX }));
             let at = if round % 4 == 0 { whole.len() - 1 - near } else { near };
-            bytes[at] = moment.random();
+            bytes[at] = random.random();
             bytes.truncate(if round % 8 == 7 { at } else { whole.len() });
             std::fs::write(&damaged, bytes).unwrap();
             if let Err(error) = import(&damaged, None) {
