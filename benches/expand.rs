@@ -11,7 +11,7 @@
 
 mod peers;
 
-use gal_bench::augment::{Filter, Pipeline, Sampling, resize};
+use gal_bench::augment::{Filter, Interpolation, Pipeline, resize};
 use gal_bench::dataset::table::{self, Columns};
 use gal_bench::dataset::{Dataset, DatasetName, Images, Partition, Split, synthetic};
 use gal_bench::progress::Progress;
@@ -67,10 +67,10 @@ fn main() -> Result<()> {
     for _ in 0..ROUNDS {
         let out = || scratch.path().join("out");
         let sides: [&dyn Fn() -> Result<f64>; 6] = [
-            &|| ours(&dataset, &out(), Format::Jpeg, Sampling::Bilinear),
-            &|| ours(&dataset, &out(), Format::Jpeg, Sampling::Bicubic),
-            &|| ours(&dataset, &out(), Format::Npy, Sampling::Bilinear),
-            &|| ours(&dataset, &out(), Format::Npy, Sampling::Bicubic),
+            &|| ours(&dataset, &out(), Format::Jpeg, Interpolation::Bilinear),
+            &|| ours(&dataset, &out(), Format::Jpeg, Interpolation::Bicubic),
+            &|| ours(&dataset, &out(), Format::Npy, Interpolation::Bilinear),
+            &|| ours(&dataset, &out(), Format::Npy, Interpolation::Bicubic),
             &|| peer("augmentor_expand.py", &faces, &out(), &[]),
             &|| peer("albumentations_expand.py", &faces, &out(), &["2"]),
         ];
@@ -90,8 +90,8 @@ fn main() -> Result<()> {
 }
 
 /// The images a second of one preparation, from the annotation in memory to the finished folder.
-fn ours(dataset: &Dataset, out: &Path, format: Format, sampling: Sampling) -> Result<f64> {
-    let pipeline = Pipeline { sampling, ..Pipeline::from_toml("benches/expand.rs", PIPELINE)? };
+fn ours(dataset: &Dataset, out: &Path, format: Format, interpolation: Interpolation) -> Result<f64> {
+    let pipeline = Pipeline { interpolation, ..Pipeline::from_toml("benches/expand.rs", PIPELINE)? };
     let options = store::Options { copies: Some(COPIES), pipeline, format, ..store::Options::default() };
     let start = Instant::now();
     let prepared = store::prepare(dataset, out, &options, &Progress::new(true))?;

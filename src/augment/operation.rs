@@ -1,21 +1,21 @@
-//! The operations a pipeline may name, with the bounds of their parameters. A new operation is one variant here, how it
-//! is drawn (draw.rs), and its geometry (geometry.rs) or what it does to values (photometric.rs). Names and parameters
-//! are those of Augmentor 0.2.12; `datasets/pipelines/README.md` explains each.
+//! The operations of a pipeline. A new operation is one variant here, its bounds (bounds.rs), the sampling of its parameters
+//! (parameters.rs), and its geometry (geometry.rs) or its change of values (photometric.rs). Names and parameters are those
+//! of Augmentor 0.2.12; `datasets/pipelines/README.md` explains each.
 
 use serde::{Deserialize, Serialize};
 
-/// An operation as a pipeline file states it. Every one is applied with its `probability` and left out otherwise.
+/// An operation in a pipeline file, applied with its `probability`.
 ///
-/// Lengths in pixels are those of the picture as it is then: operations see the canvas that those before them left, and
-/// the last canvas is shown whole, whatever its aspect, in the prepared size.
+/// Lengths in pixels refer to the canvas, which earlier operations may have resized. The last canvas is scaled to the
+/// prepared size, without keeping the aspect ratio.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
-#[allow(missing_docs, reason = "every operation has `probability`; bounds are explained where they are used")]
+#[allow(missing_docs, reason = "every operation has `probability`; the other parameters are described with it")]
 pub enum Operation {
-    /// Turns about the centre by whole degrees, a coin deciding between up to `max_left` counterclockwise and up to
-    /// `max_right` clockwise, then shows the largest rectangle of the image's aspect that holds no border, enlarged to
-    /// the image's size. (Augmentor 0.2.12 misses that rectangle by a misplaced parenthesis, and turns the other way
-    /// than its manual says.)
+    /// Rotates about the centre by whole degrees: with equal probability up to `max_left` counterclockwise or up to
+    /// `max_right` clockwise. The largest rectangle of the image's aspect ratio without border is then enlarged to the
+    /// image's size. (In Augmentor 0.2.12 that rectangle is too small, because of a misplaced parenthesis, and the
+    /// direction is opposite to its manual.)
     Rotate {
         probability: f64,
         #[serde(alias = "max_left_rotation")]
@@ -23,8 +23,8 @@ pub enum Operation {
         #[serde(alias = "max_right_rotation")]
         max_right: u32,
     },
-    /// As `Rotate`, but the size of the face stays and corners show what lies beyond the border. With `expand` the
-    /// canvas grows until it holds the whole turned picture.
+    /// Like `Rotate` without cropping: the face keeps its size, and the border's pixels fill the corners. With `expand`
+    /// the canvas grows to hold the whole rotated image.
     RotateWithoutCrop {
         probability: f64,
         #[serde(alias = "max_left_rotation")]
@@ -34,7 +34,7 @@ pub enum Operation {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         expand: bool,
     },
-    /// A quarter turn counterclockwise; width and height change places.
+    /// A quarter turn counterclockwise; swaps width and height.
     #[serde(rename = "rotate_90", alias = "rotate90")]
     Rotate90 { probability: f64 },
     /// Half a turn.
@@ -43,19 +43,19 @@ pub enum Operation {
     /// A quarter turn clockwise.
     #[serde(rename = "rotate_270", alias = "rotate270")]
     Rotate270 { probability: f64 },
-    /// One of the three above.
+    /// One of the three above, with equal probability.
     #[serde(rename = "rotate_random_90")]
     RotateRandom90 { probability: f64 },
-    /// Enlarges about the centre by a factor; below 1 it makes smaller.
+    /// Scales about the centre by a factor.
     Zoom { probability: f64, min_factor: f64, max_factor: f64 },
-    /// Shows a part of the picture, anywhere, at the picture's size; see `CropRandom`.
+    /// Enlarges a window at a random position to the canvas's size; see `CropRandom`.
     ZoomRandom {
         probability: f64,
         percentage_area: f64,
         #[serde(default)]
         randomise_percentage_area: bool,
     },
-    /// Cuts out `width` x `height` pixels, from the centre or anywhere; leaves smaller pictures as they are.
+    /// Cuts out `width` x `height` pixels at the centre or at a random position; a smaller canvas is not changed.
     CropBySize {
         probability: f64,
         width: u32,
@@ -63,72 +63,72 @@ pub enum Operation {
         #[serde(default = "yes")]
         centre: bool,
     },
-    /// Cuts the middle out; `percentage_area` is its share of each side (not of the area, in spite of the name). With
-    /// `randomise_percentage_area` that is the most, and 0.1 the least.
+    /// Cuts out a centred window; `percentage_area` is its fraction of each side (not of the area, in spite of the name).
+    /// With `randomise_percentage_area` that is the maximum, and 0.1 the minimum.
     CropCentre {
         probability: f64,
         percentage_area: f64,
         #[serde(default)]
         randomise_percentage_area: bool,
     },
-    /// As `CropCentre`, from anywhere.
+    /// Like `CropCentre`, at a random position.
     CropRandom {
         probability: f64,
         percentage_area: f64,
         #[serde(default)]
         randomise_percentage_area: bool,
     },
-    /// Stretches the canvas to `width` x `height`: seen only in what later operations measure in pixels or degrees.
+    /// Stretches the canvas to `width` x `height`, which affects only later operations in pixels or degrees.
     Resize { probability: f64, width: u32, height: u32 },
-    /// Enlarges the canvas, keeping its aspect: seen only in what `CropBySize` then cuts out.
+    /// Scales the canvas, keeping its aspect ratio, which affects only later `CropBySize` operations.
     Scale { probability: f64, scale_factor: f64 },
-    /// Mirrors.
+    /// Mirrors left and right.
     FlipLeftRight { probability: f64 },
-    /// Turns upside down by mirroring.
+    /// Mirrors top and bottom.
     FlipTopBottom { probability: f64 },
-    /// One of the two above.
+    /// One of the two above, with equal probability.
     FlipRandom { probability: f64 },
-    /// One of the four below, by equal chances.
+    /// One of the four below, with equal probability.
     Skew {
         probability: f64,
         #[serde(default = "one")]
         magnitude: f64,
     },
-    /// Leans the picture back to the left, right, top or bottom: two corners move apart, by up to `magnitude` of the
-    /// longer side, and what stays in the frame is shown.
+    /// Tilts the image to the left, right, top or bottom: two corners move apart, by up to `magnitude` of the longer side,
+    /// and the result is clipped to the canvas.
     SkewTilt {
         probability: f64,
         #[serde(default = "one")]
         magnitude: f64,
     },
-    /// As `SkewTilt`, to the left or right.
+    /// Like `SkewTilt`, to the left or right.
     SkewLeftRight {
         probability: f64,
         #[serde(default = "one")]
         magnitude: f64,
     },
-    /// As `SkewTilt`, to the top or bottom.
+    /// Like `SkewTilt`, to the top or bottom.
     SkewTopBottom {
         probability: f64,
         #[serde(default = "one")]
         magnitude: f64,
     },
-    /// As `SkewTilt`, but a single corner moves, across or up and down.
+    /// Like `SkewTilt`, but a single corner moves, horizontally or vertically.
     SkewCorner {
         probability: f64,
         #[serde(default = "one")]
         magnitude: f64,
     },
-    /// Shears along a random axis by whole degrees, and shows the largest upright rectangle without border, enlarged.
+    /// Shears along a random axis by whole degrees, and enlarges the largest upright rectangle without border.
     Shear { probability: f64, max_shear_left: u32, max_shear_right: u32 },
-    /// Moves every inner node of a grid of `grid_width` x `grid_height` equal cells by whole numbers of
-    /// [-`magnitude`, `magnitude`] in both directions, and what lies between bilinearly with them; the border stays.
-    /// The unit is 1/250 of the image's width (height), which is the pixel of an LFW image.
+    /// Moves each inner node of a grid of `grid_width` x `grid_height` equal cells by whole numbers in
+    /// [-`magnitude`, `magnitude`] in both directions. Points between nodes move by bilinear interpolation; the border does
+    /// not move. The unit is 1/250 of the image's width (height): a pixel of an LFW image.
     RandomDistortion { probability: f64, grid_width: u32, grid_height: u32, magnitude: u32 },
-    /// As `RandomDistortion`, with normally distributed moves: their standard deviation is `magnitude` times the height
-    /// (0.01 to 1) of a bell over the picture with its centre at (`mex`, `mey`) and squared widths `sdx`, `sdy`, turned
-    /// over by the method `out`. A corner other than `bell` lays only a quarter of the bell over the picture, with the
-    /// centre at that corner.
+    /// Like `RandomDistortion`, with normally distributed displacements. Their standard deviation is `magnitude` times the
+    /// height (0.01 to 1) of a bell over the image, centred at (`mex`, `mey`) with squared widths `sdx` and `sdy`. The
+    /// method `out` inverts the bell. With a corner other than `bell`, a quarter of the bell covers the image, centred at
+    /// that corner.
     GaussianDistortion {
         probability: f64,
         grid_width: u32,
@@ -145,18 +145,18 @@ pub enum Operation {
         #[serde(default = "twentieth")]
         sdy: f64,
     },
-    /// Puts a rectangle of noise somewhere; its sides are 0.1 to `rectangle_area` of the picture's.
+    /// Fills a rectangle at a random position with noise; its sides are 0.1 to `rectangle_area` of the image's.
     RandomErasing { probability: f64, rectangle_area: f64 },
-    /// Spreads each channel's values evenly, as Pillow's `ImageOps.equalize`.
+    /// Equalises each channel's histogram, as Pillow's `ImageOps.equalize`.
     HistogramEqualisation {
         #[serde(default = "one")]
         probability: f64,
     },
     /// Grey in all three channels (ITU-R 601-2, as Pillow).
     Greyscale { probability: f64 },
-    /// The negative.
+    /// Inverts all values.
     Invert { probability: f64 },
-    /// White where the grey is at least `threshold`, black elsewhere.
+    /// White if the grey level is at least `threshold`, otherwise black.
     BlackAndWhite {
         probability: f64,
         #[serde(default = "middle")]
@@ -164,12 +164,12 @@ pub enum Operation {
     },
     /// Multiplies every value by a factor, as Pillow's `ImageEnhance.Brightness`.
     RandomBrightness { probability: f64, min_factor: f64, max_factor: f64 },
-    /// Moves every pixel away from its grey by a factor, as Pillow's `ImageEnhance.Color`.
+    /// Multiplies each pixel's distance from its grey level by a factor, as Pillow's `ImageEnhance.Color`.
     RandomColor { probability: f64, min_factor: f64, max_factor: f64 },
-    /// Moves every value away from the mean grey by a factor, as Pillow's `ImageEnhance.Contrast`.
+    /// Multiplies each value's distance from the mean grey level by a factor, as Pillow's `ImageEnhance.Contrast`.
     RandomContrast { probability: f64, min_factor: f64, max_factor: f64 },
-    /// Turns the hue by up to `hue_shift` of the circle, multiplies saturation and value by 1 / (1 + scale) to
-    /// 1 + scale, and adds up to the shifts, all of [0, 1].
+    /// Shifts the hue by up to `hue_shift` of the circle; multiplies saturation and value by 1 / (1 + scale) to 1 + scale,
+    /// and shifts them by up to their shifts, all in [0, 1].
     HsvShift {
         probability: f64,
         hue_shift: f64,
@@ -182,19 +182,19 @@ pub enum Operation {
     },
 }
 
-/// Where a Gaussian distortion has its centre.
+/// The centre of a Gaussian distortion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Corner {
-    /// In the middle.
+    /// The middle of the image.
     Bell,
-    /// Upper left.
+    /// The upper left corner.
     Ul,
-    /// Upper right.
+    /// The upper right corner.
     Ur,
-    /// Lower left.
+    /// The lower left corner.
     Dl,
-    /// Lower right.
+    /// The lower right corner.
     Dr,
 }
 
@@ -204,7 +204,7 @@ pub enum Corner {
 pub enum Method {
     /// At the centre.
     In,
-    /// Far from it.
+    /// Far from the centre.
     Out,
 }
 
@@ -229,7 +229,7 @@ fn middle() -> u8 {
 }
 
 impl Operation {
-    /// The chance of being applied.
+    /// The probability that it is applied.
     pub fn probability(&self) -> f64 {
         match *self {
             Self::Rotate { probability, .. }
@@ -267,98 +267,4 @@ impl Operation {
             | Self::HsvShift { probability, .. } => probability,
         }
     }
-
-    /// What is wrong with its parameters, as a sentence without subject. `compat` is the pipeline's.
-    pub(super) fn check(&self, compat: bool) -> Result<(), String> {
-        within("probability", self.probability(), 0.0, 1.0)?;
-        match *self {
-            // Augmentor's crop is empty at larger angles.
-            Self::Rotate { max_left, max_right, .. } => {
-                check_degrees(["max_left", "max_right"], [max_left, max_right], if compat { 25 } else { 90 })
-            }
-            Self::RotateWithoutCrop { max_left, max_right, .. } => {
-                check_degrees(["max_left", "max_right"], [max_left, max_right], 180)
-            }
-            Self::Shear { max_shear_left, max_shear_right, .. } => {
-                check_degrees(["max_shear_left", "max_shear_right"], [max_shear_left, max_shear_right], 25)
-            }
-            Self::Zoom { min_factor, max_factor, .. } => check_factors(min_factor, max_factor, 0.1),
-            Self::RandomBrightness { min_factor, max_factor, .. }
-            | Self::RandomColor { min_factor, max_factor, .. }
-            | Self::RandomContrast { min_factor, max_factor, .. } => check_factors(min_factor, max_factor, 0.0),
-            Self::ZoomRandom { percentage_area, .. }
-            | Self::CropCentre { percentage_area, .. }
-            | Self::CropRandom { percentage_area, .. } => within("percentage_area", percentage_area, 0.1, 1.0),
-            Self::CropBySize { width, height, .. } | Self::Resize { width, height, .. } => {
-                within("width", f64::from(width), 2.0, 65_535.0)?;
-                within("height", f64::from(height), 2.0, 65_535.0)
-            }
-            Self::Scale { scale_factor, .. } => within("scale_factor", scale_factor, 0.1, 10.0),
-            Self::Skew { magnitude, .. }
-            | Self::SkewTilt { magnitude, .. }
-            | Self::SkewLeftRight { magnitude, .. }
-            | Self::SkewTopBottom { magnitude, .. }
-            | Self::SkewCorner { magnitude, .. } => within("magnitude", magnitude, 0.001, 1.0),
-            Self::RandomDistortion { grid_width, grid_height, magnitude, .. } => {
-                check_grid(grid_width, grid_height, magnitude)
-            }
-            Self::GaussianDistortion { grid_width, grid_height, magnitude, mex, mey, sdx, sdy, .. } => {
-                check_grid(grid_width, grid_height, magnitude)?;
-                within("mex", mex, 0.0, 1.0)?;
-                within("mey", mey, 0.0, 1.0)?;
-                within("sdx", sdx, 0.001, 10.0)?;
-                within("sdy", sdy, 0.001, 10.0)
-            }
-            Self::RandomErasing { rectangle_area, .. } => within("rectangle_area", rectangle_area, 0.01, 1.0),
-            Self::HsvShift { hue_shift, saturation_shift, value_shift, saturation_scale, value_scale, .. } => {
-                within("hue_shift", hue_shift, 0.0, 1.0)?;
-                within("saturation_shift", saturation_shift, 0.0, 1.0)?;
-                within("value_shift", value_shift, 0.0, 1.0)?;
-                within("saturation_scale", saturation_scale, 0.0, 9.0)?;
-                within("value_scale", value_scale, 0.0, 9.0)
-            }
-            Self::Rotate90 { .. }
-            | Self::Rotate180 { .. }
-            | Self::Rotate270 { .. }
-            | Self::RotateRandom90 { .. }
-            | Self::FlipLeftRight { .. }
-            | Self::FlipTopBottom { .. }
-            | Self::FlipRandom { .. }
-            | Self::HistogramEqualisation { .. }
-            | Self::Greyscale { .. }
-            | Self::Invert { .. }
-            | Self::BlackAndWhite { .. } => Ok(()),
-        }
-    }
-}
-
-fn within(name: &str, value: f64, least: f64, most: f64) -> Result<(), String> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(format!("{name} is {value}, expected {least} to {most}"))
-}
-
-fn check_degrees(names: [&str; 2], [left, right]: [u32; 2], most: u32) -> Result<(), String> {
-    if left <= most && right <= most {
-        return Ok(());
-    }
-    Err(format!("{} is {left} and {} {right}, expected at most {most} degrees", names[0], names[1]))
-}
-
-fn check_factors(least: f64, most: f64, bound: f64) -> Result<(), String> {
-    if (bound..=10.0).contains(&least) && (bound..=10.0).contains(&most) && least <= most {
-        return Ok(());
-    }
-    Err(format!("min_factor is {least} and max_factor {most}, expected {bound} <= min_factor <= max_factor <= 10"))
-}
-
-fn check_grid(width: u32, height: u32, magnitude: u32) -> Result<(), String> {
-    if !(1..=32).contains(&width) || !(1..=32).contains(&height) {
-        return Err(format!("a grid of {width} x {height} cells, expected 1 to 32 each way"));
-    }
-    if magnitude > 250 {
-        return Err(format!("magnitude is {magnitude}, expected at most 250, the whole image"));
-    }
-    Ok(())
 }

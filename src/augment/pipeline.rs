@@ -1,8 +1,8 @@
-//! A pipeline file (TOML, one `[[operation]]` an operation, in order) and the plans drawn from it.
+//! A pipeline file (TOML, one `[[operation]]` table per operation, in order) and the plans sampled from it.
 
+use super::interpolation::Interpolation;
 use super::operation::Operation;
-use super::sample::Sampling;
-use super::step::Step;
+use super::sampled_op::SampledOp;
 use crate::error::{Error, Result};
 use crate::random;
 use rand_pcg::Pcg64Mcg;
@@ -11,42 +11,42 @@ use std::fmt;
 use std::path::Path;
 use toml::Spanned;
 
-/// Operations in the order in which they are applied.
+/// Operations in their order of application.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pipeline {
-    /// Whether operations are drawn and cropped as Augmentor 0.2.12 does where that is a mistake.
+    /// Whether to reproduce Augmentor 0.2.12 where it has errors.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub augmentor_compat: bool,
-    /// How the source is sampled.
-    #[serde(skip_serializing_if = "is_default")]
-    pub sampling: Sampling,
-    /// The operations; none leaves every copy undistorted.
+    /// How copies are interpolated. Serialized as `sampling`, its first name: digests of prepared sets cover that text.
+    #[serde(rename = "sampling", skip_serializing_if = "is_default")]
+    pub interpolation: Interpolation,
+    /// The operations; without any, every copy is undistorted.
     #[serde(rename = "operation")]
     pub operations: Vec<Operation>,
 }
 
-/// What was drawn for one copy of one source; its `Display` names every operation with its parameters.
+/// The operations of one copy of one source. `Display` writes each with its parameters.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
-    /// In the order in which they are applied; none is the undistorted image.
-    pub steps: Vec<Step>,
+    /// In their order of application; empty for the undistorted image.
+    pub ops: Vec<SampledOp>,
 }
 
-/// The file as it is read, with the places to name in an error.
+/// The file as it is read, with positions for error messages.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire {
     #[serde(default)]
     augmentor_compat: bool,
-    #[serde(default)]
-    sampling: Sampling,
+    #[serde(default, alias = "sampling")]
+    interpolation: Interpolation,
     #[serde(default)]
     operation: Vec<Spanned<Operation>>,
 }
 
-/// A pipeline that does not choose its sampling is written as it was read.
-fn is_default(sampling: &Sampling) -> bool {
-    *sampling == Sampling::default()
+/// Whether to omit the interpolation: the text of pipelines that do not set it stays the same.
+fn is_default(interpolation: &Interpolation) -> bool {
+    *interpolation == Interpolation::default()
 }
 
 /// The embedded `datasets/pipelines/default.toml`.
@@ -58,13 +58,13 @@ impl Default for Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline from TOML; `path` is named in errors.
+    /// Parses a pipeline; `path` is named in errors.
     ///
     /// # Errors
     /// Unknown operations or keys, missing keys, and values out of bounds, with file and line.
     pub fn from_toml(path: impl AsRef<Path>, text: &str) -> Result<Self> {
         let path = path.as_ref();
-        let line = |start: usize| text[..start].matches('\n').count() + 1;
+        let line = |offset: usize| text[..offset].matches('\n').count() + 1;
         let wire: Wire = toml::from_str(text).map_err(|e| {
             let start = e.span().map_or(0, |span| span.start);
             Error::line(path, line(start), e.message().trim().replace('\n', "; "))
@@ -74,18 +74,18 @@ impl Pipeline {
             operation
                 .get_ref()
                 .check(wire.augmentor_compat)
-                .map_err(|message| Error::line(path, line(start), format!("this operation cannot be: {message}")))?;
+                .map_err(|message| Error::line(path, line(start), format!("this operation is invalid: {message}")))?;
         }
         let operations = wire.operation.into_iter().map(Spanned::into_inner).collect();
-        Ok(Self { augmentor_compat: wire.augmentor_compat, sampling: wire.sampling, operations })
+        Ok(Self { augmentor_compat: wire.augmentor_compat, interpolation: wire.interpolation, operations })
     }
 
-    /// The pipeline as TOML without comments: the same text for the same operations, however their file was written.
+    /// The pipeline as TOML in one fixed form: files with the same operations give the same text.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|e| Error::Internal(format!("a pipeline could not be written as TOML: {e}")))
+        toml::to_string(self).map_err(|e| Error::Internal(format!("a pipeline cannot be written as TOML: {e}")))
     }
 
-    /// What is done to copy `copy` of `source` under `seed`. Copy 0 is the undistorted one.
+    /// Samples the distortions of copy `copy` of `source` under `seed`. Copy 0 is the undistorted one.
     ///
     /// ```
     /// use gal_bench::augment::Pipeline;
@@ -99,31 +99,31 @@ impl Pipeline {
         if copy == 0 {
             return Plan::default();
         }
-        let draw = |(place, operation): (usize, &Operation)| {
-            operation.draw(&mut generator(seed, source, copy, place), self.augmentor_compat)
+        let sample = |(index, operation): (usize, &Operation)| {
+            operation.sample_by_chance(&mut generator(seed, source, copy, index), self.augmentor_compat)
         };
-        Plan { steps: self.operations.iter().enumerate().filter_map(draw).collect() }
+        Plan { ops: self.operations.iter().enumerate().filter_map(sample).collect() }
     }
 
-    /// What the operation at `place` alone does to copy `copy` of `source` under `seed`, whatever its probability.
+    /// Samples the operation at `index` alone, as [`Pipeline::plan`] does, whatever its probability.
     ///
     /// # Panics
-    /// If there is no operation at `place`.
-    pub fn alone(&self, seed: u64, source: &str, copy: u32, place: usize) -> Plan {
-        let mut generator = generator(seed, source, copy, place);
-        Plan { steps: vec![self.operations[place].step(&mut generator, self.augmentor_compat)] }
+    /// If there is no operation at `index`.
+    pub fn plan_alone(&self, seed: u64, source: &str, copy: u32, index: usize) -> Plan {
+        let mut generator = generator(seed, source, copy, index);
+        Plan { ops: vec![self.operations[index].sample(&mut generator, self.augmentor_compat)] }
     }
 }
 
-/// Each operation has a generator of its own, so that changing one leaves the draws of the others.
-fn generator(seed: u64, source: &str, copy: u32, place: usize) -> Pcg64Mcg {
-    random::generator(seed, &[random::name("augment"), random::name(source), copy.into(), place as u64])
+/// A generator for each operation, so that changing one operation does not change the parameters of the others.
+fn generator(seed: u64, source: &str, copy: u32, index: usize) -> Pcg64Mcg {
+    random::generator(seed, &[random::name("augment"), random::name(source), copy.into(), index as u64])
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, step) in self.steps.iter().enumerate() {
-            write!(f, "{}{step}", if place == 0 { "" } else { "; " })?;
+        for (index, op) in self.ops.iter().enumerate() {
+            write!(f, "{}{op}", if index == 0 { "" } else { "; " })?;
         }
         Ok(())
     }
@@ -149,6 +149,14 @@ mod tests {
     }
 
     #[test]
+    fn interpolation_is_also_read_under_its_first_name() {
+        let read = |key: &str| Pipeline::from_toml("p.toml", &format!("{key} = \"bicubic\"\n")).unwrap();
+        assert_eq!(read("interpolation").interpolation, Interpolation::Bicubic);
+        assert_eq!(read("sampling"), read("interpolation"));
+        assert_eq!(read("interpolation").to_toml().unwrap(), "sampling = \"bicubic\"\noperation = []\n");
+    }
+
+    #[test]
     fn unknown_key_is_refused_with_file_and_line() {
         let text = "# one\n\n[[operation]]\nname = \"zoom\"\nprobability = 1.0\nmin_factor = 1.0\nmax_facto = 1.1\n";
         let message = message(text);
@@ -170,7 +178,7 @@ mod tests {
     fn values_out_of_bounds_are_refused_at_their_operation() {
         let flip = "[[operation]]\nname = \"flip_left_right\"\nprobability = 0.5\n";
         let late = format!("{flip}{}", flip.replace("0.5", "1.5"));
-        assert_eq!(message(&late), "p.toml, line 4: this operation cannot be: probability is 1.5, expected 0 to 1");
+        assert_eq!(message(&late), "p.toml, line 4: this operation is invalid: probability is 1.5, expected 0 to 1");
         let zoom = "[[operation]]\nname = \"zoom\"\nprobability = 1\nmin_factor = 1.2\nmax_factor = 1.1\n";
         assert!(message(zoom).contains("min_factor is 1.2 and max_factor 1.1"));
         assert!(message(&zoom.replace("1.2", "nan")).contains("min_factor is NaN"));
@@ -181,10 +189,10 @@ mod tests {
         let path = "datasets/pipelines/everything.toml";
         let pipeline = Pipeline::from_toml(path, include_str!("../../datasets/pipelines/everything.toml")).unwrap();
         let names: std::collections::BTreeSet<String> = pipeline.operations.iter().map(name).collect();
-        // The unknown one's refusal lists them all.
-        let refusal = message("[[operation]]\nname = \"swirl\"\nprobability = 1.0\n");
+        // The error for an unknown operation lists all known ones.
+        let error = message("[[operation]]\nname = \"swirl\"\nprobability = 1.0\n");
         let known =
-            refusal.split('`').skip(3).step_by(2).filter(|name| !["rotate90", "rotate180", "rotate270"].contains(name));
+            error.split('`').skip(3).step_by(2).filter(|name| !["rotate90", "rotate180", "rotate270"].contains(name));
         assert_eq!(names, known.map(str::to_owned).collect());
         assert_eq!(names.len(), 33);
         let text = pipeline.to_toml().unwrap();
@@ -201,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_left_out_are_augmentors_defaults() {
+    fn omitted_parameters_are_augmentors_defaults() {
         let text = "[[operation]]\nname = \"crop_by_size\"\nprobability = 1\nwidth = 20\nheight = 30\n";
         let expected = Operation::CropBySize { probability: 1.0, width: 20, height: 30, centre: true };
         assert_eq!(Pipeline::from_toml("p.toml", text).unwrap().operations, [expected]);
@@ -237,15 +245,15 @@ mod tests {
         assert!(message(compat).contains("line 2") && message(compat).contains("at most 25"));
     }
 
-    /// Frozen: prepared sets of before are made again only if these stay.
+    /// Frozen: other plans would make prepared sets irreproducible.
     #[test]
-    fn default_pipeline_draws_what_it_drew_before() {
+    fn default_pipeline_samples_the_same_plans_as_before() {
         let plans: Vec<String> = (1..40).map(|copy| Pipeline::default().plan(3, "a.jpg", copy).to_string()).collect();
         assert_eq!(blake3::hash(plans.join("\n").as_bytes()).to_hex()[..16], *"f0cb9d9a032f890b");
     }
 
     #[test]
-    fn plan_depends_on_seed_source_and_copy_alone() {
+    fn plan_depends_only_on_seed_source_and_copy() {
         let plan = |seed, source, copy| Pipeline::default().plan(seed, source, copy).to_string();
         let first: Vec<_> = (1..20).map(|copy| plan(3, "a.jpg", copy)).collect();
         assert_eq!(first, (1..20).map(|copy| plan(3, "a.jpg", copy)).collect::<Vec<_>>());
@@ -255,31 +263,31 @@ mod tests {
     }
 
     #[test]
-    fn removing_the_last_operation_leaves_the_draws_of_the_others() {
+    fn removing_the_last_operation_does_not_change_the_others() {
         let mut short = Pipeline::default();
         short.operations.pop();
         for copy in 1..50 {
             let (long, short) = (Pipeline::default().plan(0, "x", copy), short.plan(0, "x", copy));
-            assert_eq!(long.steps[..short.steps.len()], short.steps);
+            assert_eq!(long.ops[..short.ops.len()], short.ops);
         }
     }
 
     #[test]
-    fn draws_stay_within_bounds_and_reach_them() {
+    fn sampled_parameters_stay_within_bounds_and_reach_them() {
         let plans: Vec<_> = (1..4000).map(|copy| Pipeline::default().plan(0, "x", copy)).collect();
         let degrees: Vec<i32> = plans
             .iter()
-            .flat_map(|p| &p.steps)
-            .filter_map(|s| if let Step::RotateWithoutCrop(d) = s { Some(*d) } else { None })
+            .flat_map(|p| &p.ops)
+            .filter_map(|s| if let SampledOp::RotateWithoutCrop(d) = s { Some(*d) } else { None })
             .collect();
         assert_eq!((degrees.iter().min(), degrees.iter().max()), (Some(&-11), Some(&11)));
-        // The coin: 11 of 12 times not 0, half of them to either side; within five standard deviations (26).
+        // 11 of 12 are not 0, and half of these are on either side; within five standard deviations (26).
         let left = degrees.iter().filter(|d| **d > 0).count();
         assert!((left as f64 - degrees.len() as f64 * 11.0 / 24.0).abs() < 130.0, "{left}");
         // 0.7 of 3999 within five standard deviations (29).
         assert!((2654..=2944).contains(&degrees.len()), "{}", degrees.len());
         let zooms =
-            plans.iter().flat_map(|p| &p.steps).filter_map(|s| if let Step::Zoom(z) = s { Some(*z) } else { None });
+            plans.iter().flat_map(|p| &p.ops).filter_map(|s| if let SampledOp::Zoom(z) = s { Some(*z) } else { None });
         assert!(zooms.clone().all(|z| (900..=1100).contains(&z)) && zooms.max() > Some(1090));
     }
 }

@@ -1,15 +1,15 @@
-//! Affine and projective maps of the plane, as inverse maps of turns, crops, shears and skews.
+//! Affine and projective maps of the plane, as inverse maps of rotations, crops, shears and skews.
 
 /// `x' = m[0] x + m[1] y + m[2]`, `y' = m[3] x + m[4] y + m[5]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Affine(pub(super) [f64; 6]);
 
-/// The same over `m[6] x + m[7] y + m[8]`, which is above 0 wherever the plane is seen from its front.
+/// An affine map divided by `m[6] x + m[7] y + m[8]`, which is positive on the visible side of the horizon.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Projective(pub(super) [f64; 9]);
 
 impl Affine {
-    /// Turns, scales or mirrors about the centre of an image of `size`.
+    /// A linear map about the centre of an image of `size`.
     pub(super) fn about_centre(size: (f64, f64), [a, b, c, d]: [f64; 4]) -> Self {
         let (x, y) = (size.0 / 2.0, size.1 / 2.0);
         Self([a, b, x - a * x - b * y, c, d, y - c * x - d * y])
@@ -20,7 +20,7 @@ impl Affine {
         (m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5])
     }
 
-    /// This one first, then `next`.
+    /// This map, then `next`.
     pub(super) fn then(&self, next: &Self) -> Self {
         let (a, b) = (&self.0, &next.0);
         let row = |r: usize| {
@@ -30,17 +30,17 @@ impl Affine {
         Self([m0, m1, m2, m3, m4, m5])
     }
 
-    /// Whether rows stay rows, so that a row of the output lies in one row of a mesh's cells.
+    /// Whether rows map to rows, so that a row of the output lies in one row of a mesh's cells.
     pub(super) fn keeps_rows(&self) -> bool {
         self.0[1] == 0.0 && self.0[3] == 0.0
     }
 }
 
 impl Projective {
-    /// The map that takes the corners of a quadrangle (upper left, upper right, lower right, lower left; convex) to
-    /// those of the rectangle from (0, 0) to `size`.
+    /// The map from the corners of a convex quadrangle (upper left, upper right, lower right, lower left) to those of the
+    /// rectangle from (0, 0) to `size`.
     pub(super) fn from_quadrangle([p0, p1, p2, p3]: [(f64, f64); 4], size: (f64, f64)) -> Self {
-        // Heckbert 1989, section 2.2.3: the unit square to the quadrangle, and its adjugate back.
+        // Heckbert 1989, section 2.2.3: the adjugate of the map from the unit square to the quadrangle.
         let (d1, d2) = ((p1.0 - p2.0, p1.1 - p2.1), (p3.0 - p2.0, p3.1 - p2.1));
         let sum = (p0.0 - p1.0 + p2.0 - p3.0, p0.1 - p1.1 + p2.1 - p3.1);
         let determinant = d1.0 * d2.1 - d2.0 * d1.1;
@@ -64,16 +64,16 @@ impl Projective {
 
     pub(super) fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
         let m = &self.0;
-        // What lies behind the horizon is shown as what lies far off in its direction: some place of the border.
+        // Points behind the horizon map to distant points, which are then clamped to the border.
         let depth = (m[6] * x + m[7] * y + m[8]).max(f64::MIN_POSITIVE);
         ((m[0] * x + m[1] * y + m[2]) / depth, (m[3] * x + m[4] * y + m[5]) / depth)
     }
 
-    /// This one first, then `next`.
+    /// This map, then `next`.
     pub(super) fn then(&self, next: &Self) -> Self {
         let (a, b) = (&self.0, &next.0);
-        Self(std::array::from_fn(|place| {
-            let (row, column) = (place / 3 * 3, place % 3);
+        Self(std::array::from_fn(|index| {
+            let (row, column) = (index / 3 * 3, index % 3);
             b[row] * a[column] + b[row + 1] * a[column + 3] + b[row + 2] * a[column + 6]
         }))
     }
@@ -92,7 +92,7 @@ mod tests {
     const CORNERS: [(f64, f64); 4] = [(-10.0, 3.0), (90.0, -20.0), (130.0, 70.0), (-5.0, 65.0)];
 
     #[test]
-    fn merged_affine_maps_equal_one_after_the_other() {
+    fn composed_affine_maps_equal_their_sequence() {
         let size = (31.0, 57.0);
         let (first, second) =
             (Affine::about_centre(size, [0.5, 2.0, -1.0, 3.0]), Affine([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
@@ -100,15 +100,15 @@ mod tests {
     }
 
     #[test]
-    fn merged_projective_maps_equal_one_after_the_other() {
+    fn composed_projective_maps_equal_their_sequence() {
         let first = Projective::from_quadrangle(CORNERS, (80.0, 60.0));
         let second = Projective::from_quadrangle([(0.0, -9.0), (80.0, 0.0), (80.0, 60.0), (0.0, 69.0)], (80.0, 60.0));
-        let (merged, apart) = (first.then(&second).at((40.0, 30.0)), second.at(first.at((40.0, 30.0))));
-        assert!((merged.0 - apart.0).abs() < 1e-9 && (merged.1 - apart.1).abs() < 1e-9);
+        let (composed, sequence) = (first.then(&second).at((40.0, 30.0)), second.at(first.at((40.0, 30.0))));
+        assert!((composed.0 - sequence.0).abs() < 1e-9 && (composed.1 - sequence.1).abs() < 1e-9);
     }
 
     #[test]
-    fn quadrangle_goes_to_the_rectangle_as_imageproc_has_it() {
+    fn quadrangle_maps_to_the_rectangle_as_in_imageproc() {
         let size = (80.0, 60.0);
         let ours = Projective::from_quadrangle(CORNERS, size);
         let rectangle = [(0.0, 0.0), (80.0, 0.0), (80.0, 60.0), (0.0, 60.0)];
@@ -120,14 +120,14 @@ mod tests {
         let theirs =
             imageproc::geometric_transformations::Projection::from_control_points(single(CORNERS), single(rectangle))
                 .unwrap();
-        for place in [(0.0, 0.0), (40.0, 30.0), (11.0, 59.0)] {
-            let (ours, theirs) = (ours.at(place), theirs * (place.0 as f32, place.1 as f32));
+        for point in [(0.0, 0.0), (40.0, 30.0), (11.0, 59.0)] {
+            let (ours, theirs) = (ours.at(point), theirs * (point.0 as f32, point.1 as f32));
             assert!((ours.0 - f64::from(theirs.0)).abs() < 1e-3 && (ours.1 - f64::from(theirs.1)).abs() < 1e-3);
         }
     }
 
     #[test]
-    fn what_lies_behind_the_horizon_stays_a_place() {
+    fn points_behind_the_horizon_are_numbers() {
         let leaning =
             Projective::from_quadrangle([(0.0, 0.0), (80.0, -80.0), (80.0, 140.0), (0.0, 60.0)], (80.0, 60.0));
         for x in -400..400 {

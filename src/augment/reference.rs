@@ -1,39 +1,42 @@
-//! The slow warp, for tests: pixel by pixel in f64, each step's inverse on its own; and the fast one beside it.
+//! A reference warp for tests, in f64, pixel by pixel and operation by operation; the fused warp must equal it.
 
 use super::geometry::Inverse;
-use super::{Pipeline, Plan, Sampling, Source, Step, render};
+use super::interpolation::Interpolation;
+use super::pipeline::{Pipeline, Plan};
+use super::sampled_op::SampledOp;
+use super::warp::{Source, render};
 use image::RgbImage;
 
-/// Smooth, so that a small error of place is a small error of value.
-fn picture(width: u32, height: u32) -> RgbImage {
+/// A smooth image, so that a small error in coordinates is a small error in values.
+fn image(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let wave = |a: f64, b: f64| (127.5 + 127.5 * (f64::from(x) * a + f64::from(y) * b).sin()) as u8;
         image::Rgb([wave(0.05, 0.02), wave(-0.03, 0.06), wave(0.01, -0.04)])
     })
 }
 
-/// What a copy shows, pixel by pixel in f64, each step's inverse on its own.
-fn slow(image: &RgbImage, plan: &Plan, side: u32, sampling: Sampling) -> RgbImage {
+/// A copy without its photometric operations.
+fn reference(image: &RgbImage, plan: &Plan, side: u32, interpolation: Interpolation) -> RgbImage {
     let (width, height) = (f64::from(image.width()), f64::from(image.height()));
     let mut canvas = (width, height);
     let mut inverses = Vec::new();
-    for step in &plan.steps {
-        if let Some((inverse, left)) = Inverse::of(step, canvas) {
+    for op in &plan.ops {
+        if let Some((inverse, canvas_after)) = Inverse::of(op, canvas) {
             inverses.push(inverse);
-            canvas = left;
+            canvas = canvas_after;
         }
     }
     let scale = (canvas.0 / f64::from(side), canvas.1 / f64::from(side));
     RgbImage::from_fn(side, side, |u, v| {
         let output = ((f64::from(u) + 0.5) * scale.0, (f64::from(v) + 0.5) * scale.1);
-        let (x, y) = inverses.iter().rev().fold(output, |place, inverse| inverse.at(place));
+        let (x, y) = inverses.iter().rev().fold(output, |point, inverse| inverse.at(point));
         let (x, y) = ((x - 0.5).clamp(0.0, width - 1.0), (y - 0.5).clamp(0.0, height - 1.0));
         image::Rgb(std::array::from_fn(|channel| {
             let mut sum = 0.0;
             for (row, lower) in around(y, height) {
                 for (column, right) in around(x, width) {
                     let value = f64::from(image.get_pixel(column, row).0[channel]);
-                    sum += value * weight(sampling, lower) * weight(sampling, right);
+                    sum += value * weight(interpolation, lower) * weight(interpolation, right);
                 }
             }
             sum.round().clamp(0.0, 255.0) as u8
@@ -41,29 +44,29 @@ fn slow(image: &RgbImage, plan: &Plan, side: u32, sampling: Sampling) -> RgbImag
     })
 }
 
-/// The four pixels about a place, held inside, and how far from it they would lie.
-fn around(place: f64, size: f64) -> [(u32, f64); 4] {
+/// The four pixels around a coordinate, clamped to the image, and their distances before clamping.
+fn around(coordinate: f64, size: f64) -> [(u32, f64); 4] {
     [-1.0, 0.0, 1.0, 2.0].map(|offset| {
-        let pixel = place.floor() + offset;
-        (pixel.clamp(0.0, size - 1.0) as u32, (pixel - place).abs())
+        let pixel = coordinate.floor() + offset;
+        (pixel.clamp(0.0, size - 1.0) as u32, (pixel - coordinate).abs())
     })
 }
 
-/// Of a pixel at that distance; Keys 1981 with a = -0.5, as Wikipedia's "Bicubic interpolation" writes it.
-fn weight(sampling: Sampling, distance: f64) -> f64 {
+/// The weight of a pixel at a distance; Keys 1981 with a = -0.5, in the form of Wikipedia's "Bicubic interpolation".
+fn weight(interpolation: Interpolation, distance: f64) -> f64 {
     let (d, a) = (distance, -0.5);
-    match sampling {
-        Sampling::Bilinear => (1.0 - d).max(0.0),
-        Sampling::Bicubic if d <= 1.0 => (a + 2.0) * d.powi(3) - (a + 3.0) * d.powi(2) + 1.0,
-        Sampling::Bicubic if d < 2.0 => a * d.powi(3) - 5.0 * a * d.powi(2) + 8.0 * a * d - 4.0 * a,
-        Sampling::Bicubic => 0.0,
+    match interpolation {
+        Interpolation::Bilinear => (1.0 - d).max(0.0),
+        Interpolation::Bicubic if d <= 1.0 => (a + 2.0) * d.powi(3) - (a + 3.0) * d.powi(2) + 1.0,
+        Interpolation::Bicubic if d < 2.0 => a * d.powi(3) - 5.0 * a * d.powi(2) + 8.0 * a * d - 4.0 * a,
+        Interpolation::Bicubic => 0.0,
     }
 }
 
-/// Between what the fused warp shows and the slow one.
-fn difference(image: &RgbImage, plan: &Plan, side: u32, sampling: Sampling) -> u8 {
-    let fused = Source::new(image.clone(), side).sampled_by(sampling).render(plan);
-    largest_difference(&fused, &slow(image, plan, side, sampling))
+/// The largest difference between the fused warp and the reference.
+fn difference(image: &RgbImage, plan: &Plan, side: u32, interpolation: Interpolation) -> u8 {
+    let fused = Source::new(image.clone(), side).with_interpolation(interpolation).render(plan);
+    largest_difference(&fused, &reference(image, plan, side, interpolation))
 }
 
 fn largest_difference(a: &RgbImage, b: &RgbImage) -> u8 {
@@ -71,67 +74,69 @@ fn largest_difference(a: &RgbImage, b: &RgbImage) -> u8 {
     a.iter().zip(b.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
 }
 
-fn distort() -> Step {
+fn distort() -> SampledOp {
     let nodes = [(6, -6), (-6, 6), (0, 5), (-5, -5), (6, 6), (1, -2), (3, 3), (-6, 0), (4, -4)];
-    Step::Distort { grid: (4, 4), nodes: nodes.to_vec() }
+    SampledOp::Distort { grid: (4, 4), nodes: nodes.to_vec() }
 }
 
-/// To the left, and one corner besides.
-fn tilt() -> Step {
-    Step::Skew([(0, -120), (0, 0), (90, 0), (0, 120)])
+/// A tilt to the left, with one more corner moved.
+fn tilt() -> SampledOp {
+    SampledOp::Skew([(0, -120), (0, 0), (90, 0), (0, 120)])
 }
 
 #[test]
-fn fused_warp_equals_the_slow_one() {
+fn fused_warp_equals_the_reference() {
     let orders = [
-        vec![Step::RotateWithoutCrop(11), Step::Zoom(900), distort(), Step::FlipLeftRight],
-        vec![Step::Rotate(-7), Step::Zoom(1100), distort()],
-        vec![distort(), Step::Zoom(900), Step::FlipLeftRight],
-        vec![distort(), Step::Rotate(11), Step::Zoom(900)],
-        vec![distort(), Step::FlipLeftRight, distort()],
-        vec![Step::RotateWithoutCrop(90), Step::Zoom(1050)],
-        vec![Step::Rotate(-13), distort()],
+        vec![SampledOp::RotateWithoutCrop(11), SampledOp::Zoom(900), distort(), SampledOp::FlipLeftRight],
+        vec![SampledOp::Rotate(-7), SampledOp::Zoom(1100), distort()],
+        vec![distort(), SampledOp::Zoom(900), SampledOp::FlipLeftRight],
+        vec![distort(), SampledOp::Rotate(11), SampledOp::Zoom(900)],
+        vec![distort(), SampledOp::FlipLeftRight, distort()],
+        vec![SampledOp::RotateWithoutCrop(90), SampledOp::Zoom(1050)],
+        vec![SampledOp::Rotate(-13), distort()],
         vec![distort()],
         vec![tilt()],
-        vec![Step::QuarterTurns(1), tilt(), Step::Shear { rows: true, degrees: 9 }],
-        vec![Step::Shear { rows: false, degrees: -14 }, Step::Zoom(950), distort()],
-        vec![tilt(), distort(), Step::RotateExpand(20)],
+        vec![SampledOp::QuarterTurns(1), tilt(), SampledOp::Shear { rows: true, degrees: 9 }],
+        vec![SampledOp::Shear { rows: false, degrees: -14 }, SampledOp::Zoom(950), distort()],
+        vec![tilt(), distort(), SampledOp::RotateExpand(20)],
         vec![
-            Step::CropBySize { width: 90, height: 80, place: (300, 900) },
-            Step::RotateAsAugmentor(10),
+            SampledOp::CropBySize { width: 90, height: 80, position: (300, 900) },
+            SampledOp::RotateAsAugmentor(10),
             tilt(),
             tilt(),
         ],
     ];
-    for image in [picture(250, 250), picture(178, 218), picture(300, 100)] {
-        for steps in &orders {
-            let plan = Plan { steps: steps.clone() };
-            // Sides at which none of the images is shrunk before it is sampled.
-            for (side, sampling) in [(256, Sampling::Bilinear), (160, Sampling::Bilinear), (160, Sampling::Bicubic)] {
-                let difference = difference(&image, &plan, side, sampling);
-                assert!(difference <= 2, "{plan} at {side}, {sampling:?}: {difference}");
+    for image in [image(250, 250), image(178, 218), image(300, 100)] {
+        for ops in &orders {
+            let plan = Plan { ops: ops.clone() };
+            // Sides at which none of the images is reduced before the warp.
+            for (side, interpolation) in
+                [(256, Interpolation::Bilinear), (160, Interpolation::Bilinear), (160, Interpolation::Bicubic)]
+            {
+                let difference = difference(&image, &plan, side, interpolation);
+                assert!(difference <= 2, "{plan} at {side}, {interpolation:?}: {difference}");
             }
         }
     }
 }
 
-/// Whether the step changes values, which the slow warp leaves alone.
-fn is_photometric(step: &Step) -> bool {
-    Inverse::of(step, (9.0, 9.0)).is_none() && !matches!(step, Step::CropBySize { .. })
+/// Whether the reference ignores the operation, because it changes values.
+fn is_photometric(op: &SampledOp) -> bool {
+    Inverse::of(op, (9.0, 9.0)).is_none() && !matches!(op, SampledOp::CropBySize { .. })
 }
 
 #[test]
-fn pipelines_are_drawn_as_the_slow_warp_has_them() {
+fn sampled_plans_equal_the_reference() {
     let everything = include_str!("../../datasets/pipelines/everything.toml");
     let often = everything.replace("probability = 0.0", "probability = 0.2");
     let everything = Pipeline::from_toml("everything.toml", &often).unwrap();
-    let image = picture(178, 218);
+    let image = image(178, 218);
     for (pipeline, copies) in [(Pipeline::default(), 40), (everything, 200)] {
         for copy in 1..copies {
             let mut plan = pipeline.plan(5, "a", copy);
-            plan.steps.retain(|step| !is_photometric(step));
-            if !plan.steps.is_empty() {
-                let difference = difference(&image, &plan, 112, Sampling::Bilinear);
+            plan.ops.retain(|op| !is_photometric(op));
+            if !plan.ops.is_empty() {
+                let difference = difference(&image, &plan, 112, Interpolation::Bilinear);
                 assert!(difference <= 3, "{plan}: {difference}");
             }
         }
@@ -139,16 +144,16 @@ fn pipelines_are_drawn_as_the_slow_warp_has_them() {
 }
 
 #[test]
-fn mirror_alone_mirrors_exactly() {
-    let image = picture(64, 64);
-    let mirrored = render(&image, &Plan { steps: vec![Step::FlipLeftRight] }, 64);
+fn flip_alone_is_exact() {
+    let image = image(64, 64);
+    let mirrored = render(&image, &Plan { ops: vec![SampledOp::FlipLeftRight] }, 64);
     assert_eq!(mirrored, image::imageops::flip_horizontal(&image));
 }
 
 #[test]
 fn copies_of_one_source_do_not_depend_on_each_other() {
-    let image = picture(700, 300);
-    let plans = [Plan { steps: vec![Step::Rotate(5)] }, Plan::default(), Plan { steps: vec![distort()] }];
+    let image = image(700, 300);
+    let plans = [Plan { ops: vec![SampledOp::Rotate(5)] }, Plan::default(), Plan { ops: vec![distort()] }];
     let mut source = Source::new(image.clone(), 64);
     for plan in plans {
         assert_eq!(source.render(&plan), render(&image, &plan, 64));
@@ -156,8 +161,8 @@ fn copies_of_one_source_do_not_depend_on_each_other() {
 }
 
 #[test]
-fn large_images_are_shrunk_before_they_are_sampled() {
+fn large_images_are_reduced_before_the_warp() {
     let stripes = RgbImage::from_fn(2000, 500, |x, _| image::Rgb([if x % 2 == 0 { 0 } else { 200 }; 3]));
-    let copy = render(&stripes, &Plan { steps: vec![Step::Zoom(1001)] }, 64);
+    let copy = render(&stripes, &Plan { ops: vec![SampledOp::Zoom(1001)] }, 64);
     assert!(copy.iter().all(|value| value.abs_diff(100) < 10));
 }

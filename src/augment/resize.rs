@@ -1,18 +1,19 @@
-//! Resampling in two passes, rows then columns, with filters stretched by the shrinking factor so that shrinking does
-//! not alias: what Pillow calls `reducing` resize. Integer weights, so the bytes do not depend on the machine.
+//! Antialiased resizing in two passes, rows then columns, with filters as wide as the reduction factor, as Pillow's `resize`.
+//! Integer weights give the same bytes on every machine. Not `fast_image_resize`, which does not promise the same bytes on
+//! every CPU.
 
 use image::RgbImage;
 use multiversion::multiversion;
 
-/// Fraction bits of a weight; 8 bits of value and the sign leave room for weights up to 2.
-const BITS: u32 = 14;
+/// Fraction bits of a weight. With 8 bits of value and the sign, 32 bits hold weights up to 2.
+const WEIGHT_BITS: u32 = 14;
 
-/// How a pixel is mixed from those around its place.
+/// The weights of the input pixels around an output pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
-    /// Linear interpolation; shrinking averages over two output pixels with weights falling linearly.
+    /// Linear interpolation; reduction averages over two output pixels with linearly decreasing weights.
     Triangle,
-    /// Keys 1981 with a = -0.5, sharper.
+    /// Cubic convolution (Keys 1981, a = -0.5), which is sharper.
     Bicubic,
 }
 
@@ -35,14 +36,14 @@ impl Filter {
     }
 }
 
-/// The input pixels that one output pixel is mixed from.
+/// The input pixels of one output pixel.
 struct Taps {
     first: usize,
-    /// Sums to `1 << BITS`.
+    /// Sum to `1 << WEIGHT_BITS`.
     weights: Vec<i32>,
 }
 
-/// `image` brought to `width` x `height`, whatever the aspect; as it is where that is its size.
+/// Resizes `image` to `width` x `height`, without keeping the aspect ratio; a copy if that is its size.
 pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> RgbImage {
     if image.dimensions() == (width, height) {
         return image.clone();
@@ -54,19 +55,19 @@ pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> RgbI
     let mut line = vec![0_u8; stride];
     let mut output = RgbImage::new(width, height);
     for (row, target) in rows.iter().zip(output.chunks_exact_mut(3 * width as usize)) {
-        sums.fill(1 << (BITS - 1));
+        sums.fill(1 << (WEIGHT_BITS - 1));
         for (source, weight) in image.as_raw()[row.first * stride..].chunks_exact(stride).zip(&row.weights) {
             add_weighted(&mut sums, source, *weight);
         }
         round(&sums, &mut line);
-        mix_columns(&columns, &line, target);
+        combine_columns(&columns, &line, target);
     }
     output
 }
 
-fn mix_columns(columns: &[Taps], line: &[u8], target: &mut [u8]) {
+fn combine_columns(columns: &[Taps], line: &[u8], target: &mut [u8]) {
     for (column, pixel) in columns.iter().zip(target.chunks_exact_mut(3)) {
-        let mut sum = [1_i32 << (BITS - 1); 3];
+        let mut sum = [1_i32 << (WEIGHT_BITS - 1); 3];
         for (source, weight) in line[3 * column.first..].chunks_exact(3).zip(&column.weights) {
             for channel in 0..3 {
                 sum[channel] += i32::from(source[channel]) * weight;
@@ -85,32 +86,32 @@ fn add_weighted(sums: &mut [i32], source: &[u8], weight: i32) {
 
 fn round(sums: &[i32], target: &mut [u8]) {
     for (value, sum) in target.iter_mut().zip(sums) {
-        *value = (sum >> BITS).clamp(0, 255) as u8;
+        *value = (sum >> WEIGHT_BITS).clamp(0, 255) as u8;
     }
 }
 
-/// For every one of `to` output pixels its share of the `from` input pixels, pixel centres at .5.
+/// The taps of each of `to` output pixels among `from` input pixels, with pixel centres at .5.
 fn taps(from: u32, to: u32, filter: Filter) -> Vec<Taps> {
     let scale = f64::from(from) / f64::from(to);
     let stretch = scale.max(1.0);
     let reach = filter.support() * stretch;
-    let one = |place: u32| {
-        let centre = (f64::from(place) + 0.5) * scale;
+    let taps_of = |output: u32| {
+        let centre = (f64::from(output) + 0.5) * scale;
         let first = (centre - reach + 0.5).floor().max(0.0) as usize;
         let end = ((centre + reach + 0.5).floor() as usize).min(from as usize);
         let exact: Vec<f64> =
             (first..end).map(|input| filter.weight((input as f64 + 0.5 - centre) / stretch)).collect();
         let total: f64 = exact.iter().sum();
-        let unit = f64::from(1 << BITS);
+        let unit = f64::from(1 << WEIGHT_BITS);
         let mut weights: Vec<i32> = exact.iter().map(|weight| (weight / total * unit).round() as i32).collect();
-        // What rounding left over goes to the largest, so that plain areas stay as they are.
-        let rest = (1 << BITS) - weights.iter().sum::<i32>();
+        // The rounding error goes to the largest weight, so that areas of one colour do not change.
+        let rest = (1 << WEIGHT_BITS) - weights.iter().sum::<i32>();
         if let Some(largest) = weights.iter_mut().max() {
             *largest += rest;
         }
         Taps { first, weights }
     };
-    (0..to).map(one).collect()
+    (0..to).map(taps_of).collect()
 }
 
 #[cfg(test)]
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_areas_stay_plain() {
+    fn areas_of_one_colour_do_not_change() {
         let image = RgbImage::from_pixel(250, 97, image::Rgb([255, 128, 7]));
         for filter in [Filter::Triangle, Filter::Bicubic] {
             for (width, height) in [(256, 256), (72, 72), (1, 1), (3, 500)] {
@@ -143,13 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn halving_with_the_triangle_weighs_one_three_three_one() {
+    fn halving_with_the_triangle_has_weights_one_three_three_one() {
         // The inner pixel of (0, 0, 0, 80, 160, 0): (1 * 0 + 3 * 0 + 3 * 80 + 1 * 160) / 8.
         assert_eq!(first_channel(&resize(&row(&[0, 0, 0, 80, 160, 0]), 3, 1, Filter::Triangle))[1], 50);
     }
 
     #[test]
-    fn doubling_with_the_triangle_goes_by_quarters() {
+    fn doubling_with_the_triangle_has_steps_of_quarters() {
         assert_eq!(first_channel(&resize(&row(&[0, 100]), 4, 1, Filter::Triangle)), [0, 25, 75, 100]);
     }
 

@@ -1,34 +1,34 @@
-//! The fused warp: all geometry of a plan as one inverse map, sampled once, in fixed point. Inside a mesh
-//! cell the map is affine along a row, so the source place moves by a constant from pixel to pixel: that is what makes
-//! it cheap. Places beyond the border take the border's pixel.
+//! The fused warp: all geometry of a plan as one inverse map, interpolated once, in fixed point. Inside a mesh cell the map
+//! is affine along a row, so the source coordinates advance by a constant from pixel to pixel, which is fast. Coordinates
+//! are clamped to the border. Not `imageproc::warp`, which has no meshes and would interpolate once per operation.
 
 use super::geometry::{Inverse, inverse_map};
+use super::interpolation::{self, COORDINATE_BITS, Interpolation, Pixel};
 use super::mesh::Mesh;
 use super::pipeline::Plan;
 use super::projection::Affine;
-use super::sample::{self, PLACE, Pixel, Sampling};
 use super::{photometric, resize};
 use image::RgbImage;
 use multiversion::multiversion;
 
-/// Fraction bits of a place in the source.
-const FRACTION: u32 = 32;
+/// Fraction bits of a coordinate while it is computed.
+const FRACTION_BITS: u32 = 32;
 
-/// A decoded image made ready for several copies of side `side`.
+/// A decoded image, for any number of copies of one size.
 #[derive(Debug)]
 pub struct Source {
     image: RgbImage,
-    /// The source with its last row and column repeated, so that a pixel's right and lower neighbours exist; empty until
-    /// a copy needs it.
+    /// The source with its last row and column repeated, so that every pixel has a right and a lower neighbour. Empty
+    /// until a copy needs it.
     packed: Vec<Pixel>,
-    /// What `packed` holds: width and height without the repeated ones.
+    /// Width and height of `packed` without the repeated column and row.
     packed_size: (u32, u32),
     side: u32,
-    sampling: Sampling,
+    interpolation: Interpolation,
 }
 
-/// `plan` carried out on `image`: `size` x `size` pixels, whatever the aspect. Geometry comes first, then what changes
-/// values, and erasing, in their order. The empty plan is a plain bicubic resize with antialiasing.
+/// Renders `plan` on `image` to `size` x `size` pixels, without keeping the aspect ratio. Geometry is applied first, then
+/// photometric operations and erasing in their order. The empty plan is an antialiased bicubic resize.
 ///
 /// # Panics
 /// If the image or `size` has no pixels.
@@ -37,49 +37,51 @@ pub fn render(image: &RgbImage, plan: &Plan, size: u32) -> RgbImage {
 }
 
 impl Source {
-    /// `image` for copies of `side` x `side` pixels. Sampling sees the pixels around a place only, so an image of
-    /// more than twice that side is shrunk to it, antialiased, before it is distorted.
+    /// `image` for copies of `side` x `side` pixels. Interpolation does not antialias, so a larger image is first reduced
+    /// to at most twice that side.
     pub fn new(image: RgbImage, side: u32) -> Self {
         assert!(image.width() > 0 && image.height() > 0 && side > 0, "an image has pixels");
         let packed_size = (image.width().min(2 * side), image.height().min(2 * side));
-        Self { image, packed: Vec::new(), packed_size, side, sampling: Sampling::Bilinear }
+        Self { image, packed: Vec::new(), packed_size, side, interpolation: Interpolation::Bilinear }
     }
 
-    /// The same, sampled by `sampling`.
-    pub fn sampled_by(self, sampling: Sampling) -> Self {
-        Self { sampling, ..self }
+    /// The same source with another interpolation.
+    pub fn with_interpolation(self, interpolation: Interpolation) -> Self {
+        Self { interpolation, ..self }
     }
 
-    /// One copy; see [`render`].
+    /// Renders one copy; see [`render`].
     pub fn render(&mut self, plan: &Plan) -> RgbImage {
         let side = self.side;
-        if plan.steps.is_empty() {
+        if plan.ops.is_empty() {
             return resize::resize(&self.image, side, side, resize::Filter::Bicubic);
         }
         if self.packed.is_empty() {
             self.pack();
         }
-        let map = inverse_map(&plan.steps, self.image.dimensions(), self.packed_size, side);
+        let map = inverse_map(&plan.ops, self.image.dimensions(), self.packed_size, side);
         let mut copy = RgbImage::new(side, side);
-        let mut places = vec![(0, 0); side as usize];
+        let mut coordinates = vec![(0, 0); side as usize];
         let (width, height) = self.packed_size;
-        let most = (i64::from(width - 1) << FRACTION, i64::from(height - 1) << FRACTION);
+        let max = (i64::from(width - 1) << FRACTION_BITS, i64::from(height - 1) << FRACTION_BITS);
         for (y, row) in copy.chunks_exact_mut(3 * side as usize).enumerate() {
-            row_places(&map, y, most, &mut places);
-            match self.sampling {
-                Sampling::Bilinear => sample::bilinear(&self.packed, width as usize + 1, &places, row),
-                Sampling::Bicubic => sample::bicubic(&self.packed, (width as usize, height as usize), &places, row),
+            row_coordinates(&map, y, max, &mut coordinates);
+            match self.interpolation {
+                Interpolation::Bilinear => interpolation::bilinear(&self.packed, width as usize + 1, &coordinates, row),
+                Interpolation::Bicubic => {
+                    interpolation::bicubic(&self.packed, (width as usize, height as usize), &coordinates, row);
+                }
             }
         }
-        photometric::apply(&mut copy, &plan.steps);
+        photometric::apply(&mut copy, &plan.ops);
         copy
     }
 
     fn pack(&mut self) {
         let (width, height) = self.packed_size;
-        let shrunk = (self.packed_size != self.image.dimensions())
+        let reduced = (self.packed_size != self.image.dimensions())
             .then(|| resize::resize(&self.image, width, height, resize::Filter::Triangle));
-        let pixels = shrunk.as_ref().unwrap_or(&self.image).as_raw();
+        let pixels = reduced.as_ref().unwrap_or(&self.image).as_raw();
         let (width, height) = (width as usize, height as usize);
         self.packed.reserve_exact((width + 1) * (height + 1));
         for y in 0..=height {
@@ -90,71 +92,83 @@ impl Source {
     }
 }
 
-/// The source places that the pixels of output row `y` show, held inside the source, which ends at `most` (fixed point);
-/// with [`PLACE`] bits of fraction.
-fn row_places(map: &[Inverse], y: usize, most: (i64, i64), places: &mut [(i32, i32)]) {
+/// The source coordinates of the pixels of output row `y`, with [`COORDINATE_BITS`] bits of fraction, clamped to the
+/// source, whose last pixel is `max` (fixed point).
+fn row_coordinates(map: &[Inverse], y: usize, max: (i64, i64), coordinates: &mut [(i32, i32)]) {
     let identity = Affine([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
     match map {
-        [Inverse::Affine(all)] => walk_affine(all, (0, y), most, places),
+        [Inverse::Affine(all)] => affine_scanline(all, (0, y), max, coordinates),
         [Inverse::Affine(first), Inverse::Mesh(mesh)] if first.keeps_rows() => {
-            walk_mesh(first, mesh, &identity, y, most, places);
+            mesh_scanline(first, mesh, &identity, y, max, coordinates);
         }
         [Inverse::Affine(first), Inverse::Mesh(mesh), Inverse::Affine(last)] if first.keeps_rows() => {
-            walk_mesh(first, mesh, last, y, most, places);
+            mesh_scanline(first, mesh, last, y, max, coordinates);
         }
-        // Perspective, a mesh that rows cross aslant, two meshes: the step is not constant.
+        // Perspective, a mesh after a rotation, two meshes: the increment is not constant.
         _ => {
-            for (x, place) in places.iter_mut().enumerate() {
-                let shown = map.iter().fold(centre(x, y), |place, inverse| inverse.at(place));
-                *place = held(fixed(shown, 0.5), most);
+            for (x, coordinate) in coordinates.iter_mut().enumerate() {
+                let point = map.iter().fold(centre(x, y), |point, inverse| inverse.at(point));
+                *coordinate = clamp(to_fixed_point(point, 0.5), max);
             }
         }
     }
 }
 
-/// Places that begin at `start` and go on by `step`.
+/// Coordinates that begin at `start` and advance by `step`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-fn walk(start: (i64, i64), step: (i64, i64), most: (i64, i64), places: &mut [(i32, i32)]) {
+fn scanline(start: (i64, i64), step: (i64, i64), max: (i64, i64), coordinates: &mut [(i32, i32)]) {
     let (mut x, mut y) = start;
-    for place in places {
-        *place = held((x, y), most);
+    for coordinate in coordinates {
+        *coordinate = clamp((x, y), max);
         x += step.0;
         y += step.1;
     }
 }
 
 #[inline(always)]
-#[allow(clippy::inline_always, reason = "compiled for the processor only inside of `walk`")]
-fn held((x, y): (i64, i64), most: (i64, i64)) -> (i32, i32) {
-    ((x.clamp(0, most.0) >> (FRACTION - PLACE)) as i32, (y.clamp(0, most.1) >> (FRACTION - PLACE)) as i32)
+#[allow(clippy::inline_always, reason = "compiled for the processor only inside `scanline`")]
+fn clamp((x, y): (i64, i64), max: (i64, i64)) -> (i32, i32) {
+    (
+        (x.clamp(0, max.0) >> (FRACTION_BITS - COORDINATE_BITS)) as i32,
+        (y.clamp(0, max.1) >> (FRACTION_BITS - COORDINATE_BITS)) as i32,
+    )
 }
 
 fn centre(x: usize, y: usize) -> (f64, f64) {
     (x as f64 + 0.5, y as f64 + 0.5)
 }
 
-/// In fixed point, measured from `origin`: places of pixels from the centre of the first, steps from 0.
-fn fixed((x, y): (f64, f64), origin: f64) -> (i64, i64) {
-    // Far beyond any image and any step within one, so that no sum of them wraps round.
-    let most = (1_u64 << 48) as f64 * if origin == 0.0 { 1.0 } else { 4096.0 };
-    let one = (1_u64 << FRACTION) as f64;
-    (((x - origin) * one).clamp(-most, most) as i64, ((y - origin) * one).clamp(-most, most) as i64)
+/// Fixed point relative to `origin`: 0.5, the centre of the first pixel, for coordinates; 0 for increments.
+fn to_fixed_point((x, y): (f64, f64), origin: f64) -> (i64, i64) {
+    // Far beyond any image and any increment within one, so that no sum overflows.
+    let max = (1_u64 << 48) as f64 * if origin == 0.0 { 1.0 } else { 4096.0 };
+    let one = (1_u64 << FRACTION_BITS) as f64;
+    (((x - origin) * one).clamp(-max, max) as i64, ((y - origin) * one).clamp(-max, max) as i64)
 }
 
-/// The places of an affine map from the output pixel `from` on.
-fn walk_affine(map: &Affine, from: (usize, usize), most: (i64, i64), places: &mut [(i32, i32)]) {
-    walk(fixed(map.at(centre(from.0, from.1)), 0.5), fixed((map.0[0], map.0[3]), 0.0), most, places);
+/// The coordinates of an affine map from the output pixel `from` on.
+fn affine_scanline(map: &Affine, from: (usize, usize), max: (i64, i64), coordinates: &mut [(i32, i32)]) {
+    let start = to_fixed_point(map.at(centre(from.0, from.1)), 0.5);
+    scanline(start, to_fixed_point((map.0[0], map.0[3]), 0.0), max, coordinates);
 }
 
-/// Mesh cell by mesh cell: inside one, the mesh at this height is the affine map through its two edges.
-fn walk_mesh(first: &Affine, mesh: &Mesh, last: &Affine, y: usize, most: (i64, i64), places: &mut [(i32, i32)]) {
+/// The coordinates of a row through a mesh, cell by cell: inside a cell the map is affine, given by the displacements at
+/// its two edges.
+fn mesh_scanline(
+    first: &Affine,
+    mesh: &Mesh,
+    last: &Affine,
+    y: usize,
+    max: (i64, i64),
+    coordinates: &mut [(i32, i32)],
+) {
     let (scale, offset) = (first.0[0], first.0[2]);
     let height = first.at(centre(0, y)).1;
-    let side = places.len() as f64;
-    // The output column whose centre is the first at or beyond the mesh's place `x`, in the direction of the row.
+    let side = coordinates.len() as f64;
+    // The first output column whose centre is at or beyond `x` in the mesh.
     let column = |x: f64| ((x - offset) / scale - 0.5).ceil().clamp(0.0, side) as usize;
     let edge = |cell: usize| cell as f64 * mesh.cell.0;
-    // The first piece and the last lie beyond the border, where nothing moves, as on it.
+    // The first and the last piece lie beyond the border, where no point moves.
     for piece in 0..=mesh.grid.0 + 1 {
         let cell = piece.checked_sub(1).filter(|cell| *cell < mesh.grid.0);
         let begin = if piece == 0 { f64::NEG_INFINITY } else { edge(piece - 1) };
@@ -163,11 +177,11 @@ fn walk_mesh(first: &Affine, mesh: &Mesh, last: &Affine, y: usize, most: (i64, i
         if from >= to {
             continue;
         }
-        let moved = cell.map_or(Affine([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]), |cell| {
+        let displaced = cell.map_or(Affine([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]), |cell| {
             let (l, r) = mesh.edges(cell, height);
             let slope = ((r.0 - l.0) / mesh.cell.0, (r.1 - l.1) / mesh.cell.0);
             Affine([1.0 + slope.0, 0.0, l.0 - slope.0 * edge(cell), slope.1, 1.0, l.1 - slope.1 * edge(cell)])
         });
-        walk_affine(&first.then(&moved.then(last)), (from, y), most, &mut places[from..to]);
+        affine_scanline(&first.then(&displaced.then(last)), (from, y), max, &mut coordinates[from..to]);
     }
 }

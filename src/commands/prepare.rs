@@ -45,7 +45,7 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
 
 /// Verifies what is there.
 fn check(args: &PrepareArgs, folder: &Path) -> Result<()> {
-    let count = store::check(folder)?;
+    let count = store::verify(folder)?;
     let mut text = format!("{}: all {} images are as they were", folder.display(), thousands(count));
     let mut result = serde_json::json!({ "prepared": folder, "checked": count });
     if args.sources {
@@ -55,7 +55,7 @@ fn check(args: &PrepareArgs, folder: &Path) -> Result<()> {
                 "--sources checks files, and synthetic faces are drawn: leave it out".to_owned(),
             ));
         };
-        let sources = store::check_sources(folder, root)?;
+        let sources = store::verify_sources(folder, root)?;
         text = format!("{text}, and so are all {} sources in {}", thousands(sources), root.display());
         result["sources"] = sources.into();
     }

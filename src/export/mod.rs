@@ -115,7 +115,7 @@ fn about<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<Abo
             NodeLayout::Own => "own",
             NodeLayout::AuthorsCode => "joined",
         },
-        prepared: trained.standard.size,
+        prepared: trained.preprocessing.size,
         resize: profile.images.resize,
         attributes: &NAMES,
     })

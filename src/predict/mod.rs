@@ -13,7 +13,7 @@ use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
 use crate::model::probabilities;
 use crate::progress::Progress;
-use crate::store::{self, Standard};
+use crate::store::{self, Preprocessing};
 use crate::train::{DataLoader, ImageCache, LabelledImages, TrainedModel};
 use candle_core::{Device, Tensor};
 use serde::Serialize;
@@ -63,7 +63,7 @@ impl Prediction {
 /// Pictures as a set that batches are made of; nothing is known of their labels.
 struct Pictures<'a> {
     paths: &'a [PathBuf],
-    standard: Standard,
+    preprocessing: Preprocessing,
 }
 
 impl LabelledImages for Pictures<'_> {
@@ -73,7 +73,7 @@ impl LabelledImages for Pictures<'_> {
 
     fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>> {
         let path = &self.paths[row];
-        Ok(store::resized(self.standard.apply(picture::read(path)?, path)?, side))
+        Ok(store::resized(self.preprocessing.apply(picture::read(path)?, path)?, side))
     }
 }
 
@@ -95,7 +95,7 @@ pub fn predict(
         .ok_or_else(|| Error::file(folder.join("config.toml"), "names an unknown data set"))?;
     let size = profile.training(dataset)?.batch;
 
-    let pictures = Pictures { paths, standard: trained.standard };
+    let pictures = Pictures { paths, preprocessing: trained.preprocessing };
     let rows = (0..paths.len()).collect();
     let images = ImageCache::new(&pictures, rows, profile.images.resize, "Decoding pictures", progress)?;
     let loader = DataLoader {

@@ -1,38 +1,37 @@
-//! How many images are made of each training image: the same number of each, or, balanced, more of those that carry
-//! rare attributes.
+//! Balanced numbers of copies: more of training images with rare attributes.
 //!
-//! The balanced rule: the copies of an image are in proportion to the sum of 1/rate over the attributes that it carries
-//! (rate: the attribute's positive rate among the training images), but at least one, the undistorted one, and at most
-//! [`MOST`] times the mean. The proportion is the one that makes the sum what was asked for; the fractions of copies
-//! that rounding leaves go to the images with the largest, in the order of the table. No randomness is in it.
+//! The copies of an image are proportional to the sum of 1/rate over its positive attributes, where rate is the
+//! attribute's positive rate among the training images. Each image gets at least one copy, the undistorted one, and at
+//! most [`MAX_COPIES_RATIO`] times the mean. The proportion is chosen so that the total is as requested. Copies left by
+//! rounding go to the images with the largest fractions, in the table's order. The rule uses no random numbers.
 
 use crate::attribute::NAMES;
 use crate::dataset::{Row, Split};
 use serde::{Deserialize, Serialize};
 
-/// Copies of an image at most, in multiples of the mean: beyond it one face would fill the batches.
-pub(super) const MOST: usize = 4;
+/// Maximum copies of an image as a multiple of the mean: with more, one face would fill the batches.
+pub(super) const MAX_COPIES_RATIO: usize = 4;
 
 /// An attribute's positive rate among the training images of a balanced set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
-    /// Its name.
+    /// The attribute's name.
     pub attribute: String,
-    /// Of the data set's images.
+    /// Rate among the data set's images.
     pub before: f64,
-    /// Of the prepared set's images.
+    /// Rate among the prepared set's images.
     pub after: f64,
 }
 
-/// Copies of each row of the table, together `total` of the training images and one of each other; `total` is at least
-/// the number of training images.
+/// Copies of each row of the table: `total` of all training images together, and one of each other image. `total` is at
+/// least the number of training images.
 pub(super) fn balanced(rows: &[Row], total: usize) -> Vec<u32> {
     let weights = weights(rows);
-    let most = (MOST * total).div_ceil(weights.len().max(1)) as f64;
-    let share = |proportion: f64, weight: f64| (proportion * weight).clamp(1.0, most);
+    let max = (MAX_COPIES_RATIO * total).div_ceil(weights.len().max(1)) as f64;
+    let share = |proportion: f64, weight: f64| (proportion * weight).clamp(1.0, max);
     let sum = |proportion: f64| weights.iter().map(|weight| share(proportion, *weight)).sum::<f64>();
-    // The sum grows with the proportion; sixty halvings leave nothing of it open.
-    let (mut low, mut high) = (0.0, most);
+    // The sum grows with the proportion; sixty bisections reach the precision of f64.
+    let (mut low, mut high) = (0.0, max);
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
         if sum(middle) < total as f64 { low = middle } else { high = middle }
@@ -41,40 +40,40 @@ pub(super) fn balanced(rows: &[Row], total: usize) -> Vec<u32> {
     let mut copies: Vec<u32> = shares.iter().map(|share| *share as u32).collect();
     let mut order: Vec<usize> = (0..shares.len()).collect();
     order.sort_by(|a, b| shares[*b].fract().total_cmp(&shares[*a].fract()));
-    let open = total.saturating_sub(copies.iter().map(|count| *count as usize).sum());
-    order.iter().cycle().take(open).for_each(|place| copies[*place] += 1);
+    let left = total.saturating_sub(copies.iter().map(|count| *count as usize).sum());
+    order.iter().cycle().take(left).for_each(|index| copies[*index] += 1);
     let mut copies = copies.into_iter();
     rows.iter().map(|row| if row.split == Split::Train { copies.next().unwrap_or(1) } else { 1 }).collect()
 }
 
-/// The sum of 1/rate over the attributes of each training image.
+/// The sum of 1/rate over the positive attributes of each training image.
 fn weights(rows: &[Row]) -> Vec<f64> {
     let training = || rows.iter().filter(|row| row.split == Split::Train);
     let count = training().count() as f64;
     let inverse: Vec<f64> = (0..NAMES.len())
         .map(|attribute| count / training().filter(|row| row.labels[attribute]).count().max(1) as f64)
         .collect();
-    let carried =
+    let weight =
         |row: &Row| inverse.iter().zip(row.labels).filter(|(_, label)| *label).map(|(inverse, _)| inverse).sum();
-    training().map(carried).collect()
+    training().map(weight).collect()
 }
 
-/// What the copies do to the rates of the 40 attributes.
+/// The rates of the 40 attributes before and after copying.
 pub(super) fn rates(rows: &[Row], copies: &[u32]) -> Vec<Rate> {
     let rate = |attribute: usize, weight: &dyn Fn(usize) -> usize| {
         let training = rows.iter().enumerate().filter(|(_, row)| row.split == Split::Train);
-        let (positive, all) = training.fold((0, 0), |(positive, all), (place, row)| {
-            let weight = weight(place);
+        let (positive, all) = training.fold((0, 0), |(positive, all), (index, row)| {
+            let weight = weight(index);
             (positive + if row.labels[attribute] { weight } else { 0 }, all + weight)
         });
         positive as f64 / all.max(1) as f64
     };
-    let of = |(attribute, name): (usize, &&str)| Rate {
+    let rates = |(attribute, name): (usize, &&str)| Rate {
         attribute: (*name).to_owned(),
         before: rate(attribute, &|_| 1),
-        after: rate(attribute, &|place| copies[place] as usize),
+        after: rate(attribute, &|index| copies[index] as usize),
     };
-    NAMES.iter().enumerate().map(of).collect()
+    NAMES.iter().enumerate().map(rates).collect()
 }
 
 #[cfg(test)]
@@ -82,11 +81,11 @@ mod tests {
     use super::*;
     use crate::attribute::COUNT;
 
-    /// 90 images with the first attribute, 10 with the second, a test image with neither.
+    /// 90 training images with the first attribute, 10 with the second, and a test image with neither.
     fn rows() -> Vec<Row<'static>> {
-        let row = |place: usize| {
+        let row = |index: usize| {
             let mut labels = [false; COUNT];
-            labels[usize::from(place >= 90)] = true;
+            labels[usize::from(index >= 90)] = true;
             Row { source: "", split: Split::Train, identity: None, labels }
         };
         let test = Row { source: "", split: Split::Test, identity: None, labels: [false; COUNT] };
@@ -94,8 +93,8 @@ mod tests {
     }
 
     #[test]
-    fn two_attributes_are_brought_as_near_as_the_bound_allows() {
-        // In proportion 10 / (10/9) = 9 both would have 150 images; at most 4 * 3 = 12 of each allow 120.
+    fn two_attributes_get_as_close_as_the_bound_allows() {
+        // At the proportion 10 / (10/9) = 9 both would have 150 images; the bound of 4 * 3 = 12 copies allows 120.
         let copies = balanced(&rows(), 300);
         assert_eq!(copies.iter().sum::<u32>(), 300 + 1);
         assert!(copies[90..100].iter().all(|count| *count == 12), "{copies:?}");

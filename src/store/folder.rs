@@ -1,56 +1,27 @@
-//! Whose folder it is: one run at a time, never a folder with something else in it, never two preparations mixed.
+//! Ownership of the prepared folder: one process at a time, no foreign files, no mixture of two preparations.
 
-use super::format::{ARRAY, IMAGES, PROGRESS, UNFINISHED, is_shard};
-use super::items::Item;
-use super::prepared::{Options, Prepared};
+use super::hashing::hex_digest;
+use super::inputs::Inputs;
+use super::layout::{
+    ARRAY, IMAGES, INPUTS, LOCK, MANIFEST, MANIFEST_CSV, PARTIAL_ARRAY, PREPARED, PROGRESS, is_partial, is_shard,
+};
+use super::options::Options;
+use super::prepared::Prepared;
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
 use crate::progress::Progress;
-use serde::{Deserialize, Serialize};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 
-pub(super) const PREPARED: &str = "prepared.json";
-pub(super) const MANIFEST: &str = "manifest.parquet";
-pub(super) const MANIFEST_TEXT: &str = "manifest.csv";
-const INPUTS: &str = "inputs.json";
-const LOCK: &str = ".lock";
-
-/// What the folder is being filled with.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Inputs {
-    /// Of the options and the table.
-    pub(super) digest: String,
-    /// Of the image files, in the table's order, in hexadecimal; empty where they are drawn.
-    pub(super) sources: Vec<String>,
-}
-
-impl Inputs {
-    pub(super) fn new(digest: String, items: &[Item]) -> Self {
-        let sources = items.iter().filter_map(|item| item.digest).map(|digest| digest.to_hex().to_string());
-        Self { digest, sources: sources.collect() }
-    }
-
-    /// Of everything.
-    pub(super) fn whole_digest(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(self.digest.as_bytes());
-        self.sources.iter().for_each(|digest| {
-            hasher.update(digest.as_bytes());
-        });
-        hasher.finalize().to_hex().to_string()
-    }
-}
-
-/// What a run finds in its folder.
+/// What an earlier run left in the folder.
 pub(super) enum State {
-    /// Everything asked for.
+    /// The whole set.
     Finished(Box<Prepared>),
-    /// Nothing, or part of what was asked for, but that the files of these rows of the table changed since.
+    /// Part of the set or nothing. The files of these rows of the table have changed since.
     Open(Vec<usize>),
 }
 
-/// Makes `folder` ours, and finds out what is left to do for `inputs`.
+/// Locks `folder` for this process and finds out what is left to do for `inputs`.
 pub(super) fn claim(folder: &Path, inputs: &Inputs, options: &Options, progress: &Progress) -> Result<(Lock, State)> {
     io::create_folder(folder)?;
     refuse_foreign(folder)?;
@@ -58,74 +29,70 @@ pub(super) fn claim(folder: &Path, inputs: &Inputs, options: &Options, progress:
     if options.force {
         clear(folder)?;
     }
+    Ok((lock, state(folder, inputs)?))
+}
+
+fn state(folder: &Path, inputs: &Inputs) -> Result<State> {
     let refuse = || {
         Err(Error::Request(format!(
-            "{} holds a set prepared, or half prepared, with other options or from other data: give another folder, or \
-             --force to prepare this one anew",
+            "{} holds a set, or part of one, that was prepared with other options or from other data: give another \
+             folder, or prepare this one again with --force",
             folder.display()
         )))
     };
-    let prepared = io::read_json_if_exists::<Prepared>(&folder.join(PREPARED), "the description of a prepared set")?;
+    let prepared: Option<Prepared> = io::read_json_if_exists(&folder.join(PREPARED), "a prepared set's description")?;
     let same = prepared.as_ref().map(|prepared| prepared.input_digest == inputs.whole_digest());
     if let Some(prepared) = prepared
         && has_manifest(folder, &prepared)?
     {
-        return if same == Some(true) { Ok((lock, State::Finished(Box::new(prepared)))) } else { refuse() };
+        return if same == Some(true) { Ok(State::Finished(Box::new(prepared))) } else { refuse() };
     }
-    let changed = match io::read_json_if_exists::<Inputs>(&folder.join(INPUTS), "the inputs of a prepared set")? {
-        Some(found) if found.digest != inputs.digest => return refuse(),
-        Some(found) => {
-            let digests = found.sources.iter().zip(&inputs.sources).enumerate();
-            digests.filter(|(_, (before, now))| before != now).map(|(row, _)| row).collect()
-        }
-        None if same == Some(false) => return refuse(),
-        None => Vec::new(),
-    };
-    Ok((lock, State::Open(changed)))
+    match io::read_json_if_exists::<Inputs>(&folder.join(INPUTS), "a list of digests of a prepared set's inputs")? {
+        Some(earlier) if earlier.digest != inputs.digest => refuse(),
+        Some(earlier) => Ok(State::Open(inputs.changed_since(&earlier))),
+        None if same == Some(false) => refuse(),
+        None => Ok(State::Open(Vec::new())),
+    }
 }
 
-/// Clears away what says that the set is finished, and what a killed run was writing. Where nothing in the folder is of
-/// other inputs, these are noted first, so that the folder is known for ours at any moment.
+/// Removes the files that mark the set as finished, and those that an interrupted run was writing. If no image in the
+/// folder is of other inputs (`same`), writes the inputs first: an interruption then leaves a folder that is still
+/// recognized.
 pub(super) fn reopen(folder: &Path, inputs: &Inputs, same: bool) -> Result<()> {
     if same {
         begin(folder, inputs)?;
     }
-    for name in [PREPARED, MANIFEST, MANIFEST_TEXT] {
+    for name in [PREPARED, MANIFEST, MANIFEST_CSV] {
         io::remove(&folder.join(name))?;
     }
     for name in names(folder)? {
-        if is_left_over(&name) {
+        if is_partial(&name) {
             io::remove(&folder.join(name))?;
         }
     }
     Ok(())
 }
 
-/// Notes what the folder is filled with from now on. Images that are not of these inputs have to be gone before.
+/// Writes the inputs of the set. Images of other inputs must be removed before.
 pub(super) fn begin(folder: &Path, inputs: &Inputs) -> Result<()> {
     io::write_json(&folder.join(INPUTS), inputs)
 }
 
-/// Whether the manifest that `prepared` names is there.
+/// Whether the folder holds the manifest that `prepared` names.
 fn has_manifest(folder: &Path, prepared: &Prepared) -> Result<bool> {
     let manifest = folder.join(MANIFEST);
-    Ok(manifest.is_file() && digest(&io::read(&manifest)?) == prepared.manifest_digest)
+    Ok(manifest.is_file() && hex_digest(&io::read(&manifest)?) == prepared.manifest_digest)
 }
 
-/// BLAKE3 in hexadecimal.
-pub(super) fn digest(bytes: &[u8]) -> String {
-    blake3::hash(bytes).to_hex().to_string()
-}
-
-/// Another process may be filling the folder at this moment: what it makes, it makes after the inputs' file, so that is
-/// looked for after the names.
+/// Refuses a folder with files that are not of a prepared set. Another process may be filling the folder at the same
+/// time; it writes the inputs first, so they are looked for after the names are listed.
 fn refuse_foreign(folder: &Path) -> Result<()> {
     let names = names(folder)?;
     if [INPUTS, PREPARED].iter().any(|ours| names.iter().any(|name| name == ours) || folder.join(ours).exists()) {
         return Ok(());
     }
     for name in names {
-        if name != LOCK && !is_left_over(&name) {
+        if name != LOCK && !is_partial(&name) {
             return Err(Error::Request(format!(
                 "{} holds files that are not of a prepared set ({}): give an empty or a new folder",
                 folder.display(),
@@ -136,12 +103,7 @@ fn refuse_foreign(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A file that a killed run was writing.
-fn is_left_over(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".partial-")
-}
-
-/// The folder for this process alone; where another one prepares it, when that one has ended, or an error.
+/// Takes the folder's lock. If another process holds it, waits or fails, as `options` ask.
 fn lock(folder: &Path, options: &Options, progress: &Progress) -> Result<Lock> {
     let path = folder.join(LOCK);
     let holder = match Lock::take(&path)? {
@@ -158,9 +120,9 @@ fn lock(folder: &Path, options: &Options, progress: &Progress) -> Result<Lock> {
     )))
 }
 
-/// Removes what a preparation makes, and nothing else; what says that the folder is ours goes last.
+/// Removes the files of a preparation and no others. The inputs go last: they mark the folder as a prepared one.
 fn clear(folder: &Path) -> Result<()> {
-    for name in [PREPARED, MANIFEST, MANIFEST_TEXT, ARRAY, UNFINISHED] {
+    for name in [PREPARED, MANIFEST, MANIFEST_CSV, ARRAY, PARTIAL_ARRAY] {
         io::remove(&folder.join(name))?;
     }
     for name in [IMAGES, PROGRESS] {

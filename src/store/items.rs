@@ -1,79 +1,79 @@
-//! What is to be stored: one item a source, in the order of the data set's table, with its copies.
+//! The sources to be stored, in the order of the data set's table, each with its copies.
 
 use crate::dataset::{Row, Split};
 use std::collections::HashSet;
 use std::path::Path;
 
-/// One source and what is made of it.
+/// A source image and its copies.
 #[derive(Debug)]
-pub(super) struct Item<'a> {
-    /// Its row in the data set's table.
+pub(super) struct SourceItem<'a> {
+    /// Row in the data set's table.
     pub(super) row: usize,
-    /// What the data set says of it.
-    pub(super) face: Row<'a>,
-    /// Begins the names of its images: its file name without extension and dots, unique among the items.
+    /// That row's content.
+    pub(super) annotation: Row<'a>,
+    /// Start of its images' names: its file name without extension and dots, unique among the items.
     pub(super) stem: String,
-    /// How many images are made of it, the undistorted one included.
+    /// Number of images made of it, the undistorted one included.
     pub(super) copies: u32,
-    /// The row of its first image in the manifest.
+    /// Row of its first image in the manifest.
     pub(super) first: usize,
-    /// BLAKE3 of its file; nothing where it is drawn.
+    /// BLAKE3 of its file; `None` if it is synthetic.
     pub(super) digest: Option<blake3::Hash>,
 }
 
-impl Item<'_> {
-    /// What the image is called, without extension.
+impl SourceItem<'_> {
+    /// The name of an image, without extension.
     pub(super) fn name(&self, copy: u32) -> String {
         format!("{}-{copy}", self.stem)
     }
 }
 
-/// The items of a table; `copies` of each row.
-pub(super) fn items<'a>(rows: &[Row<'a>], copies: &[u32]) -> Vec<Item<'a>> {
-    let stems: Vec<String> = rows.iter().map(|face| stem(face.source)).collect();
-    // Names that differ by folder or by case alone would meet in one file: then the row tells them apart.
+/// The items of a table, with `copies` of each row.
+pub(super) fn items<'a>(rows: &[Row<'a>], copies: &[u32]) -> Vec<SourceItem<'a>> {
+    let stems: Vec<String> = rows.iter().map(|annotation| stem(annotation.source)).collect();
+    // Names that differ only by folder or case would collide. The row number then makes them unique.
     let mut seen = HashSet::new();
     let unique = stems.iter().all(|stem| seen.insert(stem.to_lowercase()));
     let mut first = 0;
-    let item = |(row, ((face, stem), copies)): (usize, ((&Row<'a>, String), &u32))| {
+    let item = |(row, ((annotation, stem), copies)): (usize, ((&Row<'a>, String), &u32))| {
         let stem = if unique { stem } else { format!("{row:07}-{stem}") };
-        let item = Item { row, face: *face, stem, copies: *copies, first, digest: None };
+        let item = SourceItem { row, annotation: *annotation, stem, copies: *copies, first, digest: None };
         first += *copies as usize;
         item
     };
     rows.iter().zip(stems).zip(copies).enumerate().map(item).collect()
 }
 
-/// A `WebDataset` key ends at the first dot, so a stem has none.
+/// The file name without extension. Dots are replaced, because a `WebDataset` key ends at the first dot.
 fn stem(source: &str) -> String {
     Path::new(source).file_stem().and_then(|stem| stem.to_str()).unwrap_or("image").replace('.', "_")
 }
 
-/// How many images all items have.
-pub(super) fn images(items: &[Item]) -> usize {
+/// Number of images of all items.
+pub(super) fn image_count(items: &[SourceItem]) -> usize {
     items.last().map_or(0, |last| last.first + last.copies as usize)
 }
 
-/// The number of each item's shard when those of one `lane` are filled one after the other: a shard holds items of
-/// together at most `limit` by `weight`, or a single item.
+/// The shard number of each item, if the shards of each `lane` are filled one after the other. A shard holds items with
+/// a total `weight` of at most `limit`, or a single item.
 pub(super) fn shards(
-    items: &[Item],
+    items: &[SourceItem],
     limit: usize,
-    lane: impl Fn(&Item) -> usize,
-    weight: impl Fn(&Item) -> usize,
+    lane: impl Fn(&SourceItem) -> usize,
+    weight: impl Fn(&SourceItem) -> usize,
 ) -> Vec<usize> {
-    // Of each lane: the shard being filled, and what is in it.
-    let mut filled = [(0_usize, 0_usize); Split::ALL.len()];
-    let place = |item: &Item| {
-        let (shard, load) = &mut filled[lane(item)];
+    // The shard that each lane is filling, and its weight so far.
+    let mut filling = [(0_usize, 0_usize); Split::ALL.len()];
+    let shard_of = |item: &SourceItem| {
+        let (shard, filled) = &mut filling[lane(item)];
         let weight = weight(item);
-        if *load > 0 && *load + weight > limit {
-            (*shard, *load) = (*shard + 1, 0);
+        if *filled > 0 && *filled + weight > limit {
+            (*shard, *filled) = (*shard + 1, 0);
         }
-        *load += weight;
+        *filled += weight;
         *shard
     };
-    items.iter().map(place).collect()
+    items.iter().map(shard_of).collect()
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_has_no_dot_and_is_nobody_elses() {
+    fn names_have_no_dots_and_are_unique() {
         let stems = |sources: &[&'static str]| -> Vec<String> {
             items(&faces(sources), &vec![1; sources.len()]).into_iter().map(|item| item.stem).collect()
         };
@@ -102,6 +102,6 @@ mod tests {
         let items = items(&faces, &[3, 2, 1, 9, 1]);
         assert_eq!(shards(&items, 5, |_| 0, |item| item.copies as usize), [0, 0, 1, 2, 3]);
         assert_eq!(items.iter().map(|item| item.first).collect::<Vec<_>>(), [0, 3, 5, 6, 15]);
-        assert_eq!(images(&items), 16);
+        assert_eq!(image_count(&items), 16);
     }
 }

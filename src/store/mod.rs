@@ -1,30 +1,34 @@
-//! The prepared set on disk: written by [`prepare`], read by [`Reader`], verified by [`check`].
+//! Prepared sets on disk: [`prepare`] writes them, [`Reader`] reads them, [`verify`] compares them with their digests.
 //!
-//! Every folder holds `manifest.parquet` (the same as text in `manifest.csv`) with one row an image, `inputs.json`,
-//! written first, from which a killed run knows that it may go on, and `prepared.json`, written last: where it is,
-//! everything is. The pixels lie beside them in one of four forms, one file each in `format`; what a manifest says of
-//! an image (`file`, `offset`, `bytes`) is enough to read any stored one, so the reader knows no format but "stored" and
-//! "drawn on demand".
+//! A folder holds `inputs.json`, written first, with which an interrupted run resumes; the images, in one of four
+//! formats; `manifest.parquet`, one row an image, and the same table as `manifest.csv`; and `prepared.json`, written
+//! last: a set is complete if that file exists. The manifest's `file`, `offset` and `bytes` locate every stored image,
+//! so the reader needs no code for each format.
 
 mod balance;
-mod check;
 mod folder;
 mod format;
-mod hashed;
+mod hashing;
+mod inputs;
 mod items;
 mod jpeg;
+mod layout;
 mod manifest;
+mod options;
+mod prepare;
 mod prepared;
-mod read;
+mod preprocessing;
+mod reader;
+mod row;
 mod sources;
-mod standard;
-mod write;
+mod verify;
 
 pub use balance::Rate;
-pub use check::{check, check_sources};
-pub use format::Format;
 pub use jpeg::decode as decode_jpeg;
-pub use prepared::{Counts, Options, Origin, Prepared, Shard};
-pub use read::{Place, Reader, Row};
-pub use standard::{Standard, resized};
-pub use write::prepare;
+pub use options::{Format, Options};
+pub use prepare::prepare;
+pub use prepared::{Counts, Prepared, Shard, SourceImages};
+pub use preprocessing::{Preprocessing, resized};
+pub use reader::Reader;
+pub use row::{Location, Row};
+pub use verify::{verify, verify_sources};

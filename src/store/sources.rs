@@ -1,7 +1,7 @@
-//! The images that a set is prepared from: found and fingerprinted before the first is stored, and known again by that
-//! fingerprint whenever one is read.
+//! The source images of a set. All files are hashed before the first image is stored, and verified against that digest
+//! whenever one is read.
 
-use super::items::Item;
+use super::items::SourceItem;
 use super::jpeg;
 use crate::augment::{Pipeline, Plan, Source};
 use crate::dataset::Images;
@@ -12,67 +12,68 @@ use image::RgbImage;
 use rayon::prelude::*;
 use std::path::{Component, Path};
 
-/// Notes the digest of every item's file, where there are files. Reading them all costs a small part of decoding them,
-/// and that all are there is known before hours are spent on the first.
-pub(super) fn fingerprint(images: &Images, items: &mut [Item], progress: &Progress) -> Result<()> {
+/// Hashes the file of every item, unless images are synthetic. Reading all files is a small part of the time to decode
+/// them, and shows missing files before hours are spent on the first ones.
+pub(super) fn hash_files(images: &Images, items: &mut [SourceItem], progress: &Progress) -> Result<()> {
     let Images::Folder(root) = images else { return Ok(()) };
-    if let Some(item) = items.iter().find(|item| !is_below(item.face.source)) {
+    if let Some(item) = items.iter().find(|item| !is_below(item.annotation.source)) {
         return Err(Error::Request(format!(
             "the image name {:?} does not name a file below the image folder",
-            item.face.source
+            item.annotation.source
         )));
     }
-    let missing: Vec<&Item> = items.par_iter().filter(|item| !root.join(item.face.source).is_file()).collect();
+    let file = |item: &SourceItem| root.join(item.annotation.source);
+    let missing: Vec<&SourceItem> = items.par_iter().filter(|item| !file(item).is_file()).collect();
     if let Some(first) = missing.first() {
         let more = match missing.len() - 1 {
             0 => String::new(),
             count => format!(", and so are {count} more"),
         };
         return Err(Error::file(
-            root.join(first.face.source),
+            file(first),
             format!("is missing, though the annotation names it{more}: unpack the images below {}", root.display()),
         ));
     }
     let bar = progress.bar("read", "source images", items.len());
-    let read = items.par_iter_mut().try_for_each(|item| {
-        item.digest = Some(blake3::hash(&io::read(&root.join(item.face.source))?));
+    let hashed = items.par_iter_mut().try_for_each(|item| {
+        item.digest = Some(blake3::hash(&io::read(&file(item))?));
         bar.advance(1);
         Ok(())
     });
     bar.finish();
-    read
+    hashed
 }
 
 fn is_below(source: &str) -> bool {
     !source.is_empty() && Path::new(source).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// Makes images from sources: what is stored, and what a virtual set shows, is drawn here.
-pub(super) struct Studio<'a> {
+/// Renders the copies of source images: those that are stored, and those of a virtual set when they are read.
+pub(super) struct CopyRenderer<'a> {
     pub(super) images: &'a Images,
     pub(super) pipeline: &'a Pipeline,
     pub(super) seed: u64,
-    /// Side of the images in pixels.
+    /// Side of the copies in pixels.
     pub(super) size: u32,
 }
 
-impl Studio<'_> {
-    /// The source `source`, which is row `row` of the data set, ready for any number of copies.
+impl CopyRenderer<'_> {
+    /// Loads `source`, row `row` of the data set, for any number of copies.
     ///
     /// # Errors
-    /// The file cannot be read or decoded, or is not the one with `digest`.
+    /// The file cannot be read or decoded, or its digest is not `digest`.
     pub(super) fn open(&self, row: usize, source: &str, digest: Option<blake3::Hash>) -> Result<Source> {
-        let picture = load(self.images, row, source, digest)?;
-        Ok(Source::new(picture, self.size).sampled_by(self.pipeline.sampling))
+        let image = load(self.images, row, source, digest)?;
+        Ok(Source::new(image, self.size).with_interpolation(self.pipeline.interpolation))
     }
 
-    /// What is done to a copy.
+    /// The distortions of a copy.
     pub(super) fn plan(&self, source: &str, copy: u32) -> Plan {
         self.pipeline.plan(self.seed, source, copy)
     }
 }
 
-/// The picture of a source; see [`Studio::open`].
+/// Loads a source image; see [`CopyRenderer::open`].
 pub(super) fn load(images: &Images, row: usize, source: &str, digest: Option<blake3::Hash>) -> Result<RgbImage> {
     match images {
         Images::Folder(root) => {
@@ -81,7 +82,7 @@ pub(super) fn load(images: &Images, row: usize, source: &str, digest: Option<bla
             if digest != Some(blake3::hash(&bytes)) {
                 return Err(Error::file(
                     path,
-                    "has changed since the set was prepared from it: put the file back, or prepare the set again with \
+                    "has changed since the set was prepared from it: restore the file, or prepare the set again with \
                      --force",
                 ));
             }

@@ -8,7 +8,7 @@ use crate::config::{RunConfig, RunSummary};
 use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
-use crate::store::Standard;
+use crate::store::Preprocessing;
 use crate::tensorboard;
 use crate::variant::{VARIANTS, Variant};
 use candle_core::Tensor;
@@ -44,7 +44,7 @@ pub(super) struct Run {
     pub(super) config: RunConfig,
     pub(super) folder: PathBuf,
     /// How the pictures that it learns from were standardized.
-    standard: Standard,
+    preprocessing: Preprocessing,
 }
 
 impl Run {
@@ -58,7 +58,7 @@ impl Run {
             profile: request.profile.clone(),
         };
         let folder = request.runs.join(config.id());
-        Self { variant, config, folder, standard: Standard::of(&request.data.prepared) }
+        Self { variant, config, folder, preprocessing: Preprocessing::of(&request.data.prepared) }
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
@@ -136,7 +136,7 @@ impl Run {
 
     /// Writes the trained network under `name`.
     pub(super) fn write_network(&self, name: &str, tensors: BTreeMap<String, Tensor>) -> Result<()> {
-        Checkpoint { tensors, about: About { config: self.config.clone(), standard: self.standard } }
+        Checkpoint { tensors, about: About { config: self.config.clone(), preprocessing: self.preprocessing } }
             .write(&self.file(name))
     }
 }

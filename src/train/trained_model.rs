@@ -6,7 +6,7 @@ use super::shared_run::SharedRun;
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
 use crate::model::Backend;
-use crate::store::Standard;
+use crate::store::Preprocessing;
 use crate::variant::Variant;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,8 @@ pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
 pub(super) struct About {
     pub(super) config: RunConfig,
     /// How the pictures that it learned from were standardized.
-    pub(super) standard: Standard,
+    #[serde(rename = "standard")]
+    pub(super) preprocessing: Preprocessing,
 }
 
 /// A trained network.
@@ -32,7 +33,7 @@ pub struct TrainedModel {
     /// Its variant.
     pub variant: Variant,
     /// How the pictures that it learned from were standardized.
-    pub standard: Standard,
+    pub preprocessing: Preprocessing,
     /// Parameters and running statistics by name, on the CPU.
     pub tensors: BTreeMap<String, Tensor>,
 }
@@ -66,7 +67,7 @@ impl TrainedModel {
         }
         let variant = Variant::named(&config.variant)
             .ok_or_else(|| Error::file(config_path, format!("names an unknown variant {}", config.variant)))?;
-        Ok(Self { config, variant, standard: about.standard, tensors })
+        Ok(Self { config, variant, preprocessing: about.preprocessing, tensors })
     }
 
     /// The network, ready to compute.

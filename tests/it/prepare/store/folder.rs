@@ -3,8 +3,11 @@
 use super::{Bench, options, table, write_jpeg};
 use crate::common::images::gradient;
 use crate::common::workspace::files_below;
+use gal_bench::augment::Pipeline;
+use gal_bench::dataset::Images;
 use gal_bench::progress::Progress;
-use gal_bench::store::{self, Options, Reader};
+use gal_bench::store::{self, Format, Options, Reader};
+use gal_bench::synthetic;
 use polars::prelude::Column;
 use std::path::Path;
 
@@ -202,10 +205,26 @@ fn altered_image_is_found_by_the_check() {
     let mut bytes = std::fs::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    let error = store::check(&bench.out()).unwrap_err();
+    let error = store::verify(&bench.out()).unwrap_err();
     assert!(error.to_string().contains("003-0.jpg") && error.exit_code() == 2, "{error}");
     assert!(error.to_string().contains("1 of 15 images are damaged: 1 changed ("), "{error}");
     std::fs::remove_file(bench.out().join("images/train/0000/000-0.jpg")).unwrap();
-    let message = store::check(&bench.out()).unwrap_err().to_string();
+    let message = store::verify(&bench.out()).unwrap_err().to_string();
     assert!(message.contains("000-0.jpg") && message.contains("2 of 15 images"), "{message}");
+}
+
+/// The digest was recorded when the key was still called `sampling`.
+#[test]
+fn set_prepared_before_interpolation_was_named_so_is_found_finished() {
+    let mut bench = Bench::seven();
+    bench.dataset.images = Images::Synthetic(synthetic::Renderer::new(5).unwrap());
+    let text = |key: &str| format!("{key} = 'bicubic'\n[[operation]]\nname = 'invert'\nprobability = 0.5\n");
+    let prepare = |key: &str| {
+        let pipeline = Pipeline::from_toml("p.toml", &text(key)).unwrap();
+        bench.prepare(&Options { pipeline, format: Format::Virtual, ..options() }).unwrap()
+    };
+    let prepared = prepare("sampling");
+    assert!(prepared.pipeline.starts_with("sampling = \"bicubic\"\n"), "{}", prepared.pipeline);
+    assert_eq!(prepared.input_digest, "fafca1b79ff2c1f87cf3bc7ecd2dc6500de53678f0376d50bd5698fbfb796aa6");
+    assert_eq!(prepare("interpolation"), prepared);
 }

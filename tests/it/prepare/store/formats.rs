@@ -30,7 +30,7 @@ fn every_format_is_the_same_bytes_on_one_two_and_seven_threads() {
             files_below(&bench.out())
         });
         assert!(outcomes[0] == outcomes[1] && outcomes[0] == outcomes[2], "{each:?}");
-        assert!(store::check(&bench.out()).is_ok(), "{each:?}");
+        assert!(store::verify(&bench.out()).is_ok(), "{each:?}");
     }
 }
 
@@ -84,7 +84,7 @@ fn virtual_set_refuses_a_source_that_changed_since() {
     bench.spoil(0);
     let message = reader.image(0).unwrap_err().to_string();
     assert!(message.contains("000.jpg: has changed since"), "{message}");
-    let message = store::check(&bench.out()).unwrap_err().to_string();
+    let message = store::verify(&bench.out()).unwrap_err().to_string();
     assert!(message.contains("1 of 7 source images are damaged: 1 changed (face/000.jpg)"), "{message}");
 }
 
@@ -99,7 +99,7 @@ fn damage_to_any_stored_format_is_found_and_named() {
             }
             let path = bench.out().join(&name);
             let refused = |what: &str| {
-                let error = store::check(&bench.out()).unwrap_err();
+                let error = store::verify(&bench.out()).unwrap_err();
                 assert_eq!(error.exit_code(), 2, "{name} {what}");
             };
             let mut other = bytes.clone();
@@ -118,7 +118,7 @@ fn damage_to_any_stored_format_is_found_and_named() {
             refused("missing");
             std::fs::write(&path, bytes).unwrap();
         }
-        assert_eq!(store::check(&bench.out()).unwrap(), 15);
+        assert_eq!(store::verify(&bench.out()).unwrap(), 15);
     }
 }
 
@@ -218,7 +218,7 @@ fn finished_blocks_of_an_array_are_not_drawn_again() {
     std::fs::write(&partial, &bytes).unwrap();
     bench.prepare(&options).unwrap();
     assert_eq!(std::fs::read(bench.out().join("images.npy")).unwrap()[128], bytes[128]);
-    assert!(store::check(&bench.out()).is_err());
+    assert!(store::verify(&bench.out()).is_err());
 }
 
 #[test]

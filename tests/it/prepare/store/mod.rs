@@ -106,7 +106,7 @@ fn expansion_gives_every_training_image_the_least_copies_that_reach_it() {
     assert_eq!((prepared.val.stored, prepared.test.stored), (1, 2));
     let images = files_below(&bench.out()).into_keys().filter(|name| name.starts_with("images/")).count();
     assert_eq!(images, 15);
-    assert_eq!(store::check(&bench.out()).unwrap(), 15);
+    assert_eq!(store::verify(&bench.out()).unwrap(), 15);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn sources_of_the_same_file_name_do_not_meet() {
     bench.dataset.table = table(&sources, &["train", "train"]);
     bench.prepare(&Options { expand: None, ..options() }).unwrap();
     let reader = Reader::open(&bench.out()).unwrap();
-    let file = |row: usize| reader.rows[row].place.as_ref().unwrap().file.to_lowercase();
+    let file = |row: usize| reader.rows[row].location.as_ref().unwrap().file.to_lowercase();
     assert_ne!(file(0), file(1));
     assert_ne!(reader.image(0).unwrap(), reader.image(1).unwrap());
 }

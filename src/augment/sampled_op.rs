@@ -1,113 +1,113 @@
-//! An operation with its parameters drawn. Parameters are whole numbers of small units, so that a step's text, which
-//! the manifest records, holds the whole draw.
+//! An operation with sampled parameters. Parameters are whole numbers of small units, so that the text in the manifest
+//! holds them exactly.
 
 use std::fmt;
 
-/// An operation with its parameters drawn; "thousandths" of 1.
+/// An operation with sampled parameters. Factors and fractions are in thousandths.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Step {
-    /// By so many degrees counterclockwise, at most 90, cropped.
+pub enum SampledOp {
+    /// Rotates by degrees counterclockwise, at most 90, and crops.
     Rotate(i32),
-    /// The same with Augmentor's crop, which is too small and changes the aspect; at most 25.
+    /// Like `Rotate` with Augmentor's crop, which is too small and changes the aspect ratio; at most 25 degrees.
     RotateAsAugmentor(i32),
-    /// By so many degrees counterclockwise.
+    /// Rotates by degrees counterclockwise.
     RotateWithoutCrop(i32),
-    /// The same on a canvas that grows to hold the whole picture.
+    /// Like `RotateWithoutCrop`, on a canvas that grows to hold the whole image.
     RotateExpand(i32),
-    /// So many quarter turns counterclockwise, 1 to 3.
+    /// Rotates by 1 to 3 quarter turns counterclockwise.
     QuarterTurns(u32),
-    /// By so many thousandths.
+    /// Enlarges about the centre by a factor.
     Zoom(u32),
-    /// A part of the picture, at the picture's size.
-    ZoomRandom(Part),
-    /// A part of the picture.
-    Crop(Part),
-    /// So many pixels; a larger picture only.
+    /// Enlarges a window to the canvas's size.
+    ZoomRandom(CropWindow),
+    /// Cuts a window out.
+    Crop(CropWindow),
+    /// Cuts a window of a size in pixels out, if the canvas is large enough.
     CropBySize {
-        /// In pixels.
+        /// Width in pixels.
         width: u32,
-        /// In pixels.
+        /// Height in pixels.
         height: u32,
-        /// Thousandths of the room to the left and above.
-        place: (u32, u32),
+        /// The margins to the left and above, as fractions of both margins.
+        position: (u32, u32),
     },
-    /// To so many pixels (width, height).
+    /// Stretches the canvas to (width, height) in pixels.
     Resize(u32, u32),
-    /// By so many thousandths.
+    /// Scales the canvas by a factor.
     Scale(u32),
-    /// Left becomes right.
+    /// Mirrors left and right.
     FlipLeftRight,
-    /// Above becomes below.
+    /// Mirrors top and bottom.
     FlipTopBottom,
-    /// Where the corners (upper left, upper right, lower right, lower left) move, in thousandths of the longer side.
+    /// Moves the corners (upper left, upper right, lower right, lower left), in thousandths of the longer side.
     Skew([(i32, i32); 4]),
-    /// By so many degrees; above 0 the upper rows move right, or the left columns down, against the rest.
+    /// Shears by degrees; above 0 the upper rows move right, or the left columns down, relative to the others.
     Shear {
-        /// Rows move; otherwise columns.
+        /// Whether rows move; otherwise columns.
         rows: bool,
         /// -25 to 26.
         degrees: i32,
     },
-    /// Inner nodes of the grid by row, each moved by (x, y) in 1/250 of the image's width and height.
+    /// Moves the inner nodes of a grid by (x, y), in 1/250 of the image's width and height.
     Distort {
-        /// Cells (across, down).
+        /// Columns and rows of cells.
         grid: (u32, u32),
-        /// (across - 1) * (down - 1) displacements.
+        /// Displacements by row, (columns - 1) * (rows - 1).
         nodes: Vec<(i32, i32)>,
     },
-    /// The same in 1/25,000 of the image's width and height.
+    /// Like `Distort`, in 1/25,000 of the image's width and height.
     DistortFinely {
-        /// Cells (across, down).
+        /// Columns and rows of cells.
         grid: (u32, u32),
-        /// (across - 1) * (down - 1) displacements.
+        /// Displacements by row, (columns - 1) * (rows - 1).
         nodes: Vec<(i32, i32)>,
     },
-    /// A rectangle of noise, cut at the border.
+    /// Fills a rectangle with noise, clipped at the border.
     Erase {
-        /// Its upper left corner in thousandths of the copy's side.
+        /// Upper left corner in thousandths of the copy's side.
         corner: (u32, u32),
         /// Width and height in thousandths of the copy's side.
         size: (u32, u32),
-        /// What the noise is drawn from.
+        /// Seed of the noise.
         seed: u32,
     },
-    /// Each channel's values spread evenly.
+    /// Equalises each channel's histogram.
     Equalise,
-    /// Grey.
+    /// Converts to grey.
     Greyscale,
-    /// The negative.
+    /// Inverts all values.
     Invert,
-    /// White from this grey on, black below.
+    /// White from this grey level on, black below.
     BlackAndWhite(u8),
-    /// By so many thousandths.
+    /// Multiplies brightness by a factor.
     Brightness(u32),
-    /// By so many thousandths.
+    /// Multiplies colour saturation by a factor.
     Colour(u32),
-    /// By so many thousandths.
+    /// Multiplies contrast by a factor.
     Contrast(u32),
-    /// Hue, saturation and value, all of [0, 1].
+    /// Changes hue, saturation and value, which are in [0, 1].
     HsvShift {
-        /// Thousandths of the circle.
+        /// Shift in thousandths of the circle.
         hue: i32,
-        /// Factor and what is then added, in thousandths.
+        /// Factor and then shift, in thousandths.
         saturation: (u32, i32),
-        /// Factor and what is then added, in thousandths.
+        /// Factor and then shift, in thousandths.
         value: (u32, i32),
-        /// Whether the hue is cut to [0, 1], as in Augmentor, where it should go round.
-        cut: bool,
+        /// Whether the hue is clamped to [0, 1], as in Augmentor; otherwise it wraps around.
+        clamp_hue: bool,
     },
 }
 
-/// A part of a picture, of its aspect.
+/// A window of the canvas, of the same aspect ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
-    /// Thousandths of each side.
+pub struct CropWindow {
+    /// Fraction of each side in thousandths.
     pub share: u32,
-    /// Thousandths of the room to the left and above.
-    pub place: (u32, u32),
+    /// The margins to the left and above, in thousandths of both margins.
+    pub position: (u32, u32),
 }
 
-/// Written as a fraction of 1.
+/// Thousandths, displayed as a fraction of 1.
 struct Thousandths(i64);
 
 impl fmt::Display for Thousandths {
@@ -116,14 +116,14 @@ impl fmt::Display for Thousandths {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for CropWindow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [share, left, above] = [self.share, self.place.0, self.place.1].map(|t| Thousandths(t.into()));
+        let [share, left, above] = [self.share, self.position.0, self.position.1].map(|t| Thousandths(t.into()));
         write!(f, "{share} at {left}:{above}")
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for SampledOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let share = |thousandths: u32| Thousandths(thousandths.into());
         match self {
@@ -135,8 +135,8 @@ impl fmt::Display for Step {
             Self::Zoom(factor) => write!(f, "zoom {}", share(*factor)),
             Self::ZoomRandom(part) => write!(f, "zoom_random {part}"),
             Self::Crop(part) => write!(f, "crop {part}"),
-            Self::CropBySize { width, height, place } => {
-                write!(f, "crop_by_size {width}x{height} at {}:{}", share(place.0), share(place.1))
+            Self::CropBySize { width, height, position } => {
+                write!(f, "crop_by_size {width}x{height} at {}:{}", share(position.0), share(position.1))
             }
             Self::Resize(width, height) => write!(f, "resize {width}x{height}"),
             Self::Scale(factor) => write!(f, "scale {}", share(*factor)),
@@ -148,13 +148,13 @@ impl fmt::Display for Step {
                 corners.iter().try_for_each(|&(x, y)| write!(f, " {}:{}", fraction(x), fraction(y)))
             }
             Self::Shear { rows, degrees } => write!(f, "shear {} {degrees}", if *rows { "x" } else { "y" }),
-            Self::Distort { grid: (across, down), nodes } => {
-                write!(f, "random_distortion {across}x{down}")?;
+            Self::Distort { grid: (columns, rows), nodes } => {
+                write!(f, "random_distortion {columns}x{rows}")?;
                 nodes.iter().try_for_each(|(x, y)| write!(f, " {x}:{y}"))
             }
-            Self::DistortFinely { grid: (across, down), nodes } => {
-                write!(f, "gaussian_distortion {across}x{down}")?;
-                let hundredths = |moved: i32| f64::from(moved) / 100.0;
+            Self::DistortFinely { grid: (columns, rows), nodes } => {
+                write!(f, "gaussian_distortion {columns}x{rows}")?;
+                let hundredths = |displacement: i32| f64::from(displacement) / 100.0;
                 nodes.iter().try_for_each(|&(x, y)| write!(f, " {}:{}", hundredths(x), hundredths(y)))
             }
             Self::Erase { corner, size, seed } => {
@@ -168,10 +168,10 @@ impl fmt::Display for Step {
             Self::Brightness(factor) => write!(f, "random_brightness {}", share(*factor)),
             Self::Colour(factor) => write!(f, "random_color {}", share(*factor)),
             Self::Contrast(factor) => write!(f, "random_contrast {}", share(*factor)),
-            Self::HsvShift { hue, saturation, value, cut } => {
+            Self::HsvShift { hue, saturation, value, clamp_hue } => {
                 let [hue, s, v] = [*hue, saturation.1, value.1].map(|shift| Thousandths(shift.into()));
                 write!(f, "hsv_shift {hue} {}:{s} {}:{v}", share(saturation.0), share(value.0))?;
-                if *cut { write!(f, " cut") } else { Ok(()) }
+                if *clamp_hue { write!(f, " cut") } else { Ok(()) }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What becomes of a picture on its way into a set, undistorted: so that pictures from elsewhere can go the same way.
+//! The preprocessing of undistorted images, so that `predict` applies it to other images too.
 
 use super::jpeg;
 use super::prepared::Prepared;
@@ -8,25 +8,25 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// How a set standardizes pictures.
+/// How a set preprocesses undistorted images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Standard {
+pub struct Preprocessing {
     /// Side of the stored images in pixels.
     pub size: u32,
-    /// Quality of the stored JPEG files, where the format has any.
+    /// Quality of stored JPEG images; `None` if the format stores none.
     pub quality: Option<u8>,
 }
 
-impl Standard {
-    /// That of a prepared set.
+impl Preprocessing {
+    /// The preprocessing of a prepared set.
     pub fn of(prepared: &Prepared) -> Self {
         Self { size: prepared.size, quality: prepared.quality }
     }
 
-    /// `picture` as the set would show it; `path` is named in errors.
-    pub fn apply(self, picture: RgbImage, path: &Path) -> Result<RgbImage> {
-        let image = Source::new(picture, self.size).render(&Plan::default());
+    /// `image` as the set would store it; `path` is named in errors.
+    pub fn apply(self, image: RgbImage, path: &Path) -> Result<RgbImage> {
+        let image = Source::new(image, self.size).render(&Plan::default());
         match self.quality {
             Some(quality) => jpeg::decode(&jpeg::encode(&image, quality)?, path),
             None => Ok(image),
@@ -34,8 +34,8 @@ impl Standard {
     }
 }
 
-/// An image of a set as `side` x `side` RGB bytes, row by row; antialiased where that is smaller than what is stored,
-/// and as it is stored where it is the same.
+/// A stored image as `side` x `side` RGB bytes, row by row: antialiased if `side` is smaller than the stored size,
+/// unchanged if it is the same.
 pub fn resized(image: RgbImage, side: usize) -> Vec<u8> {
     let side = side as u32;
     if image.dimensions() == (side, side) {

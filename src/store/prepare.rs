@@ -1,0 +1,137 @@
+//! Prepares a set. Each source is decoded once for all its copies, groups of sources are distributed over the threads,
+//! and images that an interrupted run has stored are kept.
+
+use super::balance;
+use super::folder::{self, State};
+use super::format::{self, StoredImage, WriteContext};
+use super::hashing::hex_digest;
+use super::inputs::Inputs;
+use super::items::{SourceItem, image_count, items};
+use super::layout::PREPARED;
+use super::manifest;
+use super::options::{Format, Options};
+use super::prepared::{Counts, Prepared, Shard, SourceImages, VERSION};
+use super::sources::{CopyRenderer, hash_files};
+use crate::dataset::{Dataset, Images, Split};
+use crate::error::{Error, Result};
+use crate::io;
+use crate::progress::Progress;
+use rayon::prelude::*;
+use std::path::Path;
+
+/// Stores `dataset` below `folder`: every image at one size, and each training image in as many copies as asked for,
+/// the first undistorted. The same inputs give the same bytes on any number of threads, with or without interruptions.
+///
+/// # Errors
+/// Unreadable or damaged images, a folder with other content, options out of bounds. An unfinished set never has a
+/// manifest or `prepared.json`.
+pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &Progress) -> Result<Prepared> {
+    let rows = dataset.rows()?;
+    let copies = options.copies(&rows)?;
+    let mut items = items(&rows, &copies);
+    hash_files(&dataset.images, &mut items, progress)?;
+    let inputs = Inputs::new(dataset, options, &items)?;
+    // Held until everything is written.
+    let (_lock, state) = folder::claim(folder, &inputs, options, progress)?;
+    let changed = match state {
+        State::Finished(prepared) => {
+            progress.say(format!("{} is already prepared.", folder.display()));
+            return Ok(*prepared);
+        }
+        State::Open(changed) => changed,
+    };
+    let writer = format::writer(folder, options, &items);
+    let changed: Vec<&SourceItem> = changed.into_iter().map(|row| &items[row]).collect();
+    folder::reopen(folder, &inputs, changed.is_empty())?;
+    if !changed.is_empty() {
+        writer.remove_stale(&changed)?;
+        folder::begin(folder, &inputs)?;
+    }
+
+    let (pipeline, seed, size) = (&options.pipeline, options.seed, options.size);
+    let renderer = CopyRenderer { images: &dataset.images, pipeline, seed, size };
+    let Stored { images, shards } = store(writer.as_ref(), &items, &renderer, options, progress)?;
+    let content = manifest::Content { items: &items, stored: &images, writer: writer.as_ref(), size };
+    let operations = |item: &SourceItem, copy| renderer.plan(item.annotation.source, copy).to_string();
+    let prepared = Prepared {
+        input_digest: inputs.whole_digest(),
+        manifest_digest: manifest::write(folder, &content, operations)?,
+        shards,
+        balance: options.balance.then(|| balance::rates(&rows, &copies)),
+        ..describe(dataset, options, &items)?
+    };
+    io::write_json(&folder.join(PREPARED), &prepared)?;
+    Ok(prepared)
+}
+
+/// The stored images of each item, and the files that hold many.
+struct Stored {
+    images: Vec<Vec<StoredImage>>,
+    shards: Vec<Shard>,
+}
+
+/// Stores all images that are not stored yet.
+fn store(
+    writer: &dyn format::Writer,
+    items: &[SourceItem],
+    renderer: &CopyRenderer,
+    options: &Options,
+    progress: &Progress,
+) -> Result<Stored> {
+    writer.begin()?;
+    let bar = progress.bar("prepare", "images", image_count(items));
+    let context = WriteContext { renderer, options, bar: &bar };
+    let groups = writer.groups(items);
+    let written = groups.par_iter().map(|group| writer.store(group, &context)).collect::<Result<Vec<_>>>();
+    bar.finish();
+    let mut stored = Stored { images: vec![Vec::new(); items.len()], shards: Vec::new() };
+    for (group, written) in groups.iter().zip(written?) {
+        group.iter().zip(written.images).for_each(|(item, images)| stored.images[item.row] = images);
+        stored.shards.extend(written.shard);
+    }
+    writer.finish(items)?;
+    Ok(stored)
+}
+
+/// The description of the set, except what is known only after storing it.
+fn describe(dataset: &Dataset, options: &Options, items: &[SourceItem]) -> Result<Prepared> {
+    let counts = |split: Split| {
+        let of_split = items.iter().filter(|item| item.annotation.split == split);
+        of_split.fold(Counts::default(), |counts, item| Counts {
+            sources: counts.sources + 1,
+            stored: counts.stored + item.copies as usize,
+        })
+    };
+    let training = items.iter().filter(|item| item.annotation.split == Split::Train);
+    let pipeline = options.pipeline.to_toml()?;
+    Ok(Prepared {
+        dataset: dataset.name.label().to_owned(),
+        split_official: dataset.partition.official,
+        split: dataset.partition.description.clone(),
+        notes: dataset.notes.clone(),
+        seed: options.seed,
+        size: options.size,
+        format: options.format,
+        quality: options.format.is_jpeg().then_some(options.quality),
+        origin: if options.format == Format::Virtual { Some(source_images(&dataset.images)?) } else { None },
+        copies: training.map(|item| item.copies).max().unwrap_or(1),
+        balance: None,
+        pipeline_digest: hex_digest(pipeline.as_bytes()),
+        pipeline,
+        input_digest: String::new(),
+        train: counts(Split::Train),
+        val: counts(Split::Val),
+        test: counts(Split::Test),
+        manifest_digest: String::new(),
+        shards: Vec::new(),
+        version: VERSION,
+    })
+}
+
+fn source_images(images: &Images) -> Result<SourceImages> {
+    match images {
+        // Absolute: the set may be read from another working directory.
+        Images::Folder(root) => std::fs::canonicalize(root).map(SourceImages::Folder).map_err(Error::io("find", root)),
+        Images::Synthetic(renderer) => Ok(SourceImages::Synthetic(renderer.seed())),
+    }
+}
