@@ -1,19 +1,19 @@
-//! From a painting to a photograph: light, blur, noise, bytes.
+//! Camera model: turns a canvas into an image with blur, exposure and noise.
 
-use super::draw::{Canvas, Colour, SIZE, tinted};
-use super::grain;
-use super::look::Look;
+use super::canvas::{Canvas, Colour, SIZE, tinted};
+use super::levels::AttributeLevels;
+use super::noise;
 use super::scene::Scene;
 use image::RgbImage;
 
-/// The picture that a camera takes of the painting.
-pub(super) fn photograph(canvas: Canvas, look: &Look, scene: &Scene) -> RgbImage {
+/// Renders the canvas as an image with blur, light fall-off, tint and noise.
+pub(super) fn photograph(canvas: Canvas, levels: &AttributeLevels, scene: &Scene) -> RgbImage {
     let mut pixels = canvas.into_pixels();
-    let sigma = (scene.blur * scene.blur + (4.2 * (look.blurry - 0.22).max(0.0)).powi(2)).sqrt();
+    let sigma = (scene.blur * scene.blur + (4.2 * (levels.blurry - 0.22).max(0.0)).powi(2)).sqrt();
     if sigma > 0.3 {
         blur(&mut pixels, sigma);
     }
-    let seed = scene.dice("camera").bits() as u32;
+    let seed = scene.rng("camera").bits() as u32;
     let tint: Colour = scene.light_colour.map(|v| v * scene.exposure);
     let mut bytes = vec![0; SIZE * SIZE * 3];
     for (i, (pixel, out)) in pixels.iter().zip(bytes.chunks_exact_mut(3)).enumerate() {
@@ -21,25 +21,25 @@ pub(super) fn photograph(canvas: Canvas, look: &Look, scene: &Scene) -> RgbImage
         let fall = 1.0 + 0.16 * scene.contrast * (x * scene.light[0] + y * scene.light[1]) - 0.25 * (x * x + y * y);
         let lit = tinted(*pixel, tint);
         for (channel, byte) in out.iter_mut().enumerate() {
-            let noise = grain::noise((i * 3 + channel) as u32, seed);
+            let noise = noise::noise((i * 3 + channel) as u32, seed);
             *byte = (lit[channel] * fall + 2.45 * scene.noise * noise + 0.5).clamp(0.0, 255.0) as u8;
         }
     }
     RgbImage::from_raw(SIZE as u32, SIZE as u32, bytes).expect("three bytes a pixel")
 }
 
-/// Nearly a Gaussian of standard deviation `sigma` pixels: two box blurs each way; the border repeats.
+/// Approximates a Gaussian blur of `sigma` pixels by two box blurs along each axis; border pixels repeat.
 fn blur(pixels: &mut [Colour], sigma: f32) {
-    // A box of half width r has variance ((2 r + 1)^2 - 1) / 12; two of them add up to sigma^2.
+    // A box of half width r has variance ((2 r + 1)^2 - 1) / 12; two boxes add up to sigma^2.
     let radius = 0.5 * ((6.0 * sigma * sigma + 1.0).sqrt() - 1.0);
-    let mut spare = vec![[0.0; 3]; pixels.len()];
+    let mut scratch = vec![[0.0; 3]; pixels.len()];
     for _ in 0..2 {
-        blur_rows(pixels, &mut spare, radius);
-        blur_rows(&spare, pixels, radius);
+        blur_rows(pixels, &mut scratch, radius);
+        blur_rows(&scratch, pixels, radius);
     }
 }
 
-/// One pass along the rows, written transposed.
+/// Box blur along the rows; writes the result transposed.
 fn blur_rows(from: &[Colour], to: &mut [Colour], radius: f32) {
     let whole = radius as isize;
     let part = radius - whole as f32;

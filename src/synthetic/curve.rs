@@ -1,11 +1,11 @@
-//! Outlines as lists of points: splines, ellipses, strokes of varying width. In face units or in pixels alike.
+//! Outlines as lists of points, in face units or pixels: splines, ellipses, strokes of varying width.
 
-use super::draw::Point;
+use super::canvas::Point;
 
-/// Pieces between two control points of a spline.
+/// Segments between two control points of a spline.
 const STEPS: usize = 6;
 
-/// A Catmull-Rom curve through `points`; a closed one ends where it began.
+/// A Catmull-Rom spline through `points`.
 pub(super) fn spline(points: &[Point], closed: bool) -> Vec<Point> {
     let count = points.len();
     let at = |i: isize| {
@@ -34,12 +34,12 @@ pub(super) fn spline(points: &[Point], closed: bool) -> Vec<Point> {
     curve
 }
 
-/// The points given and their mirror images in the line x = 0, as one closed outline: `half` runs down the right side.
+/// The points of `half`, which run down the right side, and their reflections in x = 0, as one closed outline.
 pub(super) fn mirrored(half: &[Point]) -> Vec<Point> {
     half.iter().copied().chain(half.iter().rev().filter(|p| p[0] != 0.0).map(|p| [-p[0], p[1]])).collect()
 }
 
-/// An upright ellipse.
+/// An axis-aligned ellipse.
 pub(super) fn ellipse(centre: Point, radius: Point) -> Vec<Point> {
     const POINTS: usize = 32;
     (0..POINTS)
@@ -55,7 +55,7 @@ pub(super) fn rectangle(from: Point, to: Point) -> Vec<Point> {
     vec![from, [to[0], from[1]], to, [from[0], to[1]]]
 }
 
-/// The outline of a brush drawn along `line`: half as wide as `width(t)` on each side, t from 0 to 1 along the points.
+/// The outline of a stroke along `line` with the width `width(t)`; t runs from 0 to 1 along the points.
 pub(super) fn stroke(line: &[Point], width: impl Fn(f32) -> f32) -> Vec<Point> {
     let last = line.len().saturating_sub(1);
     let side = |i: usize, sign: f32| {
@@ -68,12 +68,12 @@ pub(super) fn stroke(line: &[Point], width: impl Fn(f32) -> f32) -> Vec<Point> {
     (0..line.len()).map(|i| side(i, 1.0)).chain((0..line.len()).rev().map(|i| side(i, -1.0))).collect()
 }
 
-/// A width that swells from nothing to `width` in the middle and back.
+/// A stroke width that peaks at `width` in the middle.
 pub(super) fn tapered(width: f32) -> impl Fn(f32) -> f32 {
     move |t| width * (0.15 + 3.4 * t * (1.0 - t))
 }
 
-/// Sine and cosine of so many turns, the same on every machine.
+/// Sine and cosine of an angle in turns, the same on every machine.
 pub(super) fn turn(turns: f32) -> (f32, f32) {
     libm::sincosf(turns * std::f32::consts::TAU)
 }

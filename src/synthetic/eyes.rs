@@ -1,10 +1,10 @@
-//! Eyes, lids, lashes, what lies under them, and brows.
+//! Eyes, lids, lashes, bags and brows.
 
+use super::canvas::{Canvas, Colour, Mask, Point, mix, scaled, tinted};
 use super::curve;
-use super::draw::{Canvas, Colour, Mask, Point, mix, scaled, tinted};
 use super::face::SIDES;
-use super::look::FAINT;
-use super::sitter::Sitter;
+use super::levels::FAINT;
+use super::subject::Subject;
 
 /// One eye's measures in face units.
 struct Eye {
@@ -16,28 +16,28 @@ struct Eye {
 }
 
 impl Eye {
-    fn new(sitter: &Sitter, side: f32) -> Self {
-        let (look, odd) = (sitter.look, &sitter.scene.proportions);
-        let size = 1.0 + 0.05 * odd[5] + 0.05 * look.young + 0.05 * (1.0 - look.male);
+    fn new(subject: &Subject, side: f32) -> Self {
+        let (levels, odd) = (subject.levels, &subject.scene.proportions);
+        let size = 1.0 + 0.05 * odd[5] + 0.05 * levels.young + 0.05 * (1.0 - levels.male);
         let open = 1.0
-            - 0.62 * look.narrow_eyes
-            - 0.12 * look.smiling
-            - if side > 0.0 { 0.25 * sitter.uneven(0).abs() } else { 0.0 };
+            - 0.62 * levels.narrow_eyes
+            - 0.12 * levels.smiling
+            - if side > 0.0 { 0.25 * subject.uneven(0).abs() } else { 0.0 };
         Self {
             side,
-            centre: [side * (0.43 + 0.018 * odd[1]), -0.10 + side * 0.055 * sitter.uneven(0)],
+            centre: [side * (0.43 + 0.018 * odd[1]), -0.10 + side * 0.055 * subject.uneven(0)],
             wide: 0.215 * size,
             upper: 0.125 * size * open,
             lower: 0.085 * size * open,
         }
     }
 
-    /// A point given outwards and down from the eye's centre.
+    /// A point relative to the eye's centre: outwards and down.
     fn at(&self, out: f32, down: f32) -> Point {
         [self.centre[0] + self.side * out, self.centre[1] + down]
     }
 
-    /// The upper lid's edge from the inner to the outer corner, raised by `lift`.
+    /// Edge of the upper lid from the inner to the outer corner, raised by `lift`.
     fn upper_lid(&self, lift: f32) -> Vec<Point> {
         let (w, u) = (self.wide, self.upper + lift);
         let points = [
@@ -67,75 +67,79 @@ impl Eye {
     }
 }
 
-/// Both eyes and the skin around them.
-pub(super) fn eyes(canvas: &mut Canvas, sitter: &Sitter, face: &Mask) {
+/// Paints both eyes and the skin around them.
+pub(super) fn eyes(canvas: &mut Canvas, subject: &Subject, face: &Mask) {
     for side in SIDES {
-        let eye = Eye::new(sitter, side);
-        socket(canvas, sitter, &eye, face);
-        ball(canvas, sitter, &eye);
-        lids(canvas, sitter, &eye);
+        let eye = Eye::new(subject, side);
+        socket(canvas, subject, &eye, face);
+        ball(canvas, subject, &eye);
+        lids(canvas, subject, &eye);
     }
 }
 
-/// The hollow around the eye, eye shadow, and bags.
-fn socket(canvas: &mut Canvas, sitter: &Sitter, eye: &Eye, face: &Mask) {
-    let (look, place) = (sitter.look, &sitter.place);
-    let hollow = place.spot(eye.at(-0.02, -0.08), [0.33, 0.24]).within(face);
-    canvas.fill(&hollow, sitter.skin.shadow, 0.30 + 0.15 * (1.0 - look.young));
-    if look.heavy_makeup > FAINT {
+/// Paints the hollow around the eye, eye shadow and bags.
+fn socket(canvas: &mut Canvas, subject: &Subject, eye: &Eye, face: &Mask) {
+    let (levels, projection) = (subject.levels, &subject.projection);
+    let hollow = projection.spot(eye.at(-0.02, -0.08), [0.33, 0.24]).within(face);
+    canvas.fill(&hollow, subject.skin.shadow, 0.30 + 0.15 * (1.0 - levels.young));
+    if levels.heavy_makeup > FAINT {
         let lid: Vec<Point> = eye.upper_lid(0.10).into_iter().chain(eye.upper_lid(-0.02).into_iter().rev()).collect();
         canvas.fill(
-            &place.on_skin(&[lid], 0.0).feathered(2.2).within(face),
-            sitter.scene.makeup,
-            0.88 * look.heavy_makeup,
+            &projection.on_skin(&[lid], 0.0).feathered(2.2).within(face),
+            subject.scene.makeup,
+            0.88 * levels.heavy_makeup,
         );
     }
-    if look.bags_under_eyes < FAINT {
+    if levels.bags_under_eyes < FAINT {
         return;
     }
     let bag: Vec<Point> = eye.lower_lid(0.03).into_iter().chain(eye.lower_lid(0.15).into_iter().rev()).collect();
-    let bag = place.on_skin(&[bag], 0.0).feathered(1.6).within(face);
-    canvas.fill(&bag, mix(sitter.skin.shadow, [104.0, 74.0, 96.0], 0.35), 0.72 * look.bags_under_eyes);
+    let bag = projection.on_skin(&[bag], 0.0).feathered(1.6).within(face);
+    canvas.fill(&bag, mix(subject.skin.shadow, [104.0, 74.0, 96.0], 0.35), 0.72 * levels.bags_under_eyes);
     let edge = curve::stroke(&eye.lower_lid(0.155), curve::tapered(0.030));
     canvas.fill(
-        &place.on_skin(&[edge], 0.0).feathered(1.0).within(face),
-        sitter.skin.crease,
-        0.85 * look.bags_under_eyes,
+        &projection.on_skin(&[edge], 0.0).feathered(1.0).within(face),
+        subject.skin.crease,
+        0.85 * levels.bags_under_eyes,
     );
 }
 
-fn ball(canvas: &mut Canvas, sitter: &Sitter, eye: &Eye) {
-    let (place, scene) = (&sitter.place, sitter.scene);
-    let opening = place.on_skin(&[eye.opening()], 0.0);
+fn ball(canvas: &mut Canvas, subject: &Subject, eye: &Eye) {
+    let (projection, scene) = (&subject.projection, subject.scene);
+    let opening = projection.on_skin(&[eye.opening()], 0.0);
     canvas.fill(&opening, [238.0, 234.0, 230.0], 1.0);
     let centre = [eye.centre[0] + 0.05 * scene.gaze[0], eye.centre[1] - 0.012 + 0.02 * scene.gaze[1]];
-    let disc = |radius: f32| place.on_skin(&[curve::ellipse(centre, [radius, radius])], 0.0).within(&opening);
+    let disc = |radius: f32| projection.on_skin(&[curve::ellipse(centre, [radius, radius])], 0.0).within(&opening);
     canvas.fill(&disc(0.108), scaled(scene.iris, 0.45), 1.0);
     canvas.fill(&disc(0.092), scene.iris, 1.0);
-    let glow = place
+    let glow = projection
         .on_skin(&[curve::ellipse([centre[0], centre[1] + 0.04], [0.06, 0.045])], 0.0)
         .feathered(1.0)
         .within(&opening);
     canvas.fill(&glow, mix(scene.iris, [255.0, 240.0, 200.0], 0.4), 0.6);
     canvas.fill(&disc(0.047), [14.0, 11.0, 12.0], 1.0);
     let shade = curve::stroke(&eye.upper_lid(0.0), |_| 0.085);
-    canvas.fill(&place.on_skin(&[shade], 0.0).feathered(1.6).within(&opening), [70.0, 52.0, 50.0], 0.5);
+    canvas.fill(&projection.on_skin(&[shade], 0.0).feathered(1.6).within(&opening), [70.0, 52.0, 50.0], 0.5);
     let glint = [centre[0] + 0.035 * scene.light[0].signum(), centre[1] - 0.038];
-    canvas.fill(&place.on_skin(&[curve::ellipse(glint, [0.026, 0.026])], 0.0).within(&opening), [255.0; 3], 0.95);
+    canvas.fill(&projection.on_skin(&[curve::ellipse(glint, [0.026, 0.026])], 0.0).within(&opening), [255.0; 3], 0.95);
 }
 
-/// Lash lines, the fold of the upper lid, lashes.
-fn lids(canvas: &mut Canvas, sitter: &Sitter, eye: &Eye) {
-    let (look, place) = (sitter.look, &sitter.place);
-    let lined = look.heavy_makeup;
-    let lash: Colour = mix([62.0, 42.0, 36.0], [16.0, 12.0, 14.0], (0.4 * (1.0 - look.male) + lined).min(1.0));
-    let width = 0.026 + 0.012 * (1.0 - look.male) + 0.022 * lined;
+/// Paints lash lines, the fold of the upper lid, and lashes.
+fn lids(canvas: &mut Canvas, subject: &Subject, eye: &Eye) {
+    let (levels, projection) = (subject.levels, &subject.projection);
+    let lined = levels.heavy_makeup;
+    let lash: Colour = mix([62.0, 42.0, 36.0], [16.0, 12.0, 14.0], (0.4 * (1.0 - levels.male) + lined).min(1.0));
+    let width = 0.026 + 0.012 * (1.0 - levels.male) + 0.022 * lined;
     let upper = curve::stroke(&eye.upper_lid(0.006), |t| width * (0.45 + 0.75 * t));
     let lower = curve::stroke(&eye.lower_lid(0.0), |t| (0.010 + 0.018 * lined) * (0.3 + t));
-    canvas.fill(&place.on_skin(&[upper], 0.0), lash, 0.95);
-    canvas.fill(&place.on_skin(&[lower], 0.0), lash, 0.35 + 0.5 * lined);
-    let fold = curve::stroke(&eye.upper_lid(0.055 - 0.02 * look.narrow_eyes), curve::tapered(0.020));
-    canvas.fill(&place.on_skin(&[fold], 0.0).feathered(0.8), sitter.skin.crease, 0.6 * (1.0 - 0.6 * look.narrow_eyes));
+    canvas.fill(&projection.on_skin(&[upper], 0.0), lash, 0.95);
+    canvas.fill(&projection.on_skin(&[lower], 0.0), lash, 0.35 + 0.5 * lined);
+    let fold = curve::stroke(&eye.upper_lid(0.055 - 0.02 * levels.narrow_eyes), curve::tapered(0.020));
+    canvas.fill(
+        &projection.on_skin(&[fold], 0.0).feathered(0.8),
+        subject.skin.crease,
+        0.6 * (1.0 - 0.6 * levels.narrow_eyes),
+    );
     if lined > FAINT {
         let line = eye.upper_lid(0.008);
         let lashes: Vec<_> = (0..6)
@@ -145,21 +149,21 @@ fn lids(canvas: &mut Canvas, sitter: &Sitter, eye: &Eye) {
                 curve::stroke(&[root, tip], |t| 0.02 * (1.2 - t))
             })
             .collect();
-        canvas.fill(&place.on_skin(&lashes, 0.02), lash, lined);
+        canvas.fill(&projection.on_skin(&lashes, 0.02), lash, lined);
     }
 }
 
-/// Brows: their height and arch, thickness and raggedness.
-pub(super) fn brows(canvas: &mut Canvas, sitter: &Sitter, face: &Mask) {
-    let (look, scene) = (sitter.look, sitter.scene);
+/// Paints brows by height, arch, thickness and raggedness.
+pub(super) fn brows(canvas: &mut Canvas, subject: &Subject, face: &Mask) {
+    let (levels, scene) = (subject.levels, subject.scene);
     let odd = &scene.proportions;
-    let arch = look.arched_eyebrows;
-    let bushy = look.bushy_eyebrows;
-    let width = (0.052 + 0.008 * odd[7] + 0.022 * look.male) * (1.0 + 1.0 * bushy);
-    let colour = mix(tinted(sitter.hair, [0.62, 0.58, 0.56]), [46.0, 32.0, 26.0], 0.35);
-    let mut dice = scene.dice("brows");
+    let arch = levels.arched_eyebrows;
+    let bushy = levels.bushy_eyebrows;
+    let width = (0.052 + 0.008 * odd[7] + 0.022 * levels.male) * (1.0 + 1.0 * bushy);
+    let colour = mix(tinted(subject.hair, [0.62, 0.58, 0.56]), [46.0, 32.0, 26.0], 0.35);
+    let mut rng = scene.rng("brows");
     for side in SIDES {
-        let y = -0.385 - 0.016 * odd[6] + 0.03 * look.male + side * 0.05 * sitter.uneven(1);
+        let y = -0.385 - 0.016 * odd[6] + 0.03 * levels.male + side * 0.05 * subject.uneven(1);
         let line = curve::spline(
             &[
                 [side * 0.17, y - 0.005 * arch],
@@ -172,13 +176,13 @@ pub(super) fn brows(canvas: &mut Canvas, sitter: &Sitter, face: &Mask) {
         let shape = curve::stroke(&line, |t| width * (1.0 - 0.75 * t * t) * if t < 0.1 { 0.75 } else { 1.0 });
         let mut hairs = Vec::new();
         for _ in 0..16 {
-            let (t, off, long) = (dice.unit(), dice.unit() - 0.5, 0.5 + dice.unit());
+            let (t, off, long) = (rng.unit(), rng.unit() - 0.5, 0.5 + rng.unit());
             let root = line[((line.len() - 1) as f32 * t) as usize];
             let root = [root[0], root[1] + off * width * (1.0 - 0.6 * t)];
             let tip = [root[0] + side * 0.075 * long, root[1] - (0.065 - 0.07 * t) * long];
             hairs.push(curve::stroke(&[root, tip], |t| 0.022 * (1.2 - t)));
         }
-        canvas.fill(&sitter.place.on_skin(&[shape], 0.02).feathered(0.7).within(face), colour, 0.80);
-        canvas.fill(&sitter.place.on_skin(&hairs, 0.02).within(face), scaled(colour, 0.8), 0.25 + 0.7 * bushy);
+        canvas.fill(&subject.projection.on_skin(&[shape], 0.02).feathered(0.7).within(face), colour, 0.80);
+        canvas.fill(&subject.projection.on_skin(&hairs, 0.02).within(face), scaled(colour, 0.8), 0.25 + 0.7 * bushy);
     }
 }

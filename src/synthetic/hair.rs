@@ -1,20 +1,20 @@
-//! Hair on the head, made of ribbons: an inner and an outer edge, strands between them from the first points to the
-//! last. Waves bend edges and strands; straight hair has parallel strands and a band of sheen.
+//! Hair on the head, made of ribbons. A ribbon has an inner and an outer edge, with strands between them from root to
+//! tip. Waves bend edges and strands; straight hair has parallel strands and a band of sheen.
 
+use super::canvas::{Canvas, Colour, Mask, Point, mix, scaled, smooth};
 use super::curve;
-use super::draw::{Canvas, Colour, Mask, Point, mix, scaled, smooth};
 use super::face::SIDES;
-use super::look::FAINT;
-use super::scene::Dice;
-use super::sitter::Sitter;
+use super::levels::FAINT;
+use super::scene::SceneRng;
+use super::subject::Subject;
 
-/// Points along a ribbon's edge.
+/// Number of points along a ribbon's edge.
 const LENGTH: usize = 30;
 
-/// How a ribbon's hair lies.
+/// The style of a ribbon.
 struct Style {
     colour: Colour,
-    /// Amplitude and length of the waves, in pixels.
+    /// Amplitude of the waves, in pixels; `period` is their length.
     wave: f32,
     period: f32,
     /// Sheen of parallel strands, 0 to 1.
@@ -24,30 +24,30 @@ struct Style {
 }
 
 impl Style {
-    fn new(sitter: &Sitter, strands: usize) -> Self {
-        let look = sitter.look;
+    fn new(subject: &Subject, strands: usize) -> Self {
+        let levels = subject.levels;
         Self {
-            colour: sitter.hair,
-            wave: sitter.place.pixels(0.012 + 0.075 * look.wavy_hair * (1.0 - 0.55 * look.straight_hair)),
-            period: sitter.place.pixels(0.46),
-            straight: look.straight_hair,
+            colour: subject.hair,
+            wave: subject.projection.pixels(0.012 + 0.075 * levels.wavy_hair * (1.0 - 0.55 * levels.straight_hair)),
+            period: subject.projection.pixels(0.46),
+            straight: levels.straight_hair,
             strands,
             opacity: 1.0,
         }
     }
 }
 
-/// `line` as `LENGTH` points at equal steps along its points, bent to waves of the style; `phase` in turns.
+/// Resamples `line` to `LENGTH` points and adds the style's waves; `phase` is in turns.
 fn bent(line: &[Point], style: &Style, phase: f32, amount: f32) -> Vec<Point> {
     let last = line.len() - 1;
     let mut along = 0.0;
     let mut before = line[0];
     (0..LENGTH)
         .map(|i| {
-            let place = i as f32 / (LENGTH - 1) as f32 * last as f32;
-            let low = (place as usize).min(last.saturating_sub(1));
+            let position = i as f32 / (LENGTH - 1) as f32 * last as f32;
+            let low = (position as usize).min(last.saturating_sub(1));
             let (a, b) = (line[low], line[(low + 1).min(last)]);
-            let t = place - low as f32;
+            let t = position - low as f32;
             let p = [a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t];
             let step = [p[0] - before[0], p[1] - before[1]];
             along += (step[0] * step[0] + step[1] * step[1]).sqrt();
@@ -60,9 +60,16 @@ fn bent(line: &[Point], style: &Style, phase: f32, amount: f32) -> Vec<Point> {
         .collect()
 }
 
-/// Paints one ribbon; edges in pixels, both running the way the hair falls.
-fn ribbon(canvas: &mut Canvas, inner: &[Point], outer: &[Point], style: &Style, dice: &mut Dice, clip: Option<&Mask>) {
-    let phase = dice.unit();
+/// Paints one ribbon; both edges are in pixels and run from root to tip.
+fn ribbon(
+    canvas: &mut Canvas,
+    inner: &[Point],
+    outer: &[Point],
+    style: &Style,
+    rng: &mut SceneRng,
+    clip: Option<&Mask>,
+) {
+    let phase = rng.unit();
     let (a, b) = (bent(inner, style, phase, 0.6), bent(outer, style, phase, 1.0));
     let outline: Vec<Point> = a.iter().copied().chain(b.iter().rev().copied()).collect();
     let mut mask = Mask::new(&[outline]);
@@ -73,7 +80,7 @@ fn ribbon(canvas: &mut Canvas, inner: &[Point], outer: &[Point], style: &Style, 
     let dark = scaled(style.colour, 0.55);
     let light = mix(scaled(style.colour, 1.28), [255.0, 240.0, 220.0], 0.10);
     for (colour, strong) in [(dark, 0.50), (light, 0.42)] {
-        let lines: Vec<_> = (0..style.strands).map(|i| strand(&a, &b, i, style, dice)).collect();
+        let lines: Vec<_> = (0..style.strands).map(|i| strand(&a, &b, i, style, rng)).collect();
         canvas.fill(&Mask::new(&lines).within(&mask), colour, strong * style.opacity);
     }
     if style.straight > FAINT {
@@ -81,7 +88,7 @@ fn ribbon(canvas: &mut Canvas, inner: &[Point], outer: &[Point], style: &Style, 
     }
 }
 
-/// A band of light across parallel strands.
+/// Paints a band of light across parallel strands.
 fn sheen(canvas: &mut Canvas, a: &[Point], b: &[Point], style: &Style, mask: &Mask) {
     let band: Vec<_> = (0..style.strands * 3 / 2)
         .map(|i| {
@@ -101,14 +108,14 @@ fn between(a: Point, b: Point, share: f32) -> Point {
     [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share]
 }
 
-/// The outline of one strand between the edges.
-fn strand(a: &[Point], b: &[Point], i: usize, style: &Style, dice: &mut Dice) -> Vec<Point> {
+/// The outline of strand `i` between the edges.
+fn strand(a: &[Point], b: &[Point], i: usize, style: &Style, rng: &mut SceneRng) -> Vec<Point> {
     let even = (i as f32 + 0.5) / style.strands as f32;
-    let u = even + (1.0 - 0.7 * style.straight) * 0.16 * (dice.unit() - 0.5);
-    let drift = (1.0 - style.straight) * 0.10 * (dice.unit() - 0.5);
-    let from = (0.45 * dice.unit() * (LENGTH - 2) as f32) as usize;
-    let to = LENGTH - 1 - (0.3 * dice.unit() * (LENGTH - 2) as f32) as usize;
-    let phase = dice.unit();
+    let u = even + (1.0 - 0.7 * style.straight) * 0.16 * (rng.unit() - 0.5);
+    let drift = (1.0 - style.straight) * 0.10 * (rng.unit() - 0.5);
+    let from = (0.45 * rng.unit() * (LENGTH - 2) as f32) as usize;
+    let to = LENGTH - 1 - (0.3 * rng.unit() * (LENGTH - 2) as f32) as usize;
+    let phase = rng.unit();
     let line: Vec<Point> = (from..=to)
         .map(|k| {
             let wave = 0.022 * style.wave * curve::turn(k as f32 / 11.0 + phase).0;
@@ -118,18 +125,18 @@ fn strand(a: &[Point], b: &[Point], i: usize, style: &Style, dice: &mut Dice) ->
     curve::stroke(&line, curve::tapered(1.5 + 0.7 * style.straight))
 }
 
-/// How long the hair is: 0 above the ears, 1 far below the shoulders.
-fn length(sitter: &Sitter) -> f32 {
-    let wish = 0.66 - 0.72 * sitter.look.male + 0.22 * sitter.scene.hair_length;
-    wish.clamp(0.0, 1.0) * (1.0 - 0.9 * sitter.look.bald)
+/// Length of the hair: 0 above the ears, 1 far below the shoulders.
+fn length(subject: &Subject) -> f32 {
+    let wish = 0.66 - 0.72 * subject.levels.male + 0.22 * subject.scene.hair_length;
+    wish.clamp(0.0, 1.0) * (1.0 - 0.9 * subject.levels.bald)
 }
 
-/// How far hair stands off the skull, in face units.
-fn volume(sitter: &Sitter) -> f32 {
-    0.10 + 0.10 * sitter.look.wavy_hair + 0.04 * (1.0 - sitter.look.male) - 0.03 * sitter.look.straight_hair
+/// Distance of the hair's surface from the skull, in face units.
+fn volume(subject: &Subject) -> f32 {
+    0.10 + 0.10 * subject.levels.wavy_hair + 0.04 * (1.0 - subject.levels.male) - 0.03 * subject.levels.straight_hair
 }
 
-/// The right half of the cap's outer edge from the crown down; `side` mirrors it.
+/// Half of the cap's outer edge, from the crown down; `side` is the sign of x.
 fn cap_edge(side: f32, volume: f32, low: f32) -> Vec<Point> {
     let v = volume;
     let half = [
@@ -143,15 +150,15 @@ fn cap_edge(side: f32, volume: f32, low: f32) -> Vec<Point> {
     curve::spline(&half.map(|p| [side * p[0], p[1]]), false)
 }
 
-/// Long hair, as far as it hangs behind face and neck.
-pub(super) fn behind(canvas: &mut Canvas, sitter: &Sitter) {
-    let long = length(sitter);
+/// Paints the part of long hair behind face and neck.
+pub(super) fn behind(canvas: &mut Canvas, subject: &Subject) {
+    let long = length(subject);
     if long < 0.12 {
         return;
     }
-    let (v, place) = (volume(sitter), &sitter.place);
+    let (v, projection) = (volume(subject), &subject.projection);
     let end = 0.55 + 1.65 * long;
-    let blunt = sitter.look.straight_hair;
+    let blunt = subject.levels.straight_hair;
     let edge = |side: f32| {
         let half = [
             [0.5, -1.2],
@@ -160,27 +167,27 @@ pub(super) fn behind(canvas: &mut Canvas, sitter: &Sitter) {
             [1.18 + v, 0.1 + (end - 0.1) * 0.6],
             [1.10 + v - 0.25 * (1.0 - blunt), end],
         ];
-        curve::spline(&half.map(|p| place.at([side * p[0], p[1]], -0.25)), false)
+        curve::spline(&half.map(|p| projection.project([side * p[0], p[1]], -0.25)), false)
     };
-    let mut style = Style::new(sitter, 34);
+    let mut style = Style::new(subject, 34);
     style.colour = scaled(style.colour, 0.66);
-    ribbon(canvas, &edge(-1.0), &edge(1.0), &style, &mut sitter.scene.dice("hair behind"), None);
+    ribbon(canvas, &edge(-1.0), &edge(1.0), &style, &mut subject.scene.rng("hair behind"), None);
 }
 
-/// Hair on top and at the sides of the face, with the hairline; bare skin shines on a bald head.
-pub(super) fn cap(canvas: &mut Canvas, sitter: &Sitter, face: &Mask) {
-    let (look, place, scene) = (sitter.look, &sitter.place, sitter.scene);
-    let (v, long) = (volume(sitter), length(sitter));
-    if look.bald > 0.5 {
-        let shine = place.spot([0.25 * scene.light[0].signum(), -0.98], [0.34, 0.20]).within(face);
+/// Paints hair on top and at the sides of the head, or the shine of a bald head.
+pub(super) fn cap(canvas: &mut Canvas, subject: &Subject, face: &Mask) {
+    let (levels, projection, scene) = (subject.levels, &subject.projection, subject.scene);
+    let (v, long) = (volume(subject), length(subject));
+    if levels.bald > 0.5 {
+        let shine = projection.spot([0.25 * scene.light[0].signum(), -0.98], [0.34, 0.20]).within(face);
         canvas.fill(&shine, [255.0, 250.0, 240.0], 0.45);
-        fringe_of_the_bald(canvas, sitter);
+        fringe_of_the_bald(canvas, subject);
         return;
     }
-    let back = 0.33 * look.receding_hairline + 0.5 * look.bald;
+    let back = 0.33 * levels.receding_hairline + 0.5 * levels.bald;
     let part = 0.30 * scene.parting.clamp(-1.5, 1.5);
-    let style = Style::new(sitter, 26);
-    let mut dice = scene.dice("hair cap");
+    let style = Style::new(subject, 26);
+    let mut rng = scene.rng("hair cap");
     let low = if long > 0.12 { 0.30 } else { 0.05 };
     let shadow: Vec<Point> = curve::spline(
         &[
@@ -196,7 +203,7 @@ pub(super) fn cap(canvas: &mut Canvas, sitter: &Sitter, face: &Mask) {
         ],
         false,
     );
-    canvas.fill(&place.on_skin(&[shadow], 0.0).feathered(4.5).within(face), sitter.skin.crease, 0.45);
+    canvas.fill(&projection.on_skin(&[shadow], 0.0).feathered(4.5).within(face), subject.skin.crease, 0.45);
     for side in SIDES {
         let near = if part * side > 0.0 { 1.0 } else { 0.0 };
         let line = [
@@ -210,44 +217,46 @@ pub(super) fn cap(canvas: &mut Canvas, sitter: &Sitter, face: &Mask) {
         let hairline = curve::spline(&line, false);
         let edge = cap_edge(side, v, low + 0.06);
         let inner: Vec<Point> =
-            hairline.iter().map(|p| place.at(*p, 0.55 * (1.0 - p[0] * p[0]).max(0.0).sqrt())).collect();
-        let outer: Vec<Point> = edge.iter().map(|p| place.at(*p, -0.05)).collect();
-        ribbon(canvas, &inner, &outer, &style, &mut dice, None);
+            hairline.iter().map(|p| projection.project(*p, 0.55 * (1.0 - p[0] * p[0]).max(0.0).sqrt())).collect();
+        let outer: Vec<Point> = edge.iter().map(|p| projection.project(*p, -0.05)).collect();
+        ribbon(canvas, &inner, &outer, &style, &mut rng, None);
     }
     if long > 0.12 {
-        locks(canvas, sitter, v, long);
+        locks(canvas, subject, v, long);
     }
-    bangs(canvas, sitter, face, back);
+    bangs(canvas, subject, face, back);
 }
 
-/// What is left on a bald head: a short band above the ears.
-fn fringe_of_the_bald(canvas: &mut Canvas, sitter: &Sitter) {
-    let mut style = Style::new(sitter, 12);
+/// Paints the short band of hair above the ears of a bald head.
+fn fringe_of_the_bald(canvas: &mut Canvas, subject: &Subject) {
+    let mut style = Style::new(subject, 12);
     style.opacity = 0.75;
-    let mut dice = sitter.scene.dice("hair band");
+    let mut rng = subject.scene.rng("hair band");
     for side in SIDES {
         let inner = curve::spline(
-            &[[0.945, -0.46], [0.93, -0.18], [0.94, 0.08]].map(|p| sitter.place.at([side * p[0], p[1]], 0.15)),
+            &[[0.945, -0.46], [0.93, -0.18], [0.94, 0.08]]
+                .map(|p| subject.projection.project([side * p[0], p[1]], 0.15)),
             false,
         );
         let outer = curve::spline(
-            &[[0.97, -0.56], [1.04, -0.24], [1.02, 0.12]].map(|p| sitter.place.at([side * p[0], p[1]], -0.05)),
+            &[[0.97, -0.56], [1.04, -0.24], [1.02, 0.12]]
+                .map(|p| subject.projection.project([side * p[0], p[1]], -0.05)),
             false,
         );
-        ribbon(canvas, &inner, &outer, &style, &mut dice, None);
+        ribbon(canvas, &inner, &outer, &style, &mut rng, None);
     }
 }
 
-/// Long hair beside the face, before ears and shoulders.
-fn locks(canvas: &mut Canvas, sitter: &Sitter, v: f32, long: f32) {
-    let place = &sitter.place;
-    let style = Style::new(sitter, 18);
-    let mut dice = sitter.scene.dice("hair locks");
+/// Paints long hair beside the face, in front of ears and shoulders.
+fn locks(canvas: &mut Canvas, subject: &Subject, v: f32, long: f32) {
+    let projection = &subject.projection;
+    let style = Style::new(subject, 18);
+    let mut rng = subject.scene.rng("hair locks");
     let end = 0.40 + 1.55 * long;
-    let blunt = sitter.look.straight_hair;
+    let blunt = subject.levels.straight_hair;
     for side in SIDES {
-        let cover = 0.06 * dice.bell().clamp(-1.0, 1.0);
-        let at = |p: Point| place.at([side * p[0], p[1]], -0.05);
+        let cover = 0.06 * rng.bell().clamp(-1.0, 1.0);
+        let at = |p: Point| projection.project([side * p[0], p[1]], -0.05);
         let inner = curve::spline(
             &[
                 [0.80, -0.70],
@@ -270,29 +279,29 @@ fn locks(canvas: &mut Canvas, sitter: &Sitter, v: f32, long: f32) {
             .map(at),
             false,
         );
-        ribbon(canvas, &inner, &outer, &style, &mut dice, None);
+        ribbon(canvas, &inner, &outer, &style, &mut rng, None);
     }
 }
 
-/// Hair over the forehead, down to the brows when plain, swept to a side when wavy.
-fn bangs(canvas: &mut Canvas, sitter: &Sitter, face: &Mask, back: f32) {
-    let shown = sitter.look.bangs;
+/// Paints bangs down to the brows; wavy ones are swept to a side.
+fn bangs(canvas: &mut Canvas, subject: &Subject, face: &Mask, back: f32) {
+    let shown = subject.levels.bangs;
     if shown < 0.25 {
         return;
     }
-    let place = &sitter.place;
+    let projection = &subject.projection;
     let reach = -0.86 + 0.46 * smooth(0.2, 0.8, shown);
     let top = -1.02 - 0.5 * back;
-    let sweep = 0.22 * sitter.scene.side * (1.0 - 0.7 * sitter.look.straight_hair);
-    let style = Style::new(sitter, 14);
-    let mut dice = sitter.scene.dice("bangs");
+    let sweep = 0.22 * subject.scene.side * (1.0 - 0.7 * subject.levels.straight_hair);
+    let style = Style::new(subject, 14);
+    let mut rng = subject.scene.rng("bangs");
     let cast = curve::rectangle([-0.80, top], [0.80, reach + 0.10]);
-    canvas.fill(&place.on_skin(&[cast], 0.0).feathered(4.0).within(face), sitter.skin.crease, 0.40);
+    canvas.fill(&projection.on_skin(&[cast], 0.0).feathered(4.0).within(face), subject.skin.crease, 0.40);
     for i in 0..5 {
         let (x, step) = (-0.84 + 0.336 * i as f32, 0.336);
-        let ragged = 0.07 * (dice.unit() - 0.5);
+        let ragged = 0.07 * (rng.unit() - 0.5);
         let lower = reach + ragged + 0.14 * (x + step / 2.0).abs();
-        let at = |p: Point| place.at(p, 0.85 * (1.0 - p[0] * p[0] * 0.9 - p[1] * p[1] / 2.6).max(0.0).sqrt());
+        let at = |p: Point| projection.project(p, 0.85 * (1.0 - p[0] * p[0] * 0.9 - p[1] * p[1] / 2.6).max(0.0).sqrt());
         let left = curve::spline(
             &[[x * 0.86, top], [x - 0.02 + sweep * 0.4, f32::midpoint(top, lower)], [x + 0.02 + sweep, lower]].map(at),
             false,
@@ -306,6 +315,6 @@ fn bangs(canvas: &mut Canvas, sitter: &Sitter, face: &Mask, back: f32) {
             .map(at),
             false,
         );
-        ribbon(canvas, &left, &right, &style, &mut dice, None);
+        ribbon(canvas, &left, &right, &style, &mut rng, None);
     }
 }

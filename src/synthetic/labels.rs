@@ -1,11 +1,11 @@
-//! Labels with CelebA's rates and correlations, and what the picture shows of them: a Gaussian copula, fitted by
-//! `datasets/synthetic/fit_copula.py` to the rates and phi coefficients of CelebA's training labels.
+//! Labels with CelebA's rates and correlations, and the strengths with which an image shows them. A Gaussian copula:
+//! `datasets/synthetic/fit_copula.py` fits it to the rates and phi coefficients of CelebA's training labels.
 //!
-//! Every attribute is a standard normal latent cut at a threshold. The picture is drawn from a second latent that
-//! agrees with the first only as well as annotators agree on the attribute (`noise.csv`): near the threshold picture
-//! and label may differ, as they do in CelebA.
+//! A label is a standard normal latent cut at a threshold. The image is rendered from a second latent, which agrees with
+//! the first only as well as annotators agree on the attribute (`noise.csv`). Near the threshold image and label may
+//! differ, as they do in CelebA.
 
-use super::look::{self, Look};
+use super::levels::{self, AttributeLevels};
 use crate::attribute::{COUNT, NAMES};
 use crate::random;
 use crate::{Error, Result};
@@ -14,13 +14,13 @@ use rand::{Rng, RngExt};
 /// Thresholds, fidelities and the Cholesky factor of the latents' correlation.
 const COPULA: &str = include_str!("../../datasets/synthetic/copula.csv");
 
-/// How often picture and label disagree.
+/// Rates at which image and label disagree.
 const NOISE: &str = include_str!("../../datasets/synthetic/noise.csv");
 
-/// Further from its threshold than this no latent is drawn.
+/// Strengths are clamped to this distance from the threshold.
 const LIMIT: f32 = 6.0;
 
-/// What the labels and the strengths of a face are drawn from.
+/// The distribution of labels and strengths.
 #[derive(Debug, Clone)]
 pub(super) struct Copula {
     threshold: [f64; COUNT],
@@ -29,12 +29,12 @@ pub(super) struct Copula {
     softness: [f32; COUNT],
 }
 
-/// One face's annotation and appearance.
+/// Annotation and appearance of one face.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Face {
-    /// What an annotator says, in the order of [`NAMES`].
+    /// Labels as an annotator would assign them, in the order of [`NAMES`].
     pub(super) labels: [bool; COUNT],
-    /// What the picture shows: by how many standard deviations a feature is beyond its threshold.
+    /// Strengths shown in the image: standard deviations beyond the threshold.
     pub(super) strengths: [f32; COUNT],
 }
 
@@ -42,7 +42,7 @@ impl Copula {
     /// The copula built into the program.
     ///
     /// # Errors
-    /// Never for the files this was built with; a damaged table is an internal error that says what is wrong.
+    /// Internal error if an embedded table is damaged.
     pub(super) fn built_in() -> Result<Self> {
         let rows = table(COPULA, "copula.csv", COUNT + 2)?;
         let noise = table(NOISE, "noise.csv", 1)?;
@@ -50,7 +50,7 @@ impl Copula {
             threshold: std::array::from_fn(|i| rows[i][0]),
             fidelity: std::array::from_fn(|i| rows[i][1]),
             factor: rows.iter().map(|row| std::array::from_fn(|j| row[2 + j])).collect(),
-            // What annotators dispute is what comes in all degrees: it is drawn with a softer border.
+            // Annotators disagree on gradual attributes: these get a softer transition.
             softness: std::array::from_fn(|i| 0.12 + 1.5 * noise[i][0] as f32),
         })
     }
@@ -78,22 +78,23 @@ impl Copula {
         (0..COUNT).map(|i| std::array::from_fn(|j| cell(i, j))).collect()
     }
 
-    /// How strengths look.
-    pub(super) fn look(&self, strengths: &[f32; COUNT]) -> Look {
+    /// Levels of the attributes for `strengths`.
+    pub(super) fn levels(&self, strengths: &[f32; COUNT]) -> AttributeLevels {
         let clamped = |i: usize| strengths[i].clamp(-LIMIT, LIMIT);
-        Look::from(std::array::from_fn(|i| look::level(clamped(i), self.softness[i])))
+        AttributeLevels::from(std::array::from_fn(|i| levels::level(clamped(i), self.softness[i])))
     }
 }
 
-/// The numbers of an embedded table whose rows are the attributes in order.
+/// Parses an embedded table with one row per attribute, in order.
 fn table(text: &str, name: &str, columns: usize) -> Result<Vec<Vec<f64>>> {
     let broken = |line: usize, why: String| Error::Internal(format!("datasets/synthetic/{name}, line {line}: {why}"));
     let mut rows = Vec::with_capacity(COUNT);
     for (i, line) in text.lines().enumerate().skip(1) {
         let mut fields = line.split(',');
-        let (found, expected) = (fields.next().unwrap_or_default(), NAMES.get(i - 1).copied().unwrap_or("no more"));
+        let (found, expected) =
+            (fields.next().unwrap_or_default(), NAMES.get(i - 1).copied().unwrap_or("no more rows"));
         if found != expected {
-            return Err(broken(i + 1, format!("is about `{found}`, expected {expected}")));
+            return Err(broken(i + 1, format!("found attribute `{found}`, expected {expected}")));
         }
         let numbers: Vec<f64> = fields
             .map(str::parse)
@@ -107,7 +108,7 @@ fn table(text: &str, name: &str, columns: usize) -> Result<Vec<Vec<f64>>> {
     if rows.len() == COUNT { Ok(rows) } else { Err(broken(rows.len() + 2, format!("expected {COUNT} attributes"))) }
 }
 
-/// A standard normal number (Box and Muller 1958), the same on every machine.
+/// A standard normal number (Box and Muller 1958). `rand_distr` is not used: its normal may change with its version.
 fn normal(random: &mut impl Rng) -> f64 {
     let (radius, angle) = (1.0 - random.random::<f64>(), random.random::<f64>());
     (-2.0 * libm::log(radius)).sqrt() * libm::cos(std::f64::consts::TAU * angle)
@@ -118,11 +119,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_damaged_table_is_told_by_its_line() {
+    fn the_error_of_a_damaged_table_names_the_line() {
         let wrong = table("attribute,disagreement\nBald,0.1\n", "noise.csv", 1).unwrap_err();
         assert_eq!(
             wrong.to_string(),
-            "internal error: datasets/synthetic/noise.csv, line 2: is about `Bald`, expected 5_o_Clock_Shadow"
+            "internal error: datasets/synthetic/noise.csv, line 2: found attribute `Bald`, expected 5_o_Clock_Shadow"
         );
     }
 
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn picture_and_label_disagree_as_often_as_the_noise_table_says() {
+    fn image_and_label_disagree_at_the_rates_of_the_noise_table() {
         const DRAWS: u32 = 20_000;
         let copula = Copula::built_in().unwrap();
         let mut disagree = [0u32; COUNT];

@@ -1,25 +1,25 @@
-//! Faces drawn by this program, so that the whole suite can be tried, tested and compared without anybody's
-//! photographs. `labels` draws CelebA's 40 attributes with CelebA's rates and correlations, `scene` everything
-//! that no attribute decides, `portrait` paints the two. `datasets/synthetic/README.md` tells what the labels mean.
+//! Renders synthetic faces, so that the suite can be tested and compared without photographs of people. `labels` samples
+//! CelebA's 40 attributes with CelebA's rates and correlations. `scene` samples everything else, such as pose and light.
+//! `portrait` paints both. `datasets/synthetic/README.md` documents the labels.
 
+mod accessories;
 mod beard;
 mod body;
 mod camera;
+mod canvas;
 mod curve;
-mod draw;
 mod eyes;
 mod face;
-mod grain;
 mod hair;
 mod labels;
-mod look;
+mod levels;
 mod mouth;
+mod noise;
 mod occlusion;
 mod portrait;
 mod pose;
 mod scene;
-mod sitter;
-mod worn;
+mod subject;
 
 use crate::Result;
 use crate::attribute::NAMES;
@@ -32,11 +32,11 @@ use scene::Scene;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The side of every picture, in pixels.
-pub const SIZE: u32 = draw::SIZE as u32;
+/// Side of every image in pixels.
+pub const SIZE: u32 = canvas::SIZE as u32;
 
-/// Draws the faces of the synthetic set: a pure function of the seed and the row, the same on every machine, and safe
-/// to call from many threads.
+/// Renders the faces of the synthetic set. An image is a pure function of seed and row, the same on every machine and
+/// thread.
 #[derive(Debug, Clone)]
 pub struct Renderer {
     copula: Arc<Copula>,
@@ -44,63 +44,63 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// The faces of `seed`, as many as one asks for.
+    /// A renderer of the faces of `seed`.
     ///
     /// # Errors
-    /// Only where the tables built into the program are damaged.
+    /// Internal error if an embedded table is damaged.
     pub fn new(seed: u64) -> Result<Self> {
         Ok(Self { copula: Arc::new(Copula::built_in()?), seed })
     }
 
-    /// Which faces they are.
+    /// Seed of the faces.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The picture at `row`, 256 x 256. It does not depend on how many rows the set has.
+    /// The image at `row`, 256 x 256 pixels. It does not depend on the size of the set.
     pub fn render(&self, row: usize) -> RgbImage {
         let face = self.copula.face(self.seed, row as u64);
-        portrait::portrait(&self.copula.look(&face.strengths), &Scene::new(self.seed, row as u64))
+        portrait::portrait(&self.copula.levels(&face.strengths), &Scene::new(self.seed, row as u64))
     }
 
-    /// The labels at `row`, in the order of [`NAMES`]. Near the border they may differ from what the picture shows,
-    /// as often as annotators disagree (`datasets/synthetic/noise.csv`).
+    /// The labels at `row`, in the order of [`NAMES`]. They may differ from the image, at the rates at which annotators
+    /// disagree (`datasets/synthetic/noise.csv`).
     pub fn labels(&self, row: usize) -> [bool; NAMES.len()] {
         self.copula.face(self.seed, row as u64).labels
     }
 
-    /// The first `columns` x `lines` pictures side by side, each shrunk to `side` pixels.
+    /// A grid of the first `columns` x `lines` images, each shrunk to `side` pixels.
     pub fn contact_sheet(&self, columns: u32, lines: u32, side: u32) -> RgbImage {
         let mut sheet = RgbImage::new(columns * side, lines * side);
         let shrunk: Vec<RgbImage> = (0..(columns * lines) as usize)
             .into_par_iter()
             .map(|row| imageops::thumbnail(&self.render(row), side, side))
             .collect();
-        for (place, picture) in (0..).zip(&shrunk) {
-            let (x, y) = (place % columns * side, place / columns * side);
-            imageops::replace(&mut sheet, picture, x.into(), y.into());
+        for (index, image) in (0..).zip(&shrunk) {
+            let (x, y) = (index % columns * side, index / columns * side);
+            imageops::replace(&mut sheet, image, x.into(), y.into());
         }
         sheet
     }
 }
 
-/// Correlation of the normal latents that the synthetic faces' labels are cut from, `[40][40]` with `None` on the diagonal:
-/// the ground truth for an affinity learned from these faces.
+/// Correlation of the normal latents behind the labels, `[40][40]` with `None` on the diagonal. It is the ground truth for
+/// an affinity learned from synthetic faces.
 ///
 /// # Errors
-/// Internal error if the tables built into the program are damaged.
+/// Internal error if an embedded table is damaged.
 pub fn latent_correlation() -> Result<Vec<[Option<f64>; NAMES.len()]>> {
     Ok(Copula::built_in()?.latent_correlation())
 }
 
-/// Writes a contact sheet of the first 32 faces of `seed` as PNG to `path`: what `datasets/synthetic/contact-sheet.png`
-/// is, for seed 0.
+/// Writes a contact sheet of the first 32 faces of `seed` as PNG to `path`. `datasets/synthetic/contact-sheet.png` is that
+/// of seed 0.
 ///
 /// # Errors
 /// The file cannot be written.
 pub fn write_preview(path: &Path, seed: u64) -> Result<()> {
     let mut sheet = Renderer::new(seed)?.contact_sheet(8, 4, 112);
-    // The camera's noise does not compress; the lowest two bits are not missed in a preview.
+    // Camera noise does not compress; a preview does not need the lowest two bits.
     for value in sheet.iter_mut() {
         *value = (*value & !3) | 2;
     }

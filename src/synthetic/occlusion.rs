@@ -1,20 +1,20 @@
-//! What gets between a few faces and the camera.
+//! Objects in front of a few faces: a hand, a scarf, a lock of hair, a microphone.
 
+use super::canvas::{Canvas, Mask, Point, mix, scaled};
 use super::curve;
-use super::draw::{Canvas, Mask, Point, mix, scaled};
 use super::scene::Occlusion;
-use super::sitter::Sitter;
+use super::subject::Subject;
 
-/// What hides part of a few faces.
-pub(super) fn occlusion(canvas: &mut Canvas, sitter: &Sitter) {
-    let (place, scene, side) = (&sitter.place, sitter.scene, sitter.scene.side);
+/// Paints the scene's occlusion.
+pub(super) fn occlusion(canvas: &mut Canvas, subject: &Subject) {
+    let (projection, scene, side) = (&subject.projection, subject.scene, subject.scene.side);
     match scene.occlusion {
         Occlusion::None => {}
-        Occlusion::Hand => hand(canvas, sitter),
+        Occlusion::Hand => hand(canvas, subject),
         Occlusion::Scarf => {
             let colour = scene.second_cloth;
             let edge = both_sides(&[[0.0, 1.02], [0.5, 0.98], [1.05, 0.80], [1.35, 1.2], [1.30, 1.9], [0.0, 2.0]]);
-            let mask = place.flat(&[edge], 0.1);
+            let mask = projection.flat(&[edge], 0.1);
             canvas.fill(&mask, colour, 1.0);
             let folds: Vec<_> = (0..4)
                 .map(|i| {
@@ -25,7 +25,7 @@ pub(super) fn occlusion(canvas: &mut Canvas, sitter: &Sitter) {
                     )
                 })
                 .collect();
-            canvas.fill(&place.flat(&folds, 0.1).feathered(1.5).within(&mask), scaled(colour, 0.6), 0.8);
+            canvas.fill(&projection.flat(&folds, 0.1).feathered(1.5).within(&mask), scaled(colour, 0.6), 0.8);
         }
         Occlusion::Lock => {
             for i in 0..3 {
@@ -37,16 +37,21 @@ pub(super) fn occlusion(canvas: &mut Canvas, sitter: &Sitter) {
                     [side * (0.62 + off), 0.8],
                     [side * (0.55 + off), 1.3],
                 ];
-                let stroke = curve::stroke(&curve::spline(&line.map(|p| place.at(p, 0.75)), false), |t| {
-                    place.pixels(0.11 - 0.05 * t)
+                let stroke = curve::stroke(&curve::spline(&line.map(|p| projection.project(p, 0.75)), false), |t| {
+                    projection.pixels(0.11 - 0.05 * t)
                 });
-                canvas.fill(&Mask::new(&[stroke]), scaled(sitter.hair, 0.75 + 0.2 * i as f32), 0.95);
+                canvas.fill(&Mask::new(&[stroke]), scaled(subject.hair, 0.75 + 0.2 * i as f32), 0.95);
             }
         }
         Occlusion::Microphone => {
-            let (ball, end) = (place.at([side * 0.16, 1.12], 0.9), place.at([side * 0.55, 2.7], 0.9));
-            canvas.fill(&Mask::new(&[curve::stroke(&[ball, end], |_| place.pixels(0.20))]), [44.0, 44.0, 50.0], 1.0);
-            let radius = place.pixels(0.25);
+            let (ball, end) =
+                (projection.project([side * 0.16, 1.12], 0.9), projection.project([side * 0.55, 2.7], 0.9));
+            canvas.fill(
+                &Mask::new(&[curve::stroke(&[ball, end], |_| projection.pixels(0.20))]),
+                [44.0, 44.0, 50.0],
+                1.0,
+            );
+            let radius = projection.pixels(0.25);
             canvas.fill(&Mask::new(&[curve::ellipse(ball, [radius, radius * 1.1])]), [74.0, 76.0, 84.0], 1.0);
             let glint = [ball[0] - 0.35 * radius, ball[1] - 0.4 * radius];
             canvas.fill(
@@ -62,18 +67,18 @@ fn both_sides(half: &[Point]) -> Vec<Point> {
     curve::spline(&curve::mirrored(half), true)
 }
 
-/// Fingers before cheek and chin, with the back of the hand below.
-fn hand(canvas: &mut Canvas, sitter: &Sitter) {
-    let (place, side) = (&sitter.place, sitter.scene.side);
-    let at = |x: f32, y: f32| place.at([side * x, y], 0.7);
-    let colour = mix(sitter.skin.base, sitter.skin.lit, 0.25);
+/// Paints fingers in front of cheek and chin, with the back of the hand below.
+fn hand(canvas: &mut Canvas, subject: &Subject) {
+    let (projection, side) = (&subject.projection, subject.scene.side);
+    let at = |x: f32, y: f32| projection.project([side * x, y], 0.7);
+    let colour = mix(subject.skin.base, subject.skin.lit, 0.25);
     let rounded = |line: &[Point], width: f32| {
-        let half = place.pixels(width / 2.0);
+        let half = projection.pixels(width / 2.0);
         let ends = [line[0], line[line.len() - 1]].map(|p| curve::ellipse(p, [half; 2]));
         Mask::new(&[curve::stroke(line, |_| 2.0 * half), ends[0].clone(), ends[1].clone()])
     };
     let mut part = |line: &[Point], width: f32| {
-        canvas.fill(&rounded(line, width + 0.035).feathered(1.5), sitter.skin.crease, 0.8);
+        canvas.fill(&rounded(line, width + 0.035).feathered(1.5), subject.skin.crease, 0.8);
         canvas.fill(&rounded(line, width).feathered(1.0), colour, 1.0);
     };
     part(&[at(0.78, 1.75), at(0.95, 2.9)], 0.62);

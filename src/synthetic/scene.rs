@@ -1,17 +1,17 @@
-//! Everything about a picture that no attribute decides: pose, light, colours, proportions, clothes, background,
-//! occlusion, camera. Drawn from the seed and the row alone, so that a face whose attributes change keeps its scene.
+//! Properties of an image that no attribute decides: pose, light, colours, proportions, clothes, background, occlusion,
+//! camera. They depend only on seed and row, so that a face keeps its scene when its attributes change.
 
+use super::canvas::{Colour, Point, mix};
 use super::curve;
-use super::draw::{Colour, Point, mix};
 use super::pose::Pose;
 use crate::random;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-/// What hides a part of some faces.
+/// An object that hides a part of some faces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Occlusion {
-    /// Nothing.
+    /// No object.
     None,
     /// Fingers at the chin.
     Hand,
@@ -19,11 +19,11 @@ pub(super) enum Occlusion {
     Scarf,
     /// A lock of hair across the face.
     Lock,
-    /// A microphone before the mouth.
+    /// A microphone in front of the mouth.
     Microphone,
 }
 
-/// The kinds of hat.
+/// Kind of hat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hat {
     /// Knitted, close to the head.
@@ -34,9 +34,9 @@ pub(super) enum Hat {
     Brim,
 }
 
-/// The kinds of jewellery at an ear, and of chains.
+/// Kind of earring and necklace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Jewel {
+pub(super) enum Jewelry {
     /// A stud, or beads on a string.
     Round,
     /// A hoop, or a plain chain.
@@ -45,22 +45,22 @@ pub(super) enum Jewel {
     Drop,
 }
 
-/// The circumstances of one picture.
+/// The scene of one image.
 #[derive(Debug, Clone)]
 pub(super) struct Scene {
     pub(super) pose: Pose,
-    /// Where light comes from, as a direction of length one towards the light: right, down, to the viewer.
+    /// Unit vector towards the light: right, down, to the viewer.
     pub(super) light: [f32; 3],
-    /// The light's colour, about 1.
+    /// Colour of the light, about 1.
     pub(super) light_colour: Colour,
-    /// How deep shadows are, 0 to 1.
+    /// Depth of shadows, 0 to 1.
     pub(super) contrast: f32,
-    /// Of the whole picture, about 1.
+    /// Brightness of the whole image, about 1.
     pub(super) exposure: f32,
     pub(super) skin: Colour,
-    /// The colour of hair that is plainly none of black, blond, brown, gray.
+    /// Colour of hair that is none of black, blond, brown and gray.
     pub(super) other_hair: Colour,
-    /// Small differences of lightness among hairs of one colour, -1 to 1.
+    /// Variation of lightness among hair of one colour, -1 to 1.
     pub(super) hair_shade: f32,
     pub(super) iris: Colour,
     pub(super) cloth: Colour,
@@ -68,33 +68,34 @@ pub(super) struct Scene {
     pub(super) makeup: Colour,
     pub(super) lipstick: Colour,
     pub(super) metal: Colour,
-    /// -1 to 1 around what the sex suggests.
+    /// Deviation from the hair length of the level `male`, -1 to 1.
     pub(super) hair_length: f32,
-    /// Where the hair parts, -1 (picture's left) to 1.
+    /// Position of the parting, -1 (image's left) to 1.
     pub(super) parting: f32,
-    /// Small deviations from the average face, about -1 to 1: width, eye distance, mouth height, nose length, mouth
-    /// width, eye size, brow height, brow thickness.
+    /// Deviations from the average face, about -1 to 1: width, eye distance, mouth height, nose length, mouth width, eye
+    /// size, brow height, brow thickness.
     pub(super) proportions: [f32; 8],
-    /// Which way an uneven face leans: eyes, brows, nose, mouth, jaw; -1 to 1.
+    /// Asymmetry of eyes, brows, nose, mouth and jaw, -1 to 1.
     pub(super) uneven: [f32; 5],
-    /// Where the eyes look, -1 to 1.
+    /// Direction of the gaze, -1 to 1.
     pub(super) gaze: Point,
     pub(super) hat: Hat,
-    pub(super) jewel: Jewel,
-    /// 0 to 1: glasses from round to square; below 0.15 of the second number, sunglasses.
+    pub(super) jewelry: Jewelry,
+    /// Shape from round (0) to square (1); kind, which is sunglasses below 0.15.
     pub(super) glasses: [f32; 2],
     pub(super) occlusion: Occlusion,
-    /// -1 or 1: the side of occlusion and of a swept fringe.
+    /// Side of occlusion and swept bangs, -1 or 1.
     pub(super) side: f32,
     pub(super) background: [Colour; 3],
-    /// Standard deviations: of the camera's noise in grey levels, of its blur in pixels.
+    /// Standard deviation of the camera's noise, in grey levels.
     pub(super) noise: f32,
+    /// Standard deviation of the camera's blur, in pixels.
     pub(super) blur: f32,
     seed: u64,
     row: u64,
 }
 
-/// Skin from light to dark; no face is as light as one that is called pale.
+/// Skin from light to dark; none is as light as pale skin.
 const SKINS: [Colour; 6] = [
     [240.0, 200.0, 172.0],
     [231.0, 184.0, 150.0],
@@ -116,10 +117,9 @@ const MAKEUPS: [Colour; 5] =
     [[84.0, 56.0, 96.0], [60.0, 74.0, 116.0], [92.0, 58.0, 44.0], [52.0, 50.0, 58.0], [58.0, 98.0, 92.0]];
 
 impl Scene {
-    /// The scene of the picture at `row` under `seed`.
+    /// The scene of the image at `row` for `seed`.
     pub(super) fn new(seed: u64, row: u64) -> Self {
-        let mut dice = Dice(random::generator(seed, &[random::name("synthetic scene"), row]));
-        let d = &mut dice;
+        let d = &mut SceneRng(random::generator(seed, &[random::name("synthetic scene"), row]));
         let (across, up) = (0.75 * d.bell(), -0.25 - 0.35 * d.unit());
         let ahead = 0.75;
         let length = (across * across + up * up + ahead * ahead).sqrt();
@@ -152,7 +152,7 @@ impl Scene {
             uneven: std::array::from_fn(|_| if d.unit() < 0.5 { -1.0 } else { 1.0 } * (0.45 + 0.55 * d.unit())),
             gaze: [0.8 * d.bell(), 0.5 * d.bell()],
             hat: [Hat::Beanie, Hat::Cap, Hat::Brim][d.below(3)],
-            jewel: [Jewel::Round, Jewel::Ring, Jewel::Drop][d.below(3)],
+            jewelry: [Jewelry::Round, Jewelry::Ring, Jewelry::Drop][d.below(3)],
             glasses: [d.unit(), d.unit()],
             occlusion: d.occlusion(),
             side: if d.unit() < 0.5 { -1.0 } else { 1.0 },
@@ -164,22 +164,22 @@ impl Scene {
         }
     }
 
-    /// Dice for a detail, the same whatever else is drawn.
-    pub(super) fn dice(&self, detail: &str) -> Dice {
-        Dice(random::generator(self.seed, &[random::name(detail), self.row]))
+    /// The generator of a detail, independent of other details.
+    pub(super) fn rng(&self, detail: &str) -> SceneRng {
+        SceneRng(random::generator(self.seed, &[random::name(detail), self.row]))
     }
 }
 
-/// Random numbers in the shapes that drawing asks for.
-pub(super) struct Dice(Pcg64Mcg);
+/// Random numbers in the distributions of scenes.
+pub(super) struct SceneRng(Pcg64Mcg);
 
-impl Dice {
-    /// Even between 0 and 1.
+impl SceneRng {
+    /// A uniform number in 0 to 1.
     pub(super) fn unit(&mut self) -> f32 {
         self.0.random::<f32>()
     }
 
-    /// Bell-shaped around 0 with standard deviation 1, never beyond 3.
+    /// A bell-shaped number with mean 0 and standard deviation 1, within -3 to 3.
     pub(super) fn bell(&mut self) -> f32 {
         2.0 * (self.unit() + self.unit() + self.unit() - 1.5)
     }
@@ -200,14 +200,14 @@ impl Dice {
     }
 
     fn between(&mut self, palette: &[Colour], share: f32) -> Colour {
-        let place = share.clamp(0.0, 1.0) * (palette.len() - 1) as f32;
-        let low = (place as usize).min(palette.len() - 2);
+        let position = share.clamp(0.0, 1.0) * (palette.len() - 1) as f32;
+        let low = (position as usize).min(palette.len() - 2);
         let jitter = [4.0 * self.bell(), 3.0 * self.bell(), 3.0 * self.bell()];
-        let base = mix(palette[low], palette[low + 1], place - low as f32);
+        let base = mix(palette[low], palette[low + 1], position - low as f32);
         std::array::from_fn(|c| base[c] + jitter[c])
     }
 
-    /// A colour of any hue, its lightness between the bounds.
+    /// A colour of any hue with a lightness from `low` to `high`.
     pub(super) fn colour(&mut self, low: f32, high: f32) -> Colour {
         let (hue, vivid) = (self.unit(), self.unit() * self.unit());
         let light = 255.0 * (low + (high - low) * self.unit());

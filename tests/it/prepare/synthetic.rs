@@ -1,4 +1,4 @@
-//! The synthetic set from outside: labels against CelebA's published statistics, pictures against themselves.
+//! The synthetic set from outside: labels against CelebA's published statistics, images against a digest.
 
 use gal_bench::attribute::{COUNT, NAMES};
 use gal_bench::dataset::synthetic::{self, Options};
@@ -9,10 +9,10 @@ use rayon::prelude::*;
 const RATES: &str = include_str!("../../../datasets/synthetic/celeba-statistics.csv");
 const PHI: &str = include_str!("../../../datasets/synthetic/celeba-phi.csv");
 
-/// Labels drawn for the comparison.
+/// Number of faces sampled for the comparison.
 const DRAWS: usize = 20_000;
 
-/// The numbers behind each attribute's name.
+/// The numbers in the row of each attribute.
 fn table(text: &str) -> Vec<Vec<f64>> {
     let rows = text.lines().skip(1).zip(NAMES);
     rows.map(|(line, name)| {
@@ -23,14 +23,14 @@ fn table(text: &str) -> Vec<Vec<f64>> {
     .collect()
 }
 
-fn drawn() -> Vec<[bool; COUNT]> {
-    let renderer = Renderer::new(11).expect("tables in order");
+fn sampled() -> Vec<[bool; COUNT]> {
+    let renderer = Renderer::new(11).expect("valid tables");
     (0..DRAWS).map(|row| renderer.labels(row)).collect()
 }
 
 #[test]
 fn labels_are_positive_as_often_as_celebas() {
-    let labels = drawn();
+    let labels = sampled();
     for (i, row) in table(RATES).iter().enumerate() {
         let (positive, images) = (row[0], row[1]);
         let published = positive / images;
@@ -43,7 +43,7 @@ fn labels_are_positive_as_often_as_celebas() {
 
 #[test]
 fn labels_correlate_as_celebas_do() {
-    let labels = drawn();
+    let labels = sampled();
     let rate: Vec<f64> =
         (0..COUNT).map(|i| labels.iter().filter(|face| face[i]).count() as f64 / DRAWS as f64).collect();
     let mut errors = Vec::new();
@@ -53,8 +53,8 @@ fn labels_correlate_as_celebas_do() {
             let spread = (rate[i] * (1.0 - rate[i]) * rate[j] * (1.0 - rate[j])).sqrt();
             let phi = (both - rate[i] * rate[j]) / spread;
             let error = (phi - published[j]).abs();
-            // A Gaussian copula cannot forbid several hair colours at once as strictly as annotators do: the fit is
-            // off by up to 0.068 there. The rest of the tolerance is four standard errors.
+            // A Gaussian copula cannot exclude several hair colours at once as strictly as annotators do: its error is up
+            // to 0.068 there. The rest of the tolerance is four standard errors.
             assert!(error < 0.10, "{} and {}: phi {phi}, published {}", NAMES[i], NAMES[j], published[j]);
             errors.push(error);
         }
@@ -64,7 +64,7 @@ fn labels_correlate_as_celebas_do() {
 }
 
 #[test]
-fn the_table_is_what_the_options_ask_for() {
+fn the_table_follows_the_options() {
     let set = synthetic::dataset(&Options { train: 7, val: 2, test: 3, seed: 4 }).unwrap();
     assert_eq!(set.name, DatasetName::Synthetic);
     assert_eq!(set.partition.description, "synthetic faces drawn by gal-bench, seed 4");
@@ -87,13 +87,13 @@ fn the_table_is_what_the_options_ask_for() {
 }
 
 #[test]
-fn a_set_without_training_pictures_is_refused() {
+fn a_set_without_training_images_is_rejected() {
     let error = synthetic::dataset(&Options { train: 0, ..Options::default() }).unwrap_err();
     assert_eq!(error.exit_code(), 2);
 }
 
 #[test]
-fn a_picture_is_the_same_on_any_thread_and_in_any_set() {
+fn an_image_is_the_same_on_any_thread_and_in_any_set() {
     let renderer = Renderer::new(0).unwrap();
     let alone: Vec<_> = (0..6).map(|row| renderer.render(row)).collect();
     let threads = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
@@ -107,10 +107,10 @@ fn a_picture_is_the_same_on_any_thread_and_in_any_set() {
     assert_ne!(Renderer::new(1).unwrap().render(5), alone[5]);
 }
 
-/// The painter uses only operations that every machine rounds alike, so its pictures have one digest. After a wanted
-/// change to the drawing, run with `GAL_BENCH_REGENERATE=1` to see the new one, and replace the contact sheet too.
+/// The renderer uses only operations with the same rounding on every machine. After an intended change of the images,
+/// `GAL_BENCH_REGENERATE=1` prints the new digest; replace the contact sheet, too.
 #[test]
-fn pictures_are_the_same_on_every_machine() {
+fn images_are_the_same_on_every_machine() {
     let renderer = Renderer::new(0).unwrap();
     let mut digest = blake3::Hasher::new();
     for row in 0..12 {
@@ -118,16 +118,16 @@ fn pictures_are_the_same_on_every_machine() {
     }
     let found = digest.finalize().to_hex();
     let regenerate = std::env::var_os("GAL_BENCH_REGENERATE").is_some();
-    assert!(!regenerate, "the digest of the first 12 pictures is now {found}");
+    assert!(!regenerate, "the digest of the first 12 images is now {found}");
     assert_eq!(found.as_str(), "f72ab67ce443c3429fdd37bb7bc497b35a62d88c67c1b2eaea40b7a908cd661e");
 }
 
 #[test]
-fn the_contact_sheet_beside_the_data_shows_the_faces_that_are_drawn() {
+fn the_checked_in_contact_sheet_is_the_current_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sheet.png");
     gal_bench::synthetic::write_preview(&path, 0).unwrap();
-    let drawn = image::open(&path).unwrap().to_rgb8();
+    let current = image::open(&path).unwrap().to_rgb8();
     let kept = image::open(concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/synthetic/contact-sheet.png")).unwrap();
-    assert!(drawn == kept.to_rgb8(), "datasets/synthetic/contact-sheet.png is not what is drawn now: make it again");
+    assert!(current == kept.to_rgb8(), "datasets/synthetic/contact-sheet.png is outdated: regenerate it");
 }

@@ -1,23 +1,24 @@
-//! Irregularity as a function of place: a hash for single pixels, and clouds that vary smoothly.
+//! Noise as a function of position: a hash for single pixels, and smooth value noise. The `noise` crate does not promise
+//! the same values in every version.
 
-use super::draw::SIZE;
+use super::canvas::SIZE;
 
-/// 32 bits for each place, without pattern.
-fn scattered(x: u32, y: u32, seed: u32) -> u32 {
+/// 32 pseudorandom bits of a position.
+fn hash(x: u32, y: u32, seed: u32) -> u32 {
     let mut h = x.wrapping_mul(0x9E37_79B1) ^ y.wrapping_mul(0x85EB_CA77) ^ seed.wrapping_mul(0xC2B2_AE3D);
     h = (h ^ (h >> 15)).wrapping_mul(0x2C1B_3C6D);
     h = (h ^ (h >> 12)).wrapping_mul(0x297A_2D39);
     h ^ (h >> 15)
 }
 
-/// A number from 0 to 1 for each place, without pattern.
+/// A uniform number in 0 to 1 for a position.
 pub(super) fn speckle(x: u32, y: u32, seed: u32) -> f32 {
-    (scattered(x, y, seed) >> 8) as f32 / 16_777_216.0
+    (hash(x, y, seed) >> 8) as f32 / 16_777_216.0
 }
 
-/// Noise for each place: the sum of two even numbers, a triangle from -1 to 1 of standard deviation 0.41.
-pub(super) fn noise(place: u32, seed: u32) -> f32 {
-    let bits = scattered(place, 1, seed);
+/// Triangular noise for a position: the sum of two uniform numbers, from -1 to 1, with standard deviation 0.41.
+pub(super) fn noise(position: u32, seed: u32) -> f32 {
+    let bits = hash(position, 1, seed);
     ((bits >> 16) + (bits & 0xFFFF)) as f32 / 65_535.0 - 1.0
 }
 
@@ -25,7 +26,7 @@ fn ease(t: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }
 
-/// Clouds over a picture: a number from 0 to 1 for each place that varies smoothly.
+/// Value noise over an image, from 0 to 1.
 pub(super) struct Clouds {
     size: f32,
     row: usize,
@@ -33,14 +34,14 @@ pub(super) struct Clouds {
 }
 
 impl Clouds {
-    /// Clouds of about `size` pixels.
+    /// Noise with features of about `size` pixels.
     pub(super) fn new(size: f32, seed: u32) -> Self {
         let row = (SIZE as f32 / size) as usize + 2;
         let corners = (0..row * row).map(|i| speckle((i % row) as u32, (i / row) as u32, seed)).collect();
         Self { size, row, corners }
     }
 
-    /// The values along a row of pixels, as [`Clouds::at`] gives them at the pixels' left ends.
+    /// The values along a row, as [`Clouds::at`] at the left edges of the pixels.
     pub(super) fn along(&self, y: f32) -> [f32; SIZE] {
         let y = y / self.size;
         let (top, v) = (y as usize * self.row, ease(y - (y as usize) as f32));
@@ -55,7 +56,7 @@ impl Clouds {
         })
     }
 
-    /// The value at a pixel of the picture; beyond it, that at the border.
+    /// The value at a position, clamped to the image.
     pub(super) fn at(&self, x: f32, y: f32) -> f32 {
         let side = SIZE as f32 - 0.5;
         let (x, y) = (x.clamp(0.0, side) / self.size, y.clamp(0.0, side) / self.size);

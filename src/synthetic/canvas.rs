@@ -1,17 +1,17 @@
-//! A small painter: outlines become masks of exact pixel coverage (the signed-area accumulation of font-rs, Levien
-//! 2016), masks are filled with colours that may vary over the picture. Only +, -, x, / and square roots, in a fixed
-//! order, so that every machine draws the same bytes.
+//! A small rasterizer: outlines become masks of exact pixel coverage, by the signed-area accumulation of font-rs (Levien
+//! 2016). Masks are filled with colours that may vary by pixel. `tiny-skia` is not used: it does not promise the same
+//! bytes on every machine. This code does, with +, -, x, / and square roots in a fixed order.
 
-/// The side of every picture, in pixels.
+/// Side of every image in pixels.
 pub(super) const SIZE: usize = 256;
 
-/// A position: in face units (see [`super::pose`]) or in pixels.
+/// A position, in face units (see [`super::pose`]) or in pixels.
 pub(super) type Point = [f32; 2];
 
-/// Red, green, blue; 0 to 255 as in the picture's file.
+/// Red, green and blue, 0 to 255 as in an image file.
 pub(super) type Colour = [f32; 3];
 
-/// Between `a` (at 0) and `b` (at 1).
+/// Linear interpolation from `a` (`share` 0) to `b` (1).
 pub(super) fn mix(a: Colour, b: Colour, share: f32) -> Colour {
     std::array::from_fn(|c| a[c] + (b[c] - a[c]) * share)
 }
@@ -21,18 +21,18 @@ pub(super) fn scaled(colour: Colour, factor: f32) -> Colour {
     colour.map(|v| v * factor)
 }
 
-/// Each channel of one times that of the other.
+/// Channel-wise product.
 pub(super) fn tinted(colour: Colour, tint: Colour) -> Colour {
     std::array::from_fn(|c| colour[c] * tint[c])
 }
 
-/// 0 below `from`, 1 above `to`, smooth between.
+/// Smoothstep: 0 below `from`, 1 above `to`.
 pub(super) fn smooth(from: f32, to: f32, value: f32) -> f32 {
     let t = ((value - from) / (to - from)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 
-/// How much of each pixel a shape covers, over the shape's own rectangle of the picture.
+/// Coverage of each pixel by a shape, 0 to 1, stored for the shape's bounding box.
 #[derive(Debug, Clone)]
 pub(super) struct Mask {
     left: usize,
@@ -43,7 +43,7 @@ pub(super) struct Mask {
 }
 
 impl Mask {
-    /// The inside of closed outlines in pixels; where outlines overlap they count once.
+    /// The union of closed outlines, in pixels.
     pub(super) fn new(outlines: &[Vec<Point>]) -> Self {
         let side = SIZE as f32;
         let (mut low, mut high) = ([side; 2], [0.0f32; 2]);
@@ -60,7 +60,7 @@ impl Mask {
         let (width, height) = (high[0].ceil() as usize - left, high[1].ceil() as usize - top);
         let mut area = Accumulator { width, height, row: width + 2, sums: vec![0.0; (width + 2) * height] };
         for outline in outlines {
-            // All outlines turn the same way, so that overlapping ones add up and do not cancel.
+            // All outlines get the same orientation, so that overlapping ones add up and do not cancel.
             let sign = if signed_area(outline) < 0.0 { -1.0 } else { 1.0 };
             let mut before = outline.last().map_or([0.0; 2], |p| [p[0] - left as f32, p[1] - top as f32]);
             for point in outline {
@@ -72,7 +72,7 @@ impl Mask {
         Self { left, top, width, height, cover: area.coverage() }
     }
 
-    /// The same shape with an edge softened over about `radius` pixels on both sides.
+    /// The shape with its edge softened over about `radius` pixels on both sides.
     pub(super) fn feathered(&self, radius: f32) -> Self {
         let reach = radius.ceil() as usize + 1;
         let (left, top) = (self.left.saturating_sub(reach), self.top.saturating_sub(reach));
@@ -93,7 +93,7 @@ impl Mask {
         Self { left, top, width, height, cover }
     }
 
-    /// Only what `other` covers as well.
+    /// The intersection with `other`.
     pub(super) fn within(mut self, other: &Self) -> Self {
         for y in 0..self.height {
             for x in 0..self.width {
@@ -103,7 +103,7 @@ impl Mask {
         self
     }
 
-    /// Each pixel's cover times `factor(x, y)`.
+    /// The coverage times `factor(x, y)`.
     pub(super) fn modulated(mut self, factor: impl Fn(usize, usize) -> f32) -> Self {
         for y in 0..self.height {
             for x in 0..self.width {
@@ -122,7 +122,7 @@ impl Mask {
     }
 }
 
-/// The least whole number not below `value`, 0 for negative ones; quicker than a call to `ceil`.
+/// `ceil` of `value` as an index, 0 for negative values; faster than a call to `ceil`.
 fn above(value: f32) -> usize {
     let whole = value as usize;
     whole + usize::from(value > whole as f32)
@@ -133,12 +133,12 @@ fn signed_area(outline: &[Point]) -> f32 {
     outline.iter().zip(after).map(|(a, b)| a[0] * b[1] - a[1] * b[0]).sum()
 }
 
-/// A moving average along each row of `width` values, in place: a box of half width `radius`, with a part of a
-/// pixel at both ends. Beyond the border is nothing.
+/// Box blur along each row of `width` values, in place. `radius` is the box's half width, which may include a fraction of
+/// a pixel; values beyond the border are 0.
 fn blur_rows(values: &mut [f32], width: usize, radius: f32) {
     let whole = radius as usize;
     let (part, scale) = (radius - whole as f32, 1.0 / (2.0 * radius + 1.0));
-    // The row between two stretches of nothing, so that the box never leaves it.
+    // Zero padding on both sides keeps the box inside the buffer.
     let before = whole + 1;
     let mut padded = vec![0.0; width + 2 * before];
     for row in values.chunks_exact_mut(width) {
@@ -152,7 +152,7 @@ fn blur_rows(values: &mut [f32], width: usize, radius: f32) {
     }
 }
 
-/// As [`blur_rows`], down the columns: whole rows are added and taken away.
+/// As [`blur_rows`], along the columns; adds and subtracts whole rows.
 fn blur_columns(values: &mut [f32], width: usize, radius: f32) {
     let height = values.len() / width;
     let whole = radius as usize;
@@ -178,7 +178,7 @@ fn blur_columns(values: &mut [f32], width: usize, radius: f32) {
     }
 }
 
-/// Signed areas, by pixel, of the trapezoids between outline segments and the right border.
+/// Signed areas by pixel of the trapezoids between outline segments and the right border.
 struct Accumulator {
     width: usize,
     height: usize,
@@ -205,7 +205,7 @@ impl Accumulator {
         }
     }
 
-    /// Spreads a row's piece of a segment, from `x` to `next`, of signed height `deep`.
+    /// Adds the part of a segment in one row, from `x` to `next`, of signed height `deep`.
     fn span(&mut self, row: usize, x: f32, next: f32, deep: f32) {
         let (low, high) = if x < next { (x, next) } else { (next, x) };
         let (first, last) = (low as usize, above(high));
@@ -242,13 +242,13 @@ impl Accumulator {
     }
 }
 
-/// A picture in the making, `SIZE` x `SIZE`.
+/// An image being painted, [`SIZE`] x [`SIZE`].
 pub(super) struct Canvas {
     pixels: Vec<Colour>,
 }
 
 impl Canvas {
-    /// Every row of pixels from the height of its middle.
+    /// A canvas filled by `row`, which maps the y of a row's centre to its pixels.
     pub(super) fn new(row: impl Fn(f32) -> [Colour; SIZE]) -> Self {
         Self { pixels: (0..SIZE).flat_map(|y| row(y as f32 + 0.5)).collect() }
     }
@@ -258,12 +258,12 @@ impl Canvas {
         self.pixels
     }
 
-    /// Paints the mask in one colour; `opacity` 1 covers what was there.
+    /// Fills the mask with one colour; `opacity` 1 replaces what was there.
     pub(super) fn fill(&mut self, mask: &Mask, colour: Colour, opacity: f32) {
         self.fill_with(mask, opacity, |_, _| colour);
     }
 
-    /// Paints the mask in a colour that depends on the pixel's centre.
+    /// Fills the mask with a colour that depends on the pixel's centre.
     pub(super) fn fill_with(&mut self, mask: &Mask, opacity: f32, colour: impl Fn(f32, f32) -> Colour) {
         if opacity <= 0.0 {
             return;
@@ -280,7 +280,7 @@ impl Canvas {
         }
     }
 
-    /// Multiplies what is under the mask by `tint`: shadows below 1, light above.
+    /// Multiplies the pixels under the mask by `tint`; values below 1 darken.
     pub(super) fn shade(&mut self, mask: &Mask, tint: Colour, opacity: f32) {
         for y in 0..mask.height {
             let row = (y + mask.top) * SIZE + mask.left;
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beyond_the_picture_is_cut_off() {
+    fn shapes_are_clipped_to_the_image() {
         let wide = Mask::new(&[vec![[-50.0, -70.0], [400.0, -70.0], [400.0, 300.0], [-50.0, 300.0]]]);
         assert!((area(&wide) - (SIZE * SIZE) as f32).abs() < 1.0);
         assert!(area(&Mask::new(&[vec![[-9.0, 3.0], [-2.0, 3.0], [-5.0, 90.0]]])) < 1e-6);
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn feathering_keeps_the_amount_of_paint() {
+    fn feathering_keeps_the_total_coverage() {
         let square = Mask::new(&[vec![[100.0, 100.0], [140.0, 100.0], [140.0, 140.0], [100.0, 140.0]]]);
         let soft = square.feathered(7.5);
         assert!((area(&soft) - area(&square)).abs() < 1.0);

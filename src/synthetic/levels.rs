@@ -1,20 +1,20 @@
-//! What a picture shows: a level from 0 to 1 for each attribute, under its name. Every level changes something that
-//! can be seen, and the level is what decides it: see each field.
+//! The appearance of a face as one level from 0 to 1 per attribute. Each level has a visible effect of its own; see the
+//! fields.
 
 use crate::attribute::COUNT;
 
-/// The level of each attribute: 0 plainly absent, 1 plainly there, 0.5 at the border.
+/// The level of each attribute: 0 is absent, 1 present, 0.5 at the border.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Look {
+pub(super) struct AttributeLevels {
     /// A grey speckled tint of upper lip, chin and jaw.
     pub(super) five_o_clock_shadow: f32,
-    /// How far the brows' outer third is raised.
+    /// Rise of the brows' outer third.
     pub(super) arched_eyebrows: f32,
-    /// Symmetry of the features and evenness of the skin, and nothing else: not a judgement of anybody.
+    /// Symmetry of the features and evenness of the skin, nothing else.
     pub(super) attractive: f32,
-    /// Dark swollen crescents below the eyes.
+    /// Dark, swollen crescents below the eyes.
     pub(super) bags_under_eyes: f32,
-    /// No hair on top of the head.
+    /// Missing hair on top of the head.
     pub(super) bald: f32,
     /// Hair over the forehead.
     pub(super) bangs: f32,
@@ -26,7 +26,7 @@ pub(super) struct Look {
     pub(super) black_hair: f32,
     /// Share of blond in the hair's colour.
     pub(super) blond_hair: f32,
-    /// Blur of the whole picture.
+    /// Blur of the whole image.
     pub(super) blurry: f32,
     /// Share of brown in the hair's colour.
     pub(super) brown_hair: f32,
@@ -36,7 +36,7 @@ pub(super) struct Look {
     pub(super) chubby: f32,
     /// A second fold below the chin.
     pub(super) double_chin: f32,
-    /// Glasses, at times dark ones.
+    /// Glasses, sometimes dark.
     pub(super) eyeglasses: f32,
     /// Hair on the chin.
     pub(super) goatee: f32,
@@ -46,29 +46,29 @@ pub(super) struct Look {
     pub(super) heavy_makeup: f32,
     /// Lit cheekbones with hollows below.
     pub(super) high_cheekbones: f32,
-    /// Jaw, neck, shoulders and brows, and how long the hair tends to be.
+    /// Size of jaw, neck, shoulders and brows, and shorter hair.
     pub(super) male: f32,
-    /// The gap between the lips.
+    /// Gap between the lips.
     pub(super) mouth_slightly_open: f32,
     /// Hair on the upper lip.
     pub(super) mustache: f32,
-    /// How far the lids are closed.
+    /// Closing of the lids.
     pub(super) narrow_eyes: f32,
     /// A jaw without beard.
     pub(super) no_beard: f32,
     /// A narrowing jaw and forehead.
     pub(super) oval_face: f32,
-    /// Skin lighter and greyer than any other.
+    /// Lighter and greyer skin than in any scene.
     pub(super) pale_skin: f32,
     /// A narrow nose with a sharp tip.
     pub(super) pointy_nose: f32,
-    /// How far the hairline has risen, most at the temples.
+    /// Rise of the hairline, largest at the temples.
     pub(super) receding_hairline: f32,
     /// Red on the cheeks.
     pub(super) rosy_cheeks: f32,
-    /// Hair before the ears.
+    /// Hair in front of the ears.
     pub(super) sideburns: f32,
-    /// Raised corners of a wider mouth, folds beside it.
+    /// Raised corners of a wider mouth, with folds beside it.
     pub(super) smiling: f32,
     /// Parallel strands with a sheen.
     pub(super) straight_hair: f32,
@@ -88,7 +88,7 @@ pub(super) struct Look {
     pub(super) young: f32,
 }
 
-impl From<[f32; COUNT]> for Look {
+impl From<[f32; COUNT]> for AttributeLevels {
     /// Levels in the order of [`crate::attribute::NAMES`].
     fn from(levels: [f32; COUNT]) -> Self {
         let [
@@ -178,10 +178,10 @@ impl From<[f32; COUNT]> for Look {
     }
 }
 
-/// Below this level a feature that is painted over others leaves no trace and is left out.
+/// Features below this level are not painted: they would be invisible.
 pub(super) const FAINT: f32 = 0.03;
 
-/// How plainly a strength shows: 0.5 at 0, near 0 and 1 beyond about three times `softness` to either side.
+/// The level of a strength: 0.5 at 0, close to 0 or 1 beyond about 3 `softness`.
 pub(super) fn level(strength: f32, softness: f32) -> f32 {
     0.5 + 0.5 * strength / (strength * strength + softness * softness).sqrt()
 }
@@ -197,7 +197,7 @@ mod tests {
             let mut levels = [0.0; COUNT];
             levels[i] = 1.0;
             let field = name.to_lowercase().replace("5_o", "five_o");
-            assert!(format!("{:?}", Look::from(levels)).contains(&format!("{field}: 1.0")), "{name}");
+            assert!(format!("{:?}", AttributeLevels::from(levels)).contains(&format!("{field}: 1.0")), "{name}");
         }
     }
 }
