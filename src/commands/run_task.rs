@@ -3,6 +3,7 @@
 
 use super::{run_all, train};
 use crate::cli::RunTaskArgs;
+use gal_bench::config::run_dir;
 use gal_bench::io::{self, Lock};
 use gal_bench::{Error, Result, store};
 
@@ -42,7 +43,7 @@ pub(super) fn run(args: &RunTaskArgs) -> Result<()> {
 /// Refuses a second process, such as a requeued job, for the task whose first run folder is `run`.
 fn lock(args: &RunTaskArgs, run: &std::path::Path) -> Result<Lock> {
     io::create_folder(run)?;
-    Lock::take(&run.join(".task.lock"))?.map_err(|holder| {
+    Lock::take(&run.join(run_dir::TASK_LOCK))?.map_err(|holder| {
         Error::Request(format!("task {} is being trained by process {holder} already: wait for it", args.task))
     })
 }

@@ -2,6 +2,7 @@
 //! configuration is not the paper's.
 
 mod profile;
+pub mod run_dir;
 mod summary;
 
 pub use profile::{Compute, Crop, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Schedule, Training};

@@ -1,6 +1,6 @@
-//! Each operation of [`crate::nn`] at odd sizes: grouped, with a stride that leaves rows over, one image, small maps.
+//! Each operation of [`crate::nn`] at unusual sizes: groups, strides that leave rows over, single images, small maps.
 
-use super::{Check, Named, Side, Tolerances, compare, numbers};
+use super::check::{Check, Named, Side, Tolerances, compare, numbers};
 use crate::error::Result;
 use crate::model::{Backend, loss};
 use crate::nn::{
@@ -10,18 +10,95 @@ use crate::nn::{
 };
 use candle_core::{Tensor, Var};
 
-/// Name, batch, channels in and out, side, kernel, stride, padding, groups, pool.
-type Row = (&'static str, usize, usize, usize, usize, usize, usize, usize, usize, bool);
-const CONVOLUTIONS: [Row; 6] = [
-    ("convolution 11x11, stride 4 with rows left over, pool", 5, 3, 7, 42, 11, 4, 0, 1, true),
-    ("convolution 11x11, stride 2, one image, pool", 1, 3, 12, 38, 11, 2, 0, 1, true),
-    ("convolution 5x5 in two groups, pool", 4, 6, 10, 13, 5, 1, 2, 2, true),
-    ("convolution 3x3", 4, 16, 24, 13, 3, 1, 1, 1, false),
-    ("convolution 3x3 in two groups, 6x6 map, pool", 4, 24, 16, 6, 3, 1, 1, 2, true),
-    ("convolution 3x3 in two groups, 3x3 map, one image", 1, 6, 4, 3, 3, 1, 1, 2, false),
+/// A convolution block at one size.
+#[derive(Debug, Clone, Copy)]
+struct ConvCase {
+    name: &'static str,
+    batch: usize,
+    in_channels: usize,
+    out_channels: usize,
+    /// Side of the input.
+    size: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    groups: usize,
+    pool: bool,
+}
+
+/// A 3x3 convolution, of which the other cases are variations.
+const CONV_3X3: ConvCase = ConvCase {
+    name: "convolution 3x3",
+    batch: 4,
+    in_channels: 16,
+    out_channels: 24,
+    size: 13,
+    kernel: 3,
+    stride: 1,
+    padding: 1,
+    groups: 1,
+    pool: false,
+};
+
+const CONVOLUTIONS: [ConvCase; 6] = [
+    ConvCase {
+        name: "convolution 11x11, stride 4 with rows left over, pool",
+        batch: 5,
+        in_channels: 3,
+        out_channels: 7,
+        size: 42,
+        kernel: 11,
+        stride: 4,
+        padding: 0,
+        pool: true,
+        ..CONV_3X3
+    },
+    ConvCase {
+        name: "convolution 11x11, stride 2, one image, pool",
+        batch: 1,
+        in_channels: 3,
+        out_channels: 12,
+        size: 38,
+        kernel: 11,
+        stride: 2,
+        padding: 0,
+        pool: true,
+        ..CONV_3X3
+    },
+    ConvCase {
+        name: "convolution 5x5 in two groups, pool",
+        in_channels: 6,
+        out_channels: 10,
+        kernel: 5,
+        padding: 2,
+        groups: 2,
+        pool: true,
+        ..CONV_3X3
+    },
+    CONV_3X3,
+    CONV_3X3_IN_GROUPS,
+    ConvCase {
+        name: "convolution 3x3 in two groups, 3x3 map, one image",
+        batch: 1,
+        in_channels: 6,
+        out_channels: 4,
+        size: 3,
+        groups: 2,
+        ..CONV_3X3
+    },
 ];
 
-/// Results and gradients.
+const CONV_3X3_IN_GROUPS: ConvCase = ConvCase {
+    name: "convolution 3x3 in two groups, 6x6 map, pool",
+    in_channels: 24,
+    out_channels: 16,
+    size: 6,
+    groups: 2,
+    pool: true,
+    ..CONV_3X3
+};
+
+/// Forward and backward results.
 type Both = (Named, Named);
 
 pub(super) fn examine(reference: Side, examined: Side, tolerances: Tolerances, note: &mut impl FnMut(Check)) {
@@ -38,8 +115,8 @@ pub(super) fn examine(reference: Side, examined: Side, tolerances: Tolerances, n
         note(compare(&format!("{name}: forward"), tolerances.forward, expected, found));
         note(compare(&format!("{name}: backward"), tolerances.backward, expected_back, found_back));
     };
-    for row in CONVOLUTIONS {
-        both(row.0, &|side| convolution(row, side));
+    for case in CONVOLUTIONS {
+        both(case.name, &|side| convolution(case, side));
     }
     both("branches", &branches);
     both("batched linear", &linear);
@@ -49,7 +126,7 @@ pub(super) fn examine(reference: Side, examined: Side, tolerances: Tolerances, n
     for (name, run) in [("standardization", pixels as fn(Side) -> Result<Named>), ("momentum", momentum)] {
         note(compare(name, tolerances.forward, run(reference), run(examined)));
     }
-    let running = |side| convolution_with_running_statistics(CONVOLUTIONS[4], side);
+    let running = |side| convolution_with_running_statistics(CONV_3X3_IN_GROUPS, side);
     note(compare("convolution with running statistics", tolerances.forward, running(reference), running(examined)));
 }
 
@@ -57,7 +134,7 @@ fn variable(name: &str, shape: &[usize], range: (f32, f32), side: Side) -> Resul
     Ok(Var::from_tensor(&numbers(name, shape, range, side.device)?)?)
 }
 
-/// Gradients of `variables` for a gradient of `y` made of random numbers.
+/// Gradients of `variables` for a random gradient of `y`.
 fn gradients(y: &Tensor, variables: &[(&str, &Var)], side: Side) -> Result<Named> {
     let store = (y * numbers("gradient", y.dims(), (0.0, 1.0), side.device)?)?.sum_all()?.backward()?;
     let of = |(name, variable): &(&str, &Var)| {
@@ -76,10 +153,9 @@ struct Convolution {
     parameters: ConvParameters,
 }
 
-fn set_up(
-    (name, batch, inputs, outputs, size, kernel, stride, padding, groups, pool): Row,
-    side: Side,
-) -> Result<Convolution> {
+fn set_up(case: ConvCase, side: Side) -> Result<Convolution> {
+    let ConvCase { name, batch, in_channels: inputs, out_channels: outputs, size, kernel, .. } = case;
+    let ConvCase { stride, padding, groups, pool, .. } = case;
     let of = |part: &str, shape: &[usize], range| variable(&format!("{name} {part}"), shape, range, side);
     let fan_in = inputs / groups * kernel * kernel;
     let x = of("x", &[inputs, batch, size, size], (0.3, 1.7))?;
@@ -92,8 +168,8 @@ fn set_up(
     Ok(Convolution { block, x, weight, gamma, beta, parameters })
 }
 
-fn convolution(row: Row, side: Side) -> Result<Both> {
-    let c = set_up(row, side)?;
+fn convolution(case: ConvCase, side: Side) -> Result<Both> {
+    let c = set_up(case, side)?;
     let (y, moments) = run_block(&c, c.x.as_tensor(), &c.parameters, &Statistics::Batch, side)?;
     let moments = moments.ok_or_else(|| crate::Error::Internal("no moments".to_owned()))?;
     let variables = [("the input", &c.x), ("the weights", &c.weight), ("gamma", &c.gamma), ("beta", &c.beta)];
@@ -101,9 +177,9 @@ fn convolution(row: Row, side: Side) -> Result<Both> {
     Ok((vec![("output".into(), y), ("mean".into(), moments.mean), ("variance".into(), moments.variance)], back))
 }
 
-fn convolution_with_running_statistics(row: Row, side: Side) -> Result<Named> {
-    let c = set_up(row, side)?;
-    let of = |name: &str, range| numbers(name, &[row.3], range, side.device);
+fn convolution_with_running_statistics(case: ConvCase, side: Side) -> Result<Named> {
+    let c = set_up(case, side)?;
+    let of = |name: &str, range| numbers(name, &[case.out_channels], range, side.device);
     let statistics =
         Statistics::Running(Moments { mean: of("mean", (0.0, 0.2))?, variance: of("variance", (1.0, 0.5))? });
     let p = &c.parameters;
@@ -194,7 +270,7 @@ fn attention(side: Side, fixed: bool) -> Result<Both> {
     let run = if side.backend == Backend::Native { graph_attention } else { graph_attention_reference };
     let (refined, weights) = run(v.as_tensor(), u.as_tensor(), &edges)?;
     let nodes = [("the values", &u), ("the nodes", &v)];
-    // Fixed edges do not look at the nodes.
+    // Fixed edges do not depend on the nodes.
     let back = gradients(&refined, &nodes[..if fixed { 1 } else { 2 }], side)?;
     Ok((vec![("refined".into(), refined), ("weights".into(), weights)], back))
 }
@@ -233,7 +309,7 @@ mod tests {
     use candle_core::Device;
 
     #[test]
-    fn every_operation_agrees_on_the_cpus_two_paths() {
+    fn every_operation_agrees_on_the_cpus_two_backends() {
         let side = |backend| Side { device: &Device::Cpu, backend };
         let mut count = 0;
         examine(
@@ -251,10 +327,10 @@ mod tests {
     #[test]
     fn a_wrong_operation_is_found() {
         let side = Side { device: &Device::Cpu, backend: Backend::Reference };
-        let right = CONVOLUTIONS[3];
-        // The same numbers with another epsilon under batch norm's root.
-        let (expected, found) = (convolution(right, side).unwrap(), {
-            let mut c = set_up(right, side).unwrap();
+        let case = CONV_3X3;
+        // Another epsilon in batch norm.
+        let (expected, found) = (convolution(case, side).unwrap(), {
+            let mut c = set_up(case, side).unwrap();
             c.block.eps = 0.1;
             let (y, _) = c
                 .block

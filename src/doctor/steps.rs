@@ -1,6 +1,6 @@
-//! Training steps of every variant on both sides, and how fast the device trains.
+//! Training steps of every variant on both sides, and the device's training speed.
 
-use super::{Check, Named, Side, Tolerances, compare, numbers};
+use super::check::{Check, Named, Side, Tolerances, compare, numbers};
 use crate::attribute::COUNT;
 use crate::config::Profile;
 use crate::error::Result;
@@ -11,9 +11,9 @@ use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// Images a step where results are compared.
+/// Batch size of compared steps.
 const BATCH: usize = 8;
-/// Small, so that ten steps stay comparable.
+/// Learning rate, small enough for ten steps to stay comparable.
 const RATE: f64 = 1e-3;
 /// Steps that are timed.
 const TIMED: usize = 3;
@@ -25,12 +25,12 @@ pub(super) fn examine(
     tolerances: Tolerances,
     note: &mut impl FnMut(Check),
 ) {
-    for plan in shared_runs(&VARIANTS, profile) {
-        let names: Vec<&str> = plan.variants.iter().map(|variant| variant.title).collect();
+    for run in shared_runs(&VARIANTS, profile) {
+        let names: Vec<&str> = run.variants.iter().map(|variant| variant.title).collect();
         let names = names.join(", ");
         for (steps, tolerance) in [(1, tolerances.backward), (10, tolerances.ten_steps)] {
             let name = format!("{names}: {steps} training step{}", if steps == 1 { "" } else { "s" });
-            let side = |side| after(profile, &plan, side, steps);
+            let side = |side| after(profile, &run, side, steps);
             note(compare(&name, tolerance, side(reference), side(examined)));
         }
     }
@@ -43,14 +43,14 @@ fn batch(profile: &Profile, size: usize, step: usize, device: &Device) -> Result
     Ok((pixels, Tensor::stack(&[&(1.0 - &yes)?, &yes], 1)?.contiguous()?))
 }
 
-fn learner(profile: &Profile, plan: &SharedRun, side: Side) -> Result<Learner> {
-    let mut learner = Learner::new(&profile.network, plan, &profile.optimizer, 0, side.backend, side.device)?;
-    if plan.fln == Fln::FrozenBaseline {
-        // Any trunk will do whose running statistics fit the pictures: a fresh one's do not, nor do averages of few steps.
+fn learner(profile: &Profile, run: &SharedRun, side: Side) -> Result<Learner> {
+    let mut learner = Learner::new(&profile.network, run, &profile.optimizer, 0, side.backend, side.device)?;
+    if run.fln == Fln::FrozenBaseline {
+        // The running statistics must fit the images: those of a new network do not, nor do averages over few steps.
         let mut profile = profile.clone();
         profile.network.bn_decay = 0.0;
         let profile = &profile;
-        let baseline = SharedRun { fln: Fln::Trained, weight_decay: plan.weight_decay, variants: vec![VARIANTS[0]] };
+        let baseline = SharedRun { fln: Fln::Trained, weight_decay: run.weight_decay, variants: vec![VARIANTS[0]] };
         let reference = Side { device: &Device::Cpu, backend: Backend::Native };
         let mut trained = self::learner(profile, &baseline, reference)?;
         for step in 0..3 {
@@ -59,7 +59,7 @@ fn learner(profile: &Profile, plan: &SharedRun, side: Side) -> Result<Learner> {
         }
         let on_device = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_device(side.device)?));
         let network = trained.network(&VARIANTS[0]).into_iter().map(on_device).collect::<Result<BTreeMap<_, _>>>()?;
-        learner.load_trunk(&network)?;
+        learner.load_feature_net(&network)?;
     }
     Ok(learner)
 }
@@ -68,35 +68,35 @@ fn step_on(learner: &mut Learner, pixels: &Tensor, targets: &Tensor) -> Result<L
     learner.step(&learner.features(pixels)?, targets, RATE)
 }
 
-/// The losses of each step, and the state and the probabilities after the last.
-fn after(profile: &Profile, plan: &SharedRun, side: Side, steps: usize) -> Result<Named> {
-    let mut learner = learner(profile, plan, side)?;
+/// The losses of all steps, and the state after the last.
+fn after(profile: &Profile, run: &SharedRun, side: Side, steps: usize) -> Result<Named> {
+    let mut learner = learner(profile, run, side)?;
     let mut losses = Vec::new();
     for step in 0..steps {
         let (pixels, targets) = batch(profile, BATCH, step, side.device)?;
         let found = step_on(&mut learner, &pixels, &targets)?;
         losses.extend(found.fln.iter().chain(found.cln.values()).map(|loss| *loss as f32));
     }
-    // Batch norm cancels the biases before it: their gradients are rounding. After some steps velocities are no measure
-    // either, after one in bf16 already: a ReLU or a pool that rounding decides otherwise shows in them whole, in losses and
-    // weights hardly.
-    let late = |name: &str| (steps > 1 || profile.compute.bf16) && name.contains("velocity/");
-    let tells = |name: &str| (name.ends_with(".weight") && !late(name)) || name.starts_with("running/");
-    let mut results: Named = learner.state().into_iter().filter(|(name, _)| tells(name)).collect();
+    // Batch norm cancels the biases before it, so their gradients are rounding errors. Momentum buffers are not compared after
+    // several steps, or after one in bf16: rounding may switch a ReLU or a pool, which changes them fully but the weights
+    // hardly.
+    let is_late = |name: &str| (steps > 1 || profile.compute.bf16) && name.contains("velocity/");
+    let is_compared = |name: &str| (name.ends_with(".weight") && !is_late(name)) || name.starts_with("running/");
+    let mut results: Named = learner.state_dict().into_iter().filter(|(name, _)| is_compared(name)).collect();
     results.push(("losses".to_owned(), Tensor::new(losses, &Device::Cpu)?));
     Ok(results)
 }
 
-/// Images a second in training, the first step apart.
+/// Training speed in images/s, without the first step.
 pub(super) fn speed(profile: &Profile, device: &Device, size: usize) -> Result<f64> {
     check_batch(device, &profile.network, size)?;
-    let plan = shared_runs(&VARIANTS, profile).swap_remove(0);
-    let mut learner = learner(profile, &plan, Side { device, backend: profile.compute.backend() })?;
+    let run = shared_runs(&VARIANTS, profile).swap_remove(0);
+    let mut learner = learner(profile, &run, Side { device, backend: profile.compute.backend() })?;
     let (pixels, targets) = batch(profile, size, 0, device)?;
     step_on(&mut learner, &pixels, &targets)?;
     let started = Instant::now();
     for _ in 0..TIMED {
-        // Reading the losses waits for the device.
+        // The step reads the losses, which synchronizes with the device.
         step_on(&mut learner, &pixels, &targets)?;
     }
     Ok((TIMED * size) as f64 / started.elapsed().as_secs_f64())

@@ -5,13 +5,11 @@ use super::predictions::Predictions;
 use super::run_files::{self, Affinity, Point};
 use crate::attribute::COUNT;
 use crate::config::RunSummary;
+use crate::config::run_dir::{AFFINITY, METRICS, PREDICTIONS, SUMMARY};
 use crate::error::{Error, Result};
 use crate::variant::Head;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-
-/// File name of a run's predictions.
-const PREDICTIONS: &str = "predictions.parquet";
 
 /// A finished run with its scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,13 +54,13 @@ impl Evaluation {
 /// Reads a run's summary, which is written last.
 fn read_summary(folder: &Path) -> Result<RunSummary> {
     let shown = folder.display();
-    let path = folder.join("summary.json");
+    let path = folder.join(SUMMARY);
     if !folder.is_dir() {
         return Err(Error::Request(format!("there is no run folder {shown}: `gal-bench train` makes one")));
     }
     if !path.is_file() {
         return Err(Error::Request(format!(
-            "the run in {shown} is not finished, as it has no summary.json: \
+            "the run in {shown} is not finished, as it has no {SUMMARY}: \
              run the `gal-bench train` command that started it again"
         )));
     }
@@ -82,8 +80,7 @@ pub fn read_run(folder: &Path) -> Result<(RunSummary, Predictions)> {
     let predictions = Predictions::read(&path)?;
     if predictions.images.len() != run.test_images {
         let (found, expected) = (predictions.images.len(), run.test_images);
-        let message =
-            format!("holds {found} images, but summary.json says {expected} test images; train the run again");
+        let message = format!("holds {found} images, but {SUMMARY} says {expected} test images; train the run again");
         return Err(Error::file(path, message));
     }
     Ok((run, predictions))
@@ -96,11 +93,11 @@ pub fn majority(run: &RunSummary) -> [bool; COUNT] {
 
 /// Reads a run's training curve.
 pub fn read_curve(folder: &Path) -> Result<Vec<Point>> {
-    run_files::read_metrics(&folder.join("metrics.jsonl"))
+    run_files::read_metrics(&folder.join(METRICS))
 }
 
 /// Reads a run's mean affinity, if it has a CLN.
 pub fn read_affinity(folder: &Path) -> Result<Option<Affinity>> {
-    let path = folder.join("affinity.csv");
+    let path = folder.join(AFFINITY);
     if path.exists() { run_files::read_affinity(&path).map(Some) } else { Ok(None) }
 }

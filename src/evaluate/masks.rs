@@ -4,6 +4,7 @@
 //! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 
 use crate::attribute::COUNT;
+use crate::config::run_dir;
 use crate::error::{Error, Result};
 use crate::io::npy;
 use std::path::Path;
@@ -31,7 +32,7 @@ impl Masks {
     /// # Errors
     /// A file that is not as described above.
     pub fn of_run(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join("masks.npy");
+        let path = folder.join(run_dir::MASKS);
         if !path.exists() {
             return Ok(None);
         }
@@ -73,7 +74,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<Option<Masks>> {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("masks.npy"), bytes).unwrap();
+        std::fs::write(folder.path().join(run_dir::MASKS), bytes).unwrap();
         Masks::of_run(folder.path())
     }
 

@@ -1,11 +1,11 @@
-//! Predictions for a person, and as CSV.
+//! Predictions as text for a terminal, and as CSV.
 
-use super::{Prediction, Predictions};
+use super::prediction::{Prediction, Predictions};
 use crate::attribute::{GROUPS, NAMES};
 use crate::error::{Error, Result};
 use std::fmt::Write as _;
 
-/// How the attributes of a picture are listed.
+/// Order in which the attributes of an image are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Order {
     /// By the groups of the paper's Table 1
@@ -15,9 +15,9 @@ pub enum Order {
     Probability,
 }
 
-/// A block a picture: a line an attribute, its probability in percent.
+/// A block for each image: a line for each attribute, with its probability in percent.
 pub fn table(predictions: &Predictions, order: Order) -> String {
-    let head = predictions.judged.to_uppercase();
+    let head = predictions.primary_head.to_uppercase();
     let block = |image: &Prediction| {
         let mut text = format!("{} ({}, {head} head, probabilities in %)\n", image.image.display(), predictions.run);
         match order {
@@ -33,13 +33,13 @@ fn by_group(image: &Prediction, text: &mut String) {
     for group in GROUPS {
         let _ = writeln!(text, "{}", group.name);
         for name in group.members {
-            line(text, name, image.judged()[name]);
+            line(text, name, image.primary()[name]);
         }
     }
 }
 
 fn by_probability(image: &Prediction, text: &mut String) {
-    let mut all: Vec<(&str, f32)> = image.judged().iter().map(|(name, p)| (*name, *p)).collect();
+    let mut all: Vec<(&str, f32)> = image.primary().iter().map(|(name, p)| (*name, *p)).collect();
     all.sort_by(|a, b| b.1.total_cmp(&a.1));
     for (name, probability) in all {
         line(text, name, probability);
@@ -51,7 +51,7 @@ fn line(text: &mut String, name: &str, probability: f32) {
     let _ = writeln!(text, "  {name:<20}{:>7.2}{mark}", 100.0 * probability);
 }
 
-/// The columns of `predictions.parquet`, as far as they are known: a row an image and attribute.
+/// A row for each image and attribute, with the columns of `predictions.parquet` that exist without labels.
 pub fn csv(predictions: &Predictions) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |e: csv::Error| Error::Internal(e.to_string());
@@ -80,12 +80,12 @@ mod tests {
             logits_fln: None,
             logits_cln: None,
         };
-        let judged = if cln { "cln" } else { "fln" };
-        Predictions { run: "r".to_owned(), variant: "v".to_owned(), judged, images: vec![image], affinity: None }
+        let primary_head = if cln { "cln" } else { "fln" };
+        Predictions { run: "r".to_owned(), variant: "v".to_owned(), primary_head, images: vec![image], affinity: None }
     }
 
     #[test]
-    fn groups_come_in_table_1s_order_with_every_attribute_once() {
+    fn groups_are_in_the_order_of_table_1_with_every_attribute_once() {
         let text = table(&predictions(true), Order::Group);
         let names: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("  ")?.split_whitespace().next()).collect();
         assert_eq!(names, GROUPS.iter().flat_map(|group| group.members).copied().collect::<Vec<_>>());
@@ -94,14 +94,14 @@ mod tests {
     }
 
     #[test]
-    fn the_most_probable_comes_first_when_asked_for() {
+    fn the_most_probable_is_first_on_request() {
         let text = table(&predictions(false), Order::Probability);
         let names: Vec<&str> = text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
         assert_eq!(names, NAMES.into_iter().rev().collect::<Vec<_>>());
     }
 
     #[test]
-    fn csv_has_a_row_an_attribute_and_an_empty_cell_for_a_head_that_is_not_there() {
+    fn csv_has_a_row_an_attribute_and_an_empty_cell_for_a_missing_head() {
         let text = csv(&predictions(false)).unwrap();
         assert_eq!(text.lines().count(), 41);
         assert_eq!(text.lines().nth(2), Some("\"a, b.jpg\",Arched_Eyebrows,0.025,"));

@@ -7,7 +7,7 @@
 )]
 
 use super::variants::{Report, label};
-use crate::config::{Profile, RunConfig, RunSummary};
+use crate::config::{Profile, RunConfig, RunSummary, run_dir};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::render::format::thousands;
@@ -33,7 +33,7 @@ pub(super) fn write_profile(profile: Option<&str>, folder: &Path) -> Result<()> 
 pub(super) fn shared_profile(folders: &[PathBuf]) -> Result<Option<String>> {
     let mut shared: Option<(&PathBuf, Profile)> = None;
     for run in folders {
-        let path = run.join("config.toml");
+        let path = run.join(run_dir::CONFIG);
         if !path.is_file() {
             continue;
         }

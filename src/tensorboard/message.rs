@@ -1,10 +1,10 @@
-//! TensorBoard's `Event` as protocol-buffer bytes: the few fields of `tensorboard/compat/proto/event.proto` and
-//! `summary.proto` that a training run needs, by their numbers there.
+//! TensorBoard's `Event` in the wire format of Protocol Buffers: the few fields of `tensorboard/compat/proto/event.proto`
+//! and `summary.proto` that a training run needs. prost would add code generation for these hundred lines.
 
-use super::Value;
+use super::value::Value;
 
-/// The first record of every file says which form the others have.
-pub(super) const VERSION: &str = "brain.Event:2";
+/// The format of all records, which the first record of a file states.
+const VERSION: &str = "brain.Event:2";
 
 /// Wire types of a field.
 const VARINT: u64 = 0;
@@ -12,17 +12,17 @@ const FIXED64: u64 = 1;
 const BYTES: u64 = 2;
 const FIXED32: u64 = 5;
 
-/// Colour channels of an image.
+/// Color channels of an image.
 const RGB: u64 = 3;
 
-/// The event that opens a file.
-pub(super) fn opening(wall_time: f64) -> Vec<u8> {
+/// The first event of a file; `wall_time` in seconds since 1970.
+pub(super) fn version(wall_time: f64) -> Vec<u8> {
     let mut event = head(wall_time, 0);
     bytes(&mut event, 3, VERSION.as_bytes());
     event
 }
 
-/// What was found at `step`; `wall_time` in seconds since 1970.
+/// The event with the values of `step`; `wall_time` in seconds since 1970.
 pub(super) fn summary(wall_time: f64, step: usize, values: &[(&str, Value)]) -> Vec<u8> {
     let mut summary = Vec::new();
     for (tag, value) in values {
@@ -50,16 +50,16 @@ pub(super) fn summary(wall_time: f64, step: usize, values: &[(&str, Value)]) -> 
     event
 }
 
-/// The step of an event that was written here.
+/// The step of an event that this module encoded.
 pub(super) fn step(event: &[u8]) -> Option<usize> {
     let rest = event.get(9..)?;
-    // A field that is zero is left out.
+    // Zero is the default and is not encoded.
     if rest.first() != Some(&(2 << 3)) {
         return Some(0);
     }
     let mut step = 0;
-    for (place, byte) in rest[1..].iter().take(9).enumerate() {
-        step |= usize::from(byte & 0x7f) << (7 * place);
+    for (index, byte) in rest[1..].iter().take(9).enumerate() {
+        step |= usize::from(byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
             return Some(step);
         }
@@ -88,7 +88,7 @@ fn bytes(message: &mut Vec<u8>, field: u64, content: &[u8]) {
     message.extend(content);
 }
 
-/// Seven bits a byte, the lowest first, all but the last marked.
+/// Encodes seven bits a byte, the lowest first, with a continuation bit in all but the last.
 fn varint(message: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         message.push(number as u8 | 0x80);
@@ -102,10 +102,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_come_back() {
+    fn steps_are_decoded_as_encoded() {
         for number in [0, 1, 127, 128, 300, 25_600, usize::MAX >> 1] {
             assert_eq!(step(&summary(1.5, number, &[("a", Value::Scalar(2.0))])), Some(number));
         }
-        assert_eq!(step(&opening(1.5)), Some(0));
+        assert_eq!(step(&version(1.5)), Some(0));
     }
 }

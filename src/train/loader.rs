@@ -1,10 +1,10 @@
-//! Batches: which images, cropped and mirrored how, is a function of (seed, step), so that a run goes on anywhere and
-//! no batch depends on threads. A thread of its own keeps a few batches ahead of the device.
+//! Training and test batches. Images, crops and flips are a function of (seed, step), so that a run can resume at any step
+//! and no batch depends on threads.
 
+use super::image_cache::ImageCache;
 use crate::attribute::COUNT;
 use crate::config::{Crop, ImagePolicy};
 use crate::error::{Error, Result};
-use crate::progress::Progress;
 use crate::random;
 use candle_core::{Device, Tensor};
 use rand::RngExt;
@@ -14,87 +14,17 @@ use std::ops::Range;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// Streams of random numbers that must not meet.
+/// Independent streams of random numbers.
 const ORDER: u64 = 1;
 const CROPS: u64 = 2;
 
-/// Decoded images up to this many bytes are kept in memory.
-const RESIDENT_BYTES: usize = 3 << 30;
+/// Batches that are prepared ahead of the device.
+const PREFETCH: usize = 3;
 
-/// Batches made ahead of the device.
-const AHEAD: usize = 3;
-
-/// Labelled images, however they are stored.
-pub trait LabelledImages: Sync {
-    /// The labels of image `row`, in the order of [`crate::attribute::NAMES`].
-    fn labels(&self, row: usize) -> &[bool; COUNT];
-    /// Image `row` as `side x side` RGB, `3 * side * side` bytes.
-    fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>>;
-}
-
-/// Some images of a set, decoded once where memory allows.
-pub struct ImageCache<'a> {
-    faces: &'a dyn LabelledImages,
-    rows: Vec<usize>,
-    side: usize,
-    resident: Option<Vec<u8>>,
-}
-
-impl<'a> ImageCache<'a> {
-    /// The images `rows`, brought to `side` pixels.
-    pub fn new(
-        faces: &'a dyn LabelledImages,
-        rows: Vec<usize>,
-        side: usize,
-        title: &str,
-        progress: &Progress,
-    ) -> Result<Self> {
-        let size = 3 * side * side;
-        let mut cache = Self { faces, rows, side, resident: None };
-        if cache.rows.len() * size <= RESIDENT_BYTES {
-            let bar = progress.bar(title, "images", cache.rows.len());
-            let mut pixels = vec![0; cache.rows.len() * size];
-            pixels.par_chunks_exact_mut(size).zip(&cache.rows).try_for_each(|(to, row)| {
-                to.copy_from_slice(&faces.pixels(*row, side)?);
-                bar.advance(1);
-                Ok::<(), Error>(())
-            })?;
-            bar.finish();
-            cache.resident = Some(pixels);
-        }
-        Ok(cache)
-    }
-
-    /// How many images there are.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// The rows of the set that the images are.
-    pub fn rows(&self) -> &[usize] {
-        &self.rows
-    }
-
-    fn with<R>(&self, index: usize, work: impl FnOnce(&[u8]) -> R) -> Result<R> {
-        match &self.resident {
-            Some(pixels) => {
-                let size = 3 * self.side * self.side;
-                Ok(work(&pixels[index * size..(index + 1) * size]))
-            }
-            None => Ok(work(&self.faces.pixels(self.rows[index], self.side)?)),
-        }
-    }
-}
-
-/// One batch, on the CPU until [`Batch::tensors`].
+/// One batch on the CPU.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// Indices among the preloaded images.
+    /// Indices of the images in their cache.
     pub images: Vec<usize>,
     side: usize,
     /// `[3, batch, side, side]`, 0 to 255.
@@ -107,108 +37,107 @@ impl Batch {
     /// Pixels `[3, batch, side, side]` and one-hot targets `[40, 2, batch]`, f32 on `device`.
     pub fn tensors(&self, device: &Device) -> Result<(Tensor, Tensor)> {
         let pixels = Tensor::from_slice(&self.pixels, (3, self.images.len(), self.side, self.side), device)?;
-        Ok((pixels, targets(&self.targets, device)?))
+        Ok((pixels, one_hot(&self.targets, device)?))
     }
 }
 
 /// One-hot targets as a tensor `[40, 2, batch]`.
-pub(super) fn targets(values: &[f32], device: &Device) -> Result<Tensor> {
+pub(super) fn one_hot(values: &[f32], device: &Device) -> Result<Tensor> {
     Ok(Tensor::from_slice(values, (COUNT, 2, values.len() / (COUNT * 2)), device)?)
 }
 
-/// Where an image is cut and whether it is mirrored.
+/// The offset of a crop, and whether the crop is flipped.
 #[derive(Debug, Clone, Copy)]
-struct View {
+struct CropFlip {
     left: usize,
     top: usize,
-    mirrored: bool,
+    flip: bool,
 }
 
-/// Makes batches of preloaded images.
+/// Makes batches of cached images.
 pub struct DataLoader<'a> {
-    /// Where the images come from.
+    /// The images.
     pub images: &'a ImageCache<'a>,
-    /// Side of the network's input.
-    pub input: usize,
-    /// Crop and mirroring in training.
+    /// Side of the network's input in pixels.
+    pub input_size: usize,
+    /// Crops and flips in training.
     pub policy: &'a ImagePolicy,
-    /// Images a batch.
-    pub size: usize,
-    /// The places of a batch that are computed here: all of them, or a rank's share.
-    pub own: Range<usize>,
+    /// Images of a batch over all ranks.
+    pub batch_size: usize,
+    /// The positions in a batch that this process computes.
+    pub local: Range<usize>,
     /// Seed of order, crops and flips.
     pub seed: u64,
 }
 
 impl DataLoader<'_> {
-    /// The images of training step `step`, wherever they are computed: every epoch visits each image once, in an order of
-    /// its own.
+    /// The images of training step `step` on all ranks. Every epoch visits each image once, in its own order.
     pub(super) fn order(&self, step: usize) -> Vec<usize> {
         let count = self.images.len();
-        let places = step * self.size..(step + 1) * self.size;
-        let epoch_of = |place: usize| place / count;
-        let mut images = Vec::with_capacity(self.size);
-        for epoch in epoch_of(places.start)..=epoch_of(places.end - 1) {
+        let positions = step * self.batch_size..(step + 1) * self.batch_size;
+        let epoch_of = |position: usize| position / count;
+        let mut images = Vec::with_capacity(self.batch_size);
+        for epoch in epoch_of(positions.start)..=epoch_of(positions.end - 1) {
             let mut order: Vec<usize> = (0..count).collect();
             order.shuffle(&mut random::generator(self.seed, &[ORDER, epoch as u64]));
             let first = epoch * count;
-            images.extend(places.clone().filter(|place| epoch_of(*place) == epoch).map(|place| order[place - first]));
+            let in_epoch = positions.clone().filter(|position| epoch_of(*position) == epoch);
+            images.extend(in_epoch.map(|position| order[position - first]));
         }
         images
     }
 
-    fn view(&self, place: usize) -> View {
-        let mut random = random::generator(self.seed, &[CROPS, place as u64]);
-        let room = self.policy.resize - self.input;
+    fn crop_flip(&self, position: usize) -> CropFlip {
+        let mut random = random::generator(self.seed, &[CROPS, position as u64]);
+        let margin = self.policy.resize - self.input_size;
         let mut offset = || match self.policy.crop {
-            Crop::Centre => room / 2,
-            Crop::Random => random.random_range(0..=room),
+            Crop::Centre => margin / 2,
+            Crop::Random => random.random_range(0..=margin),
         };
         let (left, top) = (offset(), offset());
-        View { left, top, mirrored: self.policy.flip && random.random_bool(0.5) }
+        CropFlip { left, top, flip: self.policy.flip && random.random_bool(0.5) }
     }
 
-    /// The images that are computed here, and how they are seen.
-    fn own(&self, step: usize) -> (Vec<usize>, Vec<View>) {
-        let views = self.own.clone().map(|place| self.view(step * self.size + place));
-        (self.order(step)[self.own.clone()].to_vec(), views.collect())
+    /// The images of the local batch with their crops and flips.
+    fn local(&self, step: usize) -> (Vec<usize>, Vec<CropFlip>) {
+        let crops = self.local.clone().map(|position| self.crop_flip(step * self.batch_size + position));
+        (self.order(step)[self.local.clone()].to_vec(), crops.collect())
     }
 
-    /// The batch of training step `step`, as far as it is computed here.
-    pub fn training(&self, step: usize) -> Result<Batch> {
-        let (images, views) = self.own(step);
-        self.assemble(images, &views)
+    /// The local batch of training step `step`.
+    pub fn training_batch(&self, step: usize) -> Result<Batch> {
+        let (images, crops) = self.local(step);
+        self.assemble(images, &crops)
     }
 
-    /// The images of [`DataLoader::training`], each with whether it is mirrored, and the one-hot targets `[40, 2, batch]`:
-    /// what is left of a batch where every image is cut in the centre and its features are known.
-    pub fn mirrored(&self, step: usize) -> (Vec<(usize, bool)>, Vec<f32>) {
-        let (images, views) = self.own(step);
+    /// The images of [`DataLoader::training_batch`], each with whether it is flipped, and their one-hot targets
+    /// `[40, 2, batch]`. With center crops and known features, a step needs nothing else.
+    pub fn flip_indices(&self, step: usize) -> (Vec<(usize, bool)>, Vec<f32>) {
+        let (images, crops) = self.local(step);
         let targets = self.targets(&images);
-        (images.into_iter().zip(views.iter().map(|view| view.mirrored)).collect(), targets)
+        (images.into_iter().zip(crops.iter().map(|crop| crop.flip)).collect(), targets)
     }
 
-    /// The images `range`, cut in the centre, mirrored or not.
-    pub fn centred(&self, range: Range<usize>, mirrored: bool) -> Result<Batch> {
-        let margin = (self.policy.resize - self.input) / 2;
-        let views: Vec<View> = range.clone().map(|_| View { left: margin, top: margin, mirrored }).collect();
-        self.assemble(range.collect(), &views)
+    /// Center crops of the images `range`, all flipped or none.
+    pub fn center_crop_batch(&self, range: Range<usize>, flip: bool) -> Result<Batch> {
+        let margin = (self.policy.resize - self.input_size) / 2;
+        let crops: Vec<CropFlip> = range.clone().map(|_| CropFlip { left: margin, top: margin, flip }).collect();
+        self.assemble(range.collect(), &crops)
     }
 
     /// One-hot, `[40, 2, batch]`.
     fn targets(&self, images: &[usize]) -> Vec<f32> {
         let mut targets = vec![0.0; COUNT * 2 * images.len()];
-        for (place, image) in images.iter().enumerate() {
-            let labels = self.images.faces.labels(self.images.rows[*image]);
-            for (attribute, positive) in labels.iter().enumerate() {
-                targets[(2 * attribute + usize::from(*positive)) * images.len() + place] = 1.0;
+        for (position, image) in images.iter().enumerate() {
+            for (attribute, positive) in self.images.labels(*image).iter().enumerate() {
+                targets[(2 * attribute + usize::from(*positive)) * images.len() + position] = 1.0;
             }
         }
         targets
     }
 
-    fn assemble(&self, images: Vec<usize>, views: &[View]) -> Result<Batch> {
-        let (batch, side) = (images.len(), self.input);
+    fn assemble(&self, images: Vec<usize>, crops: &[CropFlip]) -> Result<Batch> {
+        let (batch, side) = (images.len(), self.input_size);
         let plane = side * side;
         let mut pixels = vec![0.0; 3 * batch * plane];
         let targets = self.targets(&images);
@@ -217,48 +146,49 @@ impl DataLoader<'_> {
         red.par_chunks_exact_mut(plane)
             .zip(green.par_chunks_exact_mut(plane))
             .zip(blue.par_chunks_exact_mut(plane))
-            .zip(images.par_iter().zip(views))
-            .try_for_each(|(((red, green), blue), (image, view))| {
-                self.images.with(*image, |from| cut(from, self.images.side, *view, side, [red, green, blue]))
+            .zip(images.par_iter().zip(crops))
+            .try_for_each(|(((red, green), blue), (image, crop_flip))| {
+                let planes = [red, green, blue];
+                self.images.with_pixels(*image, |from| crop(from, self.images.side(), *crop_flip, side, planes))
             })?;
         Ok(Batch { images, side, pixels, targets })
     }
 }
 
-/// Calls `work` with what `make` makes of each step in turn, made on another thread ahead of time, and with how long it had
-/// to be waited for.
-pub(super) fn ahead<T: Send>(
+/// Calls `consume` for each step with what `produce` returns, and with the time that it waited for it. A second thread
+/// produces up to [`PREFETCH`] steps ahead.
+pub(super) fn prefetch<T: Send>(
     steps: Range<usize>,
-    make: impl Fn(usize) -> Result<T> + Send,
-    mut work: impl FnMut(usize, T, Duration) -> Result<()>,
+    produce: impl Fn(usize) -> Result<T> + Send,
+    mut consume: impl FnMut(usize, T, Duration) -> Result<()>,
 ) -> Result<()> {
     std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::sync_channel(AHEAD);
+        let (sender, receiver) = mpsc::sync_channel(PREFETCH);
         let range = steps.clone();
         scope.spawn(move || {
             for step in range {
-                // The receiver is gone when training stopped early.
-                if sender.send(make(step)).is_err() {
+                // Sending fails if training stopped early.
+                if sender.send(produce(step)).is_err() {
                     return;
                 }
             }
         });
         for step in steps {
-            let asked = Instant::now();
-            let made = receiver.recv().map_err(|_| Error::Internal("the loader stopped".to_owned()))??;
-            work(step, made, asked.elapsed())?;
+            let started = Instant::now();
+            let item = receiver.recv().map_err(|_| Error::Internal("the loader stopped".to_owned()))??;
+            consume(step, item, started.elapsed())?;
         }
         Ok(())
     })
 }
 
-/// Cuts a square of `side` out of an interleaved RGB image of `width`, into one plane a colour.
-fn cut(from: &[u8], width: usize, view: View, side: usize, planes: [&mut [f32]; 3]) {
-    for (colour, plane) in planes.into_iter().enumerate() {
+/// Crops a square of `side` pixels from an interleaved RGB image of `width`, into one plane for each channel.
+fn crop(from: &[u8], width: usize, crop: CropFlip, side: usize, planes: [&mut [f32]; 3]) {
+    for (channel, plane) in planes.into_iter().enumerate() {
         for (row, line) in plane.chunks_exact_mut(side).enumerate() {
-            let start = 3 * ((view.top + row) * width + view.left);
-            let source = from[start..start + 3 * side].iter().skip(colour).step_by(3);
-            if view.mirrored {
+            let start = 3 * ((crop.top + row) * width + crop.left);
+            let source = from[start..start + 3 * side].iter().skip(channel).step_by(3);
+            if crop.flip {
                 line.iter_mut().rev().zip(source).for_each(|(to, from)| *to = f32::from(*from));
             } else {
                 line.iter_mut().zip(source).for_each(|(to, from)| *to = f32::from(*from));
@@ -269,7 +199,9 @@ fn cut(from: &[u8], width: usize, view: View, side: usize, planes: [&mut [f32]; 
 
 #[cfg(test)]
 mod tests {
+    use super::super::image_cache::LabelledImages;
     use super::*;
+    use crate::progress::Progress;
     use std::collections::BTreeSet;
 
     struct Numbered;
@@ -287,22 +219,23 @@ mod tests {
     const POLICY: ImagePolicy = ImagePolicy { resize: 12, crop: Crop::Random, flip: true };
 
     fn training(step: usize) -> Batch {
-        part(step, 0..4)
+        local(step, 0..4)
     }
 
-    fn part(step: usize, own: Range<usize>) -> Batch {
+    fn local(step: usize, local: Range<usize>) -> Batch {
         let cache = ImageCache::new(&Numbered, (0..10).collect(), 12, "", &Progress::new(true)).unwrap();
-        DataLoader { images: &cache, input: 8, policy: &POLICY, size: 4, own, seed: 3 }.training(step).unwrap()
+        let loader = DataLoader { images: &cache, input_size: 8, policy: &POLICY, batch_size: 4, local, seed: 3 };
+        loader.training_batch(step).unwrap()
     }
 
     #[test]
-    fn shares_of_a_batch_are_its_places() {
-        let (whole, parts) = (training(7), [part(7, 0..2), part(7, 2..4)]);
+    fn local_batches_are_parts_of_the_whole_batch() {
+        let (whole, parts) = (training(7), [local(7, 0..2), local(7, 2..4)]);
         assert_eq!(whole.images, [&*parts[0].images, &*parts[1].images].concat());
         let plane = 8 * 8;
-        for colour in 0..3 {
+        for channel in 0..3 {
             let of = |batch: &Batch| {
-                batch.pixels[colour * batch.images.len() * plane..][..batch.images.len() * plane].to_vec()
+                batch.pixels[channel * batch.images.len() * plane..][..batch.images.len() * plane].to_vec()
             };
             assert!(of(&whole) == [of(&parts[0]), of(&parts[1])].concat());
         }
@@ -329,19 +262,19 @@ mod tests {
 
     #[test]
     #[allow(clippy::float_cmp, reason = "pixels are copied, not computed")]
-    fn a_mirrored_cut_is_the_cut_read_from_the_right() {
+    fn a_flipped_crop_is_the_crop_read_from_the_right() {
         let image = Numbered.pixels(1, 12).unwrap();
-        let take = |mirrored| {
+        let take = |flip| {
             let mut planes = vec![0.0; 3 * 64];
             let (red, rest) = planes.split_at_mut(64);
             let (green, blue) = rest.split_at_mut(64);
-            cut(&image, 12, View { left: 1, top: 2, mirrored }, 8, [red, green, blue]);
+            crop(&image, 12, CropFlip { left: 1, top: 2, flip }, 8, [red, green, blue]);
             planes
         };
-        let (plain, mirrored) = (take(false), take(true));
+        let (plain, flipped) = (take(false), take(true));
         assert_eq!(plain[0], f32::from(image[3 * (2 * 12 + 1)]));
-        for (plain, mirrored) in plain.chunks(8).zip(mirrored.chunks(8)) {
-            assert!(plain.iter().eq(mirrored.iter().rev()));
+        for (plain, flipped) in plain.chunks(8).zip(flipped.chunks(8)) {
+            assert!(plain.iter().eq(flipped.iter().rev()));
         }
     }
 
@@ -349,10 +282,10 @@ mod tests {
     #[allow(clippy::float_cmp, reason = "ones and zeros are set, not computed")]
     fn a_target_is_one_at_its_class_and_zero_at_the_other() {
         let batch = training(0);
-        for (place, image) in batch.images.iter().enumerate() {
+        for (position, image) in batch.images.iter().enumerate() {
             let positive = usize::from(image.is_multiple_of(2));
             for attribute in 0..COUNT {
-                let at = |class: usize| batch.targets[(2 * attribute + class) * batch.images.len() + place];
+                let at = |class: usize| batch.targets[(2 * attribute + class) * batch.images.len() + position];
                 assert_eq!((at(positive), at(1 - positive)), (1.0, 0.0));
             }
         }
@@ -362,17 +295,17 @@ mod tests {
     fn waiting_for_a_slow_loader_is_measured() {
         let slow = Duration::from_millis(20);
         let mut waited = Vec::new();
-        let make = |step: usize| {
+        let produce = |step: usize| {
             std::thread::sleep(slow);
             Ok(step)
         };
-        ahead(3..6, make, |step, made, waiting| {
-            assert_eq!(step, made);
+        prefetch(3..6, produce, |step, item, waiting| {
+            assert_eq!(step, item);
             waited.push(waiting);
             Ok(())
         })
         .unwrap();
-        // Timers may be coarse; what matters is that it is of this order.
+        // Timers may be coarse: only the order of magnitude counts.
         assert!(waited.len() == 3 && waited.iter().sum::<Duration>() > slow, "{waited:?}");
     }
 }

@@ -1,23 +1,37 @@
-//! Stage 2: batches of a prepared set through the network, two losses, an optimizer, and a run folder for each variant
-//! with everything that later stages read.
+//! Stage 2: trains networks on batches of a prepared set. Each variant gets a run folder with everything that later stages
+//! read.
 
 mod checkpoint;
 mod device;
 mod divergence;
+mod evaluation;
 mod features;
+mod feed;
+mod image_cache;
+mod job;
 mod learner;
+mod learner_state;
 mod loader;
+mod meters;
+mod optimizers;
 mod outputs;
-mod run;
+mod plan_runs;
+mod run_dir;
+mod run_job;
 mod shared_run;
+mod splits;
+mod summary;
 mod trained_model;
 mod trainer;
 
 pub use checkpoint::Checkpoint;
 pub use device::{DeviceFacts, NamedDevice, check_batch, facts as device_facts, select as select_device};
+pub use image_cache::{ImageCache, LabelledImages};
+pub use job::{TrainJob, TrainedRun};
 pub use learner::{Learner, Losses, Outputs};
-pub use loader::{Batch, DataLoader, ImageCache, LabelledImages};
-pub use run::{is_finished, is_resumable};
+pub use loader::{Batch, DataLoader};
+pub use run_dir::{is_finished, is_resumable};
+pub use run_job::train;
 pub use shared_run::{SharedRun, Task, shared_runs, tasks};
+pub use summary::cpu_features;
 pub use trained_model::TrainedModel;
-pub use trainer::{TrainJob, TrainedRun, cpu_features, train};

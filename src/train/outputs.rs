@@ -1,21 +1,18 @@
-//! The files of a run folder: metrics as JSON lines, predictions as Parquet, the affinity as CSV.
+//! The files that training writes: metrics as JSON lines, predictions as Parquet, masks as `.npy`, the affinity as CSV.
 
-use super::learner::Losses;
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::tensorboard::{Value, heat_map};
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
-/// The share of waiting from which on it is worth saying so.
-pub(super) const NOTABLE: f64 = 0.05;
+/// Share of the time spent waiting for data from which it is reported.
+pub(super) const DATA_WAIT_NOTICE: f64 = 0.05;
 
-/// One line of `metrics.jsonl` about training: means since the line before, and accuracies on the batch of that step.
+/// A line of `metrics.jsonl` about training: mean losses since the previous line, and accuracies on the batch of its step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct TrainingLine {
     pub(super) step: usize,
@@ -26,24 +23,25 @@ pub(super) struct TrainingLine {
     pub(super) training_accuracy_fln: Option<f64>,
     pub(super) training_accuracy_cln: Option<f64>,
     pub(super) images_per_second: f64,
-    /// Share of the time in which the device waited for images.
-    pub(super) waiting: f64,
+    /// Share of the time in which the device waited for data.
+    #[serde(alias = "waiting")]
+    pub(super) data_wait: f64,
 }
 
 impl TrainingLine {
-    /// The same for a person, in a few words; the CLN's figures where there are any.
-    pub(super) fn news(&self) -> String {
+    /// A few words for the progress bar, with the CLN's accuracy if there is a CLN.
+    pub(super) fn progress_line(&self) -> String {
         let accuracy = self.training_accuracy_cln.or(self.training_accuracy_fln).unwrap_or_default();
         let loss = self.loss_fln.or(self.loss_cln).unwrap_or_default();
-        let mut news =
+        let mut line =
             format!("loss {loss:.3}, accuracy {:.1} %, {:.0} images/s", 100.0 * accuracy, self.images_per_second);
-        if self.waiting >= NOTABLE {
-            let _ = write!(news, ", {:.0} % of it waiting for images", 100.0 * self.waiting);
+        if self.data_wait >= DATA_WAIT_NOTICE {
+            let _ = write!(line, ", {:.0} % of the time waiting for data", 100.0 * self.data_wait);
         }
-        news
+        line
     }
 
-    /// The same for TensorBoard.
+    /// The scalars for TensorBoard.
     pub(super) fn values(&self) -> Vec<(&'static str, Value)> {
         scalars([
             ("loss/fln", self.loss_fln),
@@ -52,12 +50,12 @@ impl TrainingLine {
             ("accuracy/training_cln", self.training_accuracy_cln),
             ("learning_rate", Some(self.lr)),
             ("speed/images_per_second", Some(self.images_per_second)),
-            ("speed/waiting_for_images", Some(self.waiting)),
+            ("speed/waiting_for_images", Some(self.data_wait)),
         ])
     }
 }
 
-/// One line of `metrics.jsonl` about the validation split.
+/// A line of `metrics.jsonl` about the validation split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ValidationLine {
     pub(super) step: usize,
@@ -66,7 +64,7 @@ pub(super) struct ValidationLine {
 }
 
 impl ValidationLine {
-    /// The same for TensorBoard, with the mean affinity `[40 * 40]` on that split.
+    /// The values for TensorBoard, with the mean affinity `[40 * 40]` on the validation split.
     pub(super) fn values(&self, affinity: Option<&Vec<f32>>) -> Result<Vec<(&'static str, Value)>> {
         let mut values = scalars([
             ("accuracy/validation_fln", Some(self.validation_accuracy_fln)),
@@ -83,50 +81,7 @@ fn scalars<const N: usize>(values: [(&'static str, Option<f64>); N]) -> Vec<(&'s
     values.into_iter().filter_map(|(tag, value)| Some((tag, Value::Scalar(value?)))).collect()
 }
 
-/// Running means of the losses, and how long the device waited for images.
-#[derive(Debug, Default)]
-pub(super) struct Means {
-    steps: usize,
-    fln: Option<f64>,
-    cln: BTreeMap<&'static str, f64>,
-    waited: Duration,
-}
-
-impl Means {
-    /// The losses of a step.
-    pub(super) fn add(&mut self, losses: &Losses) {
-        self.steps += 1;
-        if let Some(loss) = losses.fln {
-            *self.fln.get_or_insert(0.0) += loss;
-        }
-        for (variant, loss) in &losses.cln {
-            *self.cln.entry(variant).or_default() += loss;
-        }
-    }
-
-    /// The device waited for a batch.
-    pub(super) fn wait(&mut self, waited: Duration) {
-        self.waited += waited;
-    }
-
-    pub(super) fn waited(&self) -> Duration {
-        self.waited
-    }
-
-    pub(super) fn steps(&self) -> usize {
-        self.steps
-    }
-
-    pub(super) fn fln(&self) -> Option<f64> {
-        self.fln.map(|sum| sum / self.steps as f64)
-    }
-
-    pub(super) fn cln(&self, variant: &str) -> Option<f64> {
-        self.cln.get(variant).map(|sum| sum / self.steps as f64)
-    }
-}
-
-/// Adds a line to a file of JSON lines.
+/// Appends a line to a file of JSON lines.
 pub(super) fn append_line(path: &Path, line: &impl Serialize) -> Result<()> {
     use std::io::Write;
     let mut text = io::to_json(line)?;
@@ -136,8 +91,8 @@ pub(super) fn append_line(path: &Path, line: &impl Serialize) -> Result<()> {
     file.write_all(text.as_bytes()).map_err(Error::io("write", path))
 }
 
-/// Keeps the lines up to `step`, those that a checkpoint of that step knows of.
-pub(super) fn keep_lines(path: &Path, step: usize) -> Result<()> {
+/// Removes the lines of later steps than `step`, as a checkpoint of that step does not cover them.
+pub(super) fn truncate_after_step(path: &Path, step: usize) -> Result<()> {
     #[derive(Deserialize)]
     struct Step {
         step: usize,
@@ -146,7 +101,7 @@ pub(super) fn keep_lines(path: &Path, step: usize) -> Result<()> {
         return Ok(());
     }
     let text = io::read_text(path)?;
-    // A line cut short by a kill does not parse and goes too.
+    // If the process was killed, the last line may be incomplete; it is removed too.
     let kept: String = text
         .split_inclusive('\n')
         .filter(|line| line.ends_with('\n') && serde_json::from_str::<Step>(line).is_ok_and(|l| l.step <= step))
@@ -154,11 +109,11 @@ pub(super) fn keep_lines(path: &Path, step: usize) -> Result<()> {
     io::write(path, kept.as_bytes())
 }
 
-/// Probabilities of one network on one split, images in manifest order, attributes in [`NAMES`] order.
+/// Probabilities of one network on a split, images in manifest order, attributes in [`NAMES`] order.
 #[derive(Debug, Default)]
-pub(super) struct Scores {
+pub(super) struct PredictionTable {
     pub(super) images: Vec<String>,
-    /// Whose face each shows, where that is known.
+    /// The person on each image, if known.
     pub(super) identities: Vec<Option<String>>,
     /// `[images * 40]`.
     pub(super) labels: Vec<bool>,
@@ -166,7 +121,7 @@ pub(super) struct Scores {
     pub(super) cln: Option<Vec<f32>>,
 }
 
-impl Scores {
+impl PredictionTable {
     /// Writes `predictions.parquet`.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let images: StringChunked =
@@ -192,17 +147,17 @@ impl Scores {
         io::write(path, &bytes)
     }
 
-    /// Share of right answers, a probability of one half counting as "no".
+    /// Share of correct predictions. A probability of one half is a "no".
     pub(super) fn accuracy(&self, probabilities: &[f32]) -> f64 {
-        let right = probabilities.iter().zip(&self.labels).filter(|(p, label)| (**p > 0.5) == **label).count();
-        right as f64 / self.labels.len() as f64
+        let correct = probabilities.iter().zip(&self.labels).filter(|(p, label)| (**p > 0.5) == **label).count();
+        correct as f64 / self.labels.len() as f64
     }
 }
 
-/// Single masks that are kept beside the mean.
+/// Images whose own masks are stored beside the mean.
 const SINGLE_MASKS: usize = 12;
 
-/// PSE masks of a split: their mean, and those of its first images.
+/// PSE masks of a split: the mean, and those of its first images.
 #[derive(Debug, Default)]
 pub(super) struct Masks {
     /// `[40 * positions]`.
@@ -217,10 +172,11 @@ impl Masks {
         let positions = masks.len() / (COUNT * batch);
         self.mean.resize(COUNT * positions, 0.0);
         for image in 0..batch {
-            let own = (0..COUNT).flat_map(|attribute| &masks[(attribute * batch + image) * positions..][..positions]);
-            self.mean.iter_mut().zip(own.clone()).for_each(|(mean, value)| *mean += value / images as f32);
+            let of_image =
+                (0..COUNT).flat_map(|attribute| &masks[(attribute * batch + image) * positions..][..positions]);
+            self.mean.iter_mut().zip(of_image.clone()).for_each(|(mean, value)| *mean += value / images as f32);
             if self.single.len() < SINGLE_MASKS {
-                self.single.push(own.copied().collect());
+                self.single.push(of_image.copied().collect());
             }
         }
     }
@@ -251,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_news_names_waiting_from_a_twentieth_on() {
+    fn the_progress_line_names_the_wait_for_data_from_five_percent_on() {
         let line = TrainingLine {
             step: 20,
             epoch: 0.5,
@@ -261,10 +217,18 @@ mod tests {
             training_accuracy_fln: Some(0.8),
             training_accuracy_cln: Some(0.816),
             images_per_second: 250.4,
-            waiting: 0.049,
+            data_wait: 0.049,
         };
-        assert_eq!(line.news(), "loss 12.340, accuracy 81.6 %, 250 images/s");
-        let waiting = TrainingLine { waiting: 0.31, ..line };
-        assert_eq!(waiting.news(), "loss 12.340, accuracy 81.6 %, 250 images/s, 31 % of it waiting for images");
+        assert_eq!(line.progress_line(), "loss 12.340, accuracy 81.6 %, 250 images/s");
+        let waiting = TrainingLine { data_wait: 0.31, ..line };
+        let expected = "loss 12.340, accuracy 81.6 %, 250 images/s, 31 % of the time waiting for data";
+        assert_eq!(waiting.progress_line(), expected);
+    }
+
+    #[test]
+    fn the_former_key_of_data_wait_is_read() {
+        let line = |key: &str| format!(r#"{{"step":1,"epoch":0.5,"lr":0.1,"images_per_second":9.0,"{key}":0.25}}"#);
+        let parsed = ["waiting", "data_wait"].map(|key| serde_json::from_str::<TrainingLine>(&line(key)).unwrap());
+        assert_eq!(parsed[0], parsed[1]);
     }
 }

@@ -30,14 +30,14 @@ def check(folder, predictions):
 
     differences = {"fln": largest(fln, [image["logits_fln"] for image in images])}
     judged = fln
-    if predictions["judged"] == "cln":
+    if predictions["primary_head"] == "cln":
         judged = cln
         differences["cln"] = largest(cln, [image["logits_cln"] for image in images])
         differences["affinity"] = largest(affinity.mean(0), predictions["affinity"])
     else:
         assert cln is None and affinity is None
     probabilities = torch.softmax(judged, dim=2)[:, :, 1]
-    named = [[image[predictions["judged"]][name] for name in about["attributes"]] for image in images]
+    named = [[image[predictions["primary_head"]][name] for name in about["attributes"]] for image in images]
     differences["probabilities"] = largest(probabilities, named)
     # A network that says the same of every picture would not show much.
     assert probabilities.std(dim=0).mean() > 1e-4, "the pictures are all alike to this network"

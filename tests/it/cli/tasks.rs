@@ -77,7 +77,7 @@ fn tasks_in_any_order_and_at_the_same_time_end_in_the_bytes_of_run_all() {
         assert!(tasks[path] == *bytes, "prepared {path} differs");
     }
     let (whole, tasks) = (workspace.files("whole/runs"), workspace.files("tasks/runs"));
-    let results = ["checkpoint.safetensors", "best.safetensors", "predictions.parquet", "affinity.csv", "masks.npy"];
+    let results = ["model.safetensors", "best.safetensors", "predictions.parquet", "affinity.csv", "masks.npy"];
     let mut compared = 0;
     for (path, bytes) in whole.iter().filter(|(path, _)| results.iter().any(|name| path.ends_with(name))) {
         assert!(tasks[path] == *bytes, "{path} differs");
@@ -112,7 +112,7 @@ fn ranks_on_a_shared_folder_prepare_and_train_a_job_together_and_report_once() {
     }
     let report = workspace.read("whole/reports/celeba-tiny/README.md");
     assert!(report.contains("shares of 4 images of a batch of 8, a share for each of 2 ranks"));
-    let model = |into: &str| workspace.bytes(&format!("{into}/runs/celeba-tiny-gal-c-seed3/checkpoint.safetensors"));
+    let model = |into: &str| workspace.bytes(&format!("{into}/runs/celeba-tiny-gal-c-seed3/model.safetensors"));
     assert!(model("whole") == model("task"));
 }
 

@@ -85,7 +85,7 @@ impl Workspace {
 
 /// The bytes of every file that a run computes.
 pub(crate) fn outputs(run: &Path) -> Vec<Vec<u8>> {
-    ["checkpoint.safetensors", "best.safetensors", "predictions.parquet", "masks.npy"]
+    ["model.safetensors", "best.safetensors", "predictions.parquet", "masks.npy"]
         .map(|name| std::fs::read(run.join(name)).unwrap())
         .into()
 }

@@ -56,7 +56,7 @@ fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
 
 fn network(folder: &Path) -> BTreeMap<String, Vec<f32>> {
     let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    let tensors = candle_core::safetensors::load(folder.join("checkpoint.safetensors"), &Device::Cpu).unwrap();
+    let tensors = candle_core::safetensors::load(folder.join("model.safetensors"), &Device::Cpu).unwrap();
     tensors.iter().map(|(name, tensor)| (name.clone(), values(tensor))).collect()
 }
 
@@ -127,7 +127,7 @@ fn gal_c_with_two_ranks_equals_that_of_one_up_to_rounding() {
     together(&workspace, "two", "baseline");
     let (from, to) = (workspace.run("two", "baseline"), workspace.run("one", "baseline"));
     std::fs::create_dir_all(&to).unwrap();
-    for name in ["summary.json", "checkpoint.safetensors"] {
+    for name in ["summary.json", "model.safetensors"] {
         std::fs::copy(from.join(name), to.join(name)).unwrap();
     }
     let config = std::fs::read_to_string(from.join("config.toml")).unwrap();
@@ -162,7 +162,7 @@ fn gal_c_with_two_ranks_equals_that_of_one_up_to_rounding() {
 fn lost_ranks_end_the_others_and_all_resume_to_the_bytes_of_an_undisturbed_run() {
     let workspace = Workspace::trainable_with(&TINY.replace("steps = 40", "steps = 200"));
     together(&workspace, "undisturbed", "gal-j");
-    let state = workspace.run("killed", "gal-j").join("resume.safetensors");
+    let state = workspace.run("killed", "gal-j").join("training-state.safetensors");
     let written = || std::fs::metadata(&state).and_then(|data| data.modified()).ok();
     for killed in [1, 0, 1] {
         let before = written();

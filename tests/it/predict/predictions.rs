@@ -1,4 +1,4 @@
-//! What a trained network is used for: asking it about pictures, and handing it on to PyTorch.
+//! Uses of a trained network: predicting images, and exporting it to PyTorch.
 
 use crate::common::celeba_files::CelebaFiles;
 use crate::common::images::{face, jpeg};
@@ -45,8 +45,8 @@ fn predict(workspace: &Workspace, runs: &str, run: &str, images: &[String]) -> V
     workspace.gal_bench(&format!("predict --run {run} --runs {runs} --device cpu")).args(images).json()
 }
 
-/// The test pictures in the manifest's order.
-fn pictures() -> Vec<String> {
+/// The test images in the manifest's order.
+fn images() -> Vec<String> {
     (19..=28).map(|number| format!("celeba/Img/img_align_celeba/{number:06}.jpg")).collect()
 }
 
@@ -55,14 +55,14 @@ fn probabilities(image: &Value, head: &str) -> Vec<f32> {
 }
 
 #[test]
-fn a_test_image_is_given_the_very_probabilities_of_testing_whatever_the_format() {
+fn predicting_the_test_split_reproduces_its_probabilities_in_every_format() {
     let faces = faces();
     for (format, runs) in [(Format::Npy, "npy"), (Format::Virtual, "virtual"), (Format::Jpeg, "jpeg")] {
         train(&faces, format, runs, &["gal-j"]);
         let run = "celeba-tiny-gal-j-seed0";
         let tested = Predictions::read(&faces.path(format!("{runs}/{run}/predictions.parquet"))).unwrap();
-        let predicted = predict(&faces, runs, run, &pictures());
-        assert_eq!(predicted["judged"], "cln");
+        let predicted = predict(&faces, runs, run, &images());
+        assert_eq!(predicted["primary_head"], "cln");
         let images = predicted["images"].as_array().unwrap();
         assert_eq!(images.len(), 10);
         for (head, expected) in [("fln", tested.fln.unwrap()), ("cln", tested.cln.unwrap())] {
@@ -73,7 +73,7 @@ fn a_test_image_is_given_the_very_probabilities_of_testing_whatever_the_format()
 }
 
 #[test]
-fn a_picture_alone_is_given_what_it_is_given_among_others() {
+fn a_single_image_gets_the_probabilities_that_it_gets_among_others() {
     let faces = faces();
     train(&faces, Format::Npy, "runs", &["baseline"]);
     let run = "runs/celeba-tiny-baseline-seed0";
@@ -89,15 +89,15 @@ fn a_picture_alone_is_given_what_it_is_given_among_others() {
 }
 
 #[test]
-fn text_and_csv_say_what_json_says() {
+fn text_and_csv_agree_with_json() {
     let faces = faces();
     train(&faces, Format::Npy, "runs", &["gal-j"]);
-    let (run, picture) = ("celeba-tiny-gal-j-seed0", pictures().remove(0));
-    let expected = probabilities(&predict(&faces, "runs", run, std::slice::from_ref(&picture))["images"][0], "cln");
-    let csv = faces.gal_bench(&format!("predict --run {run} --csv {picture}")).succeeds().stdout;
+    let (run, image) = ("celeba-tiny-gal-j-seed0", images().remove(0));
+    let expected = probabilities(&predict(&faces, "runs", run, std::slice::from_ref(&image))["images"][0], "cln");
+    let csv = faces.gal_bench(&format!("predict --run {run} --csv {image}")).succeeds().stdout;
     let found: Vec<f32> = csv.lines().skip(1).map(|line| line.split(',').nth(3).unwrap().parse().unwrap()).collect();
     assert!(found == expected, "{csv}");
-    let text = faces.gal_bench(&format!("predict --run {run} --sort probability {picture}")).succeeds().stdout;
+    let text = faces.gal_bench(&format!("predict --run {run} --sort probability {image}")).succeeds().stdout;
     let most = expected.iter().copied().fold(0.0, f32::max);
     assert!(text.lines().nth(1).unwrap().contains(&format!("{:.2}", 100.0 * most)), "{text}");
     assert_eq!(text.lines().count(), 1 + COUNT);
@@ -109,25 +109,37 @@ fn a_checkpoint_of_another_network_is_refused_with_the_difference() {
     train(&faces, Format::Npy, "runs", &["baseline", "gal-j"]);
     let config = "runs/celeba-tiny-gal-j-seed0/config.toml";
     let text = faces.read(config);
-    let ask = format!("predict --run celeba-tiny-gal-j-seed0 {}", pictures()[0]);
+    let ask = format!("predict --run celeba-tiny-gal-j-seed0 {}", images()[0]);
     faces.write(config, text.replace("branch_channels = 3", "branch = 5"));
     let error = faces.gal_bench(&ask).fails_with("branch_channels = 3");
     assert!(error.contains("branch_channels = 5"), "{error}");
     faces.write(config, text);
-    let other = faces.path("runs/celeba-tiny-baseline-seed0/checkpoint.safetensors");
-    std::fs::copy(other, faces.path("runs/celeba-tiny-gal-j-seed0/checkpoint.safetensors")).unwrap();
+    let other = faces.path("runs/celeba-tiny-baseline-seed0/model.safetensors");
+    std::fs::copy(other, faces.path("runs/celeba-tiny-gal-j-seed0/model.safetensors")).unwrap();
     let error = faces.gal_bench(&ask).fails_with("baseline");
     assert!(error.contains("gal-j"), "{error}");
 }
 
 #[test]
-fn a_run_that_is_not_there_or_not_finished_is_refused() {
+fn a_missing_or_unfinished_run_is_refused() {
     let faces = faces();
-    let picture = pictures().remove(0);
-    faces.gal_bench(&format!("predict --run nowhere {picture}")).fails_with("there is no run nowhere");
+    let image = images().remove(0);
+    faces.gal_bench(&format!("predict --run nowhere {image}")).fails_with("there is no run nowhere");
     train(&faces, Format::Npy, "runs", &["baseline"]);
-    faces.remove("runs/celeba-tiny-baseline-seed0/checkpoint.safetensors");
-    faces.gal_bench(&format!("predict --run celeba-tiny-baseline-seed0 {picture}")).fails_with("is not finished");
+    faces.remove("runs/celeba-tiny-baseline-seed0/model.safetensors");
+    faces.gal_bench(&format!("predict --run celeba-tiny-baseline-seed0 {image}")).fails_with("is not finished");
+}
+
+#[test]
+fn a_model_with_its_former_name_is_predicted_with_and_exported() {
+    let faces = faces();
+    train(&faces, Format::Npy, "runs", &["baseline"]);
+    let run = faces.path("runs/celeba-tiny-baseline-seed0");
+    let (image, id) = (images().remove(0), "celeba-tiny-baseline-seed0");
+    let before = predict(&faces, "runs", id, std::slice::from_ref(&image));
+    std::fs::rename(run.join("model.safetensors"), run.join("checkpoint.safetensors")).unwrap();
+    assert_eq!(predict(&faces, "runs", id, &[image]), before);
+    faces.gal_bench(&format!("export --run {id} --output out")).succeeds();
 }
 
 /// Names and shapes of a module's tensors, as PyTorch itself lists them: `tests/golden/export.py`.

@@ -13,10 +13,10 @@ fn doctor(arguments: &[&str]) -> (Finished, serde_json::Value) {
 }
 
 #[test]
-fn doctor_finds_the_cpus_two_paths_in_agreement() {
+fn doctor_finds_that_the_cpus_two_backends_agree() {
     let (output, file) = doctor(&[]);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
-    assert!(output.stdout.contains("verdict: cpu computes what it should"));
+    assert!(output.stdout.contains("verdict: cpu computes correctly"));
     let checks = file["checks"].as_array().unwrap();
     assert!(checks.iter().all(|check| check["agrees"] == true));
     for variant in ["Baseline", "GAL-c", "GAL-j", "GAL-p"] {

@@ -1,4 +1,4 @@
-//! Training from outside: what must not change a result, and what a killed run does.
+//! Training from outside: what must not change a result, and how killed runs resume.
 
 use crate::common::training::{TINY, metrics, outputs};
 use crate::common::workspace::Workspace;
@@ -8,7 +8,7 @@ use rand::RngExt;
 use std::time::Duration;
 
 #[test]
-fn variants_on_one_trunk_end_as_separate_runs_do() {
+fn variants_that_share_an_fln_equal_separate_runs() {
     let workspace = Workspace::trainable();
     workspace.train("together", &VARIANTS.map(|variant| variant.name));
     for variant in VARIANTS.iter().map(|v| v.name).filter(|name| *name != "gal-c") {
@@ -38,8 +38,8 @@ fn a_result_does_not_depend_on_the_number_of_threads() {
     }
 }
 
-/// Trains `variant` through the binary, killed ten times after one to three checkpoints and some more time, and
-/// undisturbed; both must leave the same bytes.
+/// Trains `variant` twice with the binary: once undisturbed, and once killed ten times after one to three checkpoints and
+/// some time. Both must leave the same bytes.
 fn ten_kills(workspace: &Workspace, variant: &str) {
     let train = |runs: &str| {
         workspace.gal_bench(&format!(
@@ -47,7 +47,7 @@ fn ten_kills(workspace: &Workspace, variant: &str) {
         ))
     };
     train("undisturbed").succeeds();
-    let state = workspace.run("killed", variant).join("resume.safetensors");
+    let state = workspace.run("killed", variant).join("training-state.safetensors");
     let written = || std::fs::metadata(&state).and_then(|data| data.modified()).ok();
     let mut moment = gal_bench::random::generator(11, &[gal_bench::random::name(variant)]);
     for kill in 0..10 {
@@ -63,8 +63,11 @@ fn ten_kills(workspace: &Workspace, variant: &str) {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+    // The state's former name.
+    let former = state.with_file_name("resume.safetensors");
+    std::fs::rename(&state, &former).unwrap();
     train("killed").succeeds();
-    assert!(!state.exists());
+    assert!(!state.exists() && !former.exists());
     assert!(outputs(&workspace.run("undisturbed", variant)) == outputs(&workspace.run("killed", variant)));
 }
 
@@ -84,9 +87,9 @@ fn ten_kills_of_gal_c_on_features_computed_once_end_in_the_bytes_of_none() {
 }
 
 #[test]
-fn a_run_in_bf16_learns_as_one_in_single_precision_and_says_so() {
+fn a_run_in_bf16_learns_like_one_in_single_precision_and_records_it() {
     let single = Workspace::trainable();
-    // The command line refuses bf16 on the CPU, which computes there what a CUDA device would.
+    // The command line refuses bf16 on the CPU, where it computes what a CUDA device would.
     let rounded = Workspace::trainable_with(&format!("{TINY}[compute]\nbf16 = true\n"));
     let losses = |workspace: &Workspace| {
         workspace.train("runs", &["baseline", "gal-c"]);
@@ -105,10 +108,23 @@ fn a_run_in_bf16_learns_as_one_in_single_precision_and_says_so() {
 }
 
 #[test]
-fn a_finished_run_is_left_alone() {
+fn a_finished_run_is_reused() {
     let workspace = Workspace::trainable();
     assert!(!workspace.train("runs", &["baseline"])[0].reused);
     assert!(workspace.train("runs", &["baseline"])[0].reused);
+}
+
+#[test]
+fn a_finished_run_with_the_former_name_of_its_model_is_reused_and_gal_c_starts_from_it() {
+    let workspace = Workspace::trainable();
+    for (runs, model) in [("former", "checkpoint.safetensors"), ("present", "model.safetensors")] {
+        workspace.train(runs, &["baseline"]);
+        let run = workspace.run(runs, "baseline");
+        std::fs::rename(run.join("model.safetensors"), run.join(model)).unwrap();
+        let trained = workspace.train(runs, &["baseline", "gal-c"]);
+        assert!(trained[0].reused && !trained[1].reused);
+    }
+    assert!(outputs(&workspace.run("former", "gal-c")) == outputs(&workspace.run("present", "gal-c")));
 }
 
 #[test]
@@ -132,12 +148,11 @@ fn a_run_folder_with_another_configuration_is_refused() {
 }
 
 #[test]
-fn gal_c_keeps_baselines_trunk() {
+fn gal_c_keeps_baselines_fln() {
     let workspace = Workspace::trainable();
     workspace.train("runs", &["baseline", "gal-c"]);
     let load = |variant: &str| {
-        candle_core::safetensors::load(workspace.run("runs", variant).join("checkpoint.safetensors"), &Device::Cpu)
-            .unwrap()
+        candle_core::safetensors::load(workspace.run("runs", variant).join("model.safetensors"), &Device::Cpu).unwrap()
     };
     let (baseline, gal_c) = (load("baseline"), load("gal-c"));
     let mut names: Vec<_> = baseline.keys().collect();
@@ -149,21 +164,21 @@ fn gal_c_keeps_baselines_trunk() {
 }
 
 #[test]
-fn a_run_that_another_process_trains_is_left_to_it() {
+fn a_run_that_another_process_trains_is_refused() {
     let workspace = Workspace::trainable();
     let run = workspace.run("runs", "baseline");
     std::fs::create_dir_all(&run).unwrap();
-    let held = gal_bench::io::Lock::take(&run.join(".training")).unwrap().unwrap();
+    let held = gal_bench::io::Lock::take(&run.join(".lock")).unwrap().unwrap();
     let sentence = workspace.try_train("runs", &["baseline"]).unwrap_err().to_string();
     assert!(sentence.contains(&format!("is being trained by process {} already", std::process::id())), "{sentence}");
     assert!(!run.join("config.toml").exists());
     drop(held);
     workspace.train("runs", &["baseline"]);
-    assert!(!run.join(".training").exists());
+    assert!(!run.join(".lock").exists());
 }
 
 #[test]
-fn results_without_their_configuration_or_the_other_way_round_are_not_trained_over() {
+fn an_incomplete_finished_run_is_not_trained_again() {
     let workspace = Workspace::trainable();
     workspace.train("runs", &["baseline"]);
     let run = workspace.run("runs", "baseline");
@@ -175,6 +190,6 @@ fn results_without_their_configuration_or_the_other_way_round_are_not_trained_ov
         assert_eq!(std::fs::read(run.join("summary.json")).unwrap(), before);
         std::fs::rename(run.join("aside"), run.join(missing)).unwrap();
     };
-    refused("config.toml", "is there without the config.toml of its run");
-    refused("checkpoint.safetensors", "checkpoint.safetensors: is missing, though its run is finished");
+    refused("config.toml", "exists without the config.toml of its run");
+    refused("model.safetensors", "model.safetensors: is missing, though its run is finished");
 }

@@ -103,12 +103,12 @@ fn a_killed_run_that_goes_on_leaves_every_event_once() {
     train(&workspace, "undisturbed", "gal-p").succeeds();
     let folder = workspace.run("killed", "gal-p");
     let mut child = train(&workspace, "killed", "gal-p").args(["--quiet"]).spawn();
-    while !folder.join("resume.safetensors").exists() && child.try_wait().unwrap().is_none() {
+    while !folder.join("training-state.safetensors").exists() && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(folder.join("resume.safetensors").exists(), "the run ended before it could be killed");
+    assert!(folder.join("training-state.safetensors").exists(), "the run ended before it could be killed");
     // The kill may have come in the middle of a record, and after more steps than the checkpoint knows of.
     let name = folder.join("events.out.tfevents.synthetic-tiny-gal-p-seed5");
     let mut torn = std::fs::read(&name).unwrap();
@@ -121,14 +121,14 @@ fn a_killed_run_that_goes_on_leaves_every_event_once() {
 }
 
 #[test]
-fn lines_of_metrics_tell_of_accuracy_and_waiting_as_shares() {
+fn lines_of_metrics_hold_accuracy_and_data_wait_as_shares() {
     let workspace = Workspace::trainable();
     train(&workspace, "runs", "gal-j").succeeds();
     let lines = metrics(&workspace.run("runs", "gal-j"));
     let training: Vec<_> = lines.iter().filter(|line| line.get("lr").is_some()).collect();
     assert_eq!(training.len(), 10);
     for line in training {
-        for name in ["training_accuracy_fln", "training_accuracy_cln", "waiting"] {
+        for name in ["training_accuracy_fln", "training_accuracy_cln", "data_wait"] {
             let share = line[name].as_f64().unwrap();
             assert!((0.0..=1.0).contains(&share), "{name} {share}");
         }
@@ -154,8 +154,11 @@ fn a_diverging_run_names_step_and_images_and_keeps_its_last_checkpoint() {
         let step: usize = step.split(',').next().unwrap().parse().unwrap();
         assert!((1..10).contains(&step), "{sentence}");
         assert!(sentence.contains("and 5 more") && sentence.contains("--force"), "{sentence}");
-        assert!(folder.join("resume.safetensors").exists() && sentence.contains("resume.safetensors"), "{sentence}");
-        let batch = std::fs::read_to_string(folder.join("diverged.csv")).unwrap();
+        assert!(
+            folder.join("training-state.safetensors").exists() && sentence.contains("training-state.safetensors"),
+            "{sentence}"
+        );
+        let batch = std::fs::read_to_string(folder.join("diverged-batch.csv")).unwrap();
         let rows: Vec<&str> = batch.lines().skip(1).collect();
         assert_eq!(rows.len(), 8, "{batch}");
         for row in &rows[..3] {

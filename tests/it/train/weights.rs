@@ -408,7 +408,7 @@ fn a_run_begins_with_the_weights_that_it_is_given() {
     let workspace = from_caffe(0.0);
     let folders =
         [trained(&workspace, "given", &["--weights", "caffe.safetensors"]), trained(&workspace, "random", &[])];
-    let [given, random] = folders.each_ref().map(|folder| tensors(&folder.join("checkpoint.safetensors")));
+    let [given, random] = folders.each_ref().map(|folder| tensors(&folder.join("model.safetensors")));
     let imported = tensors(&workspace.path("caffe.safetensors"));
     let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     for layer in 1..=5 {
@@ -497,7 +497,7 @@ fn the_recorded_command_makes_the_same_runs_again() {
     assert_eq!(runs("runs").len(), 2);
     assert_eq!(runs("runs"), runs("again"));
     for run in runs("runs") {
-        let bytes = |runs: &str| std::fs::read(workspace.path(runs).join(&run).join("checkpoint.safetensors")).unwrap();
+        let bytes = |runs: &str| std::fs::read(workspace.path(runs).join(&run).join("model.safetensors")).unwrap();
         assert!(bytes("runs") == bytes("again"), "{} differs", run.display());
     }
 }

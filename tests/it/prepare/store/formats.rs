@@ -60,7 +60,9 @@ fn virtual_pixels_and_batches_are_those_of_the_array() {
     let policy = ImagePolicy { resize: 24, crop: Crop::Random, flip: true };
     let batch = |reader: &Reader| {
         let images = ImageCache::new(reader, (0..reader.rows.len()).collect(), 24, "", &Progress::new(true)).unwrap();
-        DataLoader { images: &images, input: 20, policy: &policy, size: 8, own: 0..8, seed: 1 }.training(1).unwrap()
+        let loader =
+            DataLoader { images: &images, input_size: 20, policy: &policy, batch_size: 8, local: 0..8, seed: 1 };
+        loader.training_batch(1).unwrap()
     };
     assert!(batch(&stored) == batch(&drawn));
 }

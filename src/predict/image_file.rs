@@ -1,4 +1,4 @@
-//! Pictures from outside any data set: found below folders, decoded as the data sets' are, turned upright.
+//! Image files outside a data set: found below folders, decoded like the data sets' images, and oriented upright.
 
 use crate::error::{Error, Result};
 use crate::{io, store};
@@ -8,41 +8,41 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, RgbImage};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-/// What a picture in a folder ends in.
+/// File name extensions of images in a folder.
 const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
 
-/// The picture files that `paths` name, in their order; of a folder all JPEG and PNG files below it, by name.
+/// The image files that `paths` name, in their order. A folder stands for all JPEG and PNG files below it, sorted by name.
 ///
 /// # Errors
-/// A folder without any, or a file that is not there.
+/// A folder without images, or a missing file.
 pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
             let before = found.len();
-            below(path, &mut found)?;
+            find_below(path, &mut found)?;
             if found.len() == before {
-                let message = format!("holds no picture: expected files that end in .{}", EXTENSIONS.join(", ."));
+                let message = format!("holds no image: expected files that end in .{}", EXTENSIONS.join(", ."));
                 return Err(Error::file(path, message));
             }
             found[before..].sort();
         } else if path.is_file() {
             found.push(path.clone());
         } else if path.exists() {
-            return Err(Error::file(path, "is no file: name JPEG or PNG files, or folders of them"));
+            return Err(Error::file(path, "is not a file: name JPEG or PNG files, or folders of them"));
         } else {
-            return Err(Error::file(path, "is not there: name JPEG or PNG files, or folders of them"));
+            return Err(Error::file(path, "does not exist: name JPEG or PNG files, or folders of them"));
         }
     }
     Ok(found)
 }
 
-fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+fn find_below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let path = entry.map_err(Error::io("read", folder))?.path();
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if path.is_dir() {
-            below(&path, found)?;
+            find_below(&path, found)?;
         } else if EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)) {
             found.push(path);
         }
@@ -50,34 +50,32 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// A picture, whatever its file is called: JPEG by the decoder that prepares data sets, or PNG; grey becomes RGB, and a
-/// picture that its EXIF data say lies on its side is turned upright.
+/// Reads a JPEG or PNG file with any name. Grayscale becomes RGB, and the EXIF orientation is applied.
 ///
 /// # Errors
-/// Neither of the two, a damaged file, or a picture with transparent parts.
+/// Another format, a damaged file, or an image with transparent parts.
 pub(super) fn read(path: &Path) -> Result<RgbImage> {
     let bytes = io::read(path)?;
     match image::guess_format(&bytes) {
         Ok(ImageFormat::Jpeg) => {
-            let picture = store::decode_jpeg(&bytes, path)?;
-            let mut upright = DynamicImage::ImageRgb8(picture);
+            let mut upright = DynamicImage::ImageRgb8(store::decode_jpeg(&bytes, path)?);
             upright.apply_orientation(orientation(&bytes));
             Ok(upright.into_rgb8())
         }
         Ok(ImageFormat::Png) => {
-            let picture = image::load_from_memory_with_format(&bytes, ImageFormat::Png)
-                .map_err(|e| Error::file(path, format!("is not a whole PNG image: {e}; replace the file")))?;
-            if picture.color().has_alpha() && picture.to_rgba8().pixels().any(|pixel| pixel.0[3] < u8::MAX) {
-                let message = "has transparent parts, and what is behind them is not known: save it without them";
+            let image = image::load_from_memory_with_format(&bytes, ImageFormat::Png)
+                .map_err(|e| Error::file(path, format!("is not a complete PNG image: {e}; replace the file")))?;
+            if image.color().has_alpha() && image.to_rgba8().pixels().any(|pixel| pixel.0[3] < u8::MAX) {
+                let message = "has transparent parts, whose background is unknown: save it without transparency";
                 return Err(Error::file(path, message));
             }
-            Ok(picture.into_rgb8())
+            Ok(image.into_rgb8())
         }
-        _ => Err(Error::file(path, "is neither a JPEG nor a PNG image: convert it to one of them")),
+        _ => Err(Error::file(path, "is neither a JPEG nor a PNG image: convert it")),
     }
 }
 
-/// How the EXIF data of a JPEG file say that it is to be turned; not at all where they say nothing.
+/// The EXIF orientation of a JPEG file.
 fn orientation(bytes: &[u8]) -> Orientation {
     JpegDecoder::new(Cursor::new(bytes))
         .and_then(|mut decoder| decoder.orientation())
@@ -89,8 +87,8 @@ mod tests {
     use super::*;
     use image::{ImageEncoder, Luma, Rgb, Rgba, RgbaImage};
 
-    /// Dark above, light below.
-    fn picture() -> RgbImage {
+    /// Dark at the top, light at the bottom.
+    fn upright() -> RgbImage {
         RgbImage::from_fn(24, 32, |_, y| Rgb([if y < 16 { 20 } else { 230 }; 3]))
     }
 
@@ -107,29 +105,29 @@ mod tests {
         bytes.into_inner()
     }
 
-    /// `picture` as a JPEG file whose EXIF data give `orientation`, a number as in the EXIF standard.
-    fn turned(picture: &RgbImage, orientation: u8) -> Vec<u8> {
+    /// A JPEG file with an EXIF orientation, a number of the EXIF standard.
+    fn turned(image: &RgbImage, orientation: u8) -> Vec<u8> {
         let exif = [&b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"[..], &[orientation], &[0; 6]].concat();
         let mut bytes = Vec::new();
         let mut encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 95);
         encoder.set_exif_metadata(exif).unwrap();
-        encoder.encode_image(picture).unwrap();
+        encoder.encode_image(image).unwrap();
         bytes
     }
 
     #[test]
-    fn a_picture_on_its_side_is_turned_upright() {
-        // 6: the camera's right side is the picture's top.
-        let (_folder, path) = written("side.jpg", &turned(&picture(), 6));
+    fn an_image_on_its_side_is_turned_upright() {
+        // 6: the right side of the stored image is its top.
+        let (_folder, path) = written("side.jpg", &turned(&upright(), 6));
         let upright = read(&path).unwrap();
         assert_eq!(upright.dimensions(), (32, 24));
         assert!(upright.get_pixel(30, 12).0[0] < 60 && upright.get_pixel(1, 12).0[0] > 190);
     }
 
     #[test]
-    fn grey_and_sixteen_bit_pngs_become_rgb() {
-        let grey = DynamicImage::ImageLuma16(image::ImageBuffer::from_pixel(5, 4, Luma([77 * 257])));
-        let (_folder, path) = written("grey.png", &png(&grey));
+    fn grayscale_and_sixteen_bit_pngs_become_rgb() {
+        let gray = DynamicImage::ImageLuma16(image::ImageBuffer::from_pixel(5, 4, Luma([77 * 257])));
+        let (_folder, path) = written("gray.png", &png(&gray));
         assert!(read(&path).unwrap().pixels().all(|pixel| pixel.0 == [77; 3]));
     }
 
@@ -143,13 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_refused_whatever_its_name() {
+    fn a_file_that_is_not_an_image_is_refused_whatever_its_name() {
         let (_folder, path) = written("face.jpg", b"GIF89a and more");
         assert!(read(&path).unwrap_err().to_string().contains("neither a JPEG nor a PNG"));
     }
 
     #[test]
-    fn a_folder_gives_its_pictures_by_name_and_one_without_any_is_refused() {
+    fn a_folder_gives_its_images_by_name_and_one_without_any_is_refused() {
         let (folder, first) = written("b.PNG", b"");
         std::fs::create_dir(folder.path().join("a")).unwrap();
         let second = folder.path().join("a/z.jpeg");
@@ -157,6 +155,6 @@ mod tests {
         std::fs::write(folder.path().join("notes.txt"), b"").unwrap();
         assert_eq!(find(&[folder.path().to_path_buf()]).unwrap(), [second.clone(), first]);
         std::fs::remove_file(second).unwrap();
-        assert!(find(&[folder.path().join("a")]).unwrap_err().to_string().contains("holds no picture"));
+        assert!(find(&[folder.path().join("a")]).unwrap_err().to_string().contains("holds no image"));
     }
 }

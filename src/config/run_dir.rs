@@ -1,0 +1,57 @@
+//! The names of the files in a run folder.
+
+use std::path::{Path, PathBuf};
+
+/// The run's configuration, TOML.
+pub const CONFIG: &str = "config.toml";
+/// The record of a finished run, JSON.
+pub const SUMMARY: &str = "summary.json";
+/// Training and validation metrics, a JSON object a line.
+pub const METRICS: &str = "metrics.jsonl";
+/// Probabilities on the test split, Parquet.
+pub const PREDICTIONS: &str = "predictions.parquet";
+/// Mean affinity on the test split, CSV.
+pub const AFFINITY: &str = "affinity.csv";
+/// PSE masks of test images, `.npy`.
+pub const MASKS: &str = "masks.npy";
+/// The trained network. To read one, use [`model`].
+pub const MODEL: &str = "model.safetensors";
+/// The network with the best validation accuracy.
+pub const BEST_MODEL: &str = "best.safetensors";
+/// The state that an unfinished run resumes from. To read one, use [`training_state`].
+pub const TRAINING_STATE: &str = "training-state.safetensors";
+/// The batch at which training diverged, CSV.
+pub const DIVERGED_BATCH: &str = "diverged-batch.csv";
+/// The lock of the process that trains the run.
+pub const LOCK: &str = ".lock";
+/// The lock of the `run-task` process whose task starts with this run.
+pub const TASK_LOCK: &str = ".task.lock";
+
+/// Former names, which this version still reads.
+const FORMER_MODEL: &str = "checkpoint.safetensors";
+const FORMER_TRAINING_STATE: &str = "resume.safetensors";
+const FORMER_DIVERGED_BATCH: &str = "diverged.csv";
+
+/// Files that a new attempt at a run removes first.
+pub const STALE: [&str; 2] = [DIVERGED_BATCH, FORMER_DIVERGED_BATCH];
+/// Files of an earlier run that `--force` removes. The network stays until the new one replaces it.
+pub const REPLACED: [&str; 8] =
+    [SUMMARY, TRAINING_STATE, FORMER_TRAINING_STATE, BEST_MODEL, METRICS, PREDICTIONS, AFFINITY, MASKS];
+/// Files that a finished run has no use for.
+pub const OBSOLETE: [&str; 4] = [TRAINING_STATE, FORMER_TRAINING_STATE, FORMER_MODEL, ".training"];
+
+/// The trained network in a run folder, under its present or its former name.
+pub fn model(folder: &Path) -> PathBuf {
+    present_or_former(folder, MODEL, FORMER_MODEL)
+}
+
+/// The training state in a run folder, under its present or its former name.
+pub fn training_state(folder: &Path) -> PathBuf {
+    present_or_former(folder, TRAINING_STATE, FORMER_TRAINING_STATE)
+}
+
+/// The present name, unless only a file of the former one exists.
+fn present_or_former(folder: &Path, name: &str, former: &str) -> PathBuf {
+    let (present, former) = (folder.join(name), folder.join(former));
+    if !present.exists() && former.exists() { former } else { present }
+}

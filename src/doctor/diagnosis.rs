@@ -1,0 +1,148 @@
+//! All checks of a device, and its speed.
+
+use super::check::{Check, Side, Tolerances, failed};
+use super::{operations, steps};
+use crate::config::Profile;
+use crate::error::{Error, Result};
+use crate::model::Backend;
+use crate::train::{DeviceFacts, NamedDevice, cpu_features, device_facts};
+use candle_core::Device;
+use serde::Serialize;
+
+/// All results, as in the JSON file.
+#[derive(Debug, Serialize)]
+pub struct Diagnosis {
+    /// One sentence.
+    pub verdict: String,
+    /// Such as `cuda:0 (NVIDIA H100)`.
+    pub device: String,
+    /// Properties of the CUDA device, read after the checks.
+    pub device_facts: Option<DeviceFacts>,
+    /// The two sides in words.
+    pub compared: &'static str,
+    /// Cargo features of this build.
+    pub features: Vec<&'static str>,
+    /// The program's version.
+    pub version: &'static str,
+    /// The commit it was built from.
+    pub commit: &'static str,
+    /// Operating system and architecture.
+    pub system: String,
+    /// Vector extensions of the processor.
+    pub cpu_features: Vec<String>,
+    /// Threads of the CPU.
+    pub threads: usize,
+    /// The profile's name.
+    pub profile: String,
+    /// Whether TF32 was requested.
+    pub tf32: bool,
+    /// Whether bf16 was requested.
+    pub bf16: bool,
+    /// All checks.
+    pub checks: Vec<Check>,
+    /// Training speed of the device at the profile's batch size; `None` if training failed.
+    pub images_per_second: Option<f64>,
+    /// That batch size.
+    pub batch: usize,
+    /// Peak resident memory of this process in bytes; `None` if the system does not report it.
+    pub peak_memory_bytes: Option<u64>,
+    /// Memory of the CUDA device that was in use after the checks, in bytes.
+    pub device_memory_bytes: Option<usize>,
+}
+
+impl Diagnosis {
+    /// An error if a check disagrees.
+    pub fn outcome(&self) -> Result<()> {
+        if self.checks.iter().all(|check| check.agrees) {
+            Ok(())
+        } else {
+            Err(Error::Disagreement(self.verdict.clone()))
+        }
+    }
+}
+
+/// Runs all checks of `profile` on a device, and calls `report` after each.
+pub fn examine(
+    profile: &Profile,
+    NamedDevice { device, name }: &NamedDevice,
+    tolerances: Tolerances,
+    mut report: impl FnMut(&Check),
+) -> Diagnosis {
+    let reference = Side { device: &Device::Cpu, backend: Backend::Native };
+    let examined =
+        Side { device, backend: if profile.compute.bf16 { Backend::ReferenceBf16 } else { Backend::Reference } };
+    let mut checks = Vec::new();
+    let mut note = |check: Check| {
+        report(&check);
+        checks.push(check);
+    };
+    operations::examine(reference, examined, tolerances, &mut note);
+    steps::examine(profile, reference, examined, tolerances, &mut note);
+    let batch = profile.training.values().map(|training| training.batch).next().unwrap_or(8);
+    let speed = steps::speed(profile, device, batch);
+    if let Err(error) = &speed {
+        note(failed(&format!("speed at a batch of {batch}"), 0.0, error.to_string()));
+    }
+    let wrong = checks.iter().filter(|check| !check.agrees).count();
+    let facts = device_facts(device);
+    Diagnosis {
+        verdict: match wrong {
+            0 => format!("{name} computes correctly: all {} checks agree", checks.len()),
+            _ => format!("{name} does not compute correctly: {wrong} of {} checks disagree", checks.len()),
+        },
+        device: name.clone(),
+        device_memory_bytes: facts.as_ref().map(|facts| facts.total_bytes - facts.free_bytes),
+        device_facts: facts,
+        compared: if device.is_cuda() {
+            "candle's operations on the CUDA device with our own kernels on the CPU"
+        } else {
+            "candle's operations on the CPU with our own kernels on the CPU, without a CUDA device"
+        },
+        features: [
+            ("cuda", cfg!(feature = "cuda")),
+            ("cudnn", cfg!(feature = "cudnn")),
+            ("nccl", cfg!(feature = "nccl")),
+        ]
+        .into_iter()
+        .filter_map(|(name, on)| on.then_some(name))
+        .collect(),
+        version: env!("CARGO_PKG_VERSION"),
+        commit: env!("GAL_BENCH_COMMIT"),
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        cpu_features: cpu_features(),
+        threads: rayon::current_num_threads(),
+        profile: profile.name.clone(),
+        tf32: profile.compute.tf32,
+        bf16: profile.compute.bf16,
+        checks,
+        images_per_second: speed.ok(),
+        batch,
+        peak_memory_bytes: peak_memory(),
+    }
+}
+
+/// Peak resident memory of this process in bytes, from Linux's `/proc`.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Compute;
+
+    #[test]
+    fn bf16_agrees_within_its_own_tolerances_only() {
+        let mut profile = Profile::load("quick").unwrap();
+        (profile.network.widths, profile.network.branch_channels) = ([8; 5], 4);
+        profile.compute.bf16 = true;
+        let within = |tolerances| examine(&profile, &NamedDevice::cpu(), tolerances, |_| ());
+        let diagnosis = within(Tolerances::new(profile.compute, 1.0));
+        assert!(diagnosis.outcome().is_ok(), "{}", diagnosis.verdict);
+        // One step and ten steps of each of the two shared runs.
+        assert_eq!(diagnosis.checks.iter().filter(|check| check.name.contains("training step")).count(), 4);
+        assert!(within(Tolerances::new(Compute::default(), 1.0)).outcome().is_err());
+    }
+}

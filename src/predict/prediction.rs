@@ -1,0 +1,45 @@
+//! The predictions of a network.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Predictions of a network for some images.
+#[derive(Debug, Clone, Serialize)]
+pub struct Predictions {
+    /// The run's folder name.
+    pub run: String,
+    /// The variant's name.
+    pub variant: String,
+    /// The head that counts: `cln` if there is one, otherwise `fln`.
+    pub primary_head: &'static str,
+    /// One for each image.
+    pub images: Vec<Prediction>,
+    /// Mean affinity over the images, `[40][40]`; `None` unless requested, and without a CLN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Vec<Vec<f32>>>,
+}
+
+/// Predictions of a network for an image: probabilities by attribute.
+#[derive(Debug, Clone, Serialize)]
+pub struct Prediction {
+    /// The image file.
+    pub image: PathBuf,
+    /// Of the FLN head.
+    pub fln: BTreeMap<&'static str, f32>,
+    /// Of the CLN head; `None` without a CLN.
+    pub cln: Option<BTreeMap<&'static str, f32>>,
+    /// Logits of the FLN head, `[40][2]`, the positive class second; `None` unless requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logits_fln: Option<Vec<Vec<f32>>>,
+    /// Logits of the CLN head; `None` unless requested, and without a CLN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logits_cln: Option<Vec<Vec<f32>>>,
+}
+
+impl Prediction {
+    /// The probabilities of the primary head.
+    pub fn primary(&self) -> &BTreeMap<&'static str, f32> {
+        self.cln.as_ref().unwrap_or(&self.fln)
+    }
+}

@@ -1,0 +1,138 @@
+//! Runs a trained network on image files.
+
+use super::image_file;
+use super::prediction::{Prediction, Predictions};
+use crate::attribute::{COUNT, NAMES};
+use crate::config::run_dir;
+use crate::dataset::DatasetName;
+use crate::error::{Error, Result};
+use crate::model::probabilities;
+use crate::progress::Progress;
+use crate::store::{self, Preprocessing};
+use crate::train::{DataLoader, ImageCache, LabelledImages, Outputs, TrainedModel};
+use candle_core::{Device, Tensor};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Image files for a data loader, which does not use their labels.
+struct ImageFiles<'a> {
+    paths: &'a [PathBuf],
+    preprocessing: Preprocessing,
+}
+
+impl LabelledImages for ImageFiles<'_> {
+    fn labels(&self, _row: usize) -> &[bool; COUNT] {
+        &[false; COUNT]
+    }
+
+    fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>> {
+        let path = &self.paths[row];
+        Ok(store::resized(self.preprocessing.apply(image_file::read(path)?, path)?, side))
+    }
+}
+
+/// Predicts the images `paths` with the network in the run folder `folder`; `details` adds logits and affinity.
+///
+/// # Errors
+/// An unfinished run, a checkpoint of another network, or an image that cannot be read.
+pub fn predict(
+    folder: &Path,
+    paths: &[PathBuf],
+    device: &Device,
+    details: bool,
+    progress: &Progress,
+) -> Result<Predictions> {
+    let model = TrainedModel::open(folder)?;
+    let learner = model.learner(folder, device)?;
+    let profile = &model.config.profile;
+    let dataset = DatasetName::parse(&model.config.dataset)
+        .ok_or_else(|| Error::file(folder.join(run_dir::CONFIG), "names an unknown data set"))?;
+    let batch_size = profile.training(dataset)?.batch;
+
+    let files = ImageFiles { paths, preprocessing: model.preprocessing };
+    let (rows, side) = ((0..paths.len()).collect(), profile.images.resize);
+    let images = ImageCache::new(&files, rows, side, "Decoding images", progress)?;
+    let (input_size, policy) = (profile.network.input_size, &profile.images);
+    let loader = DataLoader { images: &images, input_size, policy, batch_size, local: 0..batch_size, seed: 0 };
+    let bar = progress.bar(model.variant.title, "images", paths.len());
+    let mut predictions = Vec::with_capacity(paths.len());
+    let mut affinity = details.then(MeanAffinity::default);
+    for first in (0..paths.len()).step_by(batch_size) {
+        let range = first..(first + batch_size).min(paths.len());
+        let (pixels, _) = loader.center_crop_batch(range.clone(), false)?.tensors(device)?;
+        let outputs = learner.forward(&pixels)?;
+        predictions.extend(batch_predictions(&outputs, model.variant.name, &paths[range.clone()], details)?);
+        if let (Some(mean), Some(refined)) = (&mut affinity, outputs.cln.get(model.variant.name)) {
+            mean.add(&refined.affinity, range.len() as f32 / paths.len() as f32)?;
+        }
+        bar.advance(range.len());
+    }
+    bar.finish();
+    Ok(Predictions {
+        run: model.config.id(),
+        variant: model.variant.name.to_owned(),
+        primary_head: if model.variant.affinity.is_some() { "cln" } else { "fln" },
+        images: predictions,
+        affinity: affinity.and_then(MeanAffinity::rows),
+    })
+}
+
+/// The predictions for the images of a batch.
+fn batch_predictions(outputs: &Outputs, variant: &str, paths: &[PathBuf], details: bool) -> Result<Vec<Prediction>> {
+    let fln = HeadOutput::new(&outputs.fln)?;
+    let cln = outputs.cln.get(variant).map(|refined| HeadOutput::new(&refined.logits)).transpose()?;
+    let prediction = |(index, path): (usize, &PathBuf)| Prediction {
+        image: path.clone(),
+        fln: fln.probabilities(index),
+        cln: cln.as_ref().map(|cln| cln.probabilities(index)),
+        logits_fln: details.then(|| fln.logits(index)),
+        logits_cln: cln.as_ref().filter(|_| details).map(|cln| cln.logits(index)),
+    };
+    Ok(paths.iter().enumerate().map(prediction).collect())
+}
+
+/// The output of one head for a batch.
+struct HeadOutput {
+    /// `[batch * 40]`.
+    probabilities: Vec<f32>,
+    /// `[batch * 40 * 2]`.
+    logits: Vec<f32>,
+}
+
+impl HeadOutput {
+    /// From logits `[40, 2, batch]`.
+    fn new(logits: &Tensor) -> Result<Self> {
+        Ok(Self {
+            probabilities: probabilities(logits)?.flatten_all()?.to_vec1()?,
+            logits: logits.permute((2, 0, 1))?.flatten_all()?.to_vec1()?,
+        })
+    }
+
+    /// The probabilities of an image, by attribute.
+    fn probabilities(&self, index: usize) -> BTreeMap<&'static str, f32> {
+        NAMES.into_iter().zip(self.probabilities[index * COUNT..].iter().copied()).collect()
+    }
+
+    /// The logits of an image, `[40][2]`.
+    fn logits(&self, index: usize) -> Vec<Vec<f32>> {
+        self.logits[2 * index * COUNT..].chunks(2).take(COUNT).map(<[f32]>::to_vec).collect()
+    }
+}
+
+/// The mean affinity over all images, `[40 * 40]`; empty without a CLN.
+#[derive(Default)]
+struct MeanAffinity(Vec<f32>);
+
+impl MeanAffinity {
+    /// Adds the mean affinity of a batch that is the share `weight` of all images.
+    fn add(&mut self, affinity: &Tensor, weight: f32) -> Result<()> {
+        let values = affinity.flatten_all()?.to_vec1::<f32>()?;
+        self.0.resize(values.len(), 0.0);
+        self.0.iter_mut().zip(values).for_each(|(mean, value)| *mean += value * weight);
+        Ok(())
+    }
+
+    fn rows(self) -> Option<Vec<Vec<f32>>> {
+        (!self.0.is_empty()).then(|| self.0.chunks(COUNT).map(<[f32]>::to_vec).collect())
+    }
+}

@@ -1,0 +1,66 @@
+//! Predictions of all networks of a shared run for a split.
+
+use super::learner::Learner;
+use super::loader::DataLoader;
+use super::outputs::{Masks, PredictionTable};
+use crate::attribute::COUNT;
+use crate::error::Result;
+use crate::store::Row;
+use crate::variant::Variant;
+use candle_core::Device;
+use std::collections::BTreeMap;
+
+/// Predictions for a split.
+pub(super) struct SplitPredictions {
+    /// One table for each variant.
+    pub(super) tables: Vec<PredictionTable>,
+    /// Mean affinity by variant, `[40 * 40]`.
+    pub(super) affinity: BTreeMap<&'static str, Vec<f32>>,
+    pub(super) masks: Masks,
+}
+
+impl SplitPredictions {
+    /// Predicts the images of `loader`, whose labels and names are in `rows` of the manifest.
+    pub(super) fn compute(
+        learner: &Learner,
+        variants: &[Variant],
+        loader: &DataLoader,
+        rows: &[Row],
+        device: &Device,
+    ) -> Result<Self> {
+        let images = loader.images;
+        let mut tables: Vec<_> = variants.iter().map(|variant| empty_table(variant, images.rows(), rows)).collect();
+        let mut affinity = BTreeMap::new();
+        let mut masks = Masks::default();
+        let batch = loader.local.len();
+        for first in (0..images.len()).step_by(batch) {
+            let range = first..(first + batch).min(images.len());
+            let (pixels, _) = loader.center_crop_batch(range, false)?.tensors(device)?;
+            let predictions = learner.predict(&pixels)?;
+            for (variant, table) in variants.iter().zip(&mut tables) {
+                table.fln.extend(&predictions.fln);
+                if let (Some(cln), Some(predicted)) = (&mut table.cln, predictions.cln.get(variant.name)) {
+                    cln.extend(predicted);
+                }
+            }
+            masks.add(&predictions.masks, pixels.dim(1)?, images.len());
+            for (variant, sum) in predictions.affinity {
+                let mean = affinity.entry(variant).or_insert_with(|| vec![0.0; COUNT * COUNT]);
+                mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean += sum / images.len() as f32);
+            }
+        }
+        Ok(Self { tables, affinity, masks })
+    }
+}
+
+/// A table of the images `indices` without probabilities.
+fn empty_table(variant: &Variant, indices: &[usize], rows: &[Row]) -> PredictionTable {
+    let rows = indices.iter().map(|index| &rows[*index]);
+    PredictionTable {
+        images: rows.clone().map(|row| row.source.clone()).collect(),
+        identities: rows.clone().map(|row| row.identity.clone()).collect(),
+        labels: rows.flat_map(|row| row.labels).collect(),
+        fln: Vec::new(),
+        cln: variant.affinity.map(|_| Vec::new()),
+    }
+}

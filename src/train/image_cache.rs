@@ -1,0 +1,86 @@
+//! Decoded images in memory.
+
+use crate::attribute::COUNT;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use rayon::prelude::*;
+
+/// Decoded images up to this many bytes are kept in memory.
+const MAX_RESIDENT_BYTES: usize = 3 << 30;
+
+/// Labelled images in any storage.
+pub trait LabelledImages: Sync {
+    /// The labels of image `row`, in the order of [`crate::attribute::NAMES`].
+    fn labels(&self, row: usize) -> &[bool; COUNT];
+    /// Image `row` as `side x side` RGB, `3 * side * side` bytes.
+    fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>>;
+}
+
+/// Some images of a set, decoded once if they fit into memory and whenever they are needed otherwise.
+pub struct ImageCache<'a> {
+    images: &'a dyn LabelledImages,
+    rows: Vec<usize>,
+    side: usize,
+    resident: Option<Vec<u8>>,
+}
+
+impl<'a> ImageCache<'a> {
+    /// Decodes the images `rows` at `side x side` pixels.
+    pub fn new(
+        images: &'a dyn LabelledImages,
+        rows: Vec<usize>,
+        side: usize,
+        title: &str,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let size = 3 * side * side;
+        let mut cache = Self { images, rows, side, resident: None };
+        if cache.rows.len() * size <= MAX_RESIDENT_BYTES {
+            let bar = progress.bar(title, "images", cache.rows.len());
+            let mut pixels = vec![0; cache.rows.len() * size];
+            pixels.par_chunks_exact_mut(size).zip(&cache.rows).try_for_each(|(to, row)| {
+                to.copy_from_slice(&images.pixels(*row, side)?);
+                bar.advance(1);
+                Ok::<(), Error>(())
+            })?;
+            bar.finish();
+            cache.resident = Some(pixels);
+        }
+        Ok(cache)
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rows of the images in the set.
+    pub fn rows(&self) -> &[usize] {
+        &self.rows
+    }
+
+    /// Side of an image in pixels.
+    pub(super) fn side(&self) -> usize {
+        self.side
+    }
+
+    pub(super) fn labels(&self, index: usize) -> &[bool; COUNT] {
+        self.images.labels(self.rows[index])
+    }
+
+    /// Calls `read` with the pixels of an image.
+    pub(super) fn with_pixels<R>(&self, index: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        match &self.resident {
+            Some(pixels) => {
+                let size = 3 * self.side * self.side;
+                Ok(read(&pixels[index * size..(index + 1) * size]))
+            }
+            None => Ok(read(&self.images.pixels(self.rows[index], self.side)?)),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a training job is given, and what it returns.
+
+use super::device::NamedDevice;
+use crate::config::{Profile, RunConfig, RunSummary};
+use crate::dataset::DatasetName;
+use crate::distributed::Rendezvous;
+use crate::error::{Error, Result};
+use crate::store;
+use crate::variant::Variant;
+use serde::Serialize;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// What to train, on which data, and where to write it.
+#[derive(Debug)]
+pub struct TrainJob<'a> {
+    /// The prepared set.
+    pub data: &'a store::Reader,
+    /// Network, optimizer and schedules.
+    pub profile: &'a Profile,
+    /// The variants to train.
+    pub variants: &'a [Variant],
+    /// Seeds of weights, batches, crops and flips. Every variant is trained with each.
+    pub seeds: &'a [u64],
+    /// The folder that holds the run folders.
+    pub runs: &'a Path,
+    /// The device to train on.
+    pub device: &'a NamedDevice,
+    /// Rendezvous of distributed training; `None` for a single process.
+    pub rendezvous: Option<&'a Rendezvous>,
+    /// Replace existing runs.
+    pub force: bool,
+    /// The command that reproduces these runs.
+    pub command: &'a str,
+}
+
+/// One trained variant.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrainedRun {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// Its record.
+    pub summary: RunSummary,
+    /// Whether the run was finished before this job.
+    pub reused: bool,
+}
+
+impl TrainJob<'_> {
+    pub(super) fn dataset(&self) -> Result<DatasetName> {
+        let name = &self.data.prepared.dataset;
+        DatasetName::parse(name).ok_or_else(|| Error::Internal(format!("data set {name}")))
+    }
+
+    /// The positions in a batch that this process computes.
+    pub(super) fn local_range(&self, dataset: DatasetName) -> Result<Range<usize>> {
+        let batch = self.profile.training(dataset)?.batch;
+        self.rendezvous.map_or(Ok(0..batch), |rendezvous| rendezvous.local_range(batch))
+    }
+
+    pub(super) fn config(&self, dataset: DatasetName, variant: &Variant, seed: u64) -> RunConfig {
+        RunConfig {
+            dataset: dataset.label().to_owned(),
+            data_digest: self.data.prepared.manifest_digest.clone(),
+            variant: variant.name.to_owned(),
+            seed,
+            ranks: self.rendezvous.map_or(1, |rendezvous| rendezvous.world_size),
+            profile: self.profile.clone(),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Which runs a job still has to train, the same on every rank.
+
+use super::job::{TrainJob, TrainedRun};
+use super::run_dir::RunDir;
+use super::shared_run::{SharedRun, shared_runs};
+use crate::config::Profile;
+use crate::dataset::DatasetName;
+use crate::distributed::{ProcessGroup, Setting};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::variant::{Fln, VARIANTS, Variant};
+
+/// A shared run with its seed.
+pub(super) struct PlannedRun {
+    pub(super) seed: u64,
+    pub(super) shared: SharedRun,
+}
+
+/// The runs to train, and the finished ones of earlier jobs.
+pub(super) fn open_runs(
+    job: &TrainJob,
+    dataset: DatasetName,
+    progress: &Progress,
+) -> Result<(Vec<PlannedRun>, Vec<TrainedRun>)> {
+    let (mut open, mut finished) = (Vec::new(), Vec::new());
+    for seed in job.seeds.iter().copied() {
+        for mut shared in shared_runs(job.variants, job.profile) {
+            let mut missing = Vec::new();
+            for variant in shared.variants {
+                let run = RunDir::new(job, dataset, variant, seed);
+                match if job.force { None } else { run.finished()? } {
+                    Some(summary) => {
+                        progress.say(format!("{} is already trained", run.folder.display()));
+                        finished.push(TrainedRun { folder: run.folder, summary, reused: true });
+                    }
+                    None => missing.push(variant),
+                }
+            }
+            shared.variants = missing;
+            if !shared.variants.is_empty() {
+                open.push(PlannedRun { seed, shared });
+            }
+        }
+    }
+    Ok((open, finished))
+}
+
+/// Sends rank 0's open runs to every rank.
+pub(super) fn broadcast_plan(
+    group: &ProcessGroup,
+    open: Vec<PlannedRun>,
+    profile: &Profile,
+) -> Result<Vec<PlannedRun>> {
+    if group.world_size() == 1 {
+        return Ok(open);
+    }
+    let internal = |e: serde_json::Error| Error::Internal(e.to_string());
+    let names = |run: &PlannedRun| run.shared.variants.iter().map(|variant| variant.name).collect::<Vec<_>>();
+    let plan: Vec<_> = open.iter().map(|run| (run.seed, names(run))).collect();
+    let plan = group.broadcast(|| serde_json::to_vec(&plan).map_err(internal))?;
+    let plan: Vec<(u64, Vec<String>)> = serde_json::from_slice(&plan).map_err(internal)?;
+    let runs = plan.into_iter().flat_map(|(seed, names)| {
+        let variants: Vec<Variant> = names.iter().filter_map(|name| Variant::named(name)).collect();
+        shared_runs(&variants, profile).into_iter().map(move |shared| PlannedRun { seed, shared })
+    });
+    Ok(runs.collect())
+}
+
+/// Logs which networks share an FLN.
+pub(super) fn announce(runs: &[PlannedRun], progress: &Progress) {
+    let networks: usize = runs.iter().map(|run| run.shared.variants.len()).sum();
+    let trained = runs.iter().filter(|run| run.shared.fln == Fln::Trained).count();
+    progress.say(format!("training {networks} networks: {trained} FLNs to train, {} to reuse", runs.len() - trained));
+    for PlannedRun { seed, shared } in runs {
+        let names = shared.variants.iter().map(|variant| variant.title).collect::<Vec<_>>().join(", ");
+        progress.say(match shared.fln {
+            Fln::Trained => format!("  seed {seed}: one FLN for {names}"),
+            Fln::FrozenBaseline => format!("  seed {seed}: {names} on Baseline's FLN"),
+        });
+    }
+}
+
+/// What all ranks of a job must have in common.
+pub(super) fn common_settings(job: &TrainJob, dataset: DatasetName) -> Result<Vec<Setting>> {
+    let config = job.config(dataset, &VARIANTS[0], 0);
+    let variants: Vec<&str> = job.variants.iter().map(|variant| variant.name).collect();
+    let seeds: Vec<String> = job.seeds.iter().map(ToString::to_string).collect();
+    let weights = config.profile.initial_weights.as_ref();
+    let settings = [
+        ("prepared set", format!("{} {}", config.dataset, config.data_digest)),
+        ("choice of variants", variants.join(",")),
+        ("choice of seeds", seeds.join(",")),
+        (
+            "start",
+            weights.map_or("random weights".to_owned(), |w| format!("the weights {}, from {}", w.digest, w.origin)),
+        ),
+        ("profile", toml::to_string(&config.profile).map_err(|e| Error::Internal(e.to_string()))?),
+    ];
+    Ok(settings.map(|(name, value)| Setting { name: name.to_owned(), value }).into())
+}

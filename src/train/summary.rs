@@ -1,0 +1,95 @@
+//! The record of a finished run.
+
+use super::job::TrainJob;
+use super::run_dir::RunDir;
+use crate::attribute::COUNT;
+use crate::config::RunSummary;
+use crate::dataset::{DatasetName, Split};
+use crate::error::Result;
+
+/// Sizes of a run that neither its job nor its configuration holds.
+pub(super) struct RunSizes {
+    pub(super) local_batch: usize,
+    pub(super) train_images: usize,
+    pub(super) test_images: usize,
+    pub(super) parameters: usize,
+}
+
+/// The record of a run that took `wall_seconds`.
+pub(super) fn summarize(
+    job: &TrainJob,
+    dataset: DatasetName,
+    run: &RunDir,
+    sizes: &RunSizes,
+    wall_seconds: f64,
+) -> Result<RunSummary> {
+    let (prepared, training) = (&job.data.prepared, job.profile.training(dataset)?);
+    let is_source = |row: &&crate::store::Row| row.split == Split::Train && row.copy == 0;
+    let sources: Vec<&[bool; COUNT]> = job.data.rows.iter().filter(is_source).map(|row| &row.labels).collect();
+    let positive_rate =
+        |attribute: usize| sources.iter().filter(|labels| labels[attribute]).count() as f64 / sources.len() as f64;
+    let device = match run.config.ranks {
+        1 => job.device.name.clone(),
+        ranks => format!("{ranks} ranks, rank 0 on {}", job.device.name),
+    };
+    Ok(RunSummary {
+        id: run.config.id(),
+        dataset: run.config.dataset.clone(),
+        split_official: prepared.split_official,
+        split: prepared.split.clone(),
+        data_digest: run.config.data_digest.clone(),
+        data_notes: prepared.notes.clone(),
+        profile: job.profile.name.clone(),
+        variant: run.variant.name.to_owned(),
+        seed: run.config.seed,
+        device,
+        cpu_features: cpu_features(),
+        threads: rayon::current_num_threads(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("GAL_BENCH_COMMIT").to_owned(),
+        command: job.command.to_owned(),
+        wall_seconds: (wall_seconds * 1000.0).round() / 1000.0,
+        steps: training.steps,
+        batch: training.batch,
+        input: job.profile.network.input_size,
+        train_images: sizes.train_images,
+        train_sources: sources.len(),
+        test_images: sizes.test_images,
+        parameters: sizes.parameters,
+        train_positive_rate: (0..COUNT).map(positive_rate).collect(),
+        deviations: deviations(job, dataset, run.config.ranks, sizes.local_batch)?,
+    })
+}
+
+/// The differences from the paper's protocol: of the profile, the ranks and the partition.
+fn deviations(job: &TrainJob, dataset: DatasetName, ranks: usize, local_batch: usize) -> Result<Vec<String>> {
+    let mut deviations = job.profile.deviations(dataset)?;
+    if ranks > 1 {
+        deviations.push(format!(
+            "Batch norm in training is over shares of {local_batch} images of a batch of {}, a share for each of {ranks} \
+             ranks; the paper's is over the whole batch.",
+            job.profile.training(dataset)?.batch
+        ));
+    }
+    let prepared = &job.data.prepared;
+    if !prepared.split_official && dataset != DatasetName::Synthetic {
+        deviations.push(format!("The partition is not known to be the official one: {}", prepared.split));
+    }
+    Ok(deviations)
+}
+
+/// The processor's vector extensions that decide which code runs.
+pub fn cpu_features() -> Vec<String> {
+    #[cfg(target_arch = "x86_64")]
+    let features = [
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+        ("fma", std::arch::is_x86_feature_detected!("fma")),
+        ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+        ("avx512vl", std::arch::is_x86_feature_detected!("avx512vl")),
+    ];
+    #[cfg(target_arch = "aarch64")]
+    let features = [("neon", std::arch::is_aarch64_feature_detected!("neon"))];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let features: [(&str, bool); 0] = [];
+    features.into_iter().filter(|(_, detected)| *detected).map(|(name, _)| name.to_owned()).collect()
+}
