@@ -1,4 +1,4 @@
-//! The command line, and nothing else: reading it is reading the manual.
+//! The command line: options, their defaults and their help texts. `commands` runs them.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
@@ -9,10 +9,10 @@ use gal_bench::store::Format;
 use gal_bench::variant::VARIANTS;
 use std::path::PathBuf;
 
-/// Prepare facial-attribute data sets, train graph attention networks over 40 attributes, report what they learn.
+/// Prepare facial-attribute data sets, train graph attention networks on 40 attributes, and report the results.
 ///
 /// Reproduces "Exploring Correlations in Multiple Facial Attributes through Graph Attention Network" (arXiv
-/// 1810.09162) on CelebA, on LFWA, and on a built-in set of synthetic faces that needs no download.
+/// 1810.09162). Data sets are CelebA, LFWA, and built-in synthetic faces that need no download.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -21,11 +21,11 @@ use std::path::PathBuf;
   gal-bench run-all
       All three stages on the built-in synthetic faces
   gal-bench run-all --dataset lfwa --root /data/lfwa --profile quick
-      The same on LFWA, as it comes from its authors
+      The same on LFWA, in the layout of its authors
   gal-bench prepare --dataset lfwa --expand 75000
       Only the first stage
 
-Exit code: 0 done, 1 a fault of this program, 2 something that you can mend."
+Exit codes: 0 success; 1 failed check of the doctor, or bug in gal-bench; 2 invalid input or environment."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -34,54 +34,54 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Read annotations and images, standardize and expand them, and store them as a prepared set
+    /// Read annotations and images, resize and augment the images, and store both as a prepared set
     Prepare(PrepareArgs),
     /// Report label rates, correlations, contradictions, and duplicate and broken images of a data set
     #[command(alias = "stats")]
     Inspect(InspectArgs),
-    /// Show what a pipeline of distortions does, as a contact sheet
+    /// Draw a contact sheet of the distortions in a pipeline
     Augment(AugmentArgs),
     /// Train variants of the network on a prepared set
     Train(TrainArgs),
-    /// Turn the predictions of trained variants into accuracies, and gather what a report needs
+    /// Compute accuracies from the predictions of trained variants, and collect the results for a report
     Evaluate(EvaluateArgs),
-    /// Compare any runs, also with predictions of another tool: accuracies, intervals and tests of their differences
+    /// Compare runs with each other or with predictions of another tool: accuracies, intervals and tests
     Compare(CompareArgs),
-    /// Render reports from their results files
+    /// Render reports as Markdown and HTML from their results files
     Report(ReportArgs),
-    /// Prepare, train, evaluate and report; what is done already is not done again
+    /// Prepare, train, evaluate and report; finished steps are skipped
     RunAll(RunAllArgs),
-    /// Prepare and train one of the independent tasks that `run-all --list-tasks` prints, for a scheduler
+    /// Prepare the data and train one task of a job, for a scheduler; `run-all --list-tasks` lists the tasks
     #[command(alias = "run-cell")]
     RunTask(RunTaskArgs),
-    /// Say what a trained network sees in pictures: the probabilities of the 40 attributes
+    /// Predict the probabilities of the 40 attributes in images with a trained network
     Predict(PredictArgs),
-    /// Write a trained network for PyTorch: its weights, and a Python module that loads them
+    /// Export a trained network to PyTorch: its weights, and a Python module that loads them
     Export(ExportArgs),
-    /// Check that a device computes what it should, and how fast: what to run first on a machine with a GPU
+    /// Check a device: compare its results with reference results, and measure its speed
     Doctor(DoctorArgs),
-    /// Bring weights of other frameworks into a form that a backbone starts from
+    /// Import pretrained weights of other frameworks for a backbone
     #[command(subcommand)]
     Weights(WeightsCommand),
-    /// Print an embedded profile as TOML, to start one of your own from
+    /// Print an embedded profile as TOML, for example to write your own
     Profile(ProfileArgs),
 }
 
-/// How a command speaks.
+/// Output of a command.
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(long)]
     pub(crate) quiet: bool,
-    /// Print the result as one JSON object on standard output, everything else on standard error
+    /// Print the result as JSON on standard output; progress goes to standard error
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Which data, and where they lie.
+/// The prepared set.
 #[derive(Debug, Args)]
 pub(crate) struct DataArgs {
-    /// The data set
+    /// Data set
     #[arg(long, value_enum, default_value_t = DatasetName::Synthetic)]
     pub(crate) dataset: DatasetName,
     /// Folder of the prepared set [default: datasets/prepared/NAME]
@@ -89,10 +89,10 @@ pub(crate) struct DataArgs {
     pub(crate) prepared: Option<PathBuf>,
 }
 
-/// What to read, and how much of it.
+/// Files of the data set.
 #[derive(Debug, Args)]
 pub(crate) struct SourceArgs {
-    /// Folder with the official files [default: datasets/NAME]
+    /// Folder of the official files [default: datasets/NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
     /// Leave out annotated images that are missing, instead of failing; reports note it
@@ -100,31 +100,32 @@ pub(crate) struct SourceArgs {
     pub(crate) allow_missing: bool,
 }
 
-/// How to go about it.
+/// Threads, and whether to repeat finished work.
 #[derive(Debug, Args)]
 pub(crate) struct ExecutionArgs {
-    /// Threads of the CPU [default: all cores]; results do not depend on it
+    /// Number of CPU threads; it does not change results [default: all cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Do it again, and replace what is there
+    /// Repeat finished work and replace its output
     #[arg(long)]
     pub(crate) force: bool,
 }
 
-/// How to compute.
+/// Device, precision, initial weights and processes.
 #[derive(Debug, Args)]
 pub(crate) struct ComputeArgs {
-    /// auto (the first CUDA device if there is one; with several ranks, that of `LOCAL_RANK`), cpu, or cuda:N
+    /// auto (the first CUDA device, or with several ranks the one of `LOCAL_RANK`; the CPU if there is none), cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// TF32 matrix products on a CUDA device: faster, with factors rounded to ten bits of mantissa; reports say so
+    /// Use TF32 for matrix products on a CUDA device: faster, inputs have a mantissa of 10 bits; reports note it
     #[arg(long)]
     pub(crate) tf32: bool,
-    /// bf16 matrix products and convolutions on a CUDA device: faster still, with factors rounded to seven bits of
-    /// mantissa; everything else stays in single precision, and reports say so
+    /// Use bf16 for matrix products and convolutions on a CUDA device: faster than TF32, inputs have a mantissa of 7
+    /// bits. All other operations stay in float32; reports note it
     #[arg(long)]
     pub(crate) bf16: bool,
-    /// Start the backbone from this file of `gal-bench weights import` [default: the profile's, or random weights]
+    /// Initial weights of the backbone: a file written by `gal-bench weights import` [default: the profile's weights, or
+    /// random ones]
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
@@ -133,19 +134,19 @@ pub(crate) struct ComputeArgs {
     pub(crate) execution: ExecutionArgs,
 }
 
-/// Training by several processes.
+/// Data-parallel training.
 #[derive(Debug, Args)]
 pub(crate) struct DistributedArgs {
-    /// Number of processes that train together; each gets an equal part of every batch, its own --rank, and best its own
-    /// --device [default: `WORLD_SIZE` of the environment, or 1]
+    /// Number of processes that train together. Each gets an equal part of every batch, its own --rank, and usually its
+    /// own --device [default: `WORLD_SIZE` of the environment, or 1]
     #[arg(long, alias = "ranks", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) world_size: Option<u32>,
     /// Index of this process, from 0; only rank 0 validates, tests and writes files [default: `RANK` of the environment, or
     /// 0]
     #[arg(long, value_name = "K")]
     pub(crate) rank: Option<u32>,
-    /// Address at which rank 0 listens for the others, on a network that you trust [default: `MASTER_ADDR` and `MASTER_PORT`
-    /// of the environment, or 127.0.0.1:29400]
+    /// Address at which rank 0 listens for the others; use a trusted network [default: `MASTER_ADDR` and `MASTER_PORT` of
+    /// the environment, or 127.0.0.1:29400]
     #[arg(long, alias = "meet", value_name = "HOST:PORT")]
     pub(crate) rdzv_endpoint: Option<String>,
     /// Timeout in seconds for connecting and for each exchange. The other ranks wait while rank 0 validates and tests
@@ -159,19 +160,19 @@ pub(crate) struct DistributedArgs {
     pub(crate) timeout: u64,
 }
 
-/// Which runs.
+/// Runs by profile, variants and seeds.
 #[derive(Debug, Args)]
 pub(crate) struct SelectionArgs {
     /// An embedded profile (paper, authors-code, quick) or the path of a .toml file
     #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
     pub(crate) profile: String,
-    /// A variant; repeat it for several [default: the paper's four]
+    /// Variant; repeat the option for several [default: the four of the paper]
     #[arg(long, value_parser = PossibleValuesParser::new(VARIANTS.map(|variant| variant.name)), value_name = "NAME")]
     pub(crate) variant: Vec<String>,
-    /// The controls, too: GAL-j with other edges or another node layout
+    /// Also train the control variants (identity, uniform, random groups, authors' layout)
     #[arg(long)]
     pub(crate) controls: bool,
-    /// Seeds of weights, batches, crops and flips; several, such as 0,1,2, train every variant with each
+    /// Seeds of weights, batches, crops and flips, such as 0,1,2; every variant is trained with each seed
     #[arg(long = "seed", default_value = "0", value_delimiter = ',', value_name = "N")]
     pub(crate) seeds: Vec<u64>,
     /// Folder of the run folders
@@ -191,36 +192,36 @@ pub(crate) struct PrepareArgs {
     pub(crate) data: DataArgs,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// At least this many training images: the same number of distorted copies of each, the undistorted one first.
-    /// Only training images are copied and distorted, whatever the options: validation and test images never
+    /// Store at least N training images: each source once undistorted, and then equally many distorted copies of each.
+    /// Validation and test images are never copied or distorted
     #[arg(long, value_name = "N", conflicts_with = "copies")]
     pub(crate) expand: Option<usize>,
-    /// This many copies of each training image, the undistorted one first
+    /// Store each training image N times: once undistorted, then N - 1 distorted copies
     #[arg(long, value_name = "N")]
     pub(crate) copies: Option<usize>,
-    /// As many training images as --expand or --copies ask for, but more of those that carry rare attributes: in
-    /// proportion to the sum of 1/rate of what an image carries, at least 1, at most 4 times the mean
+    /// Store more copies of training images with rare attributes, at the total of --expand or --copies. Their number is
+    /// proportional to the sum of 1/rate of the image's attributes, at least 1 and at most 4 times the mean
     #[arg(long)]
     pub(crate) balance: bool,
-    /// How the images are stored
+    /// Storage format of the images
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
-    /// Distortions as TOML [default: the embedded pipeline, datasets/pipelines/default.toml]
+    /// Pipeline of distortions as TOML [default: the embedded datasets/pipelines/default.toml]
     #[arg(long, value_name = "FILE")]
     pub(crate) pipeline: Option<PathBuf>,
-    /// Side of the stored images in pixels
+    /// Width and height of the stored images in pixels
     #[arg(long, default_value_t = 256, value_name = "PIXELS")]
     pub(crate) size: u32,
     /// Seed of the distortions and of the synthetic faces
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
-    /// Write a contact sheet of synthetic faces to this PNG file, and prepare nothing
+    /// Only write a contact sheet of synthetic faces to this PNG file
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     pub(crate) preview: Option<PathBuf>,
-    /// Verify a prepared set of any format against its digests (a virtual one: its sources), and prepare nothing
+    /// Only verify the prepared set against its digests (the virtual format: the digests of its sources)
     #[arg(long)]
     pub(crate) check: bool,
-    /// With --check: verify also that the images below --root are those that the set was prepared from
+    /// With --check: also verify that the images below --root are the sources of the prepared set
     #[arg(long, requires = "check")]
     pub(crate) sources: bool,
     #[command(flatten)]
@@ -234,7 +235,7 @@ pub(crate) struct PrepareArgs {
   gal-bench inspect --dataset celeba --root /data/celeba
   gal-bench inspect --dataset lfwa --root /data/lfwa --images --output lfwa-page")]
 pub(crate) struct InspectArgs {
-    /// The data set
+    /// Data set
     #[arg(long, value_enum, default_value_t = DatasetName::Synthetic)]
     pub(crate) dataset: DatasetName,
     #[command(flatten)]
@@ -256,20 +257,20 @@ pub(crate) struct InspectArgs {
   gal-bench augment --preview sheet.png
   gal-bench augment --preview sheet.png --pipeline datasets/pipelines/everything.toml --seed 7 face.jpg")]
 pub(crate) struct AugmentArgs {
-    /// Write the contact sheet to this PNG file: sources in rows; in columns the undistorted picture, each operation
-    /// alone, and the whole pipeline
+    /// PNG file for the contact sheet: a row for each source; columns for the undistorted image, each operation alone, and
+    /// the whole pipeline
     #[arg(long, value_name = "FILE")]
     pub(crate) preview: PathBuf,
-    /// Distortions as TOML [default: the embedded pipeline, datasets/pipelines/default.toml]
+    /// Pipeline of distortions as TOML [default: the embedded datasets/pipelines/default.toml]
     #[arg(long, value_name = "FILE")]
     pub(crate) pipeline: Option<PathBuf>,
     /// Seed of the distortions and of the synthetic faces
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
-    /// Side of the pictures on the sheet in pixels
+    /// Width and height of the images on the sheet in pixels
     #[arg(long, default_value_t = 128, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(16..=1024))]
     pub(crate) size: u32,
-    /// Replace a file that is there
+    /// Replace an existing file
     #[arg(long)]
     pub(crate) force: bool,
     /// JPEG or PNG images [default: synthetic faces]
@@ -307,8 +308,8 @@ pub(crate) struct TrainArgs {
 #[command(after_help = "Example:
   gal-bench evaluate --dataset lfwa
 
-Figures with faces need the prepared set: those of drawn faces go into the report, those of people stay beside each run,
-in RUN/figures.")]
+Figures with faces need the prepared set. Synthetic faces go into the report; photographs of people are written only to
+the run's folder, RUN/figures.")]
 pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
@@ -323,21 +324,21 @@ pub(crate) struct EvaluateArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Predictions of another tool: a column of file names, then one of probabilities for each of the 40 attributes, under
-its name; a row an image, in any order. The labels are those of the run.
+    after_help = "A file of another tool's predictions has one row for each image, in any order: a column of file names, and a column of
+probabilities for each of the 40 attributes, under its name. The labels are those of the reference run.
 
 Examples:
   gal-bench compare runs/lfwa-quick-baseline-seed0 runs/lfwa-quick-gal-j-seed0
   gal-bench compare runs/lfwa-quick-gal-j-seed0 theirs.csv --output reports/lfwa-theirs"
 )]
 pub(crate) struct CompareArgs {
-    /// The folder of the run that the others are compared with
+    /// Folder of the reference run
     #[arg(value_name = "RUN")]
     pub(crate) reference: PathBuf,
-    /// Folders of other runs, or files of predictions: Parquet, or CSV where the name ends so
+    /// Folders of other runs, or files of predictions (.csv, or Parquet under any other name)
     #[arg(required = true, value_name = "RUN|FILE")]
     pub(crate) others: Vec<PathBuf>,
-    /// Write the comparison as Markdown, with its results, to this folder
+    /// Folder for the comparison as Markdown with its results
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
@@ -356,7 +357,7 @@ pub(crate) struct ReportArgs {
     /// Folder of the reports
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(crate) reports: PathBuf,
-    /// Write nothing; fail where a report differs from what its results render to
+    /// Write nothing, and fail with exit code 2 if a report differs from its results
     #[arg(long)]
     pub(crate) check: bool,
     #[command(flatten)]
@@ -372,8 +373,8 @@ pub(crate) struct ReportArgs {
 pub(crate) struct RunAllArgs {
     #[command(flatten)]
     pub(crate) job: JobArgs,
-    /// Print the independent tasks of the job and do nothing else: a line each with number, data set, variants, seed, steps
-    /// and state, for `gal-bench run-task`
+    /// Only list the independent tasks of the job for `gal-bench run-task`, a line for each: number, data set, variants,
+    /// seed, steps and state
     #[arg(long, alias = "plan")]
     pub(crate) list_tasks: bool,
 }
@@ -397,7 +398,7 @@ pub(crate) struct RunTaskArgs {
     pub(crate) job: JobArgs,
 }
 
-/// A whole job: data, variants, seeds, and where everything goes.
+/// A whole job: data, runs, reports and device.
 #[derive(Debug, Args)]
 pub(crate) struct JobArgs {
     #[command(flatten)]
@@ -421,27 +422,27 @@ pub(crate) struct JobArgs {
   gal-bench doctor --device cuda:0 --tf32 --profile paper
   gal-bench doctor --device cuda:0 --bf16
 
-Without a CUDA device, the operations that one would run are checked on the CPU.")]
+On the CPU, the doctor checks the operations that training on a CUDA device uses. Exit code 1 means that a check failed.")]
 pub(crate) struct DoctorArgs {
     /// auto (the first CUDA device if there is one), cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// Check TF32 matrix products, with tolerances that fit them
+    /// Check TF32 matrix products, with wider tolerances
     #[arg(long)]
     pub(crate) tf32: bool,
-    /// Check bf16 matrix products and convolutions, with tolerances that fit them
+    /// Check bf16 matrix products and convolutions, with wider tolerances
     #[arg(long)]
     pub(crate) bf16: bool,
     /// An embedded profile (paper, authors-code, quick) or the path of a .toml file
     #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
     pub(crate) profile: String,
-    /// The file that a bug report needs
+    /// JSON file for the results; attach it to bug reports
     #[arg(long, default_value = "doctor.json", value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Factor of all tolerances
+    /// Factor on all tolerances
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     pub(crate) tolerance: f64,
-    /// Threads of the CPU [default: all cores]
+    /// Number of CPU threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
     #[command(flatten)]
@@ -449,15 +450,19 @@ pub(crate) struct DoctorArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  gal-bench profile quick > mine.toml")]
 pub(crate) struct ProfileArgs {
-    /// paper, authors-code or quick
+    /// Name of the profile: paper, authors-code or quick
     pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) output_args: OutputArgs,
 }
 
-/// Which trained network.
+/// A finished run.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The run's folder, or its name below --runs, such as lfwa-quick-gal-j-seed0
+    /// Folder of the run, or its name below --runs, such as lfwa-quick-gal-j-seed0
     #[arg(long, value_name = "ID|DIR")]
     pub(crate) run: PathBuf,
     /// Folder of the run folders
@@ -467,10 +472,9 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Pictures go the way of the test split: brought to the size of the prepared set and encoded as it \
-was, shrunk to the profile's size whatever their aspect, and cut to the centre. The network knows nothing but faces in the \
-crop that it was trained on: CelebA's aligned 178 x 218 pictures, or LFW's deep-funneled 250 x 250 ones. Crop others alike \
-before, or the probabilities mean nothing.
+    after_help = "Images are preprocessed like the test split: resized (aspect ratio not kept), re-encoded, center-cropped. Use the crop
+of the training data: CelebA's aligned images of 178 x 218 pixels, or LFW's deep-funneled images of 250 x 250. The
+probabilities of other crops are meaningless.
 
 Examples:
   gal-bench predict --run lfwa-quick-gal-j-seed0 face.jpg
@@ -480,19 +484,19 @@ Examples:
 pub(crate) struct PredictArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
-    /// How the attributes of a picture are listed
+    /// Order of the attributes of an image
     #[arg(long, value_enum, default_value_t)]
     pub(crate) sort: Order,
-    /// Print CSV, a row a picture and attribute with the probabilities of both heads
+    /// Print CSV: a row for each image and attribute, with the probabilities of both heads
     #[arg(long, conflicts_with_all = ["json", "quiet"])]
     pub(crate) csv: bool,
-    /// With --json: add the logits behind the probabilities, and the mean affinity over the pictures
+    /// With --json: add the logits, and the mean affinity over the images
     #[arg(long, requires = "json")]
     pub(crate) details: bool,
     /// auto (the first CUDA device if there is one), cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// JPEG or PNG files, or folders of them; grey ones and those on their side are brought right
+    /// JPEG or PNG files, or folders of them; grayscale is converted to RGB and EXIF orientation is applied
     #[arg(value_name = "IMAGE", required = true)]
     pub(crate) images: Vec<PathBuf>,
     #[command(flatten)]
@@ -506,10 +510,10 @@ pub(crate) struct PredictArgs {
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
-    /// Folder for the module and its weights
+    /// Folder for the Python module and its weights
     #[arg(long, value_name = "DIR")]
     pub(crate) output: PathBuf,
-    /// Replace what is there
+    /// Replace existing files
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
@@ -518,8 +522,10 @@ pub(crate) struct ExportArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WeightsCommand {
-    /// Import AlexNet-cvgj (a .caffemodel, or the .npy that caffe-tensorflow makes of one), or torchvision's .pth or
-    /// .safetensors (AlexNet, ResNet-18, ResNet-50)
+    /// Convert weights of Caffe or torchvision to a safetensors file
+    ///
+    /// Reads AlexNet-cvgj (a .caffemodel, or its .npy conversion by caffe-tensorflow), and torchvision's AlexNet, ResNet-18
+    /// and ResNet-50 (.pth or .safetensors).
     Import(WeightsImportArgs),
 }
 
@@ -527,17 +533,20 @@ pub(crate) enum WeightsCommand {
 #[command(after_help = "Example:
   gal-bench weights import alexnet_cvgj.caffemodel --output alexnet-cvgj.safetensors")]
 pub(crate) struct WeightsImportArgs {
-    /// The other framework's file
+    /// Weights file of the other framework
     pub(crate) file: PathBuf,
-    /// Insist on weights of this backbone [default: what the file holds]
+    /// Expected backbone; others are an error [default: the backbone of the file]
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) backbone: Option<BackboneName>,
-    /// The file to write
+    /// Safetensors file to write
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Replace a file that is there
+    /// Replace an existing file
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) output_args: OutputArgs,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,13 @@
-//! `gal-bench`: prepare facial-attribute data sets, train the networks of "Exploring Correlations in Multiple Facial
-//! Attributes through Graph Attention Network" (arXiv 1810.09162), and report what they learn.
+//! `gal-bench` prepares facial-attribute data sets, trains graph attention networks, and reports the results.
 //!
-//! Data goes one way: [`dataset`] reads annotations, [`augment`] plans distortions, [`store`] keeps a prepared set
-//! on disk, [`train`] fits the [`model`] made of [`nn`] operations, [`evaluate`] turns predictions into statistics,
-//! [`report`] into Markdown and figures. [`inspect`] looks at a data set beforehand, [`doctor`] at a device; [`predict`]
-//! and [`export`] use a trained network afterwards.
+//! The networks are those of "Exploring Correlations in Multiple Facial Attributes through Graph Attention Network"
+//! (arXiv 1810.09162).
+//!
+//! Data flows in one direction. [`dataset`] reads annotations, [`augment`] plans distortions, and [`store`] writes a
+//! prepared set to disk. [`train`] fits the [`model`], built from [`nn`] operations, and writes predictions.
+//! [`evaluate`] computes statistics from the predictions, and [`report`] renders them as Markdown and figures.
+//! [`inspect`] checks a data set before training, and [`doctor`] checks a device. [`predict`] and [`export`] use a
+//! trained network.
 
 pub mod attribute;
 pub mod augment;

@@ -1,4 +1,4 @@
-//! The command line of `gal-bench`: parse, call a command, turn an error into a sentence and an exit code.
+//! The binary: parses the command line, runs a command, and turns an error into a message and an exit code.
 
 mod cli;
 mod commands;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     match commands::run(&cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The exit code says it where nobody reads.
+            // If standard error is closed, the exit code remains.
             let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::from(error.exit_code())
         }

@@ -9,7 +9,7 @@ use image::codecs::png::CompressionType;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Synthetic faces on a sheet without images of one's own.
+/// Number of synthetic faces on a sheet without images of the user.
 const FACES: usize = 6;
 
 pub(super) fn run(args: &AugmentArgs) -> Result<()> {
@@ -36,7 +36,7 @@ fn read(path: &Path) -> Result<(String, RgbImage)> {
     Ok((path.display().to_string(), image.to_rgb8()))
 }
 
-/// What each column of the sheet shows.
+/// Content of each column of the sheet.
 fn legend(pipeline: &Pipeline) -> Result<Vec<Value>> {
     let operations = pipeline.operations.iter().map(serde_json::to_value).collect::<serde_json::Result<Vec<_>>>();
     let operations = operations.map_err(|e| Error::Internal(e.to_string()))?;
@@ -44,15 +44,15 @@ fn legend(pipeline: &Pipeline) -> Result<Vec<Value>> {
 }
 
 fn describe(path: &Path, columns: &[Value], rows: &[&str]) -> String {
-    let columns = columns.iter().enumerate().map(|(place, column)| format!("{place:>4} {}", words(column)));
-    let mut lines = vec![format!("wrote {}; its rows from the top:", path.display())];
+    let columns = columns.iter().enumerate().map(|(index, column)| format!("{index:>4} {}", words(column)));
+    let mut lines = vec![format!("wrote {}; rows from the top:", path.display())];
     lines.extend(rows.iter().map(|name| format!("     {name}")));
-    lines.push("and its columns by number:".to_owned());
+    lines.push("columns by number:".to_owned());
     lines.extend(columns);
     lines.join("\n")
 }
 
-/// An operation with its parameters but for the probability, which the sheet does not show.
+/// An operation with its parameters. The sheet does not depend on its probability.
 fn words(column: &Value) -> String {
     match column {
         Value::Object(fields) => {

@@ -12,7 +12,7 @@ const DEFAULT_HOST: &str = "127.0.0.1";
 const DEFAULT_PORT: u16 = 29400;
 
 impl DistributedArgs {
-    /// Where and as which rank this process trains. A world size of 1 is a single process.
+    /// World size, rank and rendezvous address of this process. A world size of 1 is a single process.
     pub(super) fn rendezvous(&self) -> Result<Rendezvous> {
         resolve(self, environment)
     }

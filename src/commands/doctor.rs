@@ -20,7 +20,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<()> {
         if !there.is_ok_and(|there| there.get("verdict").is_some()) {
             return Err(Error::file(
                 &args.output,
-                "is there already and no report of the doctor: choose another --output",
+                "already exists and is no report of the doctor: choose another --output",
             ));
         }
     }
@@ -37,13 +37,13 @@ pub(super) fn run(args: &DoctorArgs) -> Result<()> {
         }
         let megabytes = |bytes: u64| bytes >> 20;
         if let Some(bytes) = diagnosis.device_memory_bytes {
-            lines.push(format!("memory of the device in use: {} MiB", megabytes(bytes as u64)));
+            lines.push(format!("device memory in use: {} MiB", megabytes(bytes as u64)));
         }
         if let Some(bytes) = diagnosis.peak_memory_bytes {
-            lines.push(format!("peak memory of the process: {} MiB", megabytes(bytes)));
+            lines.push(format!("peak process memory: {} MiB", megabytes(bytes)));
         }
         lines.push(format!("verdict: {}", diagnosis.verdict));
-        lines.push(format!("all of it, for a bug report: {}", args.output.display()));
+        lines.push(format!("complete results, for a bug report: {}", args.output.display()));
         lines.join("\n")
     })?;
     diagnosis.outcome()

@@ -10,21 +10,21 @@ use gal_bench::{Error, Result, report};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// The most runs that are shown with a table each: the paper's variants with one seed.
+/// Largest number of runs printed as a table each: the paper's variants with one seed.
 const TABLES: usize = 4;
 
-/// What an evaluation leaves behind.
+/// Result of an evaluation.
 #[derive(Debug, Serialize)]
 pub(super) struct Evaluated {
-    /// The report folder whose results were written.
+    /// Report folder that the results were written to.
     pub(super) report: PathBuf,
     pub(super) evaluations: Vec<Evaluation>,
-    /// Intervals of means and tests of differences.
+    /// Intervals of means, and tests of differences.
     pub(super) statistics: Statistics,
 }
 
 impl Evaluated {
-    /// For a terminal: a table a run, or a line where they are many, then what tests of their differences show.
+    /// Text for a terminal: a table for each run, or a line for each of many runs, then the findings.
     pub(super) fn text(&self) -> String {
         let show = if self.evaluations.len() > TABLES { line } else { table };
         let tables = self.evaluations.iter().map(show);
@@ -41,7 +41,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     })
 }
 
-/// Evaluates the finished runs among the selected ones.
+/// Evaluates the selected runs that are finished.
 pub(super) fn evaluate(
     data: &DataArgs,
     selection: &SelectionArgs,

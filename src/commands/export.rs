@@ -7,6 +7,6 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
     let exported = export::export(&args.run.folder()?, &args.output, args.force)?;
     args.output_args.result(&exported, || {
         let (module, weights) = (exported.module.display(), exported.weights.display());
-        format!("wrote {module} and {weights}; `python {module} PICTURE` tries them")
+        format!("wrote {module} and {weights}; test them with `python {module} IMAGE`")
     })
 }

@@ -1,4 +1,4 @@
-//! The faces of evaluated runs: read from the prepared set here, as reports never touch pictures.
+//! Faces for the figures of evaluated runs, read from the prepared set: `report` reads no images.
 
 use crate::cli::DataArgs;
 use gal_bench::dataset::{DatasetName, Split};
@@ -11,13 +11,13 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// The variant whose drawn faces a report shows, where it has been trained.
+/// Variant whose synthetic faces a report shows, if it was trained.
 const SHOWN: &str = "gal-j";
-/// The mean face is that of at most so many test images.
+/// Largest number of test images in the mean face.
 const MEAN_OF: usize = 500;
 
-/// Shows the faces of the runs' `albums` from the prepared set, where it is there and the one they were tested on: drawn
-/// faces, of one run, in the report in `report`; those of people in `figures` beside each run.
+/// Writes the figures with faces if the prepared set is the one that the runs were tested on. Synthetic faces of one run
+/// go into the folder `report`; photographs of people go into `figures` in each run's folder.
 pub(super) fn show(albums: &[Album], data: &DataArgs, report: &Path, progress: &Progress) -> Result<()> {
     let prepared = data.prepared();
     let reader = match Reader::open(&prepared) {
@@ -43,13 +43,13 @@ pub(super) fn show(albums: &[Album], data: &DataArgs, report: &Path, progress: &
         } else {
             let folder = album.run().join("figures");
             album.write_figures(&mean, &faces, &folder)?;
-            progress.say(format!("faces of people in {}: not to be published", folder.display()));
+            progress.say(format!("faces of people in {}: do not publish them", folder.display()));
         }
     }
     Ok(())
 }
 
-/// The undistorted faces of the images called `names`.
+/// Reads the undistorted faces of the images called `names`.
 fn faces(reader: &Reader, names: &[String]) -> Result<Vec<RgbImage>> {
     let originals = reader.rows.iter().enumerate().filter(|(_, row)| row.copy == 0);
     let places: HashMap<&str, usize> = originals.map(|(place, row)| (row.source.as_str(), place)).collect();
@@ -60,13 +60,13 @@ fn faces(reader: &Reader, names: &[String]) -> Result<Vec<RgbImage>> {
     names.par_iter().map(face).collect()
 }
 
-/// A face as small as figures show it.
+/// Reads a face at the size of the figures.
 fn tile(reader: &Reader, row: usize) -> Result<RgbImage> {
     let pixels = reader.resized(row, TILE as usize)?;
     RgbImage::from_raw(TILE, TILE, pixels).ok_or_else(|| Error::Internal(format!("row {row} has the wrong size")))
 }
 
-/// The mean of test faces at even distances in the manifest.
+/// Mean of test faces, evenly spaced in the manifest.
 fn mean_face(reader: &Reader) -> Result<RgbImage> {
     let test: Vec<usize> = (0..reader.rows.len()).filter(|&i| reader.rows[i].split == Split::Test).collect();
     let chosen: Vec<usize> = test.iter().copied().step_by(test.len().div_ceil(MEAN_OF).max(1)).collect();

@@ -1,4 +1,4 @@
-//! One file a subcommand: wiring that reads as a story, no logic.
+//! One file for each subcommand: calls into the library, without logic.
 
 mod augment;
 mod compare;
@@ -28,7 +28,7 @@ use serde::Serialize;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// Carries out one command.
+/// Runs a command.
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::Prepare(args) => prepare::run(args),
@@ -53,7 +53,7 @@ impl OutputArgs {
         Progress::new(self.quiet)
     }
 
-    /// The result for a program where `--json` asks for it, otherwise for a person.
+    /// Prints the result: as JSON if `--json` is set, otherwise `text` unless `--quiet` is set.
     fn result(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         if self.json {
             let json = serde_json::to_string(result).map_err(|e| Error::Internal(e.to_string()))?;
@@ -63,7 +63,7 @@ impl OutputArgs {
     }
 }
 
-/// Writes a result to standard output. A reader who has gone, as `head` does, has seen what he wanted.
+/// Writes a result to standard output. A closed pipe (`| head`) is not an error.
 fn print(text: &str) -> Result<()> {
     let mut output = std::io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
@@ -89,7 +89,7 @@ impl SourceArgs {
 }
 
 impl SelectionArgs {
-    /// The variants asked for, each once, in the paper's order.
+    /// The selected variants, each once, in the paper's order.
     fn variants(&self) -> Vec<Variant> {
         let named = |variant: &Variant| self.variant.iter().any(|name| name == variant.name);
         let every = |variant: &Variant| if variant.control { self.controls } else { self.variant.is_empty() };
@@ -97,7 +97,7 @@ impl SelectionArgs {
         VARIANTS.into_iter().filter(wanted).collect()
     }
 
-    /// The seeds asked for, each once.
+    /// The selected seeds, each once.
     fn seeds(&self) -> Vec<u64> {
         let mut seeds = self.seeds.clone();
         seeds.sort_unstable();
@@ -122,7 +122,7 @@ impl RunArgs {
         match [&self.run, &below].into_iter().find(|folder| folder.is_dir()) {
             Some(folder) => Ok(folder.clone()),
             None => Err(Error::Request(format!(
-                "there is no run {}, neither as a folder nor in {}: name one that `gal-bench train` made",
+                "there is no run {}, neither as a folder nor in {}: give a run folder of `gal-bench train`",
                 self.run.display(),
                 self.runs.display()
             ))),
@@ -130,7 +130,7 @@ impl RunArgs {
     }
 }
 
-/// A data set with its images; `seed` is that of synthetic faces.
+/// Reads a data set with its images; `seed` applies to synthetic faces.
 fn read(name: DatasetName, source: &SourceArgs, seed: u64) -> Result<Dataset> {
     let options = dataset::Options { allow_missing: source.allow_missing };
     match name {
@@ -140,18 +140,18 @@ fn read(name: DatasetName, source: &SourceArgs, seed: u64) -> Result<Dataset> {
     }
 }
 
-/// The pipeline of a file, or the embedded one.
+/// Reads the pipeline of a file; the embedded one if `path` is `None`.
 fn pipeline(path: Option<&Path>) -> Result<Pipeline> {
     path.map_or_else(|| Ok(Pipeline::default()), |path| Pipeline::from_toml(path, &io::read_text(path)?))
 }
 
-/// Uses `threads` threads from here on.
+/// Sets the number of threads of the process.
 fn use_threads(threads: Option<usize>) -> Result<()> {
     match threads {
         None => Ok(()),
-        // Thousands of threads keep each other from ever getting to work.
+        // Thousands of threads would make no progress.
         Some(count) if !(1..=512).contains(&count) => {
-            Err(Error::Request(format!("--threads {count}: use 1 to 512, best as many as there are cores")))
+            Err(Error::Request(format!("--threads {count}: expected 1 to 512; use the number of cores")))
         }
         Some(count) => rayon::ThreadPoolBuilder::new()
             .num_threads(count)

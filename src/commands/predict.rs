@@ -7,11 +7,11 @@ use gal_bench::{Result, predict};
 
 pub(super) fn run(args: &PredictArgs) -> Result<()> {
     let progress = args.output_args.progress();
-    // Full precision: a picture has the same answer on every device.
+    // Full precision, so that an image gets the same prediction on every device.
     let device = select_device(&args.device, None, Compute::default(), &progress)?.device;
     let folder = args.run.folder()?;
-    let pictures = predict::find(&args.images)?;
-    let predictions = predict::predict(&folder, &pictures, &device, args.details, &progress)?;
+    let images = predict::find(&args.images)?;
+    let predictions = predict::predict(&folder, &images, &device, args.details, &progress)?;
     let csv = args.csv.then(|| predict::csv(&predictions)).transpose()?;
     args.output_args.result(&predictions, || match csv {
         Some(csv) => csv.trim_end().to_owned(),

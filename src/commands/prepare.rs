@@ -9,7 +9,7 @@ use gal_bench::synthetic;
 use gal_bench::{Error, Result};
 use std::path::Path;
 
-/// Attributes in the table of changed rates.
+/// Number of attributes in the table of changed rates.
 const SHOWN: usize = 10;
 
 pub(super) fn run(args: &PrepareArgs) -> Result<()> {
@@ -17,7 +17,7 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
     let progress = args.output_args.progress();
     if let Some(path) = &args.preview {
         if args.data.dataset != DatasetName::Synthetic {
-            return Err(Error::Request("--preview draws synthetic faces only: leave out --dataset".to_owned()));
+            return Err(Error::Request("--preview draws synthetic faces only: remove --dataset".to_owned()));
         }
         synthetic::write_preview(path, args.seed)?;
         return args
@@ -43,26 +43,26 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
     args.output_args.result(&prepared, || describe(&prepared, &folder))
 }
 
-/// Verifies what is there.
+/// Verifies the prepared set.
 fn check(args: &PrepareArgs, folder: &Path) -> Result<()> {
     let count = store::verify(folder)?;
-    let mut text = format!("{}: all {} images are as they were", folder.display(), thousands(count));
+    let mut text = format!("{}: all {} images match their digests", folder.display(), thousands(count));
     let mut result = serde_json::json!({ "prepared": folder, "checked": count });
     if args.sources {
         let dataset = super::read(args.data.dataset, &args.source, args.seed)?;
         let Images::Folder(root) = &dataset.images else {
             return Err(Error::Request(
-                "--sources checks files, and synthetic faces are drawn: leave it out".to_owned(),
+                "--sources verifies files, and synthetic faces have none: remove --sources".to_owned(),
             ));
         };
         let sources = store::verify_sources(folder, root)?;
-        text = format!("{text}, and so are all {} sources in {}", thousands(sources), root.display());
+        text = format!("{text}, and so do all {} sources in {}", thousands(sources), root.display());
         result["sources"] = sources.into();
     }
     args.output_args.result(&result, || text)
 }
 
-/// Reads the data set and stores it.
+/// Reads the data set and writes the prepared set.
 pub(super) fn prepare(
     name: DatasetName,
     source: &SourceArgs,
@@ -92,7 +92,7 @@ fn describe(prepared: &Prepared, folder: &Path) -> String {
     prepared.balance.iter().fold(text, |text, rates| text + "\n" + &describe_balance(rates))
 }
 
-/// The attributes whose rates balancing changed most, as a table.
+/// Table of the attributes whose rates changed most through balancing.
 fn describe_balance(rates: &[Rate]) -> String {
     let factor = |rate: &Rate| if rate.before > 0.0 { rate.after / rate.before } else { 1.0 };
     let mut changed: Vec<&Rate> = rates.iter().collect();

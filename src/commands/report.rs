@@ -14,7 +14,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
             if let Some(file) = report::differences(folder)?.first() {
                 return Err(Error::file(
                     file,
-                    "is not what the results render to: run `gal-bench report` and look at the difference",
+                    "differs from the results: run `gal-bench report` and inspect the difference",
                 ));
             }
         }
@@ -24,12 +24,12 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
         }
     }
     args.output_args.result(&serde_json::json!({ "reports": folders }), || {
-        let done = if args.check { "agrees with its results" } else { "rendered" };
-        folders.iter().map(|folder| format!("{}: {done}", folder.display())).collect::<Vec<_>>().join("\n")
+        let state = if args.check { "matches its results" } else { "rendered" };
+        folders.iter().map(|folder| format!("{}: {state}", folder.display())).collect::<Vec<_>>().join("\n")
     })
 }
 
-/// Every report folder that holds results.
+/// All report folders with results.
 fn all(reports: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(reports).map_err(Error::io("read the folder", reports))?;
     let mut folders: Vec<PathBuf> =

@@ -1,5 +1,5 @@
-//! `gal-bench run-all`: the three stages in one; what is done already is not done again. With
-//! `--list-tasks`, prints the job's independent tasks.
+//! `gal-bench run-all`: the three stages in one, without repeating finished steps. With `--list-tasks`, prints the job's
+//! independent tasks.
 
 use super::{evaluate, prepare, train};
 use crate::cli::{JobArgs, RunAllArgs};
@@ -44,7 +44,7 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     })
 }
 
-/// The job's prepared set, as its profile asks for it; `options` say how.
+/// Prepares the job's set with the expansion of its profile.
 pub(super) fn prepare_set(job: &JobArgs, options: store::Options, progress: &Progress) -> Result<()> {
     let profile = job.selection.profile()?;
     let expand = profile.prepare.get(job.data.dataset.label()).and_then(|prepare| prepare.expand);
@@ -76,7 +76,7 @@ struct TaskStatus {
     steps: usize,
     /// The variants whose runs are finished.
     done: Vec<&'static str>,
-    /// Whether an unfinished run has a training state to resume from.
+    /// An unfinished run has a training state to resume from.
     resumable: bool,
 }
 
@@ -129,7 +129,7 @@ mod tests {
                      --seed 0,2 --weights w.safetensors --tf32 --allow-missing";
         let folders = " --root r --prepared p --runs o --reports t --threads 3 --device cuda:1";
         let Command::RunAll(args) = Cli::parse_from(format!("{given}{folders}").split_whitespace()).command else {
-            panic!("another command");
+            panic!("expected run-all");
         };
         assert_eq!(super::command(&args.job, 1), given);
     }
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn the_former_name_of_list_tasks_still_works() {
         let Command::RunAll(args) = Cli::parse_from(["gal-bench", "run-all", "--plan"]).command else {
-            panic!("another command");
+            panic!("expected run-all");
         };
         assert!(args.list_tasks);
     }

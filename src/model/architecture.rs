@@ -13,9 +13,9 @@ pub enum BackboneName {
     AlexnetCvgj,
     /// AlexNet as in torchvision, without batch norm (Krizhevsky 2014).
     Alexnet,
-    /// `ResNet` of 18 layers as in torchvision (He et al. 2016).
+    /// ResNet of 18 layers as in torchvision (He et al. 2016).
     Resnet18,
-    /// `ResNet` of 50 layers as in torchvision, with the stride in the 3x3 convolutions.
+    /// ResNet of 50 layers as in torchvision, with the stride in the 3x3 convolutions.
     Resnet50,
 }
 
@@ -37,7 +37,7 @@ pub struct Architecture {
     pub input_size: usize,
     /// Stride of the first convolution; a profile may omit it for the backbone's default.
     pub stride: usize,
-    /// Channels of an AlexNet's five convolutions, or of a `ResNet`'s first convolution and four stages; a profile may
+    /// Channels of an AlexNet's five convolutions, or of a ResNet's first convolution and four stages; a profile may
     /// omit them for the backbone's default.
     pub widths: [usize; 5],
     /// Channels of each branch.

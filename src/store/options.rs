@@ -13,7 +13,7 @@ pub enum Format {
     /// JPEG files: images/SPLIT/SHARD/NAME.jpg, a thousand sources a shard
     #[default]
     Jpeg,
-    /// Tar files as `WebDataset` loaders read them: SPLIT-000000.tar, at most a thousand images each
+    /// Tar files as WebDataset loaders read them: SPLIT-000000.tar, at most a thousand images each
     Webdataset,
     /// One array of bytes, images.npy: [images, size, size, 3] in the manifest's order
     Npy,

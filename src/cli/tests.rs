@@ -1,0 +1,73 @@
+//! The command line as users see it: help texts, global options, and former names.
+
+use super::Cli;
+use clap::{Command, CommandFactory, Parser};
+
+/// Every command that runs something, by its words.
+fn leaves(command: &Command, words: &str, found: &mut Vec<(String, Command)>) {
+    for child in command.get_subcommands() {
+        let words = format!("{words} {}", child.get_name());
+        if child.has_subcommands() {
+            leaves(child, &words, found);
+        } else {
+            found.push((words, child.clone()));
+        }
+    }
+}
+
+fn commands() -> Vec<(String, Command)> {
+    let mut found = Vec::new();
+    leaves(&Cli::command(), "gal-bench", &mut found);
+    found
+}
+
+#[test]
+fn every_help_text_is_the_one_in_its_snapshot() {
+    let top = [("gal-bench".to_owned(), Cli::command()), ("gal-bench weights".to_owned(), Cli::command())];
+    for (words, mut command) in top.into_iter().chain(commands()) {
+        if words == "gal-bench weights" {
+            command = command.find_subcommand("weights").unwrap().clone();
+        }
+        let help = command.bin_name(&words).term_width(100).render_long_help().to_string();
+        // Blanks at the ends of lines would be lost in an editor.
+        let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+        insta::assert_snapshot!(words.replace(' ', "-"), help.join("\n"));
+    }
+}
+
+#[test]
+fn every_command_takes_quiet_and_json() {
+    for (words, command) in commands() {
+        for option in ["quiet", "json"] {
+            assert!(command.get_arguments().any(|argument| argument.get_long() == Some(option)), "{words} --{option}");
+        }
+    }
+}
+
+#[test]
+fn former_names_of_options_and_commands_are_read_and_not_shown() {
+    let parsed = |words: &str| format!("{:?}", Cli::try_parse_from(words.split(' ')).unwrap());
+    for (former, new) in [
+        (
+            "gal-bench train --ranks 2 --meet node1:1 --patience 9",
+            "gal-bench train --world-size 2 --rdzv-endpoint node1:1 --timeout 9",
+        ),
+        ("gal-bench run-cell 3", "gal-bench run-task 3"),
+        ("gal-bench run-all --plan", "gal-bench run-all --list-tasks"),
+        ("gal-bench stats --out page --subset", "gal-bench inspect --output page --allow-missing"),
+    ] {
+        assert_eq!(parsed(former), parsed(new));
+        for word in former.split(' ').filter(|word| !new.split(' ').any(|kept| kept == *word)) {
+            for (words, mut command) in commands() {
+                let help = command.render_long_help().to_string();
+                let mut shown = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+                assert!(shown.all(|shown| shown != word), "{word} is in the help of {words}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_command_line_is_well_formed() {
+    Cli::command().debug_assert();
+}
