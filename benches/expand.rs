@@ -1,13 +1,13 @@
-//! How fast a training set is expanded, against Augmentor on one thread and albumentations in two processes: the same
-//! faces, the same five operations with parameters of the same ranges, 256 x 256 pixels out, JPEG of quality 95 (or the
-//! raw array), in turns within one run.
+//! Images per second of expanding a training set, compared with Augmentor on one thread and albumentations in two
+//! processes. All use the same faces and the same operations with the same parameter ranges. The output is 256 x 256
+//! pixels as JPEG of quality 95, or as the raw array. Rounds alternate between the programs.
 //!
 //!     python3 -m venv peers && peers/bin/pip install -r benches/peers/requirements.txt
 //!     GAL_BENCH_PYTHON=peers/bin/python cargo bench --profile release --bench expand
 //!
-//! `GAL_BENCH_FACES` names a folder of JPEG files (searched below, too); without it synthetic faces of 250 x 250 pixels
-//! are drawn. The peers resample every operation bicubically, one after the other; ours resamples once: bilinearly, which
-//! is what it does unless told otherwise, and bicubically in the rows that say so.
+//! `GAL_BENCH_FACES` names a folder of JPEG files, searched recursively; the default is synthetic faces of 250 x 250
+//! pixels. The peers resample bicubically in every operation. Ours interpolates once: bilinearly, the default, or
+//! bicubically in the rows named so.
 
 mod peers;
 
@@ -22,7 +22,7 @@ use std::time::Instant;
 
 const SOURCES: usize = 500;
 const COPIES: usize = 12;
-/// What the peers make in a round; they are slower.
+/// Images that each peer makes in a round; fewer, because the peers are slower.
 const PEER_IMAGES: usize = 1000;
 const ROUNDS: usize = 5;
 const PIPELINE: &str = r#"
@@ -58,7 +58,7 @@ fn main() -> Result<()> {
     let origin = gather(&faces)?;
     let dataset = dataset(&faces)?;
     let threads = rayon::current_num_threads();
-    println!("{SOURCES} faces ({origin}), {COPIES} copies of each, {threads} threads; images a second, by round");
+    println!("{SOURCES} faces ({origin}), {COPIES} copies of each, {threads} threads; images per second, by round");
 
     let mut rates: Vec<(&str, Vec<f64>)> =
         ["JPEG", "JPEG, bicubic", "array", "array, bicubic", "Augmentor", "albumentations"]
@@ -66,7 +66,7 @@ fn main() -> Result<()> {
             .into();
     for _ in 0..ROUNDS {
         let out = || scratch.path().join("out");
-        let sides: [&dyn Fn() -> Result<f64>; 6] = [
+        let programs: [&dyn Fn() -> Result<f64>; 6] = [
             &|| ours(&dataset, &out(), Format::Jpeg, Interpolation::Bilinear),
             &|| ours(&dataset, &out(), Format::Jpeg, Interpolation::Bicubic),
             &|| ours(&dataset, &out(), Format::Npy, Interpolation::Bilinear),
@@ -74,8 +74,8 @@ fn main() -> Result<()> {
             &|| peer("augmentor_expand.py", &faces, &out(), &[]),
             &|| peer("albumentations_expand.py", &faces, &out(), &["2"]),
         ];
-        for (side, (_, rates)) in sides.iter().zip(&mut rates) {
-            rates.push(side()?);
+        for (program, (_, rates)) in programs.iter().zip(&mut rates) {
+            rates.push(program()?);
             std::fs::remove_dir_all(out())?;
         }
     }
@@ -89,7 +89,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The images a second of one preparation, from the annotation in memory to the finished folder.
+/// Images per second of one preparation, from the annotation in memory to the finished folder.
 fn ours(dataset: &Dataset, out: &Path, format: Format, interpolation: Interpolation) -> Result<f64> {
     let pipeline = Pipeline { interpolation, ..Pipeline::from_toml("benches/expand.rs", PIPELINE)? };
     let options = store::Options { copies: Some(COPIES), pipeline, format, ..store::Options::default() };
@@ -98,24 +98,26 @@ fn ours(dataset: &Dataset, out: &Path, format: Format, interpolation: Interpolat
     Ok(prepared.train.stored as f64 / start.elapsed().as_secs_f64())
 }
 
-/// The images a second that a peer's script says it made.
+/// Images per second, as a peer's script reports them.
 fn peer(script: &str, faces: &Path, out: &Path, more: &[&str]) -> Result<f64> {
     std::fs::create_dir(out)?;
     let count = PEER_IMAGES.to_string();
     let folders = [faces.as_os_str(), out.as_os_str(), count.as_ref()];
-    let told = peers::ask(script, folders.into_iter().chain(more.iter().map(AsRef::as_ref)), &[])?;
-    match (told["images"].as_f64(), told["seconds"].as_f64()) {
+    let result = peers::ask(script, folders.into_iter().chain(more.iter().map(AsRef::as_ref)), &[])?;
+    match (result["images"].as_f64(), result["seconds"].as_f64()) {
         (Some(images), Some(seconds)) if images as usize == PEER_IMAGES => Ok(images / seconds),
-        _ => Err(format!("{script}: {told}, expected {PEER_IMAGES} images").into()),
+        _ => Err(format!("{script}: {result}, expected {PEER_IMAGES} images").into()),
     }
 }
 
-/// Puts the faces into one flat folder; says where they are from.
+/// Writes the faces into one flat folder; returns their origin.
 fn gather(faces: &Path) -> Result<String> {
     std::fs::create_dir(faces)?;
     let Ok(folder) = std::env::var("GAL_BENCH_FACES") else {
         let set = synthetic::dataset(&synthetic::Options::default())?;
-        let Images::Synthetic(renderer) = &set.images else { return Err("synthetic faces are drawn".into()) };
+        let Images::Synthetic(renderer) = &set.images else {
+            return Err("the synthetic data set has no renderer".into());
+        };
         for row in 0..SOURCES {
             let face = resize(&renderer.render(row), 250, 250, Filter::Bicubic);
             let file = std::fs::File::create(faces.join(format!("{row:04}.jpg")))?;
@@ -129,11 +131,11 @@ fn gather(faces: &Path) -> Result<String> {
     if found.len() < SOURCES {
         return Err(format!("{folder} holds {} JPEG files, expected at least {SOURCES}", found.len()).into());
     }
-    // Spread over the folder.
+    // Evenly spaced over the folder.
     for (row, path) in found.iter().step_by(found.len() / SOURCES).take(SOURCES).enumerate() {
         std::fs::copy(path, faces.join(format!("{row:04}.jpg")))?;
     }
-    Ok("of GAL_BENCH_FACES".to_owned())
+    Ok("from GAL_BENCH_FACES".to_owned())
 }
 
 fn find(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
@@ -148,7 +150,7 @@ fn find(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The faces as a data set whose labels do not matter.
+/// The faces as a data set with constant labels.
 fn dataset(faces: &Path) -> Result<Dataset> {
     let columns = Columns {
         sources: (0..SOURCES).map(|row| format!("{row:04}.jpg")).collect(),

@@ -186,7 +186,7 @@ pub(crate) struct SelectionArgs {
   gal-bench prepare --dataset lfwa --root /data/lfwa --expand 75000
   gal-bench prepare --dataset celeba --root /data/celeba --allow-missing
   gal-bench prepare --dataset lfwa --expand 75000 --balance --format webdataset
-  gal-bench prepare --dataset lfwa --check")]
+  gal-bench prepare --dataset lfwa --verify")]
 pub(crate) struct PrepareArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
@@ -216,14 +216,14 @@ pub(crate) struct PrepareArgs {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
     /// Only write a contact sheet of synthetic faces to this PNG file
-    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    #[arg(long, value_name = "FILE", conflicts_with = "verify")]
     pub(crate) preview: Option<PathBuf>,
     /// Only verify the prepared set against its digests (the virtual format: the digests of its sources)
-    #[arg(long)]
-    pub(crate) check: bool,
-    /// With --check: also verify that the images below --root are the sources of the prepared set
-    #[arg(long, requires = "check")]
-    pub(crate) sources: bool,
+    #[arg(long, alias = "check")]
+    pub(crate) verify: bool,
+    /// With --verify: also verify that the images below --root are the sources of the prepared set
+    #[arg(long, alias = "sources", requires = "verify")]
+    pub(crate) verify_sources: bool,
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
     #[command(flatten)]
@@ -254,13 +254,13 @@ pub(crate) struct InspectArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  gal-bench augment --preview sheet.png
-  gal-bench augment --preview sheet.png --pipeline datasets/pipelines/everything.toml --seed 7 face.jpg")]
+  gal-bench augment --output sheet.png
+  gal-bench augment --output sheet.png --pipeline datasets/pipelines/everything.toml --seed 7 face.jpg")]
 pub(crate) struct AugmentArgs {
     /// PNG file for the contact sheet: a row for each source; columns for the undistorted image, each operation alone, and
     /// the whole pipeline
-    #[arg(long, value_name = "FILE")]
-    pub(crate) preview: PathBuf,
+    #[arg(long, alias = "preview", value_name = "FILE")]
+    pub(crate) output: PathBuf,
     /// Pipeline of distortions as TOML [default: the embedded datasets/pipelines/default.toml]
     #[arg(long, value_name = "FILE")]
     pub(crate) pipeline: Option<PathBuf>,

@@ -1,63 +1,63 @@
-//! What can go wrong, as sentences for the person at the keyboard, and whose mistake it is.
+//! Errors as sentences for the user, and the exit code of each.
 
 use std::path::{Path, PathBuf};
 
-/// The result of everything in this library.
+/// The result type of this library.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// One clear sentence a failure; [`Error::exit_code`] says whether the user or the program is to blame.
+/// Each error is one sentence; [`Error::exit_code`] separates invalid input from bugs.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A request that cannot be carried out as it stands: a flag, a configuration, a folder of another data set.
+    /// An invalid request: a flag, a configuration, a folder of another data set.
     #[error("{0}")]
     Request(String),
-    /// A file whose content is not what its format asks for.
+    /// A file with invalid content.
     #[error("{}: {message}", path.display())]
     File {
-        /// The file at fault.
+        /// The file.
         path: PathBuf,
-        /// What was found, what was expected, and what to do.
+        /// The content found, the content expected, and the remedy.
         message: String,
     },
-    /// A line of a text file, or a row of a table, that breaks the format.
+    /// An invalid line of a text file, or row of a table.
     #[error("{}, line {line}: {message}", path.display())]
     Line {
-        /// The file at fault.
+        /// The file.
         path: PathBuf,
-        /// The line, counted from 1 as editors do.
+        /// The line number, from 1.
         line: usize,
-        /// What was found and what was expected.
+        /// The content found and the content expected.
         message: String,
     },
-    /// The operating system refused: missing file, no permission, disk full.
+    /// A failed system call: missing file, no permission, disk full.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried, as a verb: "read", "write", "create".
+        /// The attempted action, as a verb: "read", "write", "create".
         action: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// The system's own reason.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A tensor operation failed: a fault of this program, or of the device.
+    /// A failed tensor operation: a bug in this program, or a fault of the device.
     #[error("tensor operation failed: {}", sentence(.0))]
     Candle(candle_core::Error),
-    /// Results that should agree do not.
+    /// Results that should be equal and are not.
     #[error("{0}")]
     Disagreement(String),
-    /// A table operation failed: a fault of this program.
+    /// A failed table operation: a bug in this program.
     #[error("table operation failed: {0}")]
     Polars(#[from] polars::error::PolarsError),
-    /// Anything else that should not have happened.
+    /// Any other bug in this program.
     #[error("internal error: {0}")]
     Internal(String),
 }
 
 impl From<candle_core::Error> for Error {
-    /// A device without enough memory is for the user to mend, everything else is a fault.
+    /// Too little device memory is an invalid request; any other error is a bug or a fault of the device.
     fn from(error: candle_core::Error) -> Self {
         let text = sentence(&error);
-        // The driver's and cuBLAS's names for it; candle wraps both in a type of its own.
+        // The names in CUDA and cuBLAS. Candle wraps both in its own error type.
         if ["CUDA_ERROR_OUT_OF_MEMORY", "ALLOC_FAILED"].iter().any(|name| text.contains(name)) {
             return Self::Request(format!(
                 "the device has too little free memory ({text}): use a smaller batch (in the profile's [training] \
@@ -68,7 +68,7 @@ impl From<candle_core::Error> for Error {
     }
 }
 
-/// A candle error without the stack trace that it carries where `RUST_BACKTRACE` is set.
+/// A candle error without its stack trace, which it has if `RUST_BACKTRACE` is set.
 fn sentence(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
@@ -80,17 +80,17 @@ impl Error {
         move |source| Self::Io { action, path, source }
     }
 
-    /// A file with the wrong content.
+    /// An error about a file's content.
     pub fn file(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
         Self::File { path: path.as_ref().to_path_buf(), message: message.into() }
     }
 
-    /// A line with the wrong content; `line` counts from 1.
+    /// An error about a line's content; `line` counts from 1.
     pub fn line(path: impl AsRef<Path>, line: usize, message: impl Into<String>) -> Self {
         Self::Line { path: path.as_ref().to_path_buf(), line, message: message.into() }
     }
 
-    /// The process's exit code: 2 for what the user can mend, 1 for what we must.
+    /// The exit code. 2: invalid input or environment. 1: bug in gal-bench.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Request(_) | Self::File { .. } | Self::Line { .. } | Self::Io { .. } => 2,
@@ -104,8 +104,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_without_memory_is_for_the_user_to_mend() {
-        // As cudarc words them.
+    fn too_little_device_memory_is_an_invalid_request() {
+        // The texts of cudarc's errors.
         for text in ["DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")", "CUBLAS_STATUS_ALLOC_FAILED"] {
             let error = Error::from(candle_core::Error::Cuda(text.into()).bt());
             assert_eq!(error.exit_code(), 2);
@@ -117,7 +117,7 @@ mod tests {
 
     #[cfg(feature = "cuda")]
     #[test]
-    fn the_drivers_own_error_is_recognized() {
+    fn the_drivers_error_is_recognized() {
         use candle_core::cuda_backend::{
             CudaError,
             cudarc::driver::{DriverError, sys::CUresult},

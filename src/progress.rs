@@ -1,35 +1,35 @@
-//! Progress for a person: a bar with rate and time left on a terminal, a plain line now and then elsewhere, nothing
-//! when asked to be quiet. All of it goes to standard error, so that standard output stays for results.
+//! Progress on standard error: a bar with rate and time left on a terminal, otherwise a line every 15 seconds. Standard
+//! output is left to results.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How often a plain line is printed where there is no terminal.
-const PLAIN_INTERVAL: Duration = Duration::from_secs(15);
+/// Time between two lines without a terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How a command speaks while it works.
+/// The progress output of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
     quiet: bool,
 }
 
 impl Progress {
-    /// Speaks unless `quiet`.
+    /// Writes progress unless `quiet`.
     pub fn new(quiet: bool) -> Self {
         Self { quiet }
     }
 
-    /// One line of news.
-    pub fn say(&self, line: impl AsRef<str>) {
+    /// Writes one line.
+    pub fn log(&self, line: impl AsRef<str>) {
         if !self.quiet {
-            // Work goes on where nobody reads the news any more.
+            // A closed standard error does not stop the work.
             let _ = writeln!(std::io::stderr(), "{}", line.as_ref());
         }
     }
 
-    /// A bar over `length` items called `unit`, headed by `title`.
+    /// A bar over `length` items of `unit`, with a title.
     pub fn bar(&self, title: &str, unit: &'static str, length: usize) -> Bar {
         let terminal = std::io::stderr().is_terminal();
         let drawn = if terminal && !self.quiet { ProgressBar::new(length as u64) } else { ProgressBar::hidden() };
@@ -42,20 +42,21 @@ impl Progress {
             title: title.to_owned(),
             unit,
             length,
-            plain: (!terminal && !self.quiet).then_some(*self),
-            state: Mutex::new(State { done: 0, started: now, spoken: now, message: String::new() }),
+            lines: (!terminal && !self.quiet).then_some(*self),
+            state: Mutex::new(State { done: 0, started: now, last_line: now, message: String::new() }),
         }
     }
 }
 
-/// Progress of one piece of work; may be advanced from any thread.
+/// Progress of one task; any thread may advance it.
 #[derive(Debug)]
 pub struct Bar {
     drawn: ProgressBar,
     title: String,
     unit: &'static str,
     length: usize,
-    plain: Option<Progress>,
+    /// Writes lines in place of the bar.
+    lines: Option<Progress>,
     state: Mutex<State>,
 }
 
@@ -63,38 +64,38 @@ pub struct Bar {
 struct State {
     done: usize,
     started: Instant,
-    spoken: Instant,
+    last_line: Instant,
     message: String,
 }
 
 impl Bar {
-    /// `count` more items are done.
+    /// Adds `count` finished items.
     pub fn advance(&self, count: usize) {
         self.drawn.inc(count as u64);
-        let Some(progress) = self.plain else { return };
+        let Some(progress) = self.lines else { return };
         let Ok(mut state) = self.state.lock() else { return };
         state.done += count;
-        if state.spoken.elapsed() >= PLAIN_INTERVAL {
-            state.spoken = Instant::now();
+        if state.last_line.elapsed() >= LINE_INTERVAL {
+            state.last_line = Instant::now();
             let rate = state.done as f64 / state.started.elapsed().as_secs_f64();
             let left = (self.length.saturating_sub(state.done)) as f64 / rate;
-            progress.say(format!(
+            progress.log(format!(
                 "{}: {}/{} {} ({rate:.1}/s, {left:.0} s left) {}",
                 self.title, state.done, self.length, self.unit, state.message
             ));
         }
     }
 
-    /// What to show beside the count, such as the present loss.
-    pub fn message(&self, text: String) {
-        if self.plain.is_none() {
+    /// Sets the text beside the count, such as the current loss.
+    pub fn set_message(&self, text: String) {
+        if self.lines.is_none() {
             self.drawn.set_message(text);
         } else if let Ok(mut state) = self.state.lock() {
             state.message = text;
         }
     }
 
-    /// Takes the bar off the screen.
+    /// Removes the bar from the screen.
     pub fn finish(&self) {
         self.drawn.finish_and_clear();
     }

@@ -1,6 +1,6 @@
 //! Geometry as inverse maps, from points in the distorted image to points in the source. Coordinates are in source pixels,
-//! with pixel centres at .5 and y down. Operations work on a canvas, which is the source at first; crops, quarter turns and
-//! resizing change its size, and the last canvas fills the output.
+//! with pixel centres at .5 and y down. Operations work on a canvas, at first the source. Crops, quarter turns and resizing
+//! change its size; the last canvas fills the output.
 
 use super::mesh::Mesh;
 use super::projection::{Affine, Projective};
@@ -162,8 +162,8 @@ fn corner(outer: Size, inner: Size, position: (u32, u32)) -> (f64, f64) {
     ((outer.0 - inner.0) * f64::from(position.0) / 1000.0, (outer.1 - inner.1) * f64::from(position.1) / 1000.0)
 }
 
-/// Shifts each row (column) by the tangent of the angle a pixel, by at most nine tenths of the width (height), and
-/// stretches the visible part of each row to the full width.
+/// Shifts each row (column) by the tangent of the angle a pixel, by at most nine tenths of the width (height). The
+/// visible part of each row is stretched to the full width.
 fn shear((width, height): Size, rows: bool, degrees: i32) -> Affine {
     let (along, across) = if rows { (width, height) } else { (height, width) };
     let (sine, cosine) = libm::sincos(f64::from(degrees.abs()).to_radians());
@@ -173,8 +173,8 @@ fn shear((width, height): Size, rows: bool, degrees: i32) -> Affine {
     Affine(if rows { [scale, slope, start, 0.0, 1.0, 0.0] } else { [1.0, 0.0, 0.0, slope, scale, start] })
 }
 
-/// The map from output pixels to pixels of the source, which is stored at size `packed`: the output's scale, the inverse
-/// maps of all operations in reverse order, and the scale of the stored source. Neighbours are merged if possible.
+/// The map from output pixels to pixels of the source, which is stored at size `packed`. It consists of the output's
+/// scale, the inverse maps in reverse order, and the scale of the stored source. Neighbours are merged if possible.
 pub(super) fn inverse_map(ops: &[SampledOp], source: (u32, u32), packed: (u32, u32), side: u32) -> Vec<Inverse> {
     let size = (f64::from(source.0), f64::from(source.1));
     let mut canvas = size;

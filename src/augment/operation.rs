@@ -1,6 +1,6 @@
-//! The operations of a pipeline. A new operation is one variant here, its bounds (bounds.rs), the sampling of its parameters
-//! (parameters.rs), and its geometry (geometry.rs) or its change of values (photometric.rs). Names and parameters are those
-//! of Augmentor 0.2.12; `datasets/pipelines/README.md` explains each.
+//! The operations of a pipeline. Names and parameters are those of Augmentor 0.2.12; `datasets/pipelines/README.md` explains
+//! each. A new operation is one variant here, its bounds (bounds.rs) and its sampling (parameters.rs). It also needs its
+//! geometry (geometry.rs) or its change of values (photometric.rs).
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 pub enum Operation {
     /// Rotates about the centre by whole degrees: with equal probability up to `max_left` counterclockwise or up to
     /// `max_right` clockwise. The largest rectangle of the image's aspect ratio without border is then enlarged to the
-    /// image's size. (In Augmentor 0.2.12 that rectangle is too small, because of a misplaced parenthesis, and the
-    /// direction is opposite to its manual.)
+    /// image's size.
+    ///
+    /// In Augmentor 0.2.12 that rectangle is too small, because of a misplaced parenthesis, and the direction is opposite
+    /// to its manual.
     Rotate {
         probability: f64,
         #[serde(alias = "max_left_rotation")]
@@ -94,8 +96,8 @@ pub enum Operation {
         #[serde(default = "one")]
         magnitude: f64,
     },
-    /// Tilts the image to the left, right, top or bottom: two corners move apart, by up to `magnitude` of the longer side,
-    /// and the result is clipped to the canvas.
+    /// Tilts the image to the left, right, top or bottom: two corners move apart, by up to `magnitude` of the longer side.
+    /// The result is clipped to the canvas.
     SkewTilt {
         probability: f64,
         #[serde(default = "one")]
@@ -126,9 +128,9 @@ pub enum Operation {
     /// not move. The unit is 1/250 of the image's width (height): a pixel of an LFW image.
     RandomDistortion { probability: f64, grid_width: u32, grid_height: u32, magnitude: u32 },
     /// Like `RandomDistortion`, with normally distributed displacements. Their standard deviation is `magnitude` times the
-    /// height (0.01 to 1) of a bell over the image, centred at (`mex`, `mey`) with squared widths `sdx` and `sdy`. The
-    /// method `out` inverts the bell. With a corner other than `bell`, a quarter of the bell covers the image, centred at
-    /// that corner.
+    /// height (0.01 to 1) of a bell over the image. The bell is centred at (`mex`, `mey`) and has the squared widths `sdx`
+    /// and `sdy`; the method `out` inverts it. With a corner other than `bell`, a quarter of the bell covers the image,
+    /// centred at that corner.
     GaussianDistortion {
         probability: f64,
         grid_width: u32,
@@ -168,8 +170,8 @@ pub enum Operation {
     RandomColor { probability: f64, min_factor: f64, max_factor: f64 },
     /// Multiplies each value's distance from the mean grey level by a factor, as Pillow's `ImageEnhance.Contrast`.
     RandomContrast { probability: f64, min_factor: f64, max_factor: f64 },
-    /// Shifts the hue by up to `hue_shift` of the circle; multiplies saturation and value by 1 / (1 + scale) to 1 + scale,
-    /// and shifts them by up to their shifts, all in [0, 1].
+    /// Shifts the hue by up to `hue_shift` of the circle. Saturation and value are multiplied by 1 / (1 + scale) to
+    /// 1 + scale and then shifted by up to their shifts, in [0, 1].
     HsvShift {
         probability: f64,
         hue_shift: f64,
@@ -198,11 +200,11 @@ pub enum Corner {
     Dr,
 }
 
-/// Whether a Gaussian distortion is strongest at its centre or far from it.
+/// The region in which a Gaussian distortion is strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// At the centre.
+    /// The centre.
     In,
     /// Far from the centre.
     Out,

@@ -8,8 +8,8 @@ use rand_pcg::Pcg64Mcg;
 use std::f64::consts::TAU;
 use std::ops::Range;
 
-/// Moves of the corners (upper left, upper right, lower right, lower left) in units of the sampled amount: four tilts
-/// (left, right, top, bottom), then eight single corners.
+/// Moves of the corners (upper left, upper right, lower right, lower left) in units of the sampled amount. Four tilts
+/// (left, right, top, bottom) precede eight single corners.
 const SKEWS: [[(i32, i32); 4]; 12] = [
     [(0, -1), (0, 0), (0, 0), (0, 1)],
     [(0, 0), (0, -1), (0, 1), (0, 0)],
@@ -191,8 +191,8 @@ impl Operation {
     }
 }
 
-/// The effective probability in Augmentor, which compares `probability` with a uniform number rounded to a tenth: 0 and
-/// 1 are half as likely as any tenth between them.
+/// The effective probability in Augmentor, which compares `probability` with a uniform number rounded to a tenth. The
+/// numbers 0 and 1 are half as likely as any tenth between them.
 fn augmentor_probability(probability: f64) -> f64 {
     let tenths = (1..=10).take_while(|tenth| f64::from(*tenth) / 10.0 <= probability).count();
     // Augmentor refuses 0; here it never applies.

@@ -14,7 +14,7 @@ use toml::Spanned;
 /// Operations in their order of application.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pipeline {
-    /// Whether to reproduce Augmentor 0.2.12 where it has errors.
+    /// Reproduces Augmentor 0.2.12 where it has errors.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub augmentor_compat: bool,
     /// How copies are interpolated. Serialized as `sampling`, its first name: digests of prepared sets cover that text.
@@ -44,7 +44,7 @@ struct Wire {
     operation: Vec<Spanned<Operation>>,
 }
 
-/// Whether to omit the interpolation: the text of pipelines that do not set it stays the same.
+/// The default is omitted, so that the text of pipelines that do not set it stays the same.
 fn is_default(interpolation: &Interpolation) -> bool {
     *interpolation == Interpolation::default()
 }

@@ -30,15 +30,15 @@ impl Affine {
         Self([m0, m1, m2, m3, m4, m5])
     }
 
-    /// Whether rows map to rows, so that a row of the output lies in one row of a mesh's cells.
+    /// True if rows map to rows, so that a row of the output lies in one row of a mesh's cells.
     pub(super) fn keeps_rows(&self) -> bool {
         self.0[1] == 0.0 && self.0[3] == 0.0
     }
 }
 
 impl Projective {
-    /// The map from the corners of a convex quadrangle (upper left, upper right, lower right, lower left) to those of the
-    /// rectangle from (0, 0) to `size`.
+    /// The map from a convex quadrangle to the rectangle from (0, 0) to `size`. Corners are in the order upper left, upper
+    /// right, lower right, lower left.
     pub(super) fn from_quadrangle([p0, p1, p2, p3]: [(f64, f64); 4], size: (f64, f64)) -> Self {
         // Heckbert 1989, section 2.2.3: the adjugate of the map from the unit square to the quadrangle.
         let (d1, d2) = ((p1.0 - p2.0, p1.1 - p2.1), (p3.0 - p2.0, p3.1 - p2.1));

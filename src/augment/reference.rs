@@ -120,7 +120,7 @@ fn fused_warp_equals_the_reference() {
     }
 }
 
-/// Whether the reference ignores the operation, because it changes values.
+/// True if the reference ignores the operation, because it changes values.
 fn is_photometric(op: &SampledOp) -> bool {
     Inverse::of(op, (9.0, 9.0)).is_none() && !matches!(op, SampledOp::CropBySize { .. })
 }

@@ -43,7 +43,7 @@ pub enum SampledOp {
     Skew([(i32, i32); 4]),
     /// Shears by degrees; above 0 the upper rows move right, or the left columns down, relative to the others.
     Shear {
-        /// Whether rows move; otherwise columns.
+        /// True if rows move, false if columns do.
         rows: bool,
         /// -25 to 26.
         degrees: i32,
@@ -93,7 +93,7 @@ pub enum SampledOp {
         saturation: (u32, i32),
         /// Factor and then shift, in thousandths.
         value: (u32, i32),
-        /// Whether the hue is clamped to [0, 1], as in Augmentor; otherwise it wraps around.
+        /// True if the hue is clamped to [0, 1], as in Augmentor; otherwise it wraps around.
         clamp_hue: bool,
     },
 }

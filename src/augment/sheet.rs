@@ -16,9 +16,9 @@ const HEADER: u32 = DIGIT.1 + 3 * GAP;
 const INK: Rgb<u8> = Rgb([40, 40, 40]);
 const PAPER: Rgb<u8> = Rgb([255, 255, 255]);
 
-/// Renders one row for each of `sources` (name and image): the undistorted image, the result of each operation of
-/// `pipeline` alone, applied whatever its probability, and a copy by the whole pipeline. Each is `side` pixels wide.
-/// Columns are numbered from 0.
+/// Renders one row for each of `sources` (name and image). Its columns are the undistorted image, each operation of
+/// `pipeline` alone, whatever its probability, and a copy by the whole pipeline. Images are `side` pixels wide; columns
+/// are numbered from 0.
 ///
 /// # Panics
 /// If `side` is 0 or an image has no pixels.

@@ -1,6 +1,6 @@
 //! The fused warp: all geometry of a plan as one inverse map, interpolated once, in fixed point. Inside a mesh cell the map
-//! is affine along a row, so the source coordinates advance by a constant from pixel to pixel, which is fast. Coordinates
-//! are clamped to the border. Not `imageproc::warp`, which has no meshes and would interpolate once per operation.
+//! is affine along a row, so source coordinates advance by a constant, which is fast. Coordinates are clamped to the border.
+//! Not `imageproc::warp`, which has no meshes and would interpolate once per operation.
 
 use super::geometry::{Inverse, inverse_map};
 use super::interpolation::{self, COORDINATE_BITS, Interpolation, Pixel};
@@ -92,8 +92,8 @@ impl Source {
     }
 }
 
-/// The source coordinates of the pixels of output row `y`, with [`COORDINATE_BITS`] bits of fraction, clamped to the
-/// source, whose last pixel is `max` (fixed point).
+/// The source coordinates of the pixels of output row `y`, with [`COORDINATE_BITS`] bits of fraction. They are clamped to
+/// the source, whose last pixel is `max` (fixed point).
 fn row_coordinates(map: &[Inverse], y: usize, max: (i64, i64), coordinates: &mut [(i32, i32)]) {
     let identity = Affine([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
     match map {
@@ -152,7 +152,7 @@ fn affine_scanline(map: &Affine, from: (usize, usize), max: (i64, i64), coordina
     scanline(start, to_fixed_point((map.0[0], map.0[3]), 0.0), max, coordinates);
 }
 
-/// The coordinates of a row through a mesh, cell by cell: inside a cell the map is affine, given by the displacements at
+/// The coordinates of a row through a mesh, cell by cell. Inside a cell the map is affine, given by the displacements at
 /// its two edges.
 fn mesh_scanline(
     first: &Affine,

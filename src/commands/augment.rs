@@ -13,7 +13,7 @@ use std::path::Path;
 const FACES: usize = 6;
 
 pub(super) fn run(args: &AugmentArgs) -> Result<()> {
-    let path = &args.preview;
+    let path = &args.output;
     io::refuse_overwrite(path, args.force)?;
     let pipeline = super::pipeline(args.pipeline.as_deref())?;
     let sources = if args.images.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn run(args: &AugmentArgs) -> Result<()> {
     io::write_png(path, &sheet, CompressionType::default())?;
     let columns = legend(&pipeline)?;
     let rows: Vec<&str> = sources.iter().map(|(name, _)| name.as_str()).collect();
-    let result = json!({ "preview": path, "seed": args.seed, "columns": columns, "rows": rows });
+    let result = json!({ "output": path, "seed": args.seed, "columns": columns, "rows": rows });
     args.output_args.result(&result, || describe(path, &columns, &rows))
 }
 

@@ -27,7 +27,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<()> {
     let device = select_device(&args.device, None, profile.compute, &progress)?;
     let tolerances = Tolerances::new(profile.compute, args.tolerance);
     let diagnosis = examine(&profile, &device, tolerances, |check| {
-        progress.say(check.line());
+        progress.log(check.line());
     });
     io::write_json(&args.output, &diagnosis)?;
     args.output_args.result(&diagnosis, || {

@@ -23,7 +23,7 @@ pub(super) fn show(albums: &[Album], data: &DataArgs, report: &Path, progress: &
     let reader = match Reader::open(&prepared) {
         Ok(reader) => reader,
         Err(why) => {
-            progress.say(format!("no figures with faces: {why}"));
+            progress.log(format!("no figures with faces: {why}"));
             return Ok(());
         }
     };
@@ -31,7 +31,7 @@ pub(super) fn show(albums: &[Album], data: &DataArgs, report: &Path, progress: &
         albums.iter().partition(|album| album.data_digest() == reader.prepared.manifest_digest);
     if let Some(album) = others.first() {
         let (run, shown) = (album.run().display(), prepared.display());
-        progress.say(format!("no figures with faces of {run}: {shown} holds other data"));
+        progress.log(format!("no figures with faces of {run}: {shown} holds other data"));
     }
     let mean = mean_face(&reader)?;
     let drawn = data.dataset == DatasetName::Synthetic;
@@ -43,7 +43,7 @@ pub(super) fn show(albums: &[Album], data: &DataArgs, report: &Path, progress: &
         } else {
             let folder = album.run().join("figures");
             album.write_figures(&mean, &faces, &folder)?;
-            progress.say(format!("faces of people in {}: do not publish them", folder.display()));
+            progress.log(format!("faces of people in {}: do not publish them", folder.display()));
         }
     }
     Ok(())

@@ -25,8 +25,8 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
             .result(&serde_json::json!({ "preview": path }), || format!("wrote {}", path.display()));
     }
     let folder = args.data.prepared();
-    if args.check {
-        return check(args, &folder);
+    if args.verify {
+        return verify(args, &folder);
     }
     let store = store::Options {
         size: args.size,
@@ -44,15 +44,15 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
 }
 
 /// Verifies the prepared set.
-fn check(args: &PrepareArgs, folder: &Path) -> Result<()> {
+fn verify(args: &PrepareArgs, folder: &Path) -> Result<()> {
     let count = store::verify(folder)?;
     let mut text = format!("{}: all {} images match their digests", folder.display(), thousands(count));
     let mut result = serde_json::json!({ "prepared": folder, "checked": count });
-    if args.sources {
+    if args.verify_sources {
         let dataset = super::read(args.data.dataset, &args.source, args.seed)?;
         let Images::Folder(root) = &dataset.images else {
             return Err(Error::Request(
-                "--sources verifies files, and synthetic faces have none: remove --sources".to_owned(),
+                "--verify-sources verifies files, and synthetic faces have none: remove --verify-sources".to_owned(),
             ));
         };
         let sources = store::verify_sources(folder, root)?;
@@ -71,9 +71,9 @@ pub(super) fn prepare(
     progress: &Progress,
 ) -> Result<Prepared> {
     let dataset = super::read(name, source, options.seed)?;
-    progress.say(format!("{}: {} annotated images", name.label(), thousands(dataset.len())));
+    progress.log(format!("{}: {} annotated images", name.label(), thousands(dataset.len())));
     for note in &dataset.notes {
-        progress.say(format!("  {note}"));
+        progress.log(format!("  {note}"));
     }
     store::prepare(&dataset, folder, options, progress)
 }
@@ -108,7 +108,7 @@ fn describe_balance(rates: &[Rate]) -> String {
     };
     let lines: String = changed.iter().take(SHOWN).map(line).collect();
     format!(
-        "positive rates in % among training images, the {SHOWN} that balancing changed most (all: prepared.json):\n  {:<21} {:>6} {:>7} {:>7}{lines}",
+        "positive rates of training images in %, the {SHOWN} that balancing changed most (all are in prepared.json):\n  {:<21} {:>6} {:>7} {:>7}{lines}",
         "attribute", "before", "after", "factor"
     )
 }

@@ -20,14 +20,14 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     let progress = job.output_args.progress();
     let selection = &job.selection;
 
-    progress.say("1/3 prepare");
+    progress.log("1/3 prepare");
     // Ranks may share the folder: the first one prepares, and none replaces a set that another reads.
     let single = rendezvous.world_size == 1;
     let store =
         store::Options { force: job.compute.execution.force && single, wait: !single, ..store::Options::default() };
     prepare_set(job, store, &progress)?;
 
-    progress.say("2/3 train");
+    progress.log("2/3 train");
     let runs = (&*selection.variants(), &*selection.seeds());
     let command = command(job, rendezvous.world_size);
     train::train_on(&job.data.prepared(), selection, runs, &job.compute, &rendezvous, &command, &progress)?;
@@ -35,7 +35,7 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     if rendezvous.rank > 0 {
         return job.output_args.result(&(), || train::non_main_message(&rendezvous));
     }
-    progress.say("3/3 report");
+    progress.log("3/3 report");
     let evaluated = evaluate::evaluate(&job.data, selection, &job.reports, &progress)?;
     report::write(&evaluated.report)?;
     job.output_args.result(&evaluated, || {

@@ -42,7 +42,7 @@ impl ProcessGroup {
         }
         group.communicator = group.communicator(nccl, device, rendezvous).inspect_err(|error| group.abort(error))?;
         let backend = if group.communicator.is_some() { "NCCL" } else { "TCP" };
-        progress.say(format!("all {world_size} ranks have connected and all-reduce over {backend}"));
+        progress.log(format!("all {world_size} ranks have connected and all-reduce over {backend}"));
         Ok(group)
     }
 

@@ -60,7 +60,7 @@ impl Rendezvous {
     /// order, and whether NCCL supports every device.
     pub(super) fn accept_ranks(&self, handshake: &Handshake, progress: &Progress) -> Result<(Vec<Connection>, bool)> {
         let listener = self.listen()?;
-        progress.say(format!("waiting for {} more ranks at {}", self.world_size - 1, self.endpoint));
+        progress.log(format!("waiting for {} more ranks at {}", self.world_size - 1, self.endpoint));
         let deadline = Instant::now() + self.timeout;
         let mut connections: Vec<Option<Connection>> = (1..self.world_size).map(|_| None).collect();
         let mut nccl = vec![handshake.nccl; self.world_size];
@@ -81,7 +81,7 @@ impl Rendezvous {
                     connections.push(Some(connection));
                     return Err(abort_all(&connections, misfit(rank, &mismatch)));
                 }
-                progress.say(format!("rank {rank} has connected"));
+                progress.log(format!("rank {rank} has connected"));
                 nccl[rank] = peer.handshake.is_some_and(|handshake| handshake.nccl);
                 connections[rank - 1] = Some(connection);
             }
@@ -122,7 +122,7 @@ impl Rendezvous {
 
     /// Connects to rank 0 and sends this rank's handshake.
     pub(super) fn connect(&self, handshake: &Handshake, progress: &Progress) -> Result<Connection> {
-        progress.say(format!("rank {} of {} connects to rank 0 at {}", self.rank, self.world_size, self.endpoint));
+        progress.log(format!("rank {} of {} connects to rank 0 at {}", self.rank, self.world_size, self.endpoint));
         let deadline = Instant::now() + self.timeout;
         let stream = loop {
             match self.try_connect(deadline) {
@@ -164,7 +164,7 @@ impl Rendezvous {
 fn drop_lost(connections: &mut [Option<Connection>], progress: &Progress) {
     for (index, connection) in connections.iter_mut().enumerate() {
         if connection.take_if(|connection| connection.check().is_err()).is_some() {
-            progress.say(format!("rank {} has disconnected", index + 1));
+            progress.log(format!("rank {} has disconnected", index + 1));
         }
     }
 }
@@ -179,7 +179,7 @@ fn take_ready(pending: &mut Vec<PendingConnection>, progress: &Progress) -> Vec<
         } else if let Some(peer) = frame.ok().flatten().and_then(|text| Peer::parse(&text)) {
             ready.push((peer, connection.into_stream()));
         } else {
-            progress.say("rejected a connection that is not a gal-bench rank");
+            progress.log("rejected a connection that is not a gal-bench rank");
         }
     }
     ready

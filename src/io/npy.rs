@@ -8,8 +8,8 @@ pub const HEADER_LENGTH: usize = 128;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The first [`HEADER_LENGTH`] bytes of a file of format version 1.0, before the values of an array in C order; `dtype`
-/// is the type's name in `NumPy`, such as `<f4`.
+/// The first [`HEADER_LENGTH`] bytes of a file of format version 1.0 with an array in C order. `dtype` is the type's name
+/// in `NumPy`, such as `<f4`.
 pub fn header(dtype: &str, shape: &[usize]) -> Vec<u8> {
     let sides: Vec<String> = shape.iter().map(ToString::to_string).collect();
     let comma = if shape.len() == 1 { "," } else { "" };
@@ -51,7 +51,7 @@ impl<'a> Array<'a> {
         self.field("descr")?.strip_prefix('\'')?.strip_suffix('\'')
     }
 
-    /// Whether the last axis varies fastest.
+    /// True if the last axis varies fastest.
     pub fn is_c_order(&self) -> bool {
         self.field("fortran_order") == Some("False")
     }

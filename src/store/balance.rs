@@ -1,7 +1,7 @@
 //! Balanced numbers of copies: more of training images with rare attributes.
 //!
-//! The copies of an image are proportional to the sum of 1/rate over its positive attributes, where rate is the
-//! attribute's positive rate among the training images. Each image gets at least one copy, the undistorted one, and at
+//! The copies of an image are proportional to the sum of 1/rate over its positive attributes. Rate is an attribute's
+//! positive rate among the training images. Each image gets at least one copy, the undistorted one, and at
 //! most [`MAX_COPIES_RATIO`] times the mean. The proportion is chosen so that the total is as requested. Copies left by
 //! rounding go to the images with the largest fractions, in the table's order. The rule uses no random numbers.
 

@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use std::ffi::OsString;
 use std::path::Path;
 
-/// What an earlier run left in the folder.
+/// The set that an earlier run left in the folder.
 pub(super) enum State {
     /// The whole set.
     Finished(Box<Prepared>),
@@ -78,14 +78,14 @@ pub(super) fn begin(folder: &Path, inputs: &Inputs) -> Result<()> {
     io::write_json(&folder.join(INPUTS), inputs)
 }
 
-/// Whether the folder holds the manifest that `prepared` names.
+/// True if the folder holds the manifest that `prepared` names.
 fn has_manifest(folder: &Path, prepared: &Prepared) -> Result<bool> {
     let manifest = folder.join(MANIFEST);
     Ok(manifest.is_file() && hex_digest(&io::read(&manifest)?) == prepared.manifest_digest)
 }
 
-/// Refuses a folder with files that are not of a prepared set. Another process may be filling the folder at the same
-/// time; it writes the inputs first, so they are looked for after the names are listed.
+/// Refuses a folder with files that are not of a prepared set. Another process may be filling the folder meanwhile. It
+/// writes the inputs first, so they are searched for after the names are listed.
 fn refuse_foreign(folder: &Path) -> Result<()> {
     let names = names(folder)?;
     if [INPUTS, PREPARED].iter().any(|ours| names.iter().any(|name| name == ours) || folder.join(ours).exists()) {
@@ -111,7 +111,7 @@ fn lock(folder: &Path, options: &Options, progress: &Progress) -> Result<Lock> {
         Err(holder) => holder,
     };
     if options.wait {
-        progress.say(format!("waiting for process {holder}, which prepares {}", folder.display()));
+        progress.log(format!("waiting for process {holder}, which prepares {}", folder.display()));
         return Lock::wait(&path);
     }
     Err(Error::Request(format!(

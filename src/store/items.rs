@@ -9,7 +9,7 @@ use std::path::Path;
 pub(super) struct SourceItem<'a> {
     /// Row in the data set's table.
     pub(super) row: usize,
-    /// That row's content.
+    /// The content of that row.
     pub(super) annotation: Row<'a>,
     /// Start of its images' names: its file name without extension and dots, unique among the items.
     pub(super) stem: String,

@@ -32,7 +32,7 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<RgbImage> {
     RgbImage::from_raw(width as u32, height as u32, pixels).ok_or_else(|| broken("its colours are not RGB"))
 }
 
-/// Whether the last scan is followed by the end marker. A scan never contains that marker, and thumbnails precede the
+/// True if the last scan is followed by the end marker. A scan never contains that marker, and thumbnails precede the
 /// scan, so a file truncated anywhere fails this test.
 pub(super) fn is_ended(bytes: &[u8]) -> bool {
     let scan = memchr::memmem::rfind(bytes, &[0xff, 0xda]);

@@ -29,7 +29,7 @@ pub(super) fn partial(name: &str) -> String {
     format!("{PARTIAL_PREFIX}{name}")
 }
 
-/// Whether an interrupted run was writing this file.
+/// True if an interrupted run was writing this file.
 pub(super) fn is_partial(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(PARTIAL_PREFIX.as_bytes())
 }
@@ -39,7 +39,7 @@ pub(super) fn shard(split: Split, number: usize) -> String {
     format!("{}-{number:06}.tar", split.label())
 }
 
-/// Whether a file has a name that [`shard`] gives.
+/// True if [`shard`] gives this name.
 pub(super) fn is_shard(name: &str) -> bool {
     let number = name.strip_suffix(".tar").and_then(|name| name.split_once('-'));
     number.is_some_and(|(split, number)| {

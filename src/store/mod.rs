@@ -1,9 +1,13 @@
 //! Prepared sets on disk: [`prepare`] writes them, [`Reader`] reads them, [`verify`] compares them with their digests.
 //!
-//! A folder holds `inputs.json`, written first, with which an interrupted run resumes; the images, in one of four
-//! formats; `manifest.parquet`, one row an image, and the same table as `manifest.csv`; and `prepared.json`, written
-//! last: a set is complete if that file exists. The manifest's `file`, `offset` and `bytes` locate every stored image,
-//! so the reader needs no code for each format.
+//! | file | content |
+//! |---|---|
+//! | `inputs.json` | digests of the inputs, with which an interrupted run resumes; written first |
+//! | images | in one of four formats, a file each in `format` |
+//! | `manifest.parquet`, `manifest.csv` | one row an image, twice the same table |
+//! | `prepared.json` | the description; written last, so the set is complete if it exists |
+//!
+//! The manifest's `file`, `offset` and `bytes` locate every stored image, so reading needs no code for each format.
 
 mod balance;
 mod folder;

@@ -22,7 +22,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Whether images are stored as JPEG, in files or in archives.
+    /// True if images are stored as JPEG, in files or in archives.
     pub(super) fn is_jpeg(self) -> bool {
         matches!(self, Self::Jpeg | Self::Webdataset)
     }

@@ -1,5 +1,5 @@
-//! Prepares a set. Each source is decoded once for all its copies, groups of sources are distributed over the threads,
-//! and images that an interrupted run has stored are kept.
+//! Prepares a set. Each source is decoded once for all its copies, and groups of sources are distributed over the threads.
+//! Images that an interrupted run has stored are kept.
 
 use super::balance;
 use super::folder::{self, State};
@@ -35,7 +35,7 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
     let (_lock, state) = folder::claim(folder, &inputs, options, progress)?;
     let changed = match state {
         State::Finished(prepared) => {
-            progress.say(format!("{} is already prepared.", folder.display()));
+            progress.log(format!("{} is already prepared.", folder.display()));
             return Ok(*prepared);
         }
         State::Open(changed) => changed,

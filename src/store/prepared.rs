@@ -14,7 +14,7 @@ pub(super) const VERSION: u32 = 2;
 pub struct Prepared {
     /// The data set's name.
     pub dataset: String,
-    /// Whether the partition is the official one.
+    /// True if the partition is the official one.
     pub split_official: bool,
     /// The partition's origin, as a sentence.
     pub split: String,

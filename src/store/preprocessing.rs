@@ -34,8 +34,8 @@ impl Preprocessing {
     }
 }
 
-/// A stored image as `side` x `side` RGB bytes, row by row: antialiased if `side` is smaller than the stored size,
-/// unchanged if it is the same.
+/// A stored image as `side` x `side` RGB bytes, row by row. Reduction is antialiased; an image of that size is not
+/// changed.
 pub fn resized(image: RgbImage, side: usize) -> Vec<u8> {
     let side = side as u32;
     if image.dimensions() == (side, side) {

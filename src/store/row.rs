@@ -23,7 +23,7 @@ pub struct Row {
     pub identity: Option<String>,
     /// Labels in the order of [`attribute::NAMES`].
     pub labels: [bool; attribute::COUNT],
-    /// Where it is stored; `None` in a virtual set.
+    /// Its stored bytes; `None` in a virtual set.
     pub location: Option<Location>,
     /// BLAKE3 of its source's file; `None` if the source is synthetic.
     pub source_digest: Option<blake3::Hash>,
@@ -31,7 +31,7 @@ pub struct Row {
     pub operations: String,
 }
 
-/// Where an image is stored.
+/// The stored bytes of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// Path below the prepared folder.

@@ -17,7 +17,7 @@ use std::path::Path;
 
 const PREPARE_AGAIN: &str = "prepare the set again with --force";
 
-/// What is wrong with a file, or a part of one.
+/// The damage of a file, or of a part of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
     Missing,
@@ -67,7 +67,7 @@ pub fn verify(folder: &Path) -> Result<usize> {
 /// of sources.
 ///
 /// # Errors
-/// As [`Reader::open`]; the sources are synthetic, so there are no files; or files are missing or changed.
+/// As [`Reader::open`], or the sources are synthetic, or files are missing or changed.
 pub fn verify_sources(folder: &Path, root: &Path) -> Result<usize> {
     verify_source_files(&Reader::open(folder)?, root)
 }

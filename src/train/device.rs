@@ -35,7 +35,7 @@ pub fn select(name: &str, local_rank: Option<usize>, compute: Compute, progress:
         ("auto", Some(rank)) if count().is_some_and(|count| count > 1) => cuda(rank)?,
         ("auto", _) => cuda(0).unwrap_or_else(|error| {
             if cfg!(feature = "cuda") {
-                progress.say(format!("computing on the CPU: {error}"));
+                progress.log(format!("computing on the CPU: {error}"));
             }
             NamedDevice::cpu()
         }),

@@ -30,7 +30,7 @@ pub(super) fn open_runs(
                 let run = RunDir::new(job, dataset, variant, seed);
                 match if job.force { None } else { run.finished()? } {
                     Some(summary) => {
-                        progress.say(format!("{} is already trained", run.folder.display()));
+                        progress.log(format!("{} is already trained", run.folder.display()));
                         finished.push(TrainedRun { folder: run.folder, summary, reused: true });
                     }
                     None => missing.push(variant),
@@ -70,10 +70,10 @@ pub(super) fn broadcast_plan(
 pub(super) fn announce(runs: &[PlannedRun], progress: &Progress) {
     let networks: usize = runs.iter().map(|run| run.shared.variants.len()).sum();
     let trained = runs.iter().filter(|run| run.shared.fln == Fln::Trained).count();
-    progress.say(format!("training {networks} networks: {trained} FLNs to train, {} to reuse", runs.len() - trained));
+    progress.log(format!("training {networks} networks: {trained} FLNs to train, {} to reuse", runs.len() - trained));
     for PlannedRun { seed, shared } in runs {
         let names = shared.variants.iter().map(|variant| variant.title).collect::<Vec<_>>().join(", ");
-        progress.say(match shared.fln {
+        progress.log(match shared.fln {
             Fln::Trained => format!("  seed {seed}: one FLN for {names}"),
             Fln::FrozenBaseline => format!("  seed {seed}: {names} on Baseline's FLN"),
         });

@@ -128,7 +128,7 @@ impl<'a> Trainer<'a> {
         self.group.barrier()?;
         meters.bar.finish();
         if meters.data_wait() >= DATA_WAIT_NOTICE {
-            progress.say(format!(
+            progress.log(format!(
                 "the device waited for data {:.0} % of the time; more --threads would help, or a prepared set of format npy, \
                  which is neither decoded nor rendered",
                 100.0 * meters.data_wait()
@@ -143,7 +143,7 @@ impl<'a> Trainer<'a> {
         let passes = self.steps * self.local.len();
         let fewer = forward_passes(loader.policy, loader.images.len(), passes).filter(|_| self.learner.is_frozen());
         let Some(fewer) = fewer else { return Ok(Feed::Images(loader)) };
-        progress.say(format!("the frozen backbone computes {fewer} images once, instead of {passes} in all steps"));
+        progress.log(format!("the frozen backbone computes {fewer} images once, instead of {passes} in all steps"));
         let folder = if self.group.is_main() { &self.runs[0].folder } else { self.job.runs };
         io::create_folder(folder)?;
         let features = Features::compute(&self.learner, &loader, folder, self.device(), progress)?;
@@ -168,7 +168,7 @@ impl<'a> Trainer<'a> {
             (is_due(profile.log_every), is_due(profile.checkpoint_every), is_due(profile.validate_every));
         if log {
             let elapsed = meters.recent_elapsed();
-            meters.bar.message(self.log(done, rate, meters, elapsed)?);
+            meters.bar.set_message(self.log(done, rate, meters, elapsed)?);
             meters.reset(elapsed);
         }
         meters.bar.advance(1);
@@ -282,7 +282,7 @@ impl<'a> Trainer<'a> {
                 self.learner.load_state_dict(&state.tensors)?;
                 done = (state.meta.steps, state.meta.seconds);
                 self.best = state.meta.best;
-                progress.say(format!("resuming from step {}", done.0));
+                progress.log(format!("resuming from step {}", done.0));
             }
         }
         for run in &self.runs {

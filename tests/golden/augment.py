@@ -1,13 +1,13 @@
-"""Golden images for the distortions: what Augmentor 0.2.12 and Pillow make of two drawn pictures.
+"""Golden images for the distortions: the output of Augmentor 0.2.12 and Pillow for two synthetic images.
 
     pip install Augmentor==0.2.12 Pillow==13.0.0 numpy==2.4.6
     python3 tests/golden/augment.py
 
-Writes tests/golden/augment/*.png. Alpha is 255 where every step saw pixels of the picture only; elsewhere Augmentor
-shows black, which is not what we do beyond the border. Augmentor interpolates by cubics and we linearly, so the pictures
-are smooth; flips, quarter turns and whatever changes values only have to agree exactly. Where Augmentor rounds places to
-whole pixels, parameters are such that little is lost. deviations.json holds what Augmentor hands to its normal
-distribution in Gaussian distortions.
+Writes tests/golden/augment/*.png. Alpha is 255 where the result depends only on pixels of the image. Elsewhere Augmentor
+fills with black, while gal-bench extends the border. Augmentor interpolates bicubically and gal-bench bilinearly, so the
+images are smooth; flips, quarter turns and photometric operations must agree exactly. Augmentor rounds some coordinates to
+whole pixels; the parameters keep that error small. deviations.json holds the arguments of Augmentor's normal distribution
+in Gaussian distortions.
 """
 
 import json
@@ -27,8 +27,8 @@ NODES = [(4, -2), (-6, 0), (2, 2), (0, -4), (-2, 6), (6, 4), (-4, -6), (2, 0),
          (0, 4), (-6, 2), (4, -4), (6, 0), (2, -6), (-2, -2), (0, 6), (-4, 2)]
 
 
-def picture(width, height):
-    """Waves longer than 35 pixels, different in each channel, without any symmetry."""
+def waves(width, height):
+    """Waves longer than 35 pixels, different in each channel, without symmetry."""
     y, x = np.mgrid[0:height, 0:width]
     wave = lambda a, b, c: 127.5 + 100 * np.sin(a * x + b * y + c) + 0.25 * (x - y)
     channels = [wave(0.12, 0.05, 0.3), wave(-0.07, 0.13, 1.1), wave(0.02, -0.16, 2.0)]
@@ -36,13 +36,13 @@ def picture(width, height):
 
 
 def drawing(integers=(), floats=()):
-    """Random numbers as given, instead of drawn."""
+    """Replaces random numbers by given ones."""
     integers, floats = iter(integers), iter(floats)
     return mock.patch.multiple(random, randint=lambda *_: next(integers), uniform=lambda *_: next(floats))
 
 
 def turn(image, degrees):
-    # Its own draws: one to the left, one to the right, and the coin. Pillow turns counterclockwise.
+    # Augmentor draws an angle to the left, one to the right, and a coin. Pillow rotates counterclockwise.
     with drawing([0, degrees, 1] if degrees > 0 else [degrees, 0, 0]):
         return ops.RotateStandard(1, 25, 25).perform_operation([image])[0]
 
@@ -62,7 +62,7 @@ def flip(image):
 
 
 def turn_and_crop(image, degrees):
-    """By Pillow, since Augmentor misses the largest rectangle: the share of the sides by bisection over the corners."""
+    """With Pillow, because Augmentor's rectangle is too small. Bisection finds the fraction of the sides."""
     width, height = image.size
     angle = math.radians(degrees)
 
@@ -102,7 +102,7 @@ def skew(kind, amount, direction):
 
 
 def shear(degrees, axis):
-    """Augmentor adds 1 to what it draws, but for -1."""
+    """Augmentor adds 1 to the drawn number, except to -1."""
     def apply(image):
         with drawing(floats=[degrees - 1 if degrees != -1 else -1]), mock.patch.object(random, "choice", lambda _: axis):
             return ops.Shear(1, 25, 25).perform_operation([image])[0]
@@ -124,7 +124,7 @@ def turn_and_expand(degrees):
 
 
 def part(operation, *numbers):
-    """Shares of 0.8 with 4 pixels to the left and 12 above."""
+    """The operation with given random numbers: the margins to the left and above in pixels."""
     def apply(image):
         with drawing(numbers):
             return operation.perform_operation([image])[0]
@@ -138,23 +138,23 @@ def gaussian(image):
 
 
 def deviations(corner, method, mex, mey, sdx, sdy):
-    heard = []
+    recorded = []
 
-    def listen(mean, deviation, count):
-        heard.append(float(deviation))
+    def record(mean, deviation, count):
+        recorded.append(float(deviation))
         return [0.0]
 
-    with mock.patch.object(np.random, "normal", listen):
+    with mock.patch.object(np.random, "normal", record):
         operation = ops.GaussianDistortion(1, 4, 5, 7, corner, method, mex, mey, sdx, sdy)
         operation.perform_operation([Image.new("RGB", (80, 100))])
     text = f"name = 'gaussian_distortion'\nprobability = 1\ngrid_width = 4\ngrid_height = 5\nmagnitude = 7\n"
     text += f"corner = '{corner}'\nmethod = '{method}'\nmex = {mex}\nmey = {mey}\nsdx = {sdx}\nsdy = {sdy}\n"
-    # Drawn once for x and once for y.
-    return {"operation": text, "deviations": heard[::2]}
+    # Augmentor draws once for x and once for y.
+    return {"operation": text, "deviations": recorded[::2]}
 
 
 def shift_hsv(hue, saturation, value):
-    """Each a factor and a shift, drawn as shift, factor, shift, factor, shift."""
+    """Saturation and value are (factor, shift). Augmentor draws the hue, then these in turn."""
     numbers = iter([hue, *saturation, *value])
 
     def apply(image):
@@ -168,8 +168,8 @@ def whole(operation):
 
 
 def save(name, image, steps=None, seen=True, frame=2):
-    """`steps` on the picture, and the same on a white one with a black frame to know where they saw the picture only:
-    the frame is as wide as cubics reach."""
+    """Applies `steps` to the image, and to a white one with a black frame, which shows the pixels that depend only on the
+    image. The frame is as wide as the reach of bicubic interpolation."""
     mask = ImageOps.expand(Image.new("RGB", (image.width - 2 * frame, image.height - 2 * frame), "white"), frame)
     for step in steps or []:
         image = step(image)
@@ -181,7 +181,7 @@ def save(name, image, steps=None, seen=True, frame=2):
 
 def main():
     FOLDER.mkdir(exist_ok=True)
-    square, tall = picture(SIDE, SIDE), picture(80, 120)
+    square, tall = waves(SIDE, SIDE), waves(80, 120)
     save("square", square, frame=0)
     save("tall", tall, frame=0)
     left, right = lambda i: turn(i, 7), lambda i: turn(i, -11)
@@ -210,7 +210,7 @@ def main():
     for direction in range(8):
         save(f"skew_corner_{direction}", square, [skew("CORNER", 30, direction)])
     save("skew_tall_left", tall, [skew("TILT", 24, 0), fit])
-    # Angles at which Augmentor loses less than a tenth of a pixel by rounding.
+    # Angles at which Augmentor's rounding error is below a tenth of a pixel.
     for axis in "xy":
         save(f"shear_{axis}_14", square, [shear(14, axis)])
         save(f"shear_{axis}_-14", square, [shear(-14, axis)])

@@ -1,4 +1,4 @@
-"""Compares exported networks with what `gal-bench predict --json --details` says of the same pictures.
+"""Compares exported networks with the output of `gal-bench predict --json --details` for the same images.
 
 Usage: check_export.py EXPORT_FOLDER PREDICTIONS.json [EXPORT_FOLDER PREDICTIONS.json ...]   (needs torch)
 """
@@ -29,21 +29,21 @@ def check(folder, predictions):
         return ((found - expected).abs() / expected.abs().clamp(min=1)).max().item()
 
     differences = {"fln": largest(fln, [image["logits_fln"] for image in images])}
-    judged = fln
+    primary = fln
     if predictions["primary_head"] == "cln":
-        judged = cln
+        primary = cln
         differences["cln"] = largest(cln, [image["logits_cln"] for image in images])
         differences["affinity"] = largest(affinity.mean(0), predictions["affinity"])
     else:
         assert cln is None and affinity is None
-    probabilities = torch.softmax(judged, dim=2)[:, :, 1]
+    probabilities = torch.softmax(primary, dim=2)[:, :, 1]
     named = [[image[predictions["primary_head"]][name] for name in about["attributes"]] for image in images]
     differences["probabilities"] = largest(probabilities, named)
-    # A network that says the same of every picture would not show much.
-    assert probabilities.std(dim=0).mean() > 1e-4, "the pictures are all alike to this network"
+    # Equal predictions for all images would prove little.
+    assert probabilities.std(dim=0).mean() > 1e-4, "this network predicts the same for all images"
     assert max(differences.values()) < TOLERANCE, differences
     shown = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
-    print(f"{predictions['run']}: {len(images)} pictures in PyTorch, largest differences: {shown}")
+    print(f"{predictions['run']}: {len(images)} images in PyTorch, largest differences: {shown}")
 
 
 arguments = sys.argv[1:]

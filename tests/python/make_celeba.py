@@ -1,4 +1,4 @@
-"""Makes a small data set in CelebA's layout: random pictures, random labels. Usage: make_celeba.py FOLDER"""
+"""Makes a small data set in CelebA's layout: random images, random labels. Usage: make_celeba.py FOLDER"""
 
 import sys
 from pathlib import Path

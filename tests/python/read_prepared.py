@@ -1,6 +1,6 @@
-"""Reads prepared sets of every format with stock libraries and checks what they hold against their manifests.
+"""Reads prepared sets of every format with stock libraries and compares them with their manifests.
 
-Usage: read_prepared.py FOLDER...   (needs requirements.txt; sources of a virtual set are read where it says they lie)
+Usage: read_prepared.py FOLDER...   (needs requirements.txt; sources of a virtual set are read from its origin folder)
 """
 
 import json
@@ -30,7 +30,7 @@ def read_jpeg(folder, manifest, prepared):
         data = (folder / row.file).read_bytes()
         assert digest(data) == row.digest and len(data) == row.bytes, row.file
         check_pixels(data, row)
-    return "every JPEG decodes and has its digest"
+    return "every JPEG decodes and matches its digest"
 
 
 def read_webdataset(folder, manifest, prepared):
@@ -60,14 +60,14 @@ def read_npy(folder, manifest, prepared):
     assert images.shape == (len(manifest), size, size, 3) and images.dtype == np.uint8, images.shape
     for row in manifest.itertuples():
         assert digest(images[row.Index].tobytes()) == row.digest, row.Index
-    return f"array {images.shape}, every row has its digest"
+    return f"array {images.shape}, every row matches its digest"
 
 
 def read_virtual(folder, manifest, prepared):
     root = Path(prepared["origin"]["folder"])
     for row in manifest[manifest["copy"] == 0].itertuples():
         assert digest((root / row.source).read_bytes()) == row.source_digest, row.source
-    return "every source has its digest"
+    return "every source matches its digest"
 
 
 for folder in map(Path, sys.argv[1:]):
@@ -79,7 +79,7 @@ for folder in map(Path, sys.argv[1:]):
     ]
     assert list(text.columns) == list(manifest.columns) and len(text) == len(manifest)
     labels = manifest.columns[4:44]
-    # DuckDB reads both forms where they lie, and counts the same.
+    # DuckDB reads both files and counts the same rows.
     men = int(manifest["Male"].sum())
     for name in ("manifest.parquet", "manifest.csv"):
         counted = duckdb.sql(f"select count(*), count(*) filter (where Male) from '{folder / name}'").fetchall()
@@ -91,5 +91,5 @@ for folder in map(Path, sys.argv[1:]):
     assert (manifest.loc[manifest["split"] != "train", "copy"] == 0).all()
     assert (manifest.loc[manifest["copy"] == 0, "operations"] == "").all()
     readers = {"jpeg": read_jpeg, "webdataset": read_webdataset, "npy": read_npy, "virtual": read_virtual}
-    said = readers[prepared["format"]](folder, manifest, prepared)
-    print(f"{prepared['format']}: {len(manifest)} images; {said}")
+    summary = readers[prepared["format"]](folder, manifest, prepared)
+    print(f"{prepared['format']}: {len(manifest)} images; {summary}")

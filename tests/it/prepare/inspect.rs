@@ -127,7 +127,7 @@ fn inspect_lists_every_issue_and_every_duplicate_in_tables_and_on_the_page() {
         "source,kind,description\n\
          000003.jpg,grey,\"red, green and blue are the same everywhere\"\n\
          000004.jpg,tiny,32 x 40 pixels\n\
-         000005.jpg,broken,is not a whole JPEG image: its end is missing; replace the file\n\
+         000005.jpg,broken,is not a complete JPEG image: its end is missing; replace the file\n\
          000006.jpg,not JPEG,a PNG file\n\
          000007.jpg,not JPEG,an empty file\n"
     );
@@ -146,7 +146,7 @@ fn inspect_lists_every_issue_and_every_duplicate_in_tables_and_on_the_page() {
         "- sizes: 2 different, most frequent 178 x 218 (6), 32 x 40 (1)",
         "- pairs across splits: 1 with the same bytes, 0 with the same pixels, 1 near duplicates",
         "- not JPEG: 2, first 000006.jpg: a PNG file",
-        "- broken: 1, first 000005.jpg: is not a whole JPEG image: its end is missing; replace the file",
+        "- broken: 1, first 000005.jpg: is not a complete JPEG image: its end is missing; replace the file",
         "- grey: 1, first 000003.jpg: red, green and blue are the same everywhere",
         "- tiny: 1, first 000004.jpg: 32 x 40 pixels",
         "| same bytes | 000001.jpg (train) | 000009.jpg (test) |",

@@ -1,10 +1,10 @@
-//! `gal-bench augment` from outside.
+//! The command `gal-bench augment`.
 
 use crate::common::gal_bench::GalBench;
 use crate::common::workspace::Workspace;
 
 fn augment(workspace: &Workspace, words: &str) -> GalBench {
-    workspace.gal_bench(&format!("augment --preview sheet.png {words}"))
+    workspace.gal_bench(&format!("augment --output sheet.png {words}"))
 }
 
 #[test]
@@ -18,12 +18,12 @@ fn sheet_has_a_row_a_source_and_a_column_an_operation() {
     assert_eq!(result["columns"].as_array().unwrap().len(), 3);
     let sheet = image::open(workspace.path("sheet.png")).unwrap().to_rgb8();
     let count = |colour: [u8; 3]| sheet.pixels().filter(|pixel| pixel.0 == colour).count();
-    // Undistorted and the whole pipeline, in which chance leaves the operation out; and the operation alone.
+    // The undistorted image and the whole pipeline, whose operation has probability 0; and the operation alone.
     assert_eq!((count([9, 99, 199]), count([246, 156, 56])), (4 * 256, 2 * 256));
 }
 
 #[test]
-fn sheet_that_is_there_is_replaced_only_by_force() {
+fn existing_sheet_is_replaced_only_with_force() {
     let workspace = Workspace::new();
     workspace.write("sheet.png", "mine");
     augment(&workspace, "--size 16").fails_with("--force");
@@ -31,12 +31,12 @@ fn sheet_that_is_there_is_replaced_only_by_force() {
     let forced = augment(&workspace, "--size 16 --force --quiet").succeeds();
     assert_eq!((&*forced.stdout, &*forced.stderr), ("", ""));
     let first = workspace.bytes("sheet.png");
-    augment(&workspace, "--size 16 --force").succeeds();
+    workspace.gal_bench("augment --preview sheet.png --size 16 --force").succeeds();
     assert!(first.starts_with(b"\x89PNG") && workspace.bytes("sheet.png") == first);
 }
 
 #[test]
-fn file_that_is_no_image_is_named() {
+fn file_without_an_image_is_named() {
     let workspace = Workspace::new();
     workspace.write("face.jpg", "text");
     augment(&workspace, "face.jpg").fails_with("face.jpg: cannot be read as a JPEG or PNG image");

@@ -1,4 +1,4 @@
-//! Runs that are stopped, repeated or sent to the wrong folder: what is kept, what is done again, what is refused.
+//! Runs that are interrupted, repeated or given the wrong folder.
 
 use super::{Bench, options, table, write_jpeg};
 use crate::common::images::gradient;
@@ -12,14 +12,14 @@ use polars::prelude::Column;
 use std::path::Path;
 
 #[test]
-fn stopped_run_goes_on_to_the_same_bytes_and_keeps_what_is_there() {
+fn interrupted_run_resumes_to_the_same_bytes_and_keeps_stored_images() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
     let whole = files_below(&bench.out());
     for name in ["prepared.json", "manifest.parquet", "images/train/0000/000-1.jpg", "images/test/0000/001-0.jpg"] {
         std::fs::remove_file(bench.out().join(name)).unwrap();
     }
-    // As a power cut and a kill leave them.
+    // As a power failure and a kill leave them.
     std::fs::write(bench.out().join("images/train/0000/002-0.jpg"), []).unwrap();
     std::fs::write(bench.out().join(".partial-abc"), "half").unwrap();
     let kept = bench.out().join("images/train/0000/004-1.jpg");
@@ -31,7 +31,7 @@ fn stopped_run_goes_on_to_the_same_bytes_and_keeps_what_is_there() {
 }
 
 #[test]
-fn finished_folder_is_left_alone() {
+fn finished_folder_is_not_changed() {
     let bench = Bench::seven();
     let first = bench.prepare(&options()).unwrap();
     std::fs::remove_file(bench.out().join("images/train/0000/004-1.jpg")).unwrap();
@@ -40,7 +40,7 @@ fn finished_folder_is_left_alone() {
 }
 
 #[test]
-fn run_that_meets_a_damaged_source_goes_on_once_it_is_mended() {
+fn run_that_fails_at_a_damaged_source_resumes_once_it_is_restored() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
     let whole = files_below(&bench.out());
@@ -58,25 +58,25 @@ fn run_that_meets_a_damaged_source_goes_on_once_it_is_mended() {
 fn finished_folder_of_other_images_is_refused() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
-    // Of the same length: it is the content that counts.
+    // The file keeps its length, so only its content differs.
     bench.spoil(3);
     assert!(bench.refusal(&options()).contains("--force"));
 }
 
 #[test]
-fn unfinished_folder_is_finished_with_the_images_as_they_are_now() {
+fn unfinished_folder_is_finished_with_the_current_images() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
     std::fs::remove_file(bench.out().join("prepared.json")).unwrap();
     write_jpeg(&bench.source(2), &gradient(3, 90, 20));
     bench.prepare(&options()).unwrap();
-    let gone_on = files_below(&bench.out());
+    let resumed = files_below(&bench.out());
     bench.prepare(&Options { force: true, ..options() }).unwrap();
-    assert!(files_below(&bench.out()) == gone_on);
+    assert!(files_below(&bench.out()) == resumed);
 }
 
 #[test]
-fn folder_whose_inputs_are_not_recorded_is_known_by_its_description() {
+fn folder_without_recorded_inputs_is_recognized_by_its_description() {
     let bench = Bench::seven();
     let first = bench.prepare(&options()).unwrap();
     std::fs::remove_file(bench.out().join("inputs.json")).unwrap();
@@ -115,7 +115,7 @@ fn folder_with_other_files_is_refused_even_when_forced() {
 }
 
 #[test]
-fn folder_in_use_is_refused_and_free_again_afterwards() {
+fn folder_in_use_is_refused_until_it_is_free() {
     let bench = Bench::seven();
     std::fs::create_dir(bench.out()).unwrap();
     let other = std::fs::File::create(bench.out().join(".lock")).unwrap();
@@ -126,13 +126,13 @@ fn folder_in_use_is_refused_and_free_again_afterwards() {
 }
 
 #[test]
-fn damaged_image_is_named_and_nothing_looks_finished() {
+fn damaged_source_is_named_and_nothing_looks_finished() {
     let bench = Bench::seven();
     let bytes = std::fs::read(bench.source(2)).unwrap();
     for damage in [&bytes[..bytes.len() / 2], b"GIF89a", b""] {
         std::fs::write(bench.source(2), damage).unwrap();
         let message = bench.refusal(&options());
-        assert!(message.contains("002.jpg") && message.contains("not a whole JPEG"), "{message}");
+        assert!(message.contains("002.jpg") && message.contains("not a complete JPEG"), "{message}");
         bench.assert_unfinished();
     }
     std::fs::write(bench.source(2), bytes).unwrap();
@@ -164,7 +164,7 @@ fn unwritable_folder_is_one_sentence() {
     let error = store::prepare(&bench.dataset, &below_a_file, &options(), &Progress::new(true)).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("000.jpg"), "{error}");
-    // A folder where an image should go: the run fails in the middle.
+    // A folder with the name of an image: the run fails in the middle.
     std::fs::create_dir_all(bench.out()).unwrap();
     bench.prepare(&options()).unwrap();
     std::fs::remove_file(bench.out().join("prepared.json")).unwrap();
@@ -198,7 +198,7 @@ fn unfinished_and_altered_sets_are_not_read() {
 }
 
 #[test]
-fn altered_image_is_found_by_the_check() {
+fn altered_image_is_found_by_verification() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
     let path = bench.out().join("images/val/0000/003-0.jpg");

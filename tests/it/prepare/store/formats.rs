@@ -1,5 +1,5 @@
-//! What holds for every format: the same bytes on any number of threads and after any kill, the same pixels, and damage
-//! that is found and named.
+//! Properties of every format: the same bytes on any number of threads and after any kill, the same pixels, and damage
+//! that is detected.
 
 use super::{Bench, options};
 use crate::common::celeba_files::CelebaFiles;
@@ -35,7 +35,7 @@ fn every_format_is_the_same_bytes_on_one_two_and_seven_threads() {
 }
 
 #[test]
-fn another_format_replaces_the_one_before_only_by_force() {
+fn another_format_replaces_the_earlier_one_only_with_force() {
     let bench = Bench::seven();
     bench.prepare(&format(Format::Virtual)).unwrap();
     let names = |bench: &Bench| files_below(&bench.out()).into_keys().collect::<Vec<_>>();
@@ -49,13 +49,13 @@ fn another_format_replaces_the_one_before_only_by_force() {
 }
 
 #[test]
-fn virtual_pixels_and_batches_are_those_of_the_array() {
-    let (stored, drawn) = (Bench::seven(), Bench::seven());
+fn virtual_pixels_and_batches_equal_those_of_the_array() {
+    let (stored, rendered) = (Bench::seven(), Bench::seven());
     stored.prepare(&format(Format::Npy)).unwrap();
-    drawn.prepare(&format(Format::Virtual)).unwrap();
-    let (stored, drawn) = (Reader::open(&stored.out()).unwrap(), Reader::open(&drawn.out()).unwrap());
+    rendered.prepare(&format(Format::Virtual)).unwrap();
+    let (stored, rendered) = (Reader::open(&stored.out()).unwrap(), Reader::open(&rendered.out()).unwrap());
     for row in 0..stored.rows.len() {
-        assert_eq!(stored.image(row).unwrap(), drawn.image(row).unwrap(), "row {row}");
+        assert_eq!(stored.image(row).unwrap(), rendered.image(row).unwrap(), "row {row}");
     }
     let policy = ImagePolicy { resize: 24, crop: Crop::Random, flip: true };
     let batch = |reader: &Reader| {
@@ -64,11 +64,11 @@ fn virtual_pixels_and_batches_are_those_of_the_array() {
             DataLoader { images: &images, input_size: 20, policy: &policy, batch_size: 8, local: 0..8, seed: 1 };
         loader.training_batch(1).unwrap()
     };
-    assert!(batch(&stored) == batch(&drawn));
+    assert!(batch(&stored) == batch(&rendered));
 }
 
 #[test]
-fn archives_hold_what_the_folders_hold() {
+fn archives_hold_the_images_of_the_folders() {
     let (folders, archives) = (Bench::seven(), Bench::seven());
     folders.prepare(&options()).unwrap();
     archives.prepare(&format(Format::Webdataset)).unwrap();
@@ -79,7 +79,7 @@ fn archives_hold_what_the_folders_hold() {
 }
 
 #[test]
-fn virtual_set_refuses_a_source_that_changed_since() {
+fn virtual_set_refuses_a_changed_source() {
     let bench = Bench::seven();
     bench.prepare(&format(Format::Virtual)).unwrap();
     let reader = Reader::open(&bench.out()).unwrap();
@@ -91,7 +91,7 @@ fn virtual_set_refuses_a_source_that_changed_since() {
 }
 
 #[test]
-fn damage_to_any_stored_format_is_found_and_named() {
+fn damage_to_any_stored_format_is_detected() {
     for each in STORED {
         let bench = Bench::seven();
         bench.prepare(&format(each)).unwrap();
@@ -125,7 +125,7 @@ fn damage_to_any_stored_format_is_found_and_named() {
 }
 
 #[test]
-fn balanced_set_has_more_of_the_rare_and_says_how_much() {
+fn balanced_set_has_more_rare_attributes_and_records_the_rates() {
     let bench = Bench::seven();
     let prepared = bench.prepare(&Options { balance: true, ..options() }).unwrap();
     assert_eq!(prepared.train.stored, 10);
@@ -133,8 +133,8 @@ fn balanced_set_has_more_of_the_rare_and_says_how_much() {
     assert_eq!(rates.len(), attribute::COUNT);
     let reader = Reader::open(&bench.out()).unwrap();
     let train: Vec<_> = reader.rows.iter().filter(|row| row.split == gal_bench::dataset::Split::Train).collect();
-    for (place, rate) in rates.iter().enumerate() {
-        let positive = |rows: &[&&store::Row]| rows.iter().filter(|row| row.labels[place]).count() as f64;
+    for (index, rate) in rates.iter().enumerate() {
+        let positive = |rows: &[&&store::Row]| rows.iter().filter(|row| row.labels[index]).count() as f64;
         let sources: Vec<_> = train.iter().filter(|row| row.copy == 0).collect();
         assert!((rate.before - positive(&sources) / 4.0).abs() < 1e-12);
         assert!((rate.after - positive(&train.iter().collect::<Vec<_>>()) / 10.0).abs() < 1e-12);
@@ -173,7 +173,7 @@ fn every_format_killed_at_any_moment_ends_in_the_bytes_of_an_undisturbed_run() {
         let started = Instant::now();
         prepare(&workspace, name, name).succeeds();
         let whole = started.elapsed();
-        // Of eight places over the run; each goes on where the one before was killed.
+        // Eight kills, spread over the run; each run resumes the one before.
         let mut killed = 0;
         for eighth in 1..=8 {
             let mut run = prepare(&workspace, name, &out).spawn();
@@ -187,8 +187,8 @@ fn every_format_killed_at_any_moment_ends_in_the_bytes_of_an_undisturbed_run() {
     }
 }
 
-/// A run of six training images that met a damaged last one, which is mended since; one thread, so that the first group
-/// of images is stored before the last.
+/// A run of six training images, interrupted by a damaged last one, which is restored. It has one thread, so the first
+/// group of images is stored before the last is read.
 fn stopped(each: Format, copies: usize) -> (Bench, Options) {
     let bench = Bench::new(&["train"; 6]);
     let options = Options { expand: None, copies: Some(copies), ..format(each) };
@@ -211,9 +211,9 @@ fn finished_tar_files_are_not_written_again() {
 }
 
 #[test]
-fn finished_blocks_of_an_array_are_not_drawn_again() {
+fn finished_blocks_of_an_array_are_not_rendered_again() {
     let (bench, options) = stopped(Format::Npy, 100);
-    // A pixel that no run would draw: it is still there only if its block is left alone.
+    // An altered pixel, which is kept only if its block is not rendered again.
     let partial = bench.out().join("images.npy.partial");
     let mut bytes = std::fs::read(&partial).unwrap();
     bytes[128] ^= 255;
@@ -225,10 +225,10 @@ fn finished_blocks_of_an_array_are_not_drawn_again() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn full_disk_is_one_sentence_in_every_format_and_the_run_goes_on_afterwards() {
+fn full_disk_is_one_sentence_in_every_format_and_the_run_resumes_afterwards() {
     let workspace = celeba(12);
     for name in ["jpeg", "webdataset", "npy", "virtual"] {
-        // A limit on the size of a file, and its signal ignored, so that writing fails as on a full disk.
+        // A limit on file sizes with its signal ignored: writing fails as on a full disk.
         let limit = "trap '' XFSZ; ulimit -f 1";
         let finished = GalBench::limited(workspace.root(), limit, &arguments(name, name)).finishes();
         assert_eq!(finished.stderr.lines().count(), 1, "{name}: {}", finished.stderr);
@@ -236,13 +236,15 @@ fn full_disk_is_one_sentence_in_every_format_and_the_run_goes_on_afterwards() {
         assert!(error.starts_with("error: cannot write"), "{name}: {error}");
         assert!(!workspace.exists(&format!("{name}/prepared.json")));
         prepare(&workspace, name, name).succeeds();
-        workspace.gal_bench(&format!("prepare --check --prepared {name}")).succeeds();
+        for flag in ["--verify", "--check"] {
+            workspace.gal_bench(&format!("prepare {flag} --prepared {name}")).succeeds();
+        }
     }
 }
 
 #[test]
 #[cfg(unix)]
-fn vanished_image_folder_is_one_sentence_and_a_second_run_is_held_off() {
+fn vanished_image_folder_is_one_sentence_and_a_second_run_is_refused() {
     let workspace = celeba(130);
     let (source, away) = (workspace.path("celeba"), workspace.path("away"));
     let mut failed = 0;

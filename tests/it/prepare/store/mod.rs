@@ -1,4 +1,4 @@
-//! Stages 1b and storage: what a prepared folder holds.
+//! Preparing a set: the content of its folder.
 
 mod folder;
 mod formats;
@@ -15,7 +15,7 @@ use image::RgbImage;
 use polars::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// Images on disk and a place to prepare them in.
+/// Images on disk and a folder to prepare them in.
 struct Bench {
     folder: tempfile::TempDir,
     dataset: Dataset,
@@ -34,15 +34,15 @@ fn table(sources: &[String], splits: &[&str]) -> DataFrame {
         Column::new("split".into(), splits),
         Column::new("identity".into(), identity),
     ];
-    for (place, name) in attribute::NAMES.iter().enumerate() {
-        let labels: Vec<bool> = (0..sources.len()).map(|row| (row + place) % 3 == 0).collect();
+    for (index, name) in attribute::NAMES.iter().enumerate() {
+        let labels: Vec<bool> = (0..sources.len()).map(|row| (row + index) % 3 == 0).collect();
         columns.push(Column::new((*name).into(), labels));
     }
     DataFrame::new(sources.len(), columns).unwrap()
 }
 
 impl Bench {
-    /// One image of 60 x 50 for each split named.
+    /// One image of 60 x 50 pixels for each of `splits`.
     fn new(splits: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let sources: Vec<String> = (0..splits.len()).map(|row| format!("face/{row:03}.jpg")).collect();
@@ -72,7 +72,7 @@ impl Bench {
         self.folder.path().join(format!("in/face/{row:03}.jpg"))
     }
 
-    /// Makes a source undecodable without changing its size.
+    /// Replaces a source by text of the same length.
     fn spoil(&self, row: usize) {
         let length = std::fs::read(self.source(row)).unwrap().len();
         std::fs::write(self.source(row), vec![b'x'; length]).unwrap();
@@ -86,7 +86,7 @@ impl Bench {
         user_error(self.prepare(options))
     }
 
-    /// That a failed run leaves nothing that looks finished.
+    /// Asserts that a failed run leaves nothing that looks finished.
     fn assert_unfinished(&self) {
         for name in ["prepared.json", "manifest.parquet", "manifest.csv"] {
             assert!(!self.out().join(name).exists(), "{name}");
@@ -99,7 +99,7 @@ fn options() -> Options {
 }
 
 #[test]
-fn expansion_gives_every_training_image_the_least_copies_that_reach_it() {
+fn expansion_makes_the_fewest_equal_copies_that_reach_the_number() {
     let bench = Bench::seven();
     let prepared = bench.prepare(&options()).unwrap();
     assert_eq!((prepared.copies, prepared.train.sources, prepared.train.stored), (3, 4, 12));
@@ -128,13 +128,13 @@ fn only_later_copies_of_training_images_are_distorted() {
     bench.prepare(&Options { copies: Some(6), expand: None, ..options() }).unwrap();
     let reader = Reader::open(&bench.out()).unwrap();
     let mut distorted = 0;
-    for (place, row) in reader.rows.iter().enumerate() {
+    for (index, row) in reader.rows.iter().enumerate() {
         let number: usize = row.source[5..8].parse().unwrap();
         let decoded = image::open(bench.source(number)).unwrap().to_rgb8();
-        let plain = resize(&decoded, 32, 32, Filter::Bicubic);
-        let stored = reader.image(place).unwrap();
-        // What JPEG takes at quality 95 with halved colour, on average.
-        let error: u64 = plain.iter().zip(stored.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        let undistorted = resize(&decoded, 32, 32, Filter::Bicubic);
+        let stored = reader.image(index).unwrap();
+        // The bound is the mean error of JPEG at quality 95 with chroma subsampling.
+        let error: u64 = undistorted.iter().zip(stored.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         let near = error < 5 * 3 * 32 * 32;
         assert!(near || row.copy > 0, "{} {}: {error}", row.source, row.copy);
         assert!(row.copy == 0 || row.split == Split::Train);
@@ -144,7 +144,7 @@ fn only_later_copies_of_training_images_are_distorted() {
 }
 
 #[test]
-fn manifest_tells_source_split_identity_labels_and_operations() {
+fn manifest_holds_source_split_identity_labels_and_operations() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
     let reader = Reader::open(&bench.out()).unwrap();
@@ -153,7 +153,7 @@ fn manifest_tells_source_split_identity_labels_and_operations() {
     assert_eq!(first, [train(0), train(1), train(2), ("face/001.jpg", 0, Split::Test)]);
     assert_eq!(reader.rows[0].identity.as_deref(), Some("person 0"));
     assert_eq!(reader.rows[3].identity, None);
-    assert_eq!(reader.rows[3].labels, std::array::from_fn(|place| (1 + place) % 3 == 0));
+    assert_eq!(reader.rows[3].labels, std::array::from_fn(|index| (1 + index) % 3 == 0));
     let text = std::fs::read_to_string(bench.out().join("manifest.csv")).unwrap();
     let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
     let mut expected = vec!["source", "copy", "split", "identity"];
@@ -182,7 +182,7 @@ fn same_bytes_on_one_two_and_seven_threads() {
 }
 
 #[test]
-fn another_seed_gives_other_distortions_only() {
+fn another_seed_changes_only_the_distortions() {
     let bench = Bench::seven();
     bench.prepare(&options()).unwrap();
     let before = files_below(&bench.out());
@@ -205,13 +205,13 @@ fn pipeline_is_recorded_so_that_it_can_be_used_again() {
     let reader = Reader::open(&bench.out()).unwrap();
     let mirrored = image::imageops::flip_horizontal(&reader.image(0).unwrap());
     let copy = reader.image(1).unwrap();
-    // Copy 0 is resized by cubics and copy 1 linearly; the picture is smooth, so JPEG is what is left.
+    // Copy 0 is resized bicubically and copy 1 bilinearly. The image is smooth, so the error is that of JPEG.
     let error: u64 = mirrored.iter().zip(copy.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
     assert!(error < 8 * 3 * 32 * 32, "{error}");
 }
 
 #[test]
-fn synthetic_faces_are_drawn_into_the_folder() {
+fn synthetic_faces_are_rendered_into_the_folder() {
     let bench = Bench::seven();
     let sizes = gal_bench::dataset::synthetic::Options { train: 2, val: 1, test: 1, seed: 3 };
     let dataset = gal_bench::dataset::synthetic::dataset(&sizes).unwrap();
@@ -221,14 +221,14 @@ fn synthetic_faces_are_drawn_into_the_folder() {
     let reader = Reader::open(&bench.out()).unwrap();
     for row in 0..4 {
         assert_eq!(reader.rows[row].labels, renderer.labels(row));
-        let (drawn, stored) = (renderer.render(row), reader.image(row).unwrap());
-        let error: u64 = drawn.iter().zip(stored.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        let (rendered, stored) = (renderer.render(row), reader.image(row).unwrap());
+        let error: u64 = rendered.iter().zip(stored.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         assert!(error < 8 * 3 * 256 * 256, "{row}: {error}");
     }
 }
 
 #[test]
-fn sources_of_the_same_file_name_do_not_meet() {
+fn sources_with_the_same_file_name_do_not_collide() {
     let mut bench = Bench::new(&["train", "train"]);
     let sources = ["a/x.jpg", "b/X.jpg"].map(str::to_owned);
     for (row, source) in sources.iter().enumerate() {
