@@ -189,21 +189,7 @@ pub(super) fn cap(canvas: &mut Canvas, subject: &Subject, face: &Mask) {
     let style = Style::new(subject, 26);
     let mut rng = scene.rng("hair cap");
     let low = if long > 0.12 { 0.30 } else { 0.05 };
-    let shadow: Vec<Point> = curve::spline(
-        &[
-            [-1.1, -1.6],
-            [-0.98, 0.2],
-            [-0.80, -0.52],
-            [-0.5, -0.80 - back],
-            [0.0, -0.84 - 0.45 * back],
-            [0.5, -0.80 - back],
-            [0.80, -0.52],
-            [0.98, 0.2],
-            [1.1, -1.6],
-        ],
-        false,
-    );
-    canvas.fill(&projection.on_skin(&[shadow], 0.0).feathered(4.5).within(face), subject.skin.crease, 0.45);
+    hairline_shadow(canvas, subject, face, back);
     for side in SIDES {
         let near = if part * side > 0.0 { 1.0 } else { 0.0 };
         let line = [
@@ -225,6 +211,25 @@ pub(super) fn cap(canvas: &mut Canvas, subject: &Subject, face: &Mask) {
         locks(canvas, subject, v, long);
     }
     bangs(canvas, subject, face, back);
+}
+
+/// Paints the shadow of the hair on forehead and temples.
+fn hairline_shadow(canvas: &mut Canvas, subject: &Subject, face: &Mask, back: f32) {
+    let shadow: Vec<Point> = curve::spline(
+        &[
+            [-1.1, -1.6],
+            [-0.98, 0.2],
+            [-0.80, -0.52],
+            [-0.5, -0.80 - back],
+            [0.0, -0.84 - 0.45 * back],
+            [0.5, -0.80 - back],
+            [0.80, -0.52],
+            [0.98, 0.2],
+            [1.1, -1.6],
+        ],
+        false,
+    );
+    canvas.fill(&subject.projection.on_skin(&[shadow], 0.0).feathered(4.5).within(face), subject.skin.crease, 0.45);
 }
 
 /// Paints the short band of hair above the ears of a bald head.

@@ -1,72 +1,8 @@
-//! Nose and mouth.
+//! The mouth: lips, teeth and tongue.
 
 use super::canvas::{Canvas, Colour, Mask, Point, mix, scaled, tinted};
 use super::curve;
-use super::face::SIDES;
 use super::subject::Subject;
-
-/// Paints the nose: the shaded side of its bridge, tip, wings and nostrils.
-pub(super) fn nose(canvas: &mut Canvas, subject: &Subject, face: &Mask) {
-    let (levels, scene, projection) = (subject.levels, subject.scene, &subject.projection);
-    let (big, sharp) = (levels.big_nose, levels.pointy_nose);
-    let base = 0.38 + 0.02 * scene.proportions[3] + 0.07 * big + 0.03 * sharp;
-    let wide = 0.165 + 0.085 * big - 0.055 * sharp;
-    let bend = 0.055 * subject.uneven(2);
-    let tip: Point = [bend, base - 0.05 + 0.03 * sharp];
-    let dark_side = if scene.light[0] > 0.0 { -1.0 } else { 1.0 };
-
-    let ridge = 0.075 + 0.045 * big - 0.03 * sharp;
-    let side = [
-        [dark_side * 0.10, -0.26],
-        [dark_side * ridge + bend * 0.5, 0.0],
-        [dark_side * (wide - 0.02) + bend, base - 0.10],
-        [bend, base - 0.06],
-        [bend * 0.5 + dark_side * 0.015, 0.05],
-    ];
-    canvas.fill(
-        &projection.on_skin(&[curve::spline(&side, true)], 0.08).feathered(2.6).within(face),
-        subject.skin.shadow,
-        0.40 + 0.45 * scene.contrast,
-    );
-    let lit = curve::stroke(&[[0.0, -0.22], [bend * 0.5, 0.05], [tip[0], tip[1] - 0.04]], |_| {
-        0.055 + 0.03 * big - 0.022 * sharp
-    });
-    canvas.fill(&projection.on_skin(&[lit], 0.14).feathered(1.6).within(face), subject.skin.lit, 0.45 + 0.4 * sharp);
-
-    // A big nose ends in a ball, a pointed one in an edge above a triangular shadow.
-    let ball =
-        projection.on_skin(&[curve::ellipse(tip, [wide * 0.75, 0.10 + 0.04 * big])], 0.16).feathered(2.2).within(face);
-    canvas.fill(&ball, subject.skin.lit, (0.22 + 0.35 * big) * (1.0 - 0.7 * sharp));
-    let under = [
-        [tip[0] - wide * 0.8, base],
-        [tip[0], base + 0.045 + 0.07 * sharp],
-        [tip[0] + wide * 0.8, base],
-        [tip[0], base - 0.01],
-    ];
-    canvas.fill(
-        &projection.on_skin(&[under.to_vec()], 0.1).feathered(1.2).within(face),
-        subject.skin.crease,
-        0.45 + 0.45 * sharp,
-    );
-    let mut wings = Vec::new();
-    let mut holes = Vec::new();
-    for side in SIDES {
-        let x = |out: f32| tip[0] + side * out;
-        let wing = [
-            [x(wide * 0.80), base - 0.15 - 0.03 * big],
-            [x(wide + 0.02), base - 0.07],
-            [x(wide * 0.98), base + 0.005],
-            [x(wide * 0.62), base + 0.03],
-        ];
-        wings.push(curve::stroke(&curve::spline(&wing, false), curve::tapered(0.028 + 0.02 * big)));
-        holes.push(curve::ellipse(
-            [x(wide * 0.50), base + 0.005],
-            [0.045 + 0.028 * big - 0.014 * sharp, 0.022 + 0.012 * big],
-        ));
-    }
-    canvas.fill(&projection.on_skin(&wings, 0.04).feathered(0.8).within(face), subject.skin.crease, 0.85);
-    canvas.fill(&projection.on_skin(&holes, 0.08).feathered(0.6).within(face), scaled(subject.skin.crease, 0.6), 0.85);
-}
 
 /// Measures of the mouth in face units.
 pub(super) struct Mouth {

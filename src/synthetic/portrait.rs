@@ -3,7 +3,7 @@
 use super::levels::AttributeLevels;
 use super::scene::Scene;
 use super::subject::Subject;
-use super::{accessories, beard, body, camera, eyes, face, hair, mouth, occlusion};
+use super::{accessories, beard, body, camera, clothes, eyes, face, hair, hat, mouth, nose, occlusion};
 use image::RgbImage;
 
 /// Renders `levels` in `scene`.
@@ -12,6 +12,7 @@ pub(super) fn portrait(levels: &AttributeLevels, scene: &Scene) -> RgbImage {
     let mut canvas = body::background(scene);
     hair::behind(&mut canvas, &subject);
     body::body(&mut canvas, &subject);
+    clothes::clothes(&mut canvas, &subject);
     face::ears(&mut canvas, &subject);
     let skin = face::skin(&mut canvas, &subject);
     face::cheeks(&mut canvas, &subject, &skin);
@@ -19,7 +20,7 @@ pub(super) fn portrait(levels: &AttributeLevels, scene: &Scene) -> RgbImage {
     beard::beard(&mut canvas, &subject, &skin);
     face::age(&mut canvas, &subject, &skin);
     eyes::eyes(&mut canvas, &subject, &skin);
-    mouth::nose(&mut canvas, &subject, &skin);
+    nose::nose(&mut canvas, &subject, &skin);
     mouth::mouth(&mut canvas, &subject, &skin);
     beard::around_mouth(&mut canvas, &subject, &skin);
     eyes::brows(&mut canvas, &subject, &skin);
@@ -27,7 +28,7 @@ pub(super) fn portrait(levels: &AttributeLevels, scene: &Scene) -> RgbImage {
     accessories::glasses(&mut canvas, &subject, &skin);
     hair::cap(&mut canvas, &subject, &skin);
     accessories::earrings(&mut canvas, &subject);
-    accessories::hat(&mut canvas, &subject, &skin);
+    hat::hat(&mut canvas, &subject, &skin);
     occlusion::occlusion(&mut canvas, &subject);
     camera::photograph(canvas, levels, scene)
 }
