@@ -130,6 +130,11 @@ pub fn by_group() -> Vec<(usize, usize)> {
         .collect()
 }
 
+/// Pairs of different attributes, each once: (0, 1), (0, 2), ...
+pub fn pairs() -> impl Iterator<Item = (usize, usize)> {
+    (0..COUNT).flat_map(|i| (i + 1..COUNT).map(move |j| (i, j)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,16 +2,18 @@
 
 use crate::cli::CompareArgs;
 use gal_bench::Result;
-use gal_bench::report::ComparisonReport;
+use gal_bench::evaluate::ComparisonReport;
+use gal_bench::report;
 
 pub(super) fn run(args: &CompareArgs) -> Result<()> {
     let paths: Vec<_> = std::iter::once(&args.reference).chain(&args.others).cloned().collect();
-    let report = ComparisonReport::new(&paths)?;
+    let comparison = ComparisonReport::new(&paths)?;
     if let Some(folder) = &args.output {
-        report.write(folder)?;
+        report::write_comparison(&comparison, folder)?;
+        report::write(folder)?;
     }
-    args.output_args.result(&report, || {
+    args.output_args.result(&comparison, || {
         let written = args.output.as_ref().map(|folder| format!("\nwritten to {}", folder.join("README.md").display()));
-        report.text() + &written.unwrap_or_default()
+        report::comparison_text(&comparison) + &written.unwrap_or_default()
     })
 }

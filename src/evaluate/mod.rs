@@ -3,7 +3,9 @@
 //! one network is better than another.
 
 pub mod comparison;
+pub mod comparison_report;
 pub mod correctness;
+pub mod dependence;
 mod evaluation;
 pub mod external;
 mod head_result;
@@ -12,6 +14,7 @@ pub mod predictions;
 pub mod run_files;
 
 pub use comparison::{Classifier, Comparison, Statistics, Verdict};
+pub use comparison_report::ComparisonReport;
 pub use correctness::Correctness;
 pub use evaluation::{Evaluation, majority, read_affinity, read_curve, read_run};
 pub use head_result::{AttributeResult, HeadResult};

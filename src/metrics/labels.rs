@@ -2,7 +2,7 @@
 //! contradict each other.
 
 use super::confusion::THRESHOLD;
-use crate::attribute::{COUNT, index};
+use crate::attribute::{COUNT, index, pairs};
 
 /// Labels that cannot both be right: an attribute with any of others.
 #[derive(Debug, Clone, Copy)]
@@ -88,8 +88,7 @@ impl Labels {
 
     /// Pairs of different attributes with their phi, the most negative first; ties in the order of the attributes.
     pub fn pairs(&self) -> Vec<(usize, usize, f64)> {
-        let all = (0..COUNT).flat_map(|i| (i + 1..COUNT).map(move |j| (i, j)));
-        let mut pairs: Vec<_> = all.filter_map(|(i, j)| Some((i, j, self.phi(i, j)?))).collect();
+        let mut pairs: Vec<_> = pairs().filter_map(|(i, j)| Some((i, j, self.phi(i, j)?))).collect();
         pairs.sort_by(|a, b| a.2.total_cmp(&b.2));
         pairs
     }

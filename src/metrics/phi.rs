@@ -3,7 +3,7 @@
 use super::clustering::{average_linkage, leaves};
 use super::labels::Labels;
 use super::mean::{mean, standardized};
-use crate::attribute::COUNT;
+use crate::attribute::{COUNT, pairs};
 
 /// Cells of a 40 x 40 matrix, `None` if undefined.
 pub type AttributeMatrix = Vec<[Option<f64>; COUNT]>;
@@ -32,8 +32,7 @@ pub struct PhiGap {
 impl PhiGap {
     /// Compares the phi of predictions with that of labels; nothing without a pair.
     pub fn of(labels: &AttributeMatrix, predictions: &AttributeMatrix) -> Option<Self> {
-        let pairs = (0..COUNT).flat_map(|i| (i + 1..COUNT).map(move |j| (i, j)));
-        let (a, b): (Vec<f64>, Vec<f64>) = pairs.filter_map(|(i, j)| labels[i][j].zip(predictions[i][j])).unzip();
+        let (a, b): (Vec<f64>, Vec<f64>) = pairs().filter_map(|(i, j)| labels[i][j].zip(predictions[i][j])).unzip();
         let strength = |values: &[f64]| mean(&values.iter().map(|phi| phi.abs()).collect::<Vec<f64>>());
         let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).collect();
         (!a.is_empty()).then(|| Self {

@@ -2,9 +2,9 @@
 //! among a report's results (`faces.jpg`, a sheet of tiles; `mistakes.csv`; `masks-over-faces.csv`). Those of people stay
 //! beside the run and out of any report.
 
-use super::correlation::{Table, mask_table, write_wide};
 use super::figures::faces;
 use super::results::{read_csv, write_csv};
+use super::wide_table::WideTable;
 use crate::attribute::{COUNT, NAMES, index};
 use crate::config::RunSummary;
 use crate::error::{Error, Result};
@@ -142,7 +142,7 @@ impl Album {
             return io::remove(&results.join(MASKS_FILE));
         }
         let entries = self.masks.iter().enumerate().map(|(tile, maps)| (tile.to_string(), maps));
-        write_wide(&results.join(MASKS_FILE), &mask_table(entries))
+        WideTable::of_masks(results.join(MASKS_FILE), entries).write()
     }
 
     /// Draws the album's figures into `folder`, which is to be beside the run.
@@ -186,7 +186,7 @@ pub(super) fn read(folder: &Path) -> Result<Option<Faces>> {
     Ok(Some(Faces {
         size,
         run: (first.variant.clone(), first.seed),
-        masks: if masks.is_file() { Table::read(&masks)?.maps()? } else { Vec::new() },
+        masks: if masks.is_file() { WideTable::read(&masks)?.masks()? } else { Vec::new() },
         mistakes: by_attribute(&mistakes),
         sheet,
     }))

@@ -1,10 +1,11 @@
 //! Results become a page: [`collect`] gathers finished runs, and tests of their differences, into the small files of
 //! `results/`, [`render`] makes README.md, its figures and index.html from those files alone, a pure function of them,
-//! so that a checked-in report can be proved to say what its results say. A [`ComparisonReport`] of any runs has a page of its
-//! own.
+//! so that a checked-in report can be proved to say what its results say. A comparison of any runs has a page of its own.
 
 mod album;
-mod comparison_report;
+mod comparison_page;
+mod comparison_results;
+mod comparison_text;
 mod comparisons;
 mod correlation;
 mod figures;
@@ -18,19 +19,21 @@ mod tables;
 mod terminal;
 mod tested;
 mod variants;
+mod wide_table;
 
 pub use album::{Album, TILE};
-pub use comparison_report::ComparisonReport;
+pub use comparison_results::write_comparison;
+pub use comparison_text::comparison_text;
 pub use results::Run;
 pub use sentences::findings;
 pub use terminal::{line, overview, table};
 
 use crate::error::{Error, Result};
+use crate::evaluate::dependence::{Correlations, DependenceStats};
 use crate::evaluate::masks::Masks;
 use crate::evaluate::{Classifier, Correctness, Evaluation, Statistics};
 use crate::io;
 use crate::render::html;
-use correlation::Said;
 use std::path::{Path, PathBuf};
 use variants::Report;
 
@@ -54,13 +57,13 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<Collected> {
     if runs.is_empty() {
         return Err(Error::Request("a report needs at least one finished run".to_owned()));
     }
-    if ComparisonReport::read(folder)?.is_some() {
+    if comparison_results::read(folder)?.is_some() {
         let shown = folder.display();
         return Err(Error::Request(format!("{shown} holds a comparison: give --reports another folder, or remove it")));
     }
     let mut read = runs.iter().map(|path| read_run(path)).collect::<Result<Vec<_>>>()?;
     read.sort_by_key(|(run, ..)| variants::place(run.summary()));
-    let (collected, correctness, said, albums): (Vec<Run>, Vec<Correctness>, Vec<Said>, Vec<Album>) =
+    let (collected, correctness, stats, albums): (Vec<Run>, Vec<Correctness>, Vec<DependenceStats>, Vec<Album>) =
         read.into_iter().collect();
     refuse_unlike(&collected, &correctness)?;
     let profile = provenance::shared_profile(runs)?;
@@ -72,17 +75,20 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<Collected> {
     tested::write(&statistics, folder)?;
     provenance::write_profile(profile.as_deref(), folder)?;
     album::remove(folder)?;
-    correlation::write(&collected, said, folder)?;
+    let runs = collected.iter().zip(stats).map(|(run, stats)| (run.summary(), run.affinity.as_ref(), stats));
+    if let Some(correlations) = Correlations::new(runs)? {
+        correlation::write(&correlations, folder)?;
+    }
     Ok(Collected { evaluations: collected.into_iter().map(|run| run.evaluation).collect(), statistics, albums })
 }
 
 /// Reads a run's folder, its predictions once for all that they are asked.
-fn read_run(folder: &Path) -> Result<(Run, Correctness, Said, Album)> {
+fn read_run(folder: &Path) -> Result<(Run, Correctness, DependenceStats, Album)> {
     let (evaluation, predictions) = Evaluation::with_predictions(folder)?;
     let masks = Masks::of_run(folder)?;
-    let said = Said::of(&predictions, masks.as_ref());
+    let stats = DependenceStats::new(&predictions, masks.as_ref());
     let album = Album::new(folder, &evaluation.run, &predictions, masks);
-    Ok((Run::new(evaluation, folder)?, Correctness::new(predictions), said, album))
+    Ok((Run::new(evaluation, folder)?, Correctness::new(predictions), stats, album))
 }
 
 fn classifier<'a>((run, correctness): (&'a Run, &'a Correctness)) -> Classifier<'a> {
@@ -95,8 +101,8 @@ fn classifier<'a>((run, correctness): (&'a Run, &'a Correctness)) -> Classifier<
 /// # Errors
 /// Results that are missing or not as [`collect`] writes them.
 pub fn render(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-    if let Some(comparison) = ComparisonReport::read(folder)? {
-        let page = comparison.page();
+    if let Some(comparison) = comparison_results::read(folder)? {
+        let page = comparison_page::page(&comparison);
         let html = html::page(&page, |_| None);
         return Ok(pages(page, html));
     }

@@ -7,13 +7,13 @@
 )]
 
 use super::comparisons;
-use super::correlation::Correlations;
 use super::figures::Figure;
 use super::figures::affinity::LEARNED;
 use super::provenance;
 use super::sections;
 use super::tables;
 use super::variants::{Report, Variant, tally};
+use crate::evaluate::dependence::Correlations;
 use crate::evaluate::{Head, HeadResult};
 use crate::render::format::{difference_words, percent_mean_std, points};
 

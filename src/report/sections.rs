@@ -6,11 +6,11 @@
     reason = "a page is text put together once: `write!` would add a result to ignore"
 )]
 
-use super::correlation::{Correlations, Found, Row};
 use super::figures::affinity::LEARNED;
 use super::variants::{Report, Variant};
 use crate::attribute::{COUNT, NAMES};
 use crate::evaluate::Affinity;
+use crate::evaluate::dependence::{Correlations, DependenceMeasures, RunDependence};
 use crate::metrics::mantel::PERMUTATIONS;
 use crate::metrics::mean::MeanStd;
 use crate::metrics::phi::AttributeMatrix;
@@ -33,16 +33,16 @@ const SIGNIFICANT: f64 = 0.05;
 const STRONGEST: usize = 10;
 
 /// A figure over the seeds: `0.123` or `0.123 ± 0.004`, a dash where a run has none.
-fn over_seeds(found: &[&Found], digits: usize, figure: impl Fn(&Row) -> Option<f64>) -> String {
-    let Some(values) = found.iter().map(|run| figure(&run.row)).collect::<Option<Vec<f64>>>() else {
+fn over_seeds(found: &[&RunDependence], digits: usize, figure: impl Fn(&DependenceMeasures) -> Option<f64>) -> String {
+    let Some(values) = found.iter().map(|run| figure(&run.measures)).collect::<Option<Vec<f64>>>() else {
         return "-".to_owned();
     };
     mean_std(MeanStd::of(&values), digits)
 }
 
 /// The largest p of the seeds.
-fn largest(found: &[&Found], p: impl Fn(&Row) -> Option<f64>) -> Option<f64> {
-    found.iter().map(|run| p(&run.row)).collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
+fn largest(found: &[&RunDependence], p: impl Fn(&DependenceMeasures) -> Option<f64>) -> Option<f64> {
+    found.iter().map(|run| p(&run.measures)).collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
 }
 
 fn p_text(p: Option<f64>) -> String {
@@ -50,7 +50,7 @@ fn p_text(p: Option<f64>) -> String {
 }
 
 /// Variants of the report with what was found of each.
-fn with_found<'a>(report: &'a Report, all: &'a Correlations) -> Vec<(Variant<'a>, Vec<&'a Found>)> {
+fn with_found<'a>(report: &'a Report, all: &'a Correlations) -> Vec<(Variant<'a>, Vec<&'a RunDependence>)> {
     report
         .variants()
         .into_iter()
@@ -68,7 +68,7 @@ pub(super) fn affinity(report: &Report, all: &Correlations) -> Option<String> {
     if with.is_empty() {
         return None;
     }
-    let synthetic = with.iter().any(|(_, found)| found.iter().any(|run| run.row.rho_truth.is_some()));
+    let synthetic = with.iter().any(|(_, found)| found.iter().any(|run| run.measures.rho_truth.is_some()));
     let mut header = vec!["Variant", "Weight on itself, %", "Entropy, nats", "Effective neighbours"];
     header.extend(["ρ with \\|phi\\|", "p", "ρ with phi", "p"]);
     if synthetic {
@@ -129,10 +129,10 @@ pub(super) fn affinity(report: &Report, all: &Correlations) -> Option<String> {
 }
 
 /// Whether a learned affinity follows the labels and the truth, in a sentence.
-pub(super) fn verdict(variant: &Variant, found: &[&Found]) -> String {
-    type Figure = fn(&Row) -> Option<f64>;
+pub(super) fn verdict(variant: &Variant, found: &[&RunDependence]) -> String {
+    type Figure = fn(&DependenceMeasures) -> Option<f64>;
     let judge = |rho: Figure, p: Figure| -> Option<String> {
-        let beyond = found.iter().filter(|run| p(&run.row).is_some_and(|p| p <= SIGNIFICANT)).count();
+        let beyond = found.iter().filter(|run| p(&run.measures).is_some_and(|p| p <= SIGNIFICANT)).count();
         let how = match beyond {
             0 => "no more than by chance",
             all if all == found.len() => "more than by chance",
@@ -182,11 +182,11 @@ pub(super) fn answers(report: &Report, all: &Correlations) -> String {
         ["Variant", "Mean strength, labels", "Mean strength, answers", "Mean difference", "Correlation", "Pairs"];
     let mut table = Table::new(1, header);
     for (variant, found) in with_found(report, all) {
-        let pairs = found.iter().map(|run| run.row.pairs).min().unwrap_or(0);
+        let pairs = found.iter().map(|run| run.measures.pairs).min().unwrap_or(0);
         table.row([
             variant.label().to_owned(),
             over_seeds(&found, 4, |r| r.phi_labels),
-            over_seeds(&found, 4, |r| r.phi_answers),
+            over_seeds(&found, 4, |r| r.phi_predictions),
             over_seeds(&found, 4, |r| r.phi_difference),
             over_seeds(&found, 4, |r| r.phi_correlation),
             pairs.to_string(),

@@ -1,11 +1,11 @@
 //! Mean masks: for each attribute, on which places of the feature map its branch looks.
 
-use super::super::correlation::{Correlations, Found};
 use super::super::sections;
 use super::super::variants::{Report, Variant};
 use super::Figure;
 use crate::attribute::NAMES;
 use crate::attribute::by_group;
+use crate::evaluate::dependence::{Correlations, RunDependence};
 use crate::evaluate::masks::Maps;
 use crate::render::svg::{Anchor, Svg, viridis};
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub(super) fn figures(report: &Report, all: &Correlations) -> Vec<Figure> {
 }
 
 /// The mean over the seeds, where all of them have masks of one size.
-fn mean_maps(found: &[&Found]) -> Option<Maps> {
+fn mean_maps(found: &[&RunDependence]) -> Option<Maps> {
     let all: Vec<&Maps> = found.iter().map(|run| run.masks.as_ref()).collect::<Option<_>>()?;
     let area = all.first()?[0].len();
     let even = all.iter().all(|maps| maps.iter().all(|map| map.len() == area));

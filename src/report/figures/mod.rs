@@ -9,8 +9,8 @@ mod phi;
 mod reliability;
 
 use super::album::Faces;
-use super::correlation::Correlations;
 use super::variants::Report;
+use crate::evaluate::dependence::Correlations;
 
 /// A drawn figure and the words that go with it.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! Heat maps of phi: of the test labels, and of what answers add to it.
 
-use super::super::correlation::Correlations;
 use super::super::sections;
 use super::super::variants::Report;
 use super::Figure;
 use crate::attribute::COUNT;
+use crate::evaluate::dependence::Correlations;
 use crate::metrics::mean::mean;
 use crate::metrics::phi::AttributeMatrix;
 use crate::render::grid::{self, LEFT, SIDE, TOP};

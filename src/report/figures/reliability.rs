@@ -1,9 +1,9 @@
 //! Reliability diagrams: a panel a variant, the share of positive labels over the mean probability of each bin.
 
-use super::super::correlation::{Correlations, Found};
 use super::super::sections;
 use super::super::variants::Report;
 use super::{Figure, style};
+use crate::evaluate::dependence::{Correlations, RunDependence};
 use crate::metrics::reliability::{BINS, Bin};
 use crate::render::format::thousands;
 use crate::render::svg::{Anchor, FAINT, INK, Svg};
@@ -37,7 +37,7 @@ pub(super) fn figure(report: &Report, all: &Correlations) -> Option<Figure> {
 }
 
 /// The bins of all seeds together.
-fn pooled(found: &[&Found]) -> Vec<Bin> {
+fn pooled(found: &[&RunDependence]) -> Vec<Bin> {
     let mut bins = vec![Bin::default(); if found.is_empty() { 0 } else { BINS }];
     for run in found {
         for (bin, more) in bins.iter_mut().zip(&run.reliability) {

@@ -29,7 +29,7 @@ const FOLDERS: [(&str, &str, &[&str]); 20] = [
         "data loader, training step, run folders",
         &["dataset", "store", "model", "nn", "config", "variant", "weights", "distributed", "tensorboard"],
     ),
-    ("evaluate", "finished runs to statistics", &["config", "metrics", "variant"]),
+    ("evaluate", "finished runs to statistics", &["config", "metrics", "synthetic", "variant"]),
     ("report", "results to pages and figures", &["evaluate", "config", "metrics", "render", "synthetic", "variant"]),
     ("doctor", "checks a device against the CPU", &["nn", "model", "train", "config", "variant"]),
     ("predict", "probabilities for images", &["train", "config", "model", "store", "dataset"]),

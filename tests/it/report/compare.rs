@@ -119,6 +119,21 @@ fn a_comparison_is_written_as_a_report_that_can_be_checked() {
     workspace.gal_bench("report --check").fails_with("reports/ours/README.md");
 }
 
+/// Version 0.1.0 wrote `contest.json`, with `drawn` for the resampling.
+#[test]
+fn results_of_a_comparison_are_read_under_their_former_names() {
+    let workspace = runs_and_predictions();
+    compare(&workspace, &[BASELINE, GAL_J, "--output", "reports/ours"]).succeeds();
+    let (new, old) = ("reports/ours/results/comparison.json", "reports/ours/results/contest.json");
+    let text = workspace.read(new);
+    assert!(text.contains("\"resampling\""));
+    workspace.write(old, text.replace("\"resampling\"", "\"drawn\""));
+    std::fs::remove_file(workspace.path(new)).unwrap();
+    workspace.gal_bench("report --check").succeeds();
+    compare(&workspace, &[BASELINE, GAL_J, "--output", "reports/ours"]).succeeds();
+    assert!(workspace.path(new).exists() && !workspace.path(old).exists());
+}
+
 #[test]
 fn a_comparison_does_not_replace_a_report() {
     let workspace = runs_and_predictions();

@@ -3,7 +3,7 @@
 use crate::common::fake_runs::{FakeRun, collected, page, section, write_parquet};
 use crate::common::gal_bench::user_error;
 use crate::common::workspace::Workspace;
-use gal_bench::evaluate::Verdict;
+use gal_bench::evaluate::{ComparisonReport, Verdict};
 use gal_bench::metrics::bootstrap::Unit;
 use gal_bench::report;
 
@@ -163,7 +163,7 @@ fn a_report_does_not_replace_a_comparison() {
     let workspace = Workspace::new();
     let runs = [FakeRun::new("baseline", 0), FakeRun::new("gal-j", 0)].map(|run| run.write(workspace.root()));
     let folder = workspace.path("report");
-    report::ComparisonReport::new(&runs).unwrap().write(&folder).unwrap();
+    report::write_comparison(&ComparisonReport::new(&runs).unwrap(), &folder).unwrap();
     let error = user_error(report::collect(&runs, &folder));
     assert!(error.ends_with("holds a comparison: give --reports another folder, or remove it"), "{error}");
 }

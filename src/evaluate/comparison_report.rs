@@ -1,0 +1,142 @@
+//! Any runs, and predictions of other tools, compared with the first of them.
+
+use super::comparison::{Classifier, Comparison, Statistics};
+use super::correctness::Correctness;
+use super::evaluation::{majority, read_run};
+use super::external;
+use super::head_result::HeadResult;
+use super::predictions::Predictions;
+use crate::attribute::COUNT;
+use crate::config::RunSummary;
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Version of the serialized form.
+pub const FORMAT: u32 = 1;
+
+/// What was compared, and the tests of its differences.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonReport {
+    /// [`FORMAT`] of the version that made it.
+    pub format: u32,
+    /// The reference first.
+    pub entries: Vec<Entry>,
+    /// Every other entry against the reference.
+    pub statistics: Statistics,
+}
+
+/// A run, or predictions of another tool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Name of the run or stem of the file; the whole path if two have the same.
+    pub name: String,
+    /// Path as given.
+    pub path: String,
+    /// The run's record, `None` for another tool.
+    pub run: Option<RunSummary>,
+    /// Scores of the primary head; the floor is that of the reference's training labels.
+    pub result: HeadResult,
+}
+
+/// An entry with the correctness of its predictions.
+struct ReadEntry {
+    entry: Entry,
+    correctness: Correctness,
+}
+
+impl ComparisonReport {
+    /// Compares the run in the first of `paths` with the others: run folders, or files of predictions.
+    ///
+    /// # Errors
+    /// Fewer than two paths, a first that is no run, a run that is not finished, or images or labels that are not those
+    /// of the first.
+    pub fn new(paths: &[PathBuf]) -> Result<Self> {
+        let [first, others @ ..] = paths else {
+            return Err(Error::Request("a comparison needs a run folder to compare with".to_owned()));
+        };
+        if others.is_empty() {
+            return Err(Error::Request(format!("{} alone cannot be compared: name another run", first.display())));
+        }
+        if first.is_file() {
+            return Err(Error::Request(format!(
+                "{} is a file: the first must be the folder of a run, which knows the labels",
+                first.display()
+            )));
+        }
+        if let Some(twice) = (1..paths.len()).find(|&i| paths[..i].contains(&paths[i])) {
+            return Err(Error::Request(format!("{} is given twice", paths[twice].display())));
+        }
+        let (run, predictions) = read_run(first)?;
+        let reference = Reference { majority: majority(&run), predictions };
+        let mut read = vec![reference.score(first, Some(run), reference.predictions.clone())];
+        for path in others {
+            read.push(reference.read(path)?);
+        }
+        // Predictions of an older version lack identities; those of another entry are of the same images.
+        let identities = read.iter().find_map(|one| one.correctness.identities.clone());
+        read[0].correctness.identities = identities;
+        unique_names(&mut read);
+        let classifiers: Vec<Classifier> = read
+            .iter()
+            .map(|one| Classifier { name: &one.entry.name, seed: None, correctness: &one.correctness })
+            .collect();
+        let pairs: Vec<(&str, &str)> = classifiers[1..].iter().map(|c| (c.name, classifiers[0].name)).collect();
+        let statistics = Statistics::new(&classifiers, &pairs)?;
+        Ok(Self { format: FORMAT, entries: read.into_iter().map(|one| one.entry).collect(), statistics })
+    }
+
+    /// The entry that the others are compared with.
+    pub fn reference(&self) -> &Entry {
+        &self.entries[0]
+    }
+
+    /// The comparison of an entry with the reference, `None` for the reference itself.
+    pub fn comparison(&self, entry: &Entry) -> Option<&Comparison> {
+        self.statistics.comparison(&entry.name, &self.reference().name)
+    }
+}
+
+/// The run that the others are compared with.
+struct Reference {
+    majority: [bool; COUNT],
+    predictions: Predictions,
+}
+
+impl Reference {
+    /// A run's predictions, or another tool's, in the reference's order.
+    fn read(&self, path: &Path) -> Result<ReadEntry> {
+        if path.is_file() {
+            let probabilities = external::read(path, &self.predictions.images)?;
+            let predictions = Predictions { fln: Some(probabilities), cln: None, ..self.predictions.clone() };
+            return Ok(self.score(path, None, predictions));
+        }
+        let (run, predictions) = read_run(path)?;
+        let predictions = predictions.in_order_of(&self.predictions).map_err(|message| Error::file(path, message))?;
+        Ok(self.score(path, Some(run), predictions))
+    }
+
+    fn score(&self, path: &Path, run: Option<RunSummary>, predictions: Predictions) -> ReadEntry {
+        let of_file = || path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let name = run.as_ref().map_or_else(of_file, |run| run.id.clone());
+        let (head, probabilities) = predictions.primary_head();
+        let result = HeadResult::new(head, &predictions.labels, probabilities, &self.majority);
+        let entry = Entry { name, path: path.display().to_string(), run, result };
+        ReadEntry { entry, correctness: Correctness::new(predictions) }
+    }
+}
+
+/// Replaces names that several entries share by their paths.
+fn unique_names(read: &mut [ReadEntry]) {
+    let names: Vec<String> = read.iter().map(|one| one.entry.name.clone()).collect();
+    for one in read {
+        if names.iter().filter(|name| **name == one.entry.name).count() > 1 {
+            one.entry.name.clone_from(&one.entry.path);
+        }
+    }
+}
+
+/// A letter that stands for entry `place` in narrow columns: A for the reference.
+pub fn letter(place: usize) -> String {
+    ('A'..='Z').nth(place).map_or_else(|| (place + 1).to_string(), String::from)
+}

@@ -1,0 +1,152 @@
+//! The page of a comparison of any runs: the same tables and tests as in a report.
+
+#![allow(
+    clippy::format_push_string,
+    reason = "a page is text put together once: `write!` would add a result to ignore"
+)]
+
+use super::comparisons::{differing, how_tested, table};
+use super::sentences::{self, findings};
+use crate::attribute::NAMES;
+use crate::evaluate::Comparison;
+use crate::evaluate::comparison_report::{ComparisonReport, letter};
+use crate::render::format::{p_cell, percent, percent_interval, points, thousands};
+use crate::render::markdown::{Table, bold};
+
+/// README.md.
+pub(super) fn page(report: &ComparisonReport) -> String {
+    let reference = report.reference();
+    let mut text = format!("# gal-bench comparison with {}\n\n", reference.name);
+    text += &warning(report);
+    text += "## Findings\n\n";
+    for sentence in findings(&report.statistics) {
+        text += &format!("- {sentence}\n");
+    }
+    text += &format!("\n## Who is compared\n\n{}\n", who(report));
+    text += &format!("## Mean accuracy\n\n{}\n", means(report));
+    let rows: Vec<&Comparison> = report.statistics.comparisons.iter().collect();
+    text += &format!("## Differences\n\n{}\n\n{}\n", how_tested(false), table(&rows));
+    let named: String = rows.iter().map(|comparison| differing(comparison)).collect();
+    text += &if named.is_empty() { named } else { format!("{named}\n") };
+    text += &format!("## Accuracy by attribute\n\n{}\n", by_attribute(report));
+    let paths: Vec<&str> = report.entries.iter().map(|entry| entry.path.as_str()).collect();
+    text + &format!(
+        "## Provenance\n\nThis page is rendered from [results/comparison.json](results/comparison.json) alone; `gal-bench \
+         report --check` proves it. The command that makes it again:\n\n```sh\ngal-bench compare {}\n```\n",
+        paths.join(" ")
+    )
+}
+
+/// In what the entries differ besides what they are to be compared for.
+fn warning(report: &ComparisonReport) -> String {
+    let of_reference = report.reference().run.as_ref();
+    let mut lines: Vec<String> = Vec::new();
+    for entry in &report.entries[1..] {
+        let (Some(a), Some(b)) = (of_reference, entry.run.as_ref()) else {
+            lines.push(format!("How the predictions of `{}` came about is not known to gal-bench.", entry.name));
+            continue;
+        };
+        let aspects = [
+            ("data digest", a.data_digest.clone(), b.data_digest.clone()),
+            ("profile", a.profile.clone(), b.profile.clone()),
+            ("seed", a.seed.to_string(), b.seed.to_string()),
+            ("steps", a.steps.to_string(), b.steps.to_string()),
+            ("input side", a.input.to_string(), b.input.to_string()),
+            ("training images", a.train_images.to_string(), b.train_images.to_string()),
+        ];
+        let different: Vec<&str> = aspects.iter().filter(|(_, a, b)| a != b).map(|(what, ..)| *what).collect();
+        if !different.is_empty() {
+            lines.push(format!("`{}` differs from the reference in {}.", entry.name, different.join(", ")));
+        }
+    }
+    if lines.is_empty() { String::new() } else { format!("> {}\n\n", lines.join("\n>\n> ")) }
+}
+
+fn who(report: &ComparisonReport) -> Table {
+    let header = ["", "Name", "Given as", "Variant", "Data", "Profile", "Seed", "Steps", "Input", "Training images"];
+    let mut table = Table::new(6, header);
+    for (place, entry) in report.entries.iter().enumerate() {
+        let mut cells = vec![letter(place), entry.name.clone(), format!("`{}`", entry.path)];
+        if let Some(run) = &entry.run {
+            cells.extend([
+                run.variant.clone(),
+                run.dataset.clone(),
+                run.profile.clone(),
+                run.seed.to_string(),
+                thousands(run.steps),
+                format!("{} px", run.input),
+                thousands(run.train_images),
+            ]);
+        } else {
+            cells.push("another tool".to_owned());
+            cells.resize(header.len(), "-".to_owned());
+        }
+        table.row(cells);
+    }
+    table
+}
+
+fn means(report: &ComparisonReport) -> String {
+    let header = [
+        "",
+        "Name",
+        "Mean accuracy",
+        "95 % interval",
+        "Floor",
+        "Gain over floor",
+        "Balanced accuracy",
+        "F1",
+        "Average precision",
+        "AUROC",
+        "Calibration error",
+    ];
+    let mut table = Table::new(2, header);
+    let floor = report.reference().result.mean_floor();
+    for (place, entry) in report.entries.iter().enumerate() {
+        let result = &entry.result;
+        let interval = report.statistics.mean(&entry.name, result.head).map(|mean| percent_interval(mean.interval));
+        let score = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
+        table.row([
+            letter(place),
+            entry.name.clone(),
+            bold(percent(result.mean_accuracy())),
+            interval.unwrap_or_default(),
+            percent(floor),
+            points(result.mean_accuracy() - floor),
+            percent(result.mean_balanced_accuracy()),
+            score(result.mean_score(|s| s.f1)),
+            score(result.mean_score(|s| s.average_precision)),
+            score(result.mean_score(|s| s.auroc)),
+            score(result.mean_score(|s| s.calibration_error)),
+        ]);
+    }
+    let images = report.reference().result.attributes[0].n;
+    format!(
+        "In %, means over the 40 attributes of {} test images. The interval is the middle 95 % of {}.\n\n{table}",
+        thousands(images),
+        sentences::drawn(&report.statistics.resampling)
+    )
+}
+
+fn by_attribute(report: &ComparisonReport) -> String {
+    let mut header = vec!["Attribute".to_owned(), "Floor".to_owned()];
+    for place in 0..report.entries.len() {
+        header.extend([letter(place), "95 % interval".to_owned(), "Gain".to_owned()]);
+        if place > 0 {
+            header.extend([format!("{} - A", letter(place)), "p (Holm)".to_owned()]);
+        }
+    }
+    let mut table = Table::new(1, header);
+    for (i, name) in NAMES.iter().enumerate() {
+        let mut cells = vec![format!("`{name}`"), percent(report.reference().result.attributes[i].floor)];
+        for entry in &report.entries {
+            let a = &entry.result.attributes[i];
+            cells.extend([percent(a.accuracy), percent_interval(a.interval), points(a.gain())]);
+            if let Some(test) = report.comparison(entry).and_then(|c| c.attributes.get(i)) {
+                cells.extend([points(test.difference), p_cell(test.p_holm, 3)]);
+            }
+        }
+        table.row(cells);
+    }
+    format!("Accuracy in % with Wilson's 95 % interval.\n\n{table}")
+}
