@@ -1,88 +1,15 @@
-//! Experiment configuration: what a profile fixes, the profiles that come with the program, and in which ways a
-//! configuration is not the paper's.
+//! Experiment configuration: profiles, the configuration and the summary of a run, deviations from the paper's protocol.
 
+mod deviations;
+mod embedded;
 mod profile;
 pub mod run_dir;
+mod run_config;
+mod schedule;
 mod summary;
+mod validate;
 
-pub use profile::{Compute, Crop, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Schedule, Training};
+pub use profile::{Compute, Crop, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Training};
+pub use run_config::{RunConfig, run_id};
+pub use schedule::Schedule;
 pub use summary::RunSummary;
-
-use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
-use std::path::Path;
-
-/// Everything that decides what one trained network is; `config.toml` in its run folder. Device and threads are left
-/// out: they decide how fast it is there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunConfig {
-    /// `celeba`, `lfwa` or `synthetic`.
-    pub dataset: String,
-    /// Digest of the prepared set's manifest.
-    pub data_digest: String,
-    /// The variant's name.
-    pub variant: String,
-    /// Seed of weights, batches, crops and flips.
-    pub seed: u64,
-    /// Processes that shared out every batch, each with batch norm over its share.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub ranks: usize,
-    /// The profile, whole.
-    pub profile: Profile,
-}
-
-fn one() -> usize {
-    1
-}
-
-fn is_one(ranks: &usize) -> bool {
-    *ranks == 1
-}
-
-/// The name of a run's folder.
-pub fn run_id(dataset: &str, profile: &str, variant: &str, seed: u64) -> String {
-    format!("{dataset}-{profile}-{variant}-seed{seed}")
-}
-
-impl RunConfig {
-    /// Reads a run's `config.toml`.
-    pub fn read(path: &Path) -> Result<Self> {
-        toml::from_str(&crate::io::read_text(path)?)
-            .map_err(|e| Error::file(path, format!("is not a run's configuration: {}", e.message())))
-    }
-
-    /// The folder's name below the runs folder: one for each data set, profile, variant and seed.
-    pub fn id(&self) -> String {
-        run_id(&self.dataset, &self.profile.name, &self.variant, self.seed)
-    }
-
-    /// Which part of `other` is not as here, for a message.
-    pub fn difference(&self, other: &Self) -> Option<String> {
-        // One may only have lines more than the other.
-        fn endless(text: &str) -> impl Iterator<Item = &str> {
-            text.lines().chain(std::iter::repeat(""))
-        }
-        if self.data_digest != other.data_digest {
-            return Some("it was trained on other prepared data".to_owned());
-        }
-        if self.ranks != other.ranks {
-            return Some(format!("it was trained by {} ranks, this one by {}", other.ranks, self.ranks));
-        }
-        if self.profile.initial_weights != other.profile.initial_weights {
-            let [ours, theirs] = [self, other].map(|config| {
-                let start = config.profile.initial_weights.as_ref();
-                let named = |w: &InitialWeights| format!("the weights {}, imported from {}", w.digest, w.origin);
-                start.map_or("random weights".to_owned(), named)
-            });
-            return Some(format!("it started from {theirs}, this one from {ours}"));
-        }
-        let (ours, theirs) = (toml::to_string(self), toml::to_string(other));
-        let (Ok(ours), Ok(theirs)) = (ours, theirs) else { return Some("its configuration differs".to_owned()) };
-        endless(&ours)
-            .zip(endless(&theirs))
-            .take(ours.lines().count().max(theirs.lines().count()))
-            .find(|(ours, theirs)| ours != theirs)
-            .map(|(ours, theirs)| format!("its configuration says `{theirs}`, this one `{ours}`"))
-    }
-}

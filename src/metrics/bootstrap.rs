@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 /// Number of resamples.
 pub const RESAMPLES: usize = 2000;
 
+/// The least p-value that so many resamples give, see [`bootstrap_p`].
+pub const LEAST_P: f64 = 2.0 / (RESAMPLES + 1) as f64;
+
 /// Seed of the resamples.
 pub const SEED: u64 = 0;
 

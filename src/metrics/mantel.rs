@@ -9,6 +9,9 @@ use rand::{Rng, RngExt};
 /// How often attributes are relabelled at random for one p-value.
 pub const PERMUTATIONS: usize = 9_999;
 
+/// The least p-value that so many permutations give.
+pub const LEAST_P: f64 = 1.0 / (PERMUTATIONS + 1) as f64;
+
 /// How far two matrices order pairs of different attributes alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MantelTest {

@@ -1,5 +1,6 @@
 //! The predictions of a network.
 
+use crate::variant::Head;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,8 +12,8 @@ pub struct Predictions {
     pub run: String,
     /// The variant's name.
     pub variant: String,
-    /// The head that counts: `cln` if there is one, otherwise `fln`.
-    pub primary_head: &'static str,
+    /// The variant's primary head.
+    pub primary_head: Head,
     /// One for each image.
     pub images: Vec<Prediction>,
     /// Mean affinity over the images, `[40][40]`; `None` unless requested, and without a CLN.

@@ -71,7 +71,7 @@ pub fn predict(
     Ok(Predictions {
         run: model.config.id(),
         variant: model.variant.name.to_owned(),
-        primary_head: if model.variant.affinity.is_some() { "cln" } else { "fln" },
+        primary_head: model.variant.primary_head(),
         images: predictions,
         affinity: affinity.and_then(MeanAffinity::rows),
     })

@@ -3,7 +3,8 @@
 use super::prediction::{Prediction, Predictions};
 use crate::attribute::{GROUPS, NAMES};
 use crate::error::{Error, Result};
-use std::fmt::Write as _;
+use crate::render::format::percent;
+use crate::render::text_table::TextTable;
 
 /// Order in which the attributes of an image are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -17,38 +18,41 @@ pub enum Order {
 
 /// A block for each image: a line for each attribute, with its probability in percent.
 pub fn table(predictions: &Predictions, order: Order) -> String {
-    let head = predictions.primary_head.to_uppercase();
+    let head = predictions.primary_head.label();
     let block = |image: &Prediction| {
-        let mut text = format!("{} ({}, {head} head, probabilities in %)\n", image.image.display(), predictions.run);
-        match order {
-            Order::Group => by_group(image, &mut text),
-            Order::Probability => by_probability(image, &mut text),
-        }
-        text
+        let rows = match order {
+            Order::Group => by_group(image),
+            Order::Probability => by_probability(image),
+        };
+        format!("{} ({}, {head} head, probabilities in %)\n{rows}", image.image.display(), predictions.run)
     };
     predictions.images.iter().map(block).collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }
 
-fn by_group(image: &Prediction, text: &mut String) {
+fn by_group(image: &Prediction) -> TextTable {
+    let mut table = TextTable::new(1);
     for group in GROUPS {
-        let _ = writeln!(text, "{}", group.name);
+        table.row([group.name]);
         for name in group.members {
-            line(text, name, image.primary()[name]);
+            table.row(row(name, image.primary()[name]));
         }
     }
+    table
 }
 
-fn by_probability(image: &Prediction, text: &mut String) {
+fn by_probability(image: &Prediction) -> TextTable {
     let mut all: Vec<(&str, f32)> = image.primary().iter().map(|(name, p)| (*name, *p)).collect();
     all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let mut table = TextTable::new(1);
     for (name, probability) in all {
-        line(text, name, probability);
+        table.row(row(name, probability));
     }
+    table
 }
 
-fn line(text: &mut String, name: &str, probability: f32) {
-    let mark = if probability > 0.5 { " yes" } else { "" };
-    let _ = writeln!(text, "  {name:<20}{:>7.2}{mark}", 100.0 * probability);
+fn row(name: &str, probability: f32) -> [String; 3] {
+    let mark = if probability > 0.5 { "yes" } else { "" };
+    [format!("  {name}"), percent(probability.into()), mark.to_owned()]
 }
 
 /// A row for each image and attribute, with the columns of `predictions.parquet` that exist without labels.
@@ -70,6 +74,7 @@ pub fn csv(predictions: &Predictions) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::variant::Head;
 
     fn predictions(cln: bool) -> Predictions {
         let of = |shift: f32| NAMES.into_iter().enumerate().map(|(i, name)| (name, i as f32 / 40.0 + shift)).collect();
@@ -80,7 +85,7 @@ mod tests {
             logits_fln: None,
             logits_cln: None,
         };
-        let primary_head = if cln { "cln" } else { "fln" };
+        let primary_head = if cln { Head::Cln } else { Head::Fln };
         Predictions { run: "r".to_owned(), variant: "v".to_owned(), primary_head, images: vec![image], affinity: None }
     }
 
@@ -90,7 +95,7 @@ mod tests {
         let names: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("  ")?.split_whitespace().next()).collect();
         assert_eq!(names, GROUPS.iter().flat_map(|group| group.members).copied().collect::<Vec<_>>());
         assert!(text.starts_with("a, b.jpg (r, CLN head"), "{text}");
-        assert!(text.contains("  Young                 97.60 yes\n"), "{text}");
+        assert!(text.contains("  Young                97.60  yes\n"), "{text}");
     }
 
     #[test]

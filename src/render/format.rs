@@ -1,5 +1,6 @@
 //! Numbers as people read them: counts, shares in percent, differences in percentage points, intervals, p-values.
 
+use crate::metrics::bootstrap;
 use crate::metrics::interval::Interval;
 use crate::metrics::mean::MeanStd;
 
@@ -71,23 +72,29 @@ pub(crate) fn percent_mean_std(share: MeanStd) -> String {
     mean_std(MeanStd { mean: 100.0 * share.mean, deviation }, 2)
 }
 
-/// A p-value in a cell, to `digits` decimals. A value up to the last decimal's unit is a bound: `<= 0.001`, the least
-/// value that 2,000 resamples can give, or `< 0.001` for one that rounds to zero.
-pub(crate) fn p_cell(p: f64, digits: i32) -> String {
-    let least = 1.0 / 10_f64.powi(digits);
-    let decimals = digits as usize;
-    if p < least / 2.0 {
-        format!("< {least:.decimals$}")
-    } else if p <= least {
-        format!("<= {least:.decimals$}")
-    } else {
-        format!("{p:.decimals$}")
-    }
+/// A p-value in a cell: `0.012`, `< 0.001`.
+pub(crate) fn p_cell(p: f64) -> String {
+    if p < 0.0005 { "< 0.001".to_owned() } else { format!("{p:.3}") }
 }
 
-/// A p-value in a sentence: `p = 0.012`.
-pub(crate) fn p_value(p: f64) -> String {
-    let cell = p_cell(p, 3);
+/// A p-value in a cell to `digits` decimals, as a bound if it is the `least` that a resampling test can give:
+/// `<= 0.001`.
+pub(crate) fn resampled_p_cell(p: f64, least: f64, digits: usize) -> String {
+    if p > least {
+        return format!("{p:.digits$}");
+    }
+    let scale = 10_f64.powi(digits as i32);
+    format!("<= {:.digits$}", (p * scale).ceil() / scale)
+}
+
+/// A bootstrap's p-value in a cell.
+pub(crate) fn bootstrap_p_cell(p: f64) -> String {
+    resampled_p_cell(p, bootstrap::LEAST_P, 3)
+}
+
+/// A bootstrap's p-value in a sentence: `p = 0.012`, `p <= 0.001`.
+pub(crate) fn bootstrap_p(p: f64) -> String {
+    let cell = bootstrap_p_cell(p);
     if cell.starts_with('<') { format!("p {cell}") } else { format!("p = {cell}") }
 }
 
@@ -109,12 +116,10 @@ mod tests {
 
     #[test]
     fn the_least_p_value_of_a_resampling_test_is_a_bound() {
-        assert_eq!(
-            [0.0004, 2.0 / 2001.0, 0.001, 0.0014, 0.0123].map(|p| p_cell(p, 3)),
-            ["< 0.001", "<= 0.001", "<= 0.001", "0.001", "0.012"]
-        );
-        assert_eq!([1e-4, 2e-4].map(|p| p_cell(p, 4)), ["<= 0.0001", "0.0002"]);
-        assert_eq!([2.0 / 2001.0, 0.25].map(p_value), ["p <= 0.001", "p = 0.250"]);
+        assert_eq!([bootstrap::LEAST_P, 0.001_4, 0.012_3].map(bootstrap_p_cell), ["<= 0.001", "0.001", "0.012"]);
+        assert_eq!([bootstrap::LEAST_P, 0.25].map(bootstrap_p), ["p <= 0.001", "p = 0.250"]);
+        assert_eq!([1e-4, 2e-4].map(|p| resampled_p_cell(p, 1e-4, 4)), ["<= 0.0001", "0.0002"]);
+        assert_eq!([0.000_4, 0.000_9].map(p_cell), ["< 0.001", "0.001"]);
     }
 
     #[test]

@@ -11,14 +11,12 @@ pub struct TextTable {
 }
 
 impl TextTable {
-    /// A table with its header.
-    pub fn new<T: Into<String>>(left: usize, header: impl IntoIterator<Item = T>) -> Self {
-        let mut table = Self { left, rows: Vec::new() };
-        table.row(header);
-        table
+    /// An empty table.
+    pub fn new(left: usize) -> Self {
+        Self { left, rows: Vec::new() }
     }
 
-    /// Appends a row. Cells that it lacks at its end are empty.
+    /// Appends a row, the header first. Cells that it lacks at its end are empty.
     pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
@@ -53,7 +51,8 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let mut table = TextTable::new(1, ["attribute", "%", "interval"]);
+        let mut table = TextTable::new(1);
+        table.row(["attribute", "%", "interval"]);
         table.row(["Bald", "97.60", "97.1 to 98.0"]);
         table.row(["No_Beard", "9.75"]);
         let expected = "attribute      %      interval\nBald       97.60  97.1 to 98.0\nNo_Beard    9.75\n";

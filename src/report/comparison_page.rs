@@ -143,7 +143,7 @@ fn by_attribute(report: &ComparisonReport) -> String {
             let a = &entry.result.attributes[i];
             cells.extend([percent(a.accuracy), percent_interval(a.interval), points(a.gain())]);
             if let Some(test) = report.comparison(entry).and_then(|c| c.attributes.get(i)) {
-                cells.extend([points(test.difference), p_cell(test.p_holm, 3)]);
+                cells.extend([points(test.difference), p_cell(test.p_holm)]);
             }
         }
         table.row(cells);

@@ -3,7 +3,7 @@
 use super::sentences::findings;
 use crate::attribute::NAMES;
 use crate::evaluate::comparison_report::{ComparisonReport, Entry, letter};
-use crate::render::format::{p_cell, percent, points};
+use crate::render::format::{bootstrap_p_cell, p_cell, percent, points};
 use crate::render::text_table::TextTable;
 
 /// A line an attribute: accuracies in percent, differences in points with Holm's p-value. Then the findings.
@@ -20,13 +20,14 @@ fn accuracies(report: &ComparisonReport) -> TextTable {
     for other in (1..report.entries.len()).map(letter) {
         header.extend([other.clone(), format!("{other}-A"), "p".to_owned()]);
     }
-    let mut table = TextTable::new(1, header);
+    let mut table = TextTable::new(1);
+    table.row(header);
     for (i, name) in NAMES.iter().enumerate() {
         let mut cells = vec![(*name).to_owned(), percent(report.reference().result.attributes[i].floor)];
         for entry in &report.entries {
             cells.push(percent(entry.result.attributes[i].accuracy));
             if let Some(test) = report.comparison(entry).and_then(|c| c.attributes.get(i)) {
-                cells.extend([points(test.difference), p_cell(test.p_holm, 3)]);
+                cells.extend([points(test.difference), p_cell(test.p_holm)]);
             }
         }
         table.row(cells);
@@ -35,7 +36,7 @@ fn accuracies(report: &ComparisonReport) -> TextTable {
     for entry in &report.entries {
         cells.push(percent(entry.result.mean_accuracy()));
         if let Some(comparison) = report.comparison(entry) {
-            cells.extend([points(comparison.mean.difference), p_cell(comparison.mean.p, 3)]);
+            cells.extend([points(comparison.mean.difference), bootstrap_p_cell(comparison.mean.p)]);
         }
     }
     table.row(cells);

@@ -13,7 +13,7 @@ use crate::evaluate::{Comparison, Head, HeadResult, Statistics, Verdict};
 use crate::metrics::mean::{MeanStd, mean};
 use crate::metrics::reliability::BINS;
 use crate::metrics::scores::Scores;
-use crate::render::format::{p_cell, percent, percent_interval, percent_mean_std, points, points_interval};
+use crate::render::format::{bootstrap_p_cell, percent, percent_interval, percent_mean_std, points, points_interval};
 use crate::render::markdown::Table;
 
 /// All sections, as far as the results have what they are made from.
@@ -129,7 +129,7 @@ pub(super) fn table(comparisons: &[&Comparison]) -> Table {
             seeds(&comparison.seeds),
             difference,
             points_interval(mean.interval),
-            p_cell(mean.p, 3),
+            bootstrap_p_cell(mean.p),
             count(Verdict::Better),
             count(Verdict::Worse),
             count(Verdict::Inconclusive),
@@ -198,7 +198,7 @@ fn ablation(report: &Report, statistics: &Statistics) -> Option<String> {
         ];
         for reference in ["gal-j", "baseline"] {
             cells.extend(match statistics.comparison(name, reference) {
-                Some(c) => [points(c.mean.difference), points_interval(c.mean.interval), p_cell(c.mean.p, 3)],
+                Some(c) => [points(c.mean.difference), points_interval(c.mean.interval), bootstrap_p_cell(c.mean.p)],
                 None => ["-", "-", "-"].map(str::to_owned),
             });
         }

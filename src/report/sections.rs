@@ -11,11 +11,11 @@ use super::variants::{Report, Variant};
 use crate::attribute::{COUNT, NAMES};
 use crate::evaluate::Affinity;
 use crate::evaluate::dependence::{Correlations, DependenceMeasures, RunDependence};
-use crate::metrics::mantel::PERMUTATIONS;
+use crate::metrics::mantel::{LEAST_P, PERMUTATIONS};
 use crate::metrics::mean::MeanStd;
 use crate::metrics::phi::AttributeMatrix;
 use crate::metrics::reliability::{BINS, calibration_error};
-use crate::render::format::{mean_std, p_cell, thousands};
+use crate::render::format::{mean_std, resampled_p_cell, thousands};
 use crate::render::markdown::Table;
 use crate::synthetic::latent_correlation;
 
@@ -46,7 +46,7 @@ fn largest(found: &[&RunDependence], p: impl Fn(&DependenceMeasures) -> Option<f
 }
 
 fn p_text(p: Option<f64>) -> String {
-    p.map_or_else(|| "-".to_owned(), |p| p_cell(p, 4))
+    p.map_or_else(|| "-".to_owned(), |p| resampled_p_cell(p, LEAST_P, 4))
 }
 
 /// Variants of the report with what was found of each.
@@ -195,7 +195,7 @@ pub(super) fn answers(report: &Report, all: &Correlations) -> String {
     format!(
         "Whether answers depend on each other as labels do: phi of every pair of attributes, of the test labels and of the \
          answers by the head a variant is judged by (threshold one half). Mean |phi| of both; mean absolute difference; \
-         Pearson's correlation of the two, over the pairs (of {}) for which both are defined. Correctness of more strength \
+         Pearson's correlation of the two, over the pairs (of {}) for which both are defined. Predictions of more strength \
          than the labels exaggerate what goes together. Every pair is in [results/phi.csv](results/phi.csv).\n\n{table}\n",
         COUNT * (COUNT - 1) / 2
     )

@@ -3,7 +3,7 @@
 use super::variants::label;
 use crate::evaluate::{Comparison, Statistics, Verdict};
 use crate::metrics::bootstrap::{BootstrapInfo, Unit};
-use crate::render::format::{difference_words, p_value, percent, points_interval, thousands};
+use crate::render::format::{bootstrap_p, difference_words, percent, points_interval, thousands};
 
 /// One sentence on each pair: of all its seeds together where there are several.
 pub fn findings(statistics: &Statistics) -> Vec<String> {
@@ -50,7 +50,7 @@ pub(super) fn sentence(comparison: &Comparison) -> String {
         comparison.count(Verdict::Inconclusive),
         difference_words(mean.difference, "above", "below", "level with"),
         points_interval(mean.interval),
-        p_value(mean.p),
+        bootstrap_p(mean.p),
     )
 }
 

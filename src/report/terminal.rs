@@ -25,7 +25,8 @@ pub fn table(evaluation: &Evaluation) -> String {
     let of_heads = |cells: &dyn Fn(&HeadResult) -> [String; 4]| evaluation.heads.iter().flat_map(cells).collect();
     let row = |name: &str, floor: String, heads: Vec<String>| [vec![name.to_owned(), floor], heads].concat();
     let header = of_heads(&|head| [head.head.label(), "95 % interval", "gain", "balanced"].map(str::to_owned));
-    let mut table = TextTable::new(1, row("attribute", "floor".to_owned(), header));
+    let mut table = TextTable::new(1);
+    table.row(row("attribute", "floor".to_owned(), header));
     for (i, name) in NAMES.iter().enumerate() {
         let cells = of_heads(&|head| {
             let a = &head.attributes[i];
@@ -47,7 +48,8 @@ pub fn table(evaluation: &Evaluation) -> String {
 /// One line a run and head: mean accuracy, the majority-class floor, the gain over it, and wall time. Runs trained
 /// together share that time.
 pub fn overview(evaluations: &[Evaluation]) -> String {
-    let mut table = TextTable::new(1, ["variant", "seed", "head", "accuracy", "floor", "gain", "seconds"]);
+    let mut table = TextTable::new(1);
+    table.row(["variant", "seed", "head", "accuracy", "floor", "gain", "seconds"]);
     for evaluation in evaluations {
         let run = &evaluation.run;
         for head in &evaluation.heads {

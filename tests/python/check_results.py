@@ -59,6 +59,8 @@ images = np.bincount(people)
 draws = np.random.default_rng(1).integers(0, len(images), (4000, len(images)))
 drawn_images = images[draws].sum(axis=1)
 comparisons = pd.read_csv(results / "comparisons.csv", dtype={"seeds": str})
+# Names of version 0.1.0.
+comparisons = comparisons.rename(columns=lambda name: name.replace("_right", "_correct"))
 for (variant, reference, seeds), rows in comparisons.groupby(["variant", "reference", "seeds"], sort=False):
     pairs = [(right[variant, int(s)], right[reference, int(s)]) for s in seeds.split()]
     differences = [a.mean() - b.mean() for a, b in pairs]
@@ -75,8 +77,8 @@ for (variant, reference, seeds), rows in comparisons.groupby(["variant", "refere
         counts = [((a[:, i] & ~b[:, i]).sum(), (b[:, i] & ~a[:, i]).sum()) for a, b in pairs]
         if all(a > b for a, b in counts) or all(a < b for a, b in counts):
             p[i] = max(mcnemar([[0, a], [b, 0]], exact=True).pvalue for a, b in counts)
-        agree(attributes["only_variant_right"][i], sum(a for a, _ in counts), "only the variant")
-        agree(attributes["only_reference_right"][i], sum(b for _, b in counts), "only the reference")
+        agree(attributes["only_variant_correct"][i], sum(a for a, _ in counts), "only the variant")
+        agree(attributes["only_reference_correct"][i], sum(b for _, b in counts), "only the reference")
         agree(attributes["p"][i], p[i], "p")
     for found, expected in zip(attributes["p_holm"], multipletests(p, method="holm")[1]):
         agree(found, expected, "Holm's p")

@@ -32,7 +32,7 @@ const FOLDERS: [(&str, &str, &[&str]); 20] = [
     ("evaluate", "finished runs to statistics", &["config", "metrics", "synthetic", "variant"]),
     ("report", "results to pages and figures", &["evaluate", "config", "metrics", "render", "synthetic", "variant"]),
     ("doctor", "checks a device against the CPU", &["nn", "model", "train", "config", "variant"]),
-    ("predict", "probabilities for images", &["train", "config", "model", "store", "dataset"]),
+    ("predict", "probabilities for images", &["train", "config", "model", "store", "dataset", "render", "variant"]),
     ("export", "a trained network as a PyTorch module", &["train", "model", "variant"]),
     (
         "inspect",

@@ -1,0 +1,79 @@
+//! Checks the values of a profile.
+
+use super::profile::{Optimizer, Profile, Training};
+use super::schedule::Schedule;
+use crate::dataset::DatasetName;
+
+/// Checks every value; an error names the key, its value, and what is expected.
+pub(super) fn validate(profile: &Profile) -> Result<(), String> {
+    profile.network.map_size()?;
+    name(&profile.name)?;
+    if profile.images.resize < profile.network.input_size {
+        return Err(format!(
+            "images.resize is {}, smaller than network.input_size {}",
+            profile.images.resize, profile.network.input_size
+        ));
+    }
+    for (name, value) in [
+        ("log_every", profile.log_every),
+        ("validate_every", profile.validate_every),
+        ("checkpoint_every", profile.checkpoint_every),
+    ] {
+        if value == 0 {
+            return Err(format!("{name} is 0, expected at least 1"));
+        }
+    }
+    numbers(profile)?;
+    profile.training.iter().try_for_each(|(dataset, section)| training(dataset, section))
+}
+
+/// Names are part of file names.
+fn name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || !name.chars().all(plain) || name.starts_with('.') {
+        return Err(format!("the name {name:?} is not made of letters, digits, '-', '_' and '.'"));
+    }
+    Ok(())
+}
+
+fn numbers(profile: &Profile) -> Result<(), String> {
+    let Optimizer { momentum, head_rate, frozen_rate, weight_decay } = profile.optimizer;
+    let (bn_eps, bn_decay) = (profile.network.bn_eps, profile.network.bn_decay);
+    let weight_decay = weight_decay.unwrap_or(0.0);
+    let (positive, share) = (|value: f64| value > 0.0, |value: f64| (0.0..1.0).contains(&value));
+    for (name, value, fits, expected) in [
+        ("network.bn_eps", bn_eps, positive(bn_eps), "a number above 0"),
+        ("network.bn_decay", bn_decay, share(bn_decay), "a number from 0 to below 1"),
+        ("optimizer.momentum", momentum, share(momentum), "a number from 0 to below 1"),
+        ("optimizer.head_rate", head_rate, positive(head_rate), "a number above 0"),
+        ("optimizer.frozen_rate", frozen_rate, positive(frozen_rate), "a number above 0"),
+        ("optimizer.weight_decay", weight_decay, weight_decay >= 0.0, "0 or a number above it"),
+    ] {
+        if !fits || value.is_infinite() {
+            return Err(format!("{name} is {value}, expected {expected}"));
+        }
+    }
+    Ok(())
+}
+
+fn training(dataset: &str, section: &Training) -> Result<(), String> {
+    if DatasetName::parse(dataset).is_none() {
+        return Err(format!("training.{dataset}: expected celeba, lfwa or synthetic"));
+    }
+    let Training { batch, steps, schedule } = section;
+    // Batch norm needs more than one value a channel.
+    if *batch < 2 || *steps == 0 {
+        return Err(format!("training.{dataset}: batch {batch} and steps {steps}, expected at least 2 and 1"));
+    }
+    let rates = match *schedule {
+        Schedule::Polynomial { initial, power } => [initial, power],
+        Schedule::Cyclical { minimum, maximum, .. } => [minimum, maximum],
+    };
+    if !rates.iter().all(|rate| rate.is_finite() && *rate >= 0.0) {
+        return Err(format!("training.{dataset}: a schedule of {rates:?}, expected no number below 0"));
+    }
+    if matches!(schedule, Schedule::Cyclical { half_cycle: 0, .. }) {
+        return Err(format!("training.{dataset}: half_cycle is 0, expected at least 1"));
+    }
+    Ok(())
+}
