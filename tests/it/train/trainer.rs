@@ -104,7 +104,7 @@ fn a_run_in_bf16_learns_like_one_in_single_precision_and_records_it() {
         assert!(apart > 0.0 && apart < 0.02, "{rounded} for {single}");
     }
     let summary = rounded.read("runs/synthetic-tiny-gal-c-seed5/summary.json");
-    assert!(summary.contains("The precision of matrix products is bf16"), "{summary}");
+    assert!(summary.contains("Precision of matrix products: bf16"), "{summary}");
 }
 
 #[test]
