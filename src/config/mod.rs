@@ -3,8 +3,8 @@
 mod deviations;
 mod embedded;
 mod profile;
-pub mod run_dir;
 mod run_config;
+pub mod run_dir;
 mod schedule;
 mod summary;
 mod validate;
