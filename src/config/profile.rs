@@ -1,4 +1,4 @@
-//! A profile: network size, image policy, optimizer and schedules, as TOML. Those in `profiles/` are embedded.
+//! A profile: network size, image policy, optimizer and schedules, as TOML.
 
 use super::schedule::Schedule;
 use crate::dataset::DatasetName;
@@ -8,35 +8,35 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// How an experiment is carried out, whatever the variant.
+/// Settings of an experiment that all variants share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Name in run folders and reports.
     pub name: String,
-    /// What it is for, what it should reach and how long that takes.
+    /// Purpose, expected accuracy and duration.
     pub description: String,
     /// The network's sizes.
     pub network: Architecture,
-    /// What the backbone starts from; without it, random weights.
+    /// Pretrained weights of the backbone; random weights if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_weights: Option<InitialWeights>,
-    /// From a stored image to the network's input.
+    /// Preprocessing of images.
     pub images: ImagePolicy,
-    /// The optimizer, but for its schedule.
+    /// The optimizer, without its schedule.
     pub optimizer: Optimizer,
-    /// How numbers are computed with.
+    /// Precision of the computation.
     #[serde(default, skip_serializing_if = "Compute::is_default")]
     pub compute: Compute,
     /// Steps between two lines of `metrics.jsonl`.
     pub log_every: usize,
-    /// Steps between two passes over the validation split, where the data set has one.
+    /// Steps between two validations, if the data set has a validation split.
     pub validate_every: usize,
-    /// Steps between two checkpoints from which a killed run goes on.
+    /// Steps between two checkpoints, from which a killed run resumes.
     pub checkpoint_every: usize,
-    /// Batch, steps and rates for each data set.
+    /// Batch, steps and schedule for each data set.
     pub training: BTreeMap<String, Training>,
-    /// How `run-all` prepares each data set.
+    /// Preparation of each data set by `run-all`.
     pub prepare: BTreeMap<String, Prepare>,
 }
 
@@ -44,13 +44,13 @@ pub struct Profile {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InitialWeights {
-    /// Where it lies; records leave it out.
+    /// Path; not written to records.
     #[serde(default, skip_serializing)]
     pub file: PathBuf,
-    /// Its blake3; one that a profile names is insisted on.
+    /// BLAKE3 digest; checked if a profile sets it.
     #[serde(default)]
     pub digest: String,
-    /// What it was imported from.
+    /// Source that the weights were imported from.
     #[serde(default)]
     pub origin: String,
 }
@@ -61,27 +61,27 @@ impl PartialEq for InitialWeights {
     }
 }
 
-/// From a stored image to the network's input.
+/// Preprocessing from a stored image to the network's input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImagePolicy {
-    /// Side in pixels that a stored image is brought to.
+    /// Size in pixels that a stored image is resized to.
     pub resize: usize,
-    /// Where the input is cut out of that in training; in testing always the centre.
+    /// Crop to the input size in training; tests use the center crop.
     pub crop: Crop,
-    /// Whether every second training image is mirrored, at random.
+    /// Flips training images horizontally with a probability of one half.
     pub flip: bool,
 }
 
-/// How numbers are computed with: in single precision, unless told otherwise.
+/// Precision of the computation, single by default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compute {
-    /// Whether matrix products on a CUDA device round their factors to ten bits of mantissa.
+    /// Rounds factors of matrix products on a CUDA device to TF32, ten bits of mantissa.
     #[serde(default)]
     pub tf32: bool,
-    /// Whether matrix products and convolutions on a CUDA device take factors of bf16, seven bits of mantissa; the graph
-    /// attention, batch norm, losses, weights and the optimizer stay in single precision.
+    /// Rounds factors of matrix products and convolutions on a CUDA device to bf16, seven bits of mantissa. Graph
+    /// attention, batch norm, losses, weights and optimizer stay in single precision.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bf16: bool,
 }
@@ -92,7 +92,7 @@ impl Compute {
         if self.bf16 { Backend::ReferenceBf16 } else { Backend::Native }
     }
 
-    /// A word for records: what products are rounded to, if anything.
+    /// Precision of products for records, `None` for single.
     pub fn rounding(self) -> Option<&'static str> {
         match self {
             Self { bf16: false, tf32: false } => None,
@@ -107,29 +107,29 @@ impl Compute {
     }
 }
 
-/// Where a training input is cut out.
+/// Position of the crop in training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Crop {
-    /// In the middle.
+    /// The center.
     Centre,
-    /// Anywhere with equal chance.
+    /// A random position.
     Random,
 }
 
-/// Momentum SGD, but for its schedule.
+/// Momentum SGD, without its schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optimizer {
-    /// Share of the old velocity that is kept.
+    /// Momentum factor.
     pub momentum: f64,
-    /// Factor of the rate for branches and correlation net.
+    /// Learning-rate factor of branches and correlation net.
     pub head_rate: f64,
-    /// Factor of the rate for a correlation net on a frozen trunk, on top of `head_rate`: features that are trained
-    /// already bear smaller steps than features that grow beside it.
+    /// Learning-rate factor of a correlation net on a frozen FLN, on top of `head_rate`. Trained features need smaller
+    /// steps than features that are trained with it.
     #[serde(default = "one")]
     pub frozen_rate: f64,
-    /// L2 penalty of all variants; without it each variant's own.
+    /// L2 penalty of all variants; each variant's own if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
 }
@@ -138,29 +138,29 @@ fn one() -> f64 {
     1.0
 }
 
-/// Batch, steps and rates.
+/// Batch, steps and schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
-    /// Images a step.
+    /// Batch size.
     pub batch: usize,
     /// Optimizer steps.
     pub steps: usize,
-    /// The learning rate over the steps.
+    /// Learning rate over the steps.
     pub schedule: Schedule,
 }
 
-/// How a data set is prepared.
+/// Preparation of a data set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prepare {
-    /// At least this many training images, by distorted copies.
+    /// Least number of training images, reached by distorted copies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expand: Option<usize>,
 }
 
 impl Profile {
-    /// Batch, steps and rates for a data set.
+    /// Batch, steps and schedule for a data set.
     pub fn training(&self, dataset: DatasetName) -> Result<&Training> {
         self.training.get(dataset.label()).ok_or_else(|| {
             Error::Request(format!(

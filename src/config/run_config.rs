@@ -5,8 +5,7 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Everything that decides what one trained network is; `config.toml` in its run folder. Device and threads are left
-/// out: they decide how fast it is there.
+/// Everything that determines a trained network. Device and threads are left out, since they affect only its speed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
@@ -18,10 +17,10 @@ pub struct RunConfig {
     pub variant: String,
     /// Seed of weights, batches, crops and flips.
     pub seed: u64,
-    /// Processes that shared out every batch, each with batch norm over its share.
+    /// World size: processes that each trained on a part of every batch, with batch norm over this part.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub ranks: usize,
-    /// The profile, whole.
+    /// The whole profile.
     pub profile: Profile,
 }
 
@@ -50,9 +49,9 @@ impl RunConfig {
         run_id(&self.dataset, &self.profile.name, &self.variant, self.seed)
     }
 
-    /// Which part of `other` is not as here, for a message.
+    /// First difference from `other` in words, for a message.
     pub fn difference(&self, other: &Self) -> Option<String> {
-        // One may only have lines more than the other.
+        // One may have more lines than the other.
         fn endless(text: &str) -> impl Iterator<Item = &str> {
             text.lines().chain(std::iter::repeat(""))
         }
@@ -76,6 +75,6 @@ impl RunConfig {
             .zip(endless(&theirs))
             .take(ours.lines().count().max(theirs.lines().count()))
             .find(|(ours, theirs)| ours != theirs)
-            .map(|(ours, theirs)| format!("its configuration says `{theirs}`, this one `{ours}`"))
+            .map(|(ours, theirs)| format!("its configuration has `{theirs}`, this one `{ours}`"))
     }
 }

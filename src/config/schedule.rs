@@ -36,8 +36,8 @@ impl Schedule {
         match *self {
             Self::Polynomial { initial, power } => initial * (1.0 - step as f64 / steps as f64).powf(power),
             Self::Cyclical { minimum, maximum, half_cycle } => {
-                let place = step % (2 * half_cycle);
-                let share = place.min(2 * half_cycle - place) as f64 / half_cycle as f64;
+                let phase = step % (2 * half_cycle);
+                let share = phase.min(2 * half_cycle - phase) as f64 / half_cycle as f64;
                 minimum + (maximum - minimum) * share
             }
         }

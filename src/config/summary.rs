@@ -1,5 +1,4 @@
-//! What a finished run says of itself: `summary.json` in its folder, the only thing besides predictions, metrics and
-//! affinity that later stages read.
+//! `summary.json` of a finished run's folder. Later stages read it, the predictions, the metrics and the affinity.
 
 use crate::error::Result;
 use crate::io;
@@ -14,51 +13,51 @@ pub struct RunSummary {
     pub id: String,
     /// `celeba`, `lfwa` or `synthetic`.
     pub dataset: String,
-    /// The partition's digest is the official one's.
+    /// True if the partition has the digest of the official one.
     pub split_official: bool,
-    /// One sentence on whose partition it is.
+    /// A sentence about the origin of the partition.
     pub split: String,
-    /// blake3 of the prepared set's manifest, which holds the digest of every image.
+    /// BLAKE3 of the prepared set's manifest, which holds the digest of every image.
     pub data_digest: String,
     /// Remarks of the annotation reader.
     pub data_notes: Vec<String>,
     /// The profile's name.
     pub profile: String,
-    /// `baseline`, `gal-c`, `gal-j` or `gal-p`.
+    /// The variant's name.
     pub variant: String,
     /// The seed of weights, batches, crops and flips.
     pub seed: u64,
-    /// Such as `cpu` or `cuda:0 (NVIDIA H100)`.
+    /// Device, such as `cpu` or `cuda:0 (NVIDIA H100)`.
     pub device: String,
     /// The processor's vector extensions that the program used.
     pub cpu_features: Vec<String>,
-    /// Threads used.
+    /// Number of threads.
     pub threads: usize,
     /// The program's version.
     pub version: String,
-    /// The commit it was built from, with `-dirty` where the tree was changed.
+    /// The commit that it was built from, with `-dirty` for a changed tree.
     pub commit: String,
-    /// The command that makes this run again.
+    /// The command that repeats this run.
     pub command: String,
-    /// Wall time of training and testing, in seconds. Runs that shared one trunk pass share this time.
+    /// Wall time of training and testing in seconds. Runs that share an FLN share this time.
     pub wall_seconds: f64,
-    /// Optimizer steps.
+    /// Number of optimizer steps.
     pub steps: usize,
-    /// Images a step.
+    /// Batch size.
     pub batch: usize,
-    /// Side of the network's input in pixels.
+    /// Input size in pixels.
     pub input: usize,
-    /// Stored training images, distorted copies included.
+    /// Number of stored training images, including distorted copies.
     pub train_images: usize,
-    /// Training images without their copies.
+    /// Number of training images without copies.
     pub train_sources: usize,
-    /// Test images.
+    /// Number of test images.
     pub test_images: usize,
-    /// Trainable parameters.
+    /// Number of trainable parameters.
     pub parameters: usize,
-    /// Share of positive labels among the training sources, per attribute: the majority-class floor follows from it.
+    /// Share of positive labels among the training sources, by attribute, from which the majority-class floor follows.
     pub train_positive_rate: Vec<f64>,
-    /// Every way in which the run is not the paper's protocol, a sentence each.
+    /// Deviations from the paper's protocol, a sentence each.
     pub deviations: Vec<String>,
 }
 

@@ -1,20 +1,19 @@
-//! Is one network better than another? Answered for mean accuracy by a paired bootstrap, and for every attribute by
-//! McNemar's exact test with Holm's correction over the forty.
+//! Tests of differences between networks: a paired bootstrap for mean accuracy, and McNemar's exact test for every
+//! attribute, with Holm's correction over the forty.
 //!
-//! **Several seeds.** Every claim about one seed is about the two networks that this seed made. For several seeds
-//! together
-//! - the difference in mean accuracy is averaged over the seeds, and each draw of the bootstrap draws the test images
-//!   once for all of them: the seeds share their test images, so that they are no independent samples of them. The
-//!   interval says how the *average of these networks* would move on other test images. It does not say how it would
-//!   move with other seeds: three seeds are too few to resample (ten different draws). That is left to the sample
-//!   standard deviation over the seeds and to the rule that a difference counts as shown only where its sign is the
-//!   same with every seed;
-//! - an attribute counts as different only where it is with every seed, in the same direction: its p-value is the
-//!   largest of the seeds' (an intersection-union test, Berger 1982), which is valid however the seeds depend on each
-//!   other. Adding up the seeds' counts would count every image several times.
+//! **One seed.** A test compares the two networks of that seed.
 //!
-//! McNemar's test takes images as independent. Where a person has several, which are answered alike, it is somewhat
-//! too sure; the bootstrap over people is not.
+//! **Several seeds, mean accuracy.** The difference is averaged over the seeds. All seeds share their test images, so each
+//! resample of the images is used for all of them. The interval covers other test images for the *average of these
+//! networks*. It does not cover other seeds: three are too few to resample. The sample standard deviation over seeds
+//! covers these, and a difference is shown only if its sign is the same with every seed.
+//!
+//! **Several seeds, attributes.** An attribute differs only if it does so with every seed, in the same direction. Its
+//! p-value is the largest of the seeds' (an intersection-union test, Berger 1982), which is valid for dependent seeds.
+//! Sums of the seeds' counts would count every image several times.
+//!
+//! McNemar's test assumes independent images. It is too confident if people have several images, which get similar
+//! predictions; the bootstrap over people is not.
 
 use super::correctness::{AttributeBits, Correctness};
 use crate::attribute::{COUNT, NAMES};
@@ -73,7 +72,7 @@ pub struct Comparison {
     pub reference: String,
     /// Their common seeds; empty if they have none.
     pub seeds: Vec<u64>,
-    /// Whether their FLN heads predict the same, so that the difference is that of the correlation net alone.
+    /// True if their FLN heads predict the same, so that the difference is that of the correlation net alone.
     pub same_features: bool,
     /// Mean accuracy less that of the reference.
     pub mean: MeanDifference,
@@ -84,7 +83,7 @@ pub struct Comparison {
 /// A difference in mean accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MeanDifference {
-    /// Of the means over the attributes, averaged over seeds.
+    /// Difference of the means over the attributes, averaged over seeds.
     pub difference: f64,
     /// Its 95 % interval over other test images.
     pub interval: Interval,
@@ -92,7 +91,7 @@ pub struct MeanDifference {
     pub p: f64,
     /// Sample standard deviation over seeds, if there are several.
     pub deviation: Option<f64>,
-    /// Whether the sign is the same with every seed.
+    /// True if the sign is the same with every seed.
     pub every_seed: bool,
 }
 

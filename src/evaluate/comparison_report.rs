@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Version of the serialized form.
 pub const FORMAT: u32 = 1;
 
-/// What was compared, and the tests of its differences.
+/// Compared entries, and the tests of their differences.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComparisonReport {
     /// [`FORMAT`] of the version that made it.
@@ -49,8 +49,8 @@ impl ComparisonReport {
     /// Compares the run in the first of `paths` with the others: run folders, or files of predictions.
     ///
     /// # Errors
-    /// Fewer than two paths, a first that is no run, a run that is not finished, or images or labels that are not those
-    /// of the first.
+    /// Fewer than two paths, a first path that is no run, an unfinished run, or images or labels that differ from the
+    /// first's.
     pub fn new(paths: &[PathBuf]) -> Result<Self> {
         let [first, others @ ..] = paths else {
             return Err(Error::Request("a comparison needs a run folder to compare with".to_owned()));
@@ -60,7 +60,7 @@ impl ComparisonReport {
         }
         if first.is_file() {
             return Err(Error::Request(format!(
-                "{} is a file: the first must be the folder of a run, which knows the labels",
+                "{} is a file: the first path must be the folder of a run, which has the labels",
                 first.display()
             )));
         }

@@ -39,7 +39,7 @@ impl Correctness {
         self.correct.iter().find(|(of, _)| *of == head).map(|(_, correct)| correct.as_slice())
     }
 
-    /// Whether both are of the same images in the same order, with the same labels.
+    /// True if both have the same images in the same order, with the same labels.
     pub fn same_test(&self, other: &Self) -> bool {
         self.images == other.images && self.labels == other.labels
     }

@@ -1,6 +1,6 @@
-//! Predictions of another tool, as Parquet or CSV: a column of file names, then one of probabilities for each of the 40
-//! attributes, named as CelebA names them, in any order; one row an image, in any order. They are brought into the
-//! order of the images of a run, which knows the labels; what does not fit is named with its row.
+//! Predictions of another tool, as Parquet or CSV. The first column holds file names, the others probabilities for each
+//! of the 40 attributes under their names in CelebA. Rows and attributes are in any order, and are sorted to match the
+//! images of a run, which has the labels.
 
 use crate::attribute::{self, COUNT, NAMES};
 use crate::error::{Error, Result};
@@ -10,13 +10,12 @@ use std::collections::HashMap;
 use std::path::Path;
 
 /// Reads the probabilities in `path` for `images`: `[images * 40]`, attributes in the order of [`NAMES`], rounded to f32
-/// as a run's own are.
+/// like a run's own.
 ///
-/// Names are matched whole or, where a name is not among `images`, by what follows its last slash.
+/// A name that is not among `images` is matched by the part after its last slash.
 ///
 /// # Errors
-/// A missing, unknown or doubled column; an image that is missing, unknown or doubled; a value that is no number from 0
-/// to 1.
+/// A missing, unknown or duplicate column or image, or a value that is no number from 0 to 1. The error names the row.
 pub fn read(path: &Path, images: &[String]) -> Result<Vec<f32>> {
     let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let table = if csv { Table::of_csv(path)? } else { Table::of_parquet(path)? };
@@ -33,7 +32,7 @@ pub fn read(path: &Path, images: &[String]) -> Result<Vec<f32>> {
         };
         if let Some(before) = row_of[image].replace(row) {
             let before = before + table.first_row;
-            let message = format!("image `{name}` comes a second time, after {} {before}", table.row_word);
+            let message = format!("image `{name}` is a duplicate of {} {before}", table.row_word);
             return Err(table.wrong(row, message));
         }
         for (attribute, &column) in columns.iter().enumerate() {
@@ -57,19 +56,19 @@ pub fn read(path: &Path, images: &[String]) -> Result<Vec<f32>> {
     Err(Error::file(path, message))
 }
 
-/// The places of a run's images by name.
+/// Indices of a run's images by name.
 struct Names<'a> {
     whole: HashMap<&'a str, usize>,
-    /// By what follows the last slash; nothing where two images share it.
+    /// By the part after the last slash; `None` if two images share it.
     last: HashMap<&'a str, Option<usize>>,
 }
 
 impl<'a> Names<'a> {
     fn new(images: &'a [String]) -> Self {
         let mut names = Self { whole: HashMap::new(), last: HashMap::new() };
-        for (place, image) in images.iter().enumerate() {
-            names.whole.insert(image, place);
-            names.last.entry(last(image)).and_modify(|shared| *shared = None).or_insert(Some(place));
+        for (index, image) in images.iter().enumerate() {
+            names.whole.insert(image, index);
+            names.last.entry(last(image)).and_modify(|shared| *shared = None).or_insert(Some(index));
         }
         names
     }
@@ -83,13 +82,13 @@ fn last(name: &str) -> &str {
     name.rsplit(['/', '\\']).next().unwrap_or(name)
 }
 
-/// A number, or the text that is none.
+/// A number, or text that is not one.
 type Cell = std::result::Result<f64, String>;
 
-/// A file's content.
+/// The content of a file.
 struct Table<'a> {
     path: &'a Path,
-    /// What a row is called in complaints, and the number of the first.
+    /// Word for a row in error messages, and the number of the first row.
     row_word: &'static str,
     first_row: usize,
     /// The first column.
@@ -155,7 +154,7 @@ impl<'a> Table<'a> {
         Error::file(self.path, format!("{} {}: {message}", self.row_word, row + self.first_row))
     }
 
-    /// The column of each attribute.
+    /// Column index of each attribute.
     fn columns(&self) -> Result<Vec<usize>> {
         let wrong = |message: String| Err(Error::file(self.path, message));
         let mut columns = vec![None; COUNT];

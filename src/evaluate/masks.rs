@@ -1,5 +1,5 @@
-//! Reads `masks.npy`, where a run's branches looked: the masks in [0, 1] by which each attribute's features are
-//! multiplied (the paper's position-sensitive excitation), as f32 `[1 + n, 40, side, side]`. Entry 0 is the mean over
+//! Reads `masks.npy`: the masks in [0, 1] of the paper's position-sensitive excitation, by which each attribute's features
+//! are multiplied. They are f32 `[1 + n, 40, side, side]`. Entry 0 is the mean over
 //! the test split, the others are the first n test images in the order of the predictions. The form is numpy's own
 //! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 
@@ -23,11 +23,11 @@ pub struct Masks {
     pub images: Vec<Maps>,
 }
 
-/// What mends a bad file.
+/// Advice for a damaged file.
 const AGAIN: &str = "train the run again with --force to write it anew";
 
 impl Masks {
-    /// Reads the masks of the run in `folder`, where it wrote them.
+    /// Reads the masks of the run in `folder`, `None` if it wrote none.
     ///
     /// # Errors
     /// A file that is not as described above.

@@ -1,6 +1,6 @@
-//! Predictions become metrics: per attribute and head the accuracy, its interval, and what always answering the most
-//! frequent training label would have reached, the floor without which no accuracy can be judged; and tests of whether
-//! one network is better than another.
+//! Turns the predictions of finished runs into scores. Each head and attribute has an accuracy with its interval beside
+//! the majority-class floor, the accuracy of always predicting the most frequent training label. Tests compare networks
+//! with one another.
 
 pub mod comparison;
 pub mod comparison_report;

@@ -1,5 +1,5 @@
 //! Reads a run's `predictions.parquet`: the test split, one row an image and attribute, images in manifest order and
-//! attributes in the order of [`attribute::NAMES`]. Nothing is counted before every row is known to be in its place.
+//! attributes in the order of [`attribute::NAMES`]. The order of every row is checked.
 
 use crate::attribute::{self, COUNT};
 use crate::error::{Error, Result};
@@ -8,21 +8,21 @@ use polars::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// The columns that are read, besides `identity` where it is there; others are left alone.
+/// The columns that are required. `identity` is read if it exists, others are ignored.
 const COLUMNS: [&str; 5] = ["image", "attribute", "label", "probability_fln", "probability_cln"];
 
-/// Labels and predicted probabilities, `[image][attribute]` row-major with 40 attributes an image.
+/// Labels and predicted probabilities of one head at least, `[images * 40]` each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
     /// The images' names, each once.
     pub images: Vec<String>,
-    /// Whose face each image shows, where the file says so of any.
+    /// The identity of each image, if the file has any.
     pub identities: Option<Vec<Option<String>>>,
-    /// What is true.
+    /// The labels.
     pub labels: Vec<bool>,
-    /// Probability of the positive label by the FLN head, where the run has one.
+    /// Probability of the positive label by the FLN head, if the run has one.
     pub fln: Option<Vec<f32>>,
-    /// Probability of the positive label by the CLN head, where the run has one.
+    /// Probability of the positive label by the CLN head, if the run has one.
     pub cln: Option<Vec<f32>>,
 }
 
@@ -30,7 +30,7 @@ impl Predictions {
     /// Reads and checks the file.
     ///
     /// # Errors
-    /// A missing or mistyped column, rows out of order, a null, a probability that is no probability.
+    /// A missing or mistyped column, rows out of order, a null, a probability outside 0 to 1, no head.
     pub fn read(path: &Path) -> Result<Self> {
         let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
         let table = ParquetReader::new(file)
@@ -69,15 +69,15 @@ impl Predictions {
     /// The same predictions with the images in the order of those of `reference`.
     ///
     /// # Errors
-    /// A sentence on the first image that is not in both, or whose labels differ.
+    /// A sentence about the first image that is not in both, or whose labels differ.
     pub fn in_order_of(&self, reference: &Self) -> std::result::Result<Self, String> {
-        let place: HashMap<&str, usize> = self.images.iter().map(String::as_str).zip(0..).collect();
+        let index: HashMap<&str, usize> = self.images.iter().map(String::as_str).zip(0..).collect();
         let known: HashSet<&String> = reference.images.iter().collect();
         if let Some(extra) = self.images.iter().find(|image| !known.contains(image)) {
             return Err(format!("tests image `{extra}`, which the run that it is compared with does not"));
         }
         let find = |image: &String| {
-            let found = place.get(image.as_str()).copied();
+            let found = index.get(image.as_str()).copied();
             found.ok_or_else(|| format!("does not test image `{image}`, which the run that it is compared with does"))
         };
         let order: Vec<usize> = reference.images.iter().map(find).collect::<std::result::Result<_, String>>()?;
@@ -103,10 +103,10 @@ impl Predictions {
     }
 }
 
-/// What mends a bad predictions file.
+/// Advice for a damaged file.
 const AGAIN: &str = "train the run again with --force to write it anew";
 
-/// The table with the name its complaints carry.
+/// The table with its path for error messages.
 struct Source<'a> {
     path: &'a Path,
     table: DataFrame,
@@ -132,7 +132,7 @@ impl Source<'_> {
         Error::file(self.path, format!("row {}: {message}; {AGAIN}", row + 1))
     }
 
-    /// A column's values, none of which may be null.
+    /// The values of a column without nulls.
     fn filled<T>(&self, name: &str, values: impl Iterator<Item = Option<T>>) -> Result<Vec<T>> {
         values
             .enumerate()
@@ -140,7 +140,7 @@ impl Source<'_> {
             .collect()
     }
 
-    /// The images' names, once all rows are found to be whole blocks of the 40 attributes in order.
+    /// The images' names. Checks that the rows are blocks of the 40 attributes in order.
     fn images(&self) -> Result<Vec<String>> {
         let image = self.column("image")?.str().map_err(|_| self.mistyped("image", "String"))?;
         let attribute = self.column("attribute")?.str().map_err(|_| self.mistyped("attribute", "String"))?;
@@ -164,12 +164,12 @@ impl Source<'_> {
         let images: Vec<String> = image.into_iter().step_by(COUNT).map(str::to_owned).collect();
         let mut seen = HashSet::with_capacity(images.len());
         if let Some(twice) = images.iter().position(|name| !seen.insert(name)) {
-            return Err(self.row(twice * COUNT, format_args!("image `{}` comes a second time", images[twice])));
+            return Err(self.row(twice * COUNT, format_args!("image `{}` is a duplicate", images[twice])));
         }
         Ok(images)
     }
 
-    /// Whose face each image shows; nothing where no image has a name, or the file is of a time before this column.
+    /// The identity of each image; `None` if all are null, or in files of older versions without this column.
     fn identities(&self) -> Result<Option<Vec<Option<String>>>> {
         let Ok(column) = self.table.column("identity") else { return Ok(None) };
         if column.null_count() == column.len() {
@@ -183,7 +183,7 @@ impl Source<'_> {
         Ok(Some(identity.into_iter().step_by(COUNT).map(|who| who.map(str::to_owned)).collect()))
     }
 
-    /// A head's probabilities; a column of nothing but nulls is a head that the run does not have.
+    /// A head's probabilities; `None` if all are null, which is a head that the run lacks.
     fn probabilities(&self, name: &str) -> Result<Option<Vec<f32>>> {
         let column = self.column(name)?;
         if column.null_count() == column.len() {

@@ -1,5 +1,5 @@
-//! Reads what a run wrote while it trained and tested beside its predictions: `metrics.jsonl`, one JSON object a line,
-//! and `affinity.csv`, the mean affinity over the test split.
+//! Reads files of a run besides its predictions: `metrics.jsonl`, one JSON object a line, and `affinity.csv`, the mean
+//! affinity over the test split.
 
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
@@ -10,20 +10,20 @@ use std::path::Path;
 /// One line of `metrics.jsonl`, or the mean of several: losses are sums over the 40 attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// Optimizer steps done.
+    /// Number of optimizer steps.
     pub step: u64,
-    /// The FLN's training loss since the line before.
+    /// Training loss of the FLN since the previous line.
     pub loss_fln: Option<f64>,
-    /// The CLN's training loss since the line before.
+    /// Training loss of the CLN since the previous line.
     pub loss_cln: Option<f64>,
-    /// The FLN head's mean accuracy on the validation split.
+    /// Mean accuracy of the FLN head on the validation split.
     pub validation_accuracy_fln: Option<f64>,
-    /// The CLN head's mean accuracy on the validation split.
+    /// Mean accuracy of the CLN head on the validation split.
     pub validation_accuracy_cln: Option<f64>,
 }
 
 impl Point {
-    /// Whether the point tells of a validation.
+    /// True for the result of a validation.
     pub fn is_validation(&self) -> bool {
         self.validation_accuracy_fln.is_some() || self.validation_accuracy_cln.is_some()
     }
@@ -41,10 +41,10 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
         .collect()
 }
 
-/// Mean affinity: row i holds the weights with which attribute i's refined node mixes the 40 nodes.
+/// Mean affinity, `[40][40]`: row i holds the weights of the 40 nodes in attribute i's refined node.
 pub type Affinity = Vec<[f64; COUNT]>;
 
-/// Reads an affinity matrix: header `attribute` and the 40 names, then 40 rows in the same order.
+/// Reads an affinity matrix: a header of `attribute` and the 40 names, then 40 rows in the same order.
 pub fn read_affinity(path: &Path) -> Result<Affinity> {
     let text = crate::io::read_text(path)?;
     let mut lines = text.lines().enumerate();
@@ -65,7 +65,7 @@ fn affinity_row(path: &Path, line: usize, text: &str) -> Result<[f64; COUNT]> {
     let wrong = |message: String| Error::line(path, line + 1, message);
     let mut cells = text.split(',');
     let name = cells.next().unwrap_or_default();
-    let expected = NAMES.get(line - 1).ok_or_else(|| wrong(format!("is a row too many: expected {COUNT}")))?;
+    let expected = NAMES.get(line - 1).ok_or_else(|| wrong(format!("is one row too many: expected {COUNT}")))?;
     if name != *expected {
         return Err(wrong(format!("is the row of `{name}`, expected `{expected}`")));
     }

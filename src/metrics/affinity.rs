@@ -3,7 +3,7 @@
 use super::mean::mean;
 use crate::attribute::COUNT;
 
-/// Where the weights of a mean affinity lie.
+/// How concentrated the weights of a mean affinity are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AffinityConcentration {
     /// Mean weight of an attribute on itself, from 0 to 1.
@@ -13,7 +13,7 @@ pub struct AffinityConcentration {
 }
 
 impl AffinityConcentration {
-    /// Measures `affinity`, each row of which is brought to a sum of 1 first.
+    /// Measures `affinity`, with each row normalized to a sum of 1.
     pub fn of(affinity: &[[f64; COUNT]]) -> Self {
         let rows: Vec<[f64; COUNT]> = affinity
             .iter()
@@ -25,12 +25,12 @@ impl AffinityConcentration {
         let entropy = |row: &[f64; COUNT]| -row.iter().filter(|w| **w > 0.0).map(|w| w * libm::log(*w)).sum::<f64>();
         Self {
             diagonal: mean(&rows.iter().enumerate().map(|(i, row)| row[i]).collect::<Vec<f64>>()),
-            // Of all rows on one attribute each: 0, not the -0 of an empty sum.
+            // One weight a row gives 0, not the -0 of an empty sum.
             entropy: mean(&rows.iter().map(entropy).collect::<Vec<f64>>()).abs(),
         }
     }
 
-    /// As how many equal weights would have that entropy.
+    /// Number of equal weights with that entropy.
     pub fn neighbours(self) -> f64 {
         libm::exp(self.entropy)
     }

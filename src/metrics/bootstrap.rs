@@ -1,5 +1,6 @@
 //! Sampling error of a mean accuracy: a bootstrap over test images (Efron and Tibshirani 1993, percentile method). It
-//! resamples people with all their images, because predictions for one person are alike; without identities, images.
+//! resamples people with all their images, because predictions for one person are alike. Without identities it
+//! resamples images.
 //! All classifiers are scored on the same resamples, so that their differences are paired.
 //!
 //! A resample is a function of its number alone, and its sums are whole numbers: the result is the same for any number
@@ -25,7 +26,7 @@ pub const LEAST_P: f64 = 2.0 / (RESAMPLES + 1) as f64;
 /// Seed of the resamples.
 pub const SEED: u64 = 0;
 
-/// What is resampled.
+/// The unit of resampling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
@@ -38,9 +39,9 @@ pub enum Unit {
 /// How the resamples were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootstrapInfo {
-    /// What was resampled.
+    /// The unit of resampling.
     pub unit: Unit,
-    /// Number of units, and of those drawn for a resample.
+    /// Number of units, and of units in a resample.
     pub units: usize,
     /// Number of resamples.
     pub resamples: usize,
@@ -48,11 +49,11 @@ pub struct BootstrapInfo {
     pub seed: u64,
 }
 
-/// The units of the test images.
+/// The unit of each test image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Units {
     unit: Unit,
-    /// The unit of each image.
+    /// Index of the unit, by image.
     of_image: Vec<usize>,
 }
 

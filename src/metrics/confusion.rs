@@ -2,28 +2,27 @@
 
 use super::mean::mean;
 
-/// An answer is "yes" above this probability of the positive label; at exactly this it is "no", as the argmax of two
-/// equal logits takes the first.
+/// A prediction is positive above this probability. At exactly this it is negative, like the argmax of two equal logits.
 pub const THRESHOLD: f32 = 0.5;
 
-/// Correctness of one classifier to one question, counted by what was right.
+/// Counts of one classifier's predictions for one attribute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Confusion {
-    /// Positive images answered "yes".
+    /// Positive images predicted positive.
     pub true_positive: usize,
-    /// Negative images answered "yes".
+    /// Negative images predicted positive.
     pub false_positive: usize,
-    /// Negative images answered "no".
+    /// Negative images predicted negative.
     pub true_negative: usize,
-    /// Positive images answered "no".
+    /// Positive images predicted negative.
     pub false_negative: usize,
 }
 
 impl Confusion {
     /// Counts pairs of (label, probability of the positive label).
-    pub fn count(answers: impl IntoIterator<Item = (bool, f32)>) -> Self {
+    pub fn count(predictions: impl IntoIterator<Item = (bool, f32)>) -> Self {
         let mut counts = Self::default();
-        for (label, probability) in answers {
+        for (label, probability) in predictions {
             match (label, probability > THRESHOLD) {
                 (true, true) => counts.true_positive += 1,
                 (false, true) => counts.false_positive += 1,
@@ -44,26 +43,25 @@ impl Confusion {
         self.true_negative + self.false_positive
     }
 
-    /// Images in all.
+    /// All images.
     pub fn total(self) -> usize {
         self.positives() + self.negatives()
     }
 
-    /// Right answers.
+    /// Correct predictions.
     pub fn correct(self) -> usize {
         self.true_positive + self.true_negative
     }
 
-    /// Mean of the shares of positives and of negatives answered rightly; a class without images is left out, as
-    /// scikit-learn does.
+    /// Mean recall of the two classes. A class without images is left out, as in scikit-learn.
     pub fn balanced_accuracy(self) -> f64 {
         let recalls = [(self.true_positive, self.positives()), (self.true_negative, self.negatives())];
         let present: Vec<f64> =
-            recalls.iter().filter(|(_, of)| *of > 0).map(|&(right, of)| right as f64 / of as f64).collect();
+            recalls.iter().filter(|(_, of)| *of > 0).map(|&(correct, of)| correct as f64 / of as f64).collect();
         mean(&present)
     }
 
-    /// Harmonic mean of precision and recall of the positive label; missing where it is neither present nor answered.
+    /// Harmonic mean of precision and recall of the positive class; `None` if it is neither present nor predicted.
     pub fn f1(self) -> Option<f64> {
         let either = 2 * self.true_positive + self.false_positive + self.false_negative;
         (either > 0).then(|| (2 * self.true_positive) as f64 / either as f64)

@@ -24,7 +24,7 @@ pub fn wilson(correct: usize, n: usize) -> Interval {
     let z2 = Z_95 * Z_95;
     let center = (share + z2 / (2.0 * trials)) / (1.0 + z2 / trials);
     let half = Z_95 / (1.0 + z2 / trials) * (share * (1.0 - share) / trials + z2 / (4.0 * trials * trials)).sqrt();
-    // At 0 and n successes one bound is exactly the share; rounding would leave it a hair off.
+    // At 0 and n successes one bound is exactly the share, which rounding would miss.
     Interval {
         low: if correct == 0 { 0.0 } else { center - half },
         high: if correct == n { 1.0 } else { center + half },
@@ -35,10 +35,10 @@ pub fn wilson(correct: usize, n: usize) -> Interval {
 pub fn percentile_interval_95(values: &mut [f64]) -> Interval {
     values.sort_by(f64::total_cmp);
     let at = |share: f64| {
-        let place = share * (values.len() - 1) as f64;
-        let below = place as usize;
+        let rank = share * (values.len() - 1) as f64;
+        let below = rank as usize;
         let above = (below + 1).min(values.len() - 1);
-        values[below] + (values[above] - values[below]) * (place - below as f64)
+        values[below] + (values[above] - values[below]) * (rank - below as f64)
     };
     Interval { low: at(0.025), high: at(0.975) }
 }

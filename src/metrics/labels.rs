@@ -1,21 +1,20 @@
-//! What labels say of each other: positive rates, the phi coefficient of every pair of attributes, and labels that
-//! contradict each other.
+//! Counts of labels: positive rates, the phi coefficient of every pair of attributes, and contradictory labels.
 
 use super::confusion::THRESHOLD;
 use crate::attribute::{COUNT, index, pairs};
 
-/// Labels that cannot both be right: an attribute with any of others.
+/// Labels that exclude each other: one attribute with any of several others.
 #[derive(Debug, Clone, Copy)]
 pub struct Contradiction {
-    /// What contradicts what, in words.
+    /// The contradiction in words.
     pub words: &'static str,
-    /// This is positive,
+    /// This attribute is positive,
     one: &'static str,
     /// and at least one of these.
     any: &'static [&'static str],
 }
 
-/// What is counted as a contradiction. Hair of two colours is not: hair is dyed, greying or in between.
+/// The contradictions that are counted. Hair of two colours is none: hair is dyed, greying or in between.
 pub const CONTRADICTIONS: [Contradiction; 7] = [
     Contradiction {
         words: "bald with a hair colour",
@@ -30,14 +29,14 @@ pub const CONTRADICTIONS: [Contradiction; 7] = [
     Contradiction { words: "straight and wavy hair", one: "Straight_Hair", any: &["Wavy_Hair"] },
 ];
 
-/// The labels of some images, counted.
+/// Counts of the labels of some images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
-    /// How many images.
+    /// Number of images.
     pub images: usize,
-    /// `both[i][j]`: how many have attribute `i` and attribute `j`; on the diagonal, how many have `i`.
+    /// `both[i][j]`: number of images with attributes `i` and `j`; on the diagonal, with `i`.
     both: Vec<[usize; COUNT]>,
-    /// For each of [`CONTRADICTIONS`], how many images.
+    /// Number of images, for each of [`CONTRADICTIONS`].
     pub contradictions: [usize; CONTRADICTIONS.len()],
 }
 
@@ -74,12 +73,12 @@ impl Labels {
         Self::count(&rows.collect::<Vec<[bool; COUNT]>>())
     }
 
-    /// The share of images with `attribute`, 0 to 1; nothing without images.
+    /// Share of images with `attribute`, 0 to 1; `None` without images.
     pub fn rate(&self, attribute: usize) -> Option<f64> {
         (self.images > 0).then(|| self.both[attribute][attribute] as f64 / self.images as f64)
     }
 
-    /// Pearson's correlation of two attributes' labels; nothing where one of them never changes.
+    /// Pearson's correlation of two attributes' labels; `None` if one of them is constant.
     pub fn phi(&self, i: usize, j: usize) -> Option<f64> {
         let (n, a, b) = (self.images as f64, self.both[i][i] as f64, self.both[j][j] as f64);
         let spread = a * (n - a) * b * (n - b);

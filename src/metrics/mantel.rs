@@ -6,25 +6,25 @@ use crate::attribute::COUNT;
 use crate::random;
 use rand::{Rng, RngExt};
 
-/// How often attributes are relabelled at random for one p-value.
+/// Number of random relabellings for one p-value.
 pub const PERMUTATIONS: usize = 9_999;
 
 /// The least p-value that so many permutations give.
 pub const LEAST_P: f64 = 1.0 / (PERMUTATIONS + 1) as f64;
 
-/// How far two matrices order pairs of different attributes alike.
+/// Agreement of two matrices on the order of pairs of attributes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MantelTest {
     /// Spearman's rank correlation of the cells off the diagonal.
     pub rho: f64,
-    /// Mantel's test (1967): the chance of a rank correlation at least as high if the attributes of one matrix were
-    /// relabelled at random, from [`PERMUTATIONS`] of them.
+    /// One-sided p-value: the probability of a rank correlation at least as high under random relabelling of one
+    /// matrix's attributes, estimated from [`PERMUTATIONS`] of them.
     pub p: f64,
 }
 
 impl MantelTest {
-    /// Compares the cells of `a` and `b`; attributes without any defined cell off the diagonal are left out. Nothing
-    /// where one matrix has the same value everywhere, as identity and uniform affinities have.
+    /// Compares the cells of `a` and `b`, without attributes that have no defined cell off the diagonal. `None` if all
+    /// cells of a matrix are equal, as in identity and uniform affinities.
     pub fn of(a: &[[f64; COUNT]], b: &AttributeMatrix, seed: u64) -> Option<Self> {
         let kept: Vec<usize> = (0..COUNT).filter(|&i| (0..COUNT).any(|j| i != j && b[i][j].is_some())).collect();
         let cells = |value: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
@@ -35,7 +35,7 @@ impl MantelTest {
     }
 }
 
-/// Mantel's one-sided test on ranks of two matrices `[n * n]`, whose diagonals do not count.
+/// Mantel's one-sided test on ranks of two matrices `[n * n]`, without their diagonals.
 fn mantel(n: usize, a: &[f64], b: &[f64], random: &mut impl Rng) -> Option<MantelTest> {
     let (a, b) = (centred_ranks(n, a)?, centred_ranks(n, b)?);
     let rho = |order: &[usize]| -> f64 {
@@ -49,13 +49,13 @@ fn mantel(n: usize, a: &[f64], b: &[f64], random: &mut impl Rng) -> Option<Mante
         for last in (1..n).rev() {
             order.swap(last, random.random_range(0..=last));
         }
-        // A hair's width for what another order of summation rounds otherwise.
+        // Tolerates the rounding of another order of summation.
         as_high += usize::from(rho(&order) >= found - 1e-12);
     }
     Some(MantelTest { rho: found, p: as_high as f64 / (PERMUTATIONS + 1) as f64 })
 }
 
-/// Ranks of the cells off the diagonal, of mean 0 and length 1; 0 on the diagonal. Nothing if all are equal.
+/// Standardized ranks of the cells off the diagonal, 0 on it; `None` if all are equal.
 fn centred_ranks(n: usize, values: &[f64]) -> Option<Vec<f64>> {
     let places: Vec<usize> = (0..n * n).filter(|cell| cell / n != cell % n).collect();
     let ranks = standardized(ranks(&places.iter().map(|&cell| values[cell]).collect::<Vec<f64>>()))?;
@@ -64,7 +64,7 @@ fn centred_ranks(n: usize, values: &[f64]) -> Option<Vec<f64>> {
     Some(cells)
 }
 
-/// Ranks from 1; equal values share the mean of theirs.
+/// Ranks from 1; equal values have the mean of their ranks.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&i, &j| values[i].total_cmp(&values[j]));

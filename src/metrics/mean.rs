@@ -1,6 +1,6 @@
 //! Mean and sample standard deviation.
 
-/// Arithmetic mean; 0 of nothing.
+/// Arithmetic mean, 0 without values.
 pub fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
@@ -15,13 +15,13 @@ pub struct MeanStd {
 }
 
 impl MeanStd {
-    /// Of `values`.
+    /// Mean and deviation of `values`.
     pub fn of(values: &[f64]) -> Self {
         Self { mean: mean(values), deviation: sample_deviation(values) }
     }
 }
 
-/// Standard deviation of a sample (division by n - 1), which two values at least have.
+/// Sample standard deviation (division by n - 1); `None` for fewer than two values.
 pub fn sample_deviation(values: &[f64]) -> Option<f64> {
     (values.len() > 1).then(|| {
         let center = mean(values);
@@ -30,7 +30,7 @@ pub fn sample_deviation(values: &[f64]) -> Option<f64> {
     })
 }
 
-/// Moved to mean 0 and scaled to length 1; nothing if all values are equal.
+/// Values shifted to mean 0 and scaled to length 1; `None` if all are equal.
 pub(super) fn standardized(values: Vec<f64>) -> Option<Vec<f64>> {
     let centre = mean(&values);
     let moved: Vec<f64> = values.into_iter().map(|value| value - centre).collect();

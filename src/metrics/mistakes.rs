@@ -1,27 +1,27 @@
-//! The answers that are wrong and most sure of themselves: where a label, a picture or the network deserves a look.
+//! The most confident errors: images whose label, content or prediction deserves a look.
 
 use crate::attribute::COUNT;
 use crate::metrics::confusion::THRESHOLD;
 
-/// A wrong answer.
+/// A wrong prediction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mistake {
-    /// Position of the attribute.
+    /// Index of the attribute.
     pub attribute: usize,
-    /// Position of the image among the predictions.
+    /// Index of the image.
     pub image: usize,
-    /// What the label says.
+    /// The label.
     pub label: bool,
-    /// Probability of the positive label that was answered.
+    /// The predicted probability of the positive label.
     pub probability: f32,
 }
 
-/// Of each attribute in turn up to `each` wrong answers, the furthest from one half first; of equally far ones the
-/// first images. `labels` and `probabilities` are `[images * 40]`.
+/// Up to `each` errors of every attribute in turn, the furthest from one half first, ties in the order of the images.
+/// `labels` and `probabilities` are `[images * 40]`.
 pub fn most_confident(labels: &[bool], probabilities: &[f32], each: usize) -> Vec<Mistake> {
     let of_attribute = |attribute: usize| {
-        let answers = labels.iter().zip(probabilities).skip(attribute).step_by(COUNT).enumerate();
-        let mut wrong: Vec<Mistake> = answers
+        let pairs = labels.iter().zip(probabilities).skip(attribute).step_by(COUNT).enumerate();
+        let mut wrong: Vec<Mistake> = pairs
             .filter(|(_, (label, probability))| **label != (**probability > THRESHOLD))
             .map(|(image, (&label, &probability))| Mistake { attribute, image, label, probability })
             .collect();
@@ -37,8 +37,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_surest_wrong_answers_come_first_and_right_ones_never() {
-        // Four images; attribute 1 is all that anyone is unsure of.
+    fn the_most_confident_errors_come_first_and_correct_predictions_never() {
+        // Four images with errors in attribute 1 only.
         let mut labels = vec![false; 4 * COUNT];
         let mut probabilities = vec![0.0; 4 * COUNT];
         for (image, (label, probability)) in

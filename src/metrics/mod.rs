@@ -1,5 +1,8 @@
-//! Statistics of binary predictions, pure functions of labels and probabilities: confusion counts and intervals, ranking
-//! and calibration scores, tests of differences, clustering. Nothing here reads a file or knows a run.
+//! Statistics of binary predictions: confusion counts and intervals, ranking and calibration scores, tests of
+//! differences, dependence of attributes. All are pure functions of labels, probabilities and matrices.
+//!
+//! No crate: statrs and linfa lack McNemar's exact test, Holm's correction and a cluster bootstrap. Golden values of
+//! `SciPy`, statsmodels and scikit-learn test these functions.
 
 pub mod affinity;
 pub mod bootstrap;

@@ -8,16 +8,16 @@ use crate::attribute::{COUNT, pairs};
 /// Cells of a 40 x 40 matrix, `None` if undefined.
 pub type AttributeMatrix = Vec<[Option<f64>; COUNT]>;
 
-/// Pearson's correlation; nothing where one side never changes.
+/// Pearson's correlation; `None` if one side is constant.
 fn pearson(a: Vec<f64>, b: Vec<f64>) -> Option<f64> {
     Some(standardized(a)?.into_iter().zip(standardized(b)?).map(|(a, b)| a * b).sum())
 }
 
-/// How the correlation of predictions differs from that of their labels, over the pairs of attributes for which both
-/// have one.
+/// Difference between the phi of predictions and that of labels, over the pairs of attributes for which both are
+/// defined.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PhiGap {
-    /// How many pairs those are, of 780.
+    /// Number of these pairs, of 780.
     pub pairs: usize,
     /// Mean absolute difference of phi.
     pub difference: f64,
@@ -30,7 +30,7 @@ pub struct PhiGap {
 }
 
 impl PhiGap {
-    /// Compares the phi of predictions with that of labels; nothing without a pair.
+    /// Compares the phi of predictions with that of labels; `None` without a pair.
     pub fn of(labels: &AttributeMatrix, predictions: &AttributeMatrix) -> Option<Self> {
         let (a, b): (Vec<f64>, Vec<f64>) = pairs().filter_map(|(i, j)| labels[i][j].zip(predictions[i][j])).unzip();
         let strength = |values: &[f64]| mean(&values.iter().map(|phi| phi.abs()).collect::<Vec<f64>>());
@@ -50,8 +50,8 @@ pub fn phi(labels: &Labels) -> AttributeMatrix {
     (0..COUNT).map(|i| std::array::from_fn(|j| if i == j { None } else { labels.phi(i, j) })).collect()
 }
 
-/// The attributes in an order in which those that go together are neighbours: average linkage by 1 - |phi|, an undefined
-/// phi counting as 0.
+/// Order of the attributes in which correlated ones are neighbours: average linkage by 1 - |phi|. An undefined phi
+/// counts as 0.
 pub fn order(phi: &AttributeMatrix) -> Vec<usize> {
     leaves(&average_linkage(COUNT, |i, j| 1.0 - phi[i][j].map_or(0.0, f64::abs)))
 }
@@ -88,8 +88,8 @@ mod tests {
         let rows: Vec<bool> =
             golden["residual"]["labels"].as_str().unwrap().bytes().map(|label| label == b'1').collect();
         let probabilities: Vec<f32> = numbers(&golden["residual"]["probabilities"]).iter().map(|p| *p as f32).collect();
-        let (labels, answers) = (Labels::of_images(&rows), Labels::predicted(&probabilities));
-        let found = PhiGap::of(&phi(&labels), &phi(&answers)).unwrap();
+        let (labels, predicted) = (Labels::of_images(&rows), Labels::predicted(&probabilities));
+        let found = PhiGap::of(&phi(&labels), &phi(&predicted)).unwrap();
         close(found.pairs as f64, &golden["residual"]["pairs"]);
         close(found.difference, &golden["residual"]["difference"]);
         close(found.correlation.unwrap(), &golden["residual"]["correlation"]);

@@ -1,33 +1,33 @@
-//! How far probabilities can be taken at their word: in bins of equal width, the mean probability beside the share of
-//! positive labels (the reliability diagram of Guo et al. 2017, arXiv 1706.04599).
+//! The reliability diagram (Guo et al. 2017, arXiv 1706.04599): in bins of equal width, the mean probability beside the
+//! share of positive labels.
 
 /// Bins of a diagram, each 1/15 wide.
 pub const BINS: usize = 15;
 
-/// What fell into one bin.
+/// The predictions in one bin.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Bin {
-    /// Correctness.
+    /// Number of predictions.
     pub count: usize,
-    /// Correctness whose label is positive.
+    /// Number of these with a positive label.
     pub positives: usize,
     /// Sum of their probabilities.
     pub probability: f64,
 }
 
 impl Bin {
-    /// Mean probability and share of positives; nothing of an empty bin.
+    /// Mean probability and share of positives; `None` for an empty bin.
     pub fn point(self) -> Option<(f64, f64)> {
         let count = self.count as f64;
         (self.count > 0).then(|| (self.probability / count, self.positives as f64 / count))
     }
 }
 
-/// Puts pairs of (label, probability of the positive label) into bins by that probability, the last bin with its upper
-/// bound.
-pub fn bins(answers: impl IntoIterator<Item = (bool, f32)>) -> [Bin; BINS] {
+/// Puts pairs of (label, probability of the positive label) into bins by that probability. The last bin includes its
+/// upper bound.
+pub fn bins(predictions: impl IntoIterator<Item = (bool, f32)>) -> [Bin; BINS] {
     let mut bins = [Bin::default(); BINS];
-    for (label, probability) in answers {
+    for (label, probability) in predictions {
         let probability = f64::from(probability);
         let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
         bin.count += 1;
@@ -37,8 +37,8 @@ pub fn bins(answers: impl IntoIterator<Item = (bool, f32)>) -> [Bin; BINS] {
     bins
 }
 
-/// Expected calibration error: the mean over the answers of the distance between their bin's mean probability and its
-/// share of positives; nothing without an answer.
+/// Expected calibration error: the distance between mean probability and share of positives, averaged over the
+/// predictions; `None` without predictions.
 pub fn calibration_error(bins: &[Bin]) -> Option<f64> {
     let total: usize = bins.iter().map(|bin| bin.count).sum();
     let distance: f64 = bins.iter().map(|bin| (bin.probability - bin.positives as f64).abs()).sum();
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_are_right_in_the_share_they_say_have_no_calibration_error() {
+    fn predictions_that_are_correct_as_often_as_predicted_have_no_calibration_error() {
         let half = [Bin { count: 4, positives: 2, probability: 2.0 }];
         assert_eq!(calibration_error(&half), Some(0.0));
         assert_eq!(calibration_error(&[Bin { count: 4, positives: 4, probability: 2.0 }]), Some(0.5));

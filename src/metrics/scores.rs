@@ -1,48 +1,47 @@
-//! What accuracy at one threshold does not say: how well probabilities rank images (area under the ROC curve, average
-//! precision) and how far they can be taken at their word (expected calibration error).
+//! Scores beyond accuracy at one threshold: ranking (area under the ROC curve, average precision) and calibration
+//! (expected calibration error).
 
 use super::confusion::Confusion;
 use super::reliability;
 use serde::{Deserialize, Serialize};
 
-/// Scores of one head's probabilities for one attribute, as scikit-learn defines them; each is missing where the labels
-/// leave it undefined.
+/// Scores of one head's probabilities for one attribute, as scikit-learn defines them; `None` if undefined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// Harmonic mean of precision and recall of the positive label; missing where it is neither present nor answered.
+    /// Harmonic mean of precision and recall of the positive class; `None` if it is neither present nor predicted.
     pub f1: Option<f64>,
-    /// Mean precision over the recall that each probability as a threshold gives; missing without a positive.
+    /// Mean precision over the recalls of all thresholds; `None` without a positive.
     pub average_precision: Option<f64>,
-    /// Chance that a positive image has a higher probability than a negative one, ties counting half; missing where
-    /// one label is.
+    /// Probability that a positive image is ranked above a negative one, ties counting half; `None` if a class has no
+    /// image.
     pub auroc: Option<f64>,
     /// [`calibration_error`].
     pub calibration_error: Option<f64>,
 }
 
 impl Scores {
-    /// Scores pairs of (label, probability of the positive label), of which `counts` are the right and wrong ones.
-    pub fn new(answers: &[(bool, f32)], counts: Confusion) -> Self {
-        let ties = ties(answers);
+    /// Scores pairs of (label, probability of the positive label); `counts` are their confusion counts.
+    pub fn new(predictions: &[(bool, f32)], counts: Confusion) -> Self {
+        let ties = ties(predictions);
         Self {
             f1: counts.f1(),
             average_precision: average_precision(&ties),
             auroc: auroc(&ties),
-            calibration_error: calibration_error(answers),
+            calibration_error: calibration_error(predictions),
         }
     }
 }
 
-/// Images of one probability: how many of each label.
+/// Number of images of one probability, by label.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tie {
     positives: u64,
     negatives: u64,
 }
 
-/// The images by falling probability, those of equal probability together.
-fn ties(answers: &[(bool, f32)]) -> Vec<Tie> {
-    let mut sorted: Vec<(bool, f32)> = answers.to_vec();
+/// The images by descending probability, equal probabilities together.
+fn ties(predictions: &[(bool, f32)]) -> Vec<Tie> {
+    let mut sorted: Vec<(bool, f32)> = predictions.to_vec();
     sorted.sort_unstable_by(|a, b| b.1.total_cmp(&a.1));
     // Compared by value, so that 0 and -0 are one probability.
     let equal = sorted.chunk_by(|a, b| a.1 >= b.1 && b.1 >= a.1);
@@ -67,20 +66,19 @@ fn auroc(ties: &[Tie]) -> Option<f64> {
 
 fn average_precision(ties: &[Tie]) -> Option<f64> {
     let positives: u64 = ties.iter().map(|tie| tie.positives).sum();
-    let (mut right, mut answered, mut sum) = (0, 0, 0.0);
+    let (mut correct, mut predicted, mut sum) = (0, 0, 0.0);
     for tie in ties {
-        right += tie.positives;
-        answered += tie.positives + tie.negatives;
-        sum += tie.positives as f64 * right as f64 / answered as f64;
+        correct += tie.positives;
+        predicted += tie.positives + tie.negatives;
+        sum += tie.positives as f64 * correct as f64 / predicted as f64;
     }
     (positives > 0).then(|| sum / positives as f64)
 }
 
-/// Expected calibration error of the probability of the positive label, in [`reliability::BINS`] bins by that
-/// probability. (On the probability of the predicted class instead, a rare attribute's errors would be hidden among its
-/// many sure negatives.) Missing without an image.
-pub fn calibration_error(answers: &[(bool, f32)]) -> Option<f64> {
-    reliability::calibration_error(&reliability::bins(answers.iter().copied()))
+/// Expected calibration error of the probability of the positive label, in [`reliability::BINS`] bins; `None` without an
+/// image. The probability of the predicted class would hide a rare attribute's errors among its many sure negatives.
+pub fn calibration_error(predictions: &[(bool, f32)]) -> Option<f64> {
+    reliability::calibration_error(&reliability::bins(predictions.iter().copied()))
 }
 
 #[cfg(test)]
@@ -107,8 +105,8 @@ mod tests {
         let golden: Golden = serde_json::from_str(include_str!("../../tests/golden/statistics.json")).unwrap();
         assert_eq!(golden.scores.len(), 7);
         for case in golden.scores {
-            let answers: Vec<(bool, f32)> = case.labels.into_iter().zip(case.probabilities).collect();
-            let found = Scores::new(&answers, Confusion::count(answers.iter().copied()));
+            let predictions: Vec<(bool, f32)> = case.labels.into_iter().zip(case.probabilities).collect();
+            let found = Scores::new(&predictions, Confusion::count(predictions.iter().copied()));
             let pairs = [
                 (found.f1, case.expected.f1),
                 (found.average_precision, case.expected.average_precision),

@@ -1,16 +1,16 @@
-//! Whether a difference between two classifiers may be chance: McNemar's exact test (McNemar 1947), Holm's correction
-//! for many tests (Holm 1979), and what a bootstrap's resamples say (Efron and Tibshirani 1993, percentile method).
+//! Significance of a difference between two classifiers: McNemar's exact test (McNemar 1947), Holm's correction for many
+//! tests (Holm 1979), and the p-value of a bootstrap.
 
-/// A p-value up to this shows a difference.
+/// Level of every test: a p-value up to this shows a difference.
 pub const LEVEL: f64 = 0.05;
 
-/// McNemar's exact test, two-sided: the chance of a split at least as uneven as `only_a` images that only one
-/// classifier answers rightly to `only_b` that only the other does, were either as likely. 1 where they never differ.
+/// Two-sided p-value of McNemar's exact test, 1 if the classifiers never differ. `only_a` images are predicted correctly
+/// by the first classifier only, `only_b` by the second only.
 pub fn mcnemar(only_a: usize, only_b: usize) -> f64 {
-    /// A power of two that leaves room for products and sums above it.
+    /// A power of two with room for products and sums above it.
     const SHIFT: i32 = 512;
     let (least, n) = (only_a.min(only_b), only_a + only_b);
-    // The sum of C(n, i) for i up to `least`, as sum * 2^shift: for 19,962 images it is beyond any f64.
+    // Sum of C(n, i) for i up to `least`, as sum * 2^shift: for 19,962 images it exceeds any f64.
     let (mut term, mut sum, mut shift) = (1.0_f64, 1.0_f64, 0);
     for i in 1..=least {
         term *= (n - i + 1) as f64 / i as f64;
@@ -23,7 +23,7 @@ pub fn mcnemar(only_a: usize, only_b: usize) -> f64 {
     libm::ldexp(sum, shift + 1 - n as i32).min(1.0)
 }
 
-/// Holm's correction: each p-value as it is to be held against the level that the whole family shall keep.
+/// Holm's correction: p-values to compare with the level of the whole family of tests.
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
@@ -36,9 +36,9 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
     corrected
 }
 
-/// Two-sided p-value of a resampled difference: twice the smaller share of resamples on either side of zero, those at
-/// zero on both. One resample more is counted against a difference, so that no number of resamples gives 0 (Davison and
-/// Hinkley 1997, section 4.2).
+/// Two-sided p-value of a bootstrapped difference: twice the smaller share of resamples on either side of zero, which
+/// itself counts on both. One more resample counts against a difference, so that p is never 0 (Davison and Hinkley 1997,
+/// section 4.2).
 pub fn bootstrap_p(differences: &[f64]) -> f64 {
     let below = differences.iter().filter(|d| **d <= 0.0).count();
     let above = differences.iter().filter(|d| **d >= 0.0).count();

@@ -13,7 +13,7 @@ use crate::evaluate::comparison_report::{ComparisonReport, letter};
 use crate::render::format::{p_cell, percent, percent_interval, points, thousands};
 use crate::render::markdown::{Table, bold};
 
-/// README.md.
+/// The text of README.md.
 pub(super) fn page(report: &ComparisonReport) -> String {
     let reference = report.reference();
     let mut text = format!("# gal-bench comparison with {}\n\n", reference.name);
@@ -22,7 +22,7 @@ pub(super) fn page(report: &ComparisonReport) -> String {
     for sentence in findings(&report.statistics) {
         text += &format!("- {sentence}\n");
     }
-    text += &format!("\n## Who is compared\n\n{}\n", who(report));
+    text += &format!("\n## Compared predictions\n\n{}\n", who(report));
     text += &format!("## Mean accuracy\n\n{}\n", means(report));
     let rows: Vec<&Comparison> = report.statistics.comparisons.iter().collect();
     text += &format!("## Differences\n\n{}\n\n{}\n", how_tested(false), table(&rows));
@@ -32,18 +32,18 @@ pub(super) fn page(report: &ComparisonReport) -> String {
     let paths: Vec<&str> = report.entries.iter().map(|entry| entry.path.as_str()).collect();
     text + &format!(
         "## Provenance\n\nThis page is rendered from [results/comparison.json](results/comparison.json) alone; `gal-bench \
-         report --check` proves it. The command that makes it again:\n\n```sh\ngal-bench compare {}\n```\n",
+         report --check` proves it. The command that repeats it:\n\n```sh\ngal-bench compare {}\n```\n",
         paths.join(" ")
     )
 }
 
-/// In what the entries differ besides what they are to be compared for.
+/// Differences between the entries that make their comparison less meaningful.
 fn warning(report: &ComparisonReport) -> String {
     let of_reference = report.reference().run.as_ref();
     let mut lines: Vec<String> = Vec::new();
     for entry in &report.entries[1..] {
         let (Some(a), Some(b)) = (of_reference, entry.run.as_ref()) else {
-            lines.push(format!("How the predictions of `{}` came about is not known to gal-bench.", entry.name));
+            lines.push(format!("`{}` holds predictions of another tool, made in an unknown way.", entry.name));
             continue;
         };
         let aspects = [
@@ -51,7 +51,7 @@ fn warning(report: &ComparisonReport) -> String {
             ("profile", a.profile.clone(), b.profile.clone()),
             ("seed", a.seed.to_string(), b.seed.to_string()),
             ("steps", a.steps.to_string(), b.steps.to_string()),
-            ("input side", a.input.to_string(), b.input.to_string()),
+            ("input size", a.input.to_string(), b.input.to_string()),
             ("training images", a.train_images.to_string(), b.train_images.to_string()),
         ];
         let different: Vec<&str> = aspects.iter().filter(|(_, a, b)| a != b).map(|(what, ..)| *what).collect();

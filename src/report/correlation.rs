@@ -1,6 +1,11 @@
-//! The results files of how attributes depend on each other. `correlation.csv` holds a row a run, `phi.csv` a row a pair
-//! of attributes, `contradictions.csv` a row a contradiction, `reliability.csv` the bins of the reliability diagrams,
-//! `masks-VARIANT-seedN.csv` a run's mean masks. Reports of older versions lack these files and the sections about them.
+//! The results files of how attributes depend on each other.
+//! - `correlation.csv`: the measures, a row a run
+//! - `phi.csv`: phi of labels and predictions, a row a pair of attributes
+//! - `contradictions.csv`: counts, a row a contradiction
+//! - `reliability.csv`: the bins of the reliability diagrams
+//! - `masks-VARIANT-seedN.csv`: a run's mean masks
+//!
+//! Reports of older versions lack these files and the sections about them.
 
 use super::results::{files_of, read_csv, write_csv};
 use super::wide_table::WideTable;

@@ -1,5 +1,5 @@
-"""Writes correlation.json: expected values for src/evaluate/{clustering,correlation,reliability}.rs, from scipy and numpy,
-and masks.npy for src/evaluate/masks.rs.
+"""Writes correlation.json: expected values for src/metrics/{affinity,clustering,mantel,phi,reliability}.rs, from scipy and
+numpy, and masks.npy for src/evaluate/masks.rs.
 
     python -m venv venv && venv/bin/pip install numpy scipy
     venv/bin/python tests/golden/correlation.py
@@ -49,7 +49,7 @@ def spearman_ranks(values):
     return rankdata(values)
 
 
-# Clustering: |correlation| of drawn columns, and random distances without ties.
+# Clustering: |correlation| of random columns, and random distances without ties.
 clustering = []
 for n, common in [(6, 0.5), (40, 0.7), (17, 0.0)]:
     columns = random.normal(size=(60, n)) + common * random.normal(size=(60, 4)) @ random.normal(size=(4, n))
@@ -59,7 +59,7 @@ for n, common in [(6, 0.5), (40, 0.7), (17, 0.0)]:
     merges = linkage(squareform(distance), method="average")
     clustering.append({"distance": distance.tolist(), "linkage": merges.tolist(), "leaves": leaves_list(merges).tolist()})
 
-# An affinity that knows a little of one matrix and nothing of two others.
+# An affinity that depends on one matrix a little and on two others not at all.
 known = random.normal(size=(N, N))
 known = rounded((known + known.T) / 2)
 logits = 0.25 * known + random.normal(size=(N, N)) + 3 * np.eye(N)
@@ -77,7 +77,7 @@ for strength in [1.0, 0.06, 0.0]:
     without = spearmanr(affinity[kept], other[kept]).statistic
     agreement.append({"other": other.tolist(), "rho": rho, "p": p, "rho_without_5": float(without)})
 
-# Labels and probabilities that follow them; attribute 3 is never answered "yes".
+# Labels, and probabilities that depend on them; attribute 3 is never predicted positive.
 images = 150
 common = random.normal(size=(images, 3)) @ random.normal(size=(3, N))
 labels = common + random.normal(size=(images, N)) > random.normal(size=N)
@@ -112,7 +112,7 @@ reliability = {
     "probability": np.histogram(p, edges, weights=p)[0].tolist(),
 }
 
-# The latents' correlation of the synthetic faces.
+# Correlation of the synthetic faces' latents.
 with open(HERE / "../../datasets/synthetic/copula.csv") as file:
     factor = np.array([[float(cell) for cell in row[3:]] for row in list(csv.reader(file))[1:]])
 covariance = factor @ factor.T

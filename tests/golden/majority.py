@@ -1,9 +1,9 @@
-"""Writes datasets/published/celeba_majority.csv: the accuracy, on CelebA's official test split, of always answering
+"""Writes datasets/published/celeba_majority.csv: the accuracy, on CelebA's official test split, of always predicting
 each attribute's most frequent label among the official training images.
 
     python tests/golden/majority.py CELEBA_ROOT datasets/published/celeba_majority.csv
 
-CELEBA_ROOT holds Anno/list_attr_celeba.txt and Eval/list_eval_partition.txt as the authors of CelebA give them.
+CELEBA_ROOT holds Anno/list_attr_celeba.txt and Eval/list_eval_partition.txt as the authors of CelebA distribute them.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Writes phi.json: a table of random labels, two attributes of which never change, and numpy's correlation of them."""
+"""Writes phi.json: a table of random labels with two constant attributes, and numpy's correlation of them."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writes tests/golden/statistics.json: expected values for the unit tests of src/evaluate.
+"""Writes tests/golden/statistics.json: expected values for the unit tests of src/metrics.
 
     python -m venv venv && venv/bin/pip install numpy scipy scikit-learn statsmodels
     venv/bin/python tests/golden/statistics.py
@@ -33,7 +33,7 @@ for n, rate, skill in [(20, 0.5, 0.9), (200, 0.05, 0.8), (101, 0.97, 0.6), (30, 
     labels = generator.random(n) < rate
     probabilities = np.where(generator.random(n) < skill, labels, ~labels) * 0.5 + generator.random(n) * 0.5
     probabilities = probabilities.astype(np.float32)
-    probabilities[0] = 0.5  # a tie is answered "no"
+    probabilities[0] = 0.5  # a tie is predicted negative
     answers = probabilities > 0.5
     balanced.append({
         "labels": labels.tolist(),
@@ -48,7 +48,7 @@ for values in [[0.5, 0.75], [0.8123, 0.8177, 0.8099], [0.9] * 4, list(generator.
     spread.append({"values": [float(v) for v in values], "mean": float(np.mean(values)),
                    "deviation": float(np.std(values, ddof=1))})
 
-# Scores that go beyond one threshold; None where the labels leave a score undefined (scikit-learn warns and gives 0).
+# Scores beyond one threshold; None if the labels leave a score undefined (scikit-learn warns and gives 0).
 scores = []
 for n, rate, steps in [(30, 0.5, 0), (400, 0.05, 0), (500, 0.3, 20), (200, 0.9, 4), (60, 0.5, 1), (25, 0.0, 0), (25, 1.0, 0)]:
     labels = generator.random(n) < rate
@@ -57,16 +57,16 @@ for n, rate, steps in [(30, 0.5, 0), (400, 0.05, 0), (500, 0.3, 20), (200, 0.9, 
         probabilities = np.round(probabilities * steps) / steps
     probabilities = probabilities.astype(np.float32)
     if rate == 0.0:
-        probabilities *= np.float32(0.5)  # F1 has nothing to count
+        probabilities *= np.float32(0.5)  # F1 is undefined
     wide = probabilities.astype(np.float64)
     shares, means = calibration_curve(labels, wide, n_bins=15, strategy="uniform") if 0 < labels.sum() < n else (None, None)
-    if shares is None:  # calibration_curve wants both labels
+    if shares is None:  # calibration_curve needs both labels
         shares, means = np.array([]), np.array([])
         for k in range(15):
             inside = np.digitize(wide, np.linspace(0, 1, 16)[1:-1]) == k
             if inside.any():
                 shares, means = np.append(shares, labels[inside].mean()), np.append(means, wide[inside].mean())
-    # calibration_curve leaves out empty bins and their sizes: counted here by the same edges.
+    # calibration_curve leaves out empty bins and their sizes, which are counted here with the same edges.
     sizes = np.bincount(np.searchsorted(np.linspace(0, 1, 16)[1:-1], wide), minlength=15)
     sizes = sizes[sizes > 0]
     both = 0 < labels.sum() < n
@@ -95,7 +95,8 @@ for n in [2, 3, 40, 41, 2000]:
     low, high = np.percentile(values, [2.5, 97.5])
     percentiles.append({"values": values.tolist(), "low": float(low), "high": float(high)})
 
-# 150 people with one to six images each, answered alike: a person is easy or hard. `a` and `b` are right answers of 40.
+# 150 people with one to six images each, whose predictions are alike: a person is easy or hard. `a` and `b` are numbers
+# of correct predictions, of 40.
 people, a, b = [], [], []
 for person in range(150):
     ease = 34 + 3 * generator.normal()

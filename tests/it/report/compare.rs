@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 const BASELINE: &str = "runs/synthetic-quick-baseline-seed1";
 const GAL_J: &str = "runs/synthetic-quick-gal-j-seed1";
 
-/// A folder with two runs of one test split, and GAL-j's answers as another tool might write them: images from last to
-/// first, attributes likewise, names without folders.
+/// A folder with two runs of one test split, and GAL-j's predictions in the form of another tool. Images and attributes
+/// are in reverse order, names without folders.
 fn runs_and_predictions() -> Workspace {
     let workspace = Workspace::new();
     let runs = workspace.path("runs");
@@ -82,7 +82,7 @@ fn two_runs_are_set_side_by_side() {
 }
 
 #[test]
-fn another_tools_parquet_and_csv_are_worth_what_the_run_with_the_same_answers_is() {
+fn another_tools_parquet_and_csv_score_as_the_run_with_the_same_predictions() {
     let workspace = runs_and_predictions();
     let found = compare(&workspace, &[BASELINE, GAL_J, "theirs.csv", "theirs.parquet"]).json();
     let entries = found["entries"].as_array().unwrap();
@@ -194,7 +194,7 @@ fn an_image_that_comes_twice_is_named_with_both_lines() {
         lines[5] = lines[2].clone();
         lines
     });
-    insta::assert_snapshot!(found, @"error: theirs.csv: line 6: image `some/folder/000058.png` comes a second time, after line 3");
+    insta::assert_snapshot!(found, @"error: theirs.csv: line 6: image `some/folder/000058.png` is a duplicate of line 3");
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn what_is_neither_run_nor_predictions_is_refused() {
         found.contains("theirs.txt: is not a Parquet file that can be read, nor does its name end in .csv"),
         "{found}"
     );
-    insta::assert_snapshot!(refused(&workspace, &["theirs.csv", BASELINE]), @"error: theirs.csv is a file: the first must be the folder of a run, which knows the labels");
-    insta::assert_snapshot!(refused(&workspace, &[BASELINE, "runs/nobody"]), @"error: there is no run folder runs/nobody: `gal-bench train` makes one");
+    insta::assert_snapshot!(refused(&workspace, &["theirs.csv", BASELINE]), @"error: theirs.csv is a file: the first path must be the folder of a run, which has the labels");
+    insta::assert_snapshot!(refused(&workspace, &[BASELINE, "runs/missing"]), @"error: there is no run folder runs/missing: `gal-bench train` makes one");
     insta::assert_snapshot!(refused(&workspace, &[BASELINE, BASELINE]), @"error: runs/synthetic-quick-baseline-seed1 is given twice");
 }

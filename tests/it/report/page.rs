@@ -111,7 +111,7 @@ fn an_image_that_comes_twice_is_found() {
     let found = evaluation_error(|folder, table| {
         write_parquet(folder, table.slice(0, COUNT).vstack(&table.slice(0, 59 * COUNT)).unwrap());
     });
-    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: row 41: image `000000.png` comes a second time; train the run again with --force to write it anew");
+    insta::assert_snapshot!(found, @"RUNS/synthetic-quick-gal-j-seed1/predictions.parquet: row 41: image `000000.png` is a duplicate; train the run again with --force to write it anew");
 }
 
 /// Puts one value in the CLN's probabilities.

@@ -26,7 +26,7 @@ fn several_seeds_are_tested_each_and_together() {
     let mean_of_seeds = statistics.comparisons[..3].iter().map(|c| c.mean.difference).sum::<f64>() / 3.0;
     assert!((together.mean.difference - mean_of_seeds).abs() < 1e-12);
     assert_eq!(together.mean.verdict(), Verdict::Better);
-    // An attribute differs for all seeds together only where it does in the same direction with each.
+    // An attribute differs for all seeds together only if it does so with each, in the same direction.
     for (i, test) in together.attributes.iter().enumerate() {
         let of_seeds = statistics.comparisons[..3].iter().map(|c| &c.attributes[i]);
         let largest = of_seeds.clone().map(|t| t.p).fold(0.0, f64::max);
@@ -56,7 +56,7 @@ fn a_mean_whose_sign_changes_with_the_seed_is_no_finding() {
 }
 
 #[test]
-fn people_are_drawn_where_they_are_known_and_images_elsewhere() {
+fn people_are_resampled_if_they_are_known_and_otherwise_images() {
     let mut runs = vec![FakeRun::new("baseline", 0), FakeRun::new("gal-j", 0)];
     let (_workspace, folder, statistics) = collected(&runs);
     assert_eq!((statistics.resampling.unit, statistics.resampling.units), (Unit::Image, 60));
@@ -70,7 +70,7 @@ fn people_are_drawn_where_they_are_known_and_images_elsewhere() {
 }
 
 #[test]
-fn the_correlation_net_alone_makes_the_difference_where_the_features_are_the_same() {
+fn the_correlation_net_alone_makes_the_difference_if_the_features_are_the_same() {
     let workspace = Workspace::new();
     let (baseline, gal_j) = (FakeRun::new("baseline", 0), FakeRun::new("gal-j", 0));
     let folders = [baseline.write(workspace.root()), gal_j.write(workspace.root())];
