@@ -12,14 +12,14 @@ pub(crate) struct Setting {
     pub(crate) value: String,
 }
 
-/// What a rank reports about itself. All but rank and NCCL must match rank 0's.
+/// A rank's report about itself. All but rank and NCCL must match rank 0's.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Handshake {
     /// Version and commit.
     program: String,
     rank: usize,
     world_size: usize,
-    /// Whether NCCL supports the rank's device.
+    /// True if NCCL supports the rank's device.
     pub(super) nccl: bool,
     settings: Vec<Setting>,
 }

@@ -1,7 +1,7 @@
 //! Data-parallel training by several processes, the ranks, as PyTorch's `DistributedDataParallel` does it: each rank has a
 //! device and an equal part of every batch. All ranks start from rank 0's state and average their gradients at every step.
-//! Unlike there, the running statistics of batch norm and the logged values are averaged too, so that all ranks hold the
-//! same network after every step. Only rank 0 validates, tests and writes files.
+//! Unlike there, running batch-norm statistics and logged values are averaged too, so all ranks hold the same network after
+//! every step. Only rank 0 validates, tests and writes files.
 //!
 //! The ranks connect to rank 0 over TCP, and rank 0 adds up in rank order. If NCCL supports every device, it forms the
 //! sums. Blocking `std::net` is enough for a few ranks: tokio and tarpc would bring async, and MPI a system library.

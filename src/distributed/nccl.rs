@@ -15,10 +15,10 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Starts to replace the values of a contiguous f32 tensor by their sums over all ranks.
 type AllReduce = Box<dyn Fn(&Tensor) -> Result<IsComplete>>;
-/// Whether the sums are complete.
+/// True if the sums are complete.
 type IsComplete = Box<dyn Fn() -> Result<bool>>;
 
-/// Whether this build can use NCCL on `device`.
+/// True if this build can use NCCL on `device`.
 pub(super) fn is_available(device: &Device) -> bool {
     cfg!(feature = "nccl") && device.is_cuda()
 }

@@ -64,7 +64,7 @@ impl ProcessGroup {
         self.world_size
     }
 
-    /// Whether this is rank 0.
+    /// True if this is rank 0.
     pub(crate) fn is_main(&self) -> bool {
         self.rank == 0
     }

@@ -17,7 +17,7 @@ const MAX_ACCEPTS: usize = 64;
 /// Pause between two attempts to connect, or to accept.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Where and as which rank a process joins.
+/// The rank of a process, and the endpoint that it connects to.
 #[derive(Debug, Clone)]
 pub struct Rendezvous {
     /// This process's rank, from 0.

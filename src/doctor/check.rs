@@ -21,12 +21,12 @@ pub(super) struct Side<'a> {
 /// The largest relative errors that count as rounding.
 #[derive(Debug, Clone, Copy)]
 pub struct Tolerances {
-    /// Of the forward pass of an operation.
+    /// Error of an operation's forward pass.
     pub forward: f64,
-    /// Of the backward pass of an operation, and of a network after one step: a ReLU's input within a rounding error of zero
+    /// Error of an operation's backward pass, and of a network after one step. A ReLU's input within a rounding error of zero
     /// may have either sign.
     pub backward: f64,
-    /// Of a network after ten steps, in which rounding errors grow.
+    /// Error of a network after ten steps, in which rounding errors grow.
     pub ten_steps: f64,
 }
 
@@ -56,7 +56,7 @@ pub struct Check {
     pub largest_difference: Option<f64>,
     /// The largest relative error at which the sides agree.
     pub tolerance: f64,
-    /// Whether the sides agree.
+    /// True if the sides agree.
     pub agrees: bool,
     /// Why a side returned nothing.
     pub failure: Option<String>,

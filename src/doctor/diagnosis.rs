@@ -34,15 +34,15 @@ pub struct Diagnosis {
     pub threads: usize,
     /// The profile's name.
     pub profile: String,
-    /// Whether TF32 was requested.
+    /// True if TF32 was requested.
     pub tf32: bool,
-    /// Whether bf16 was requested.
+    /// True if bf16 was requested.
     pub bf16: bool,
     /// All checks.
     pub checks: Vec<Check>,
     /// Training speed of the device at the profile's batch size; `None` if training failed.
     pub images_per_second: Option<f64>,
-    /// That batch size.
+    /// The profile's batch size.
     pub batch: usize,
     /// Peak resident memory of this process in bytes; `None` if the system does not report it.
     pub peak_memory_bytes: Option<u64>,

@@ -77,9 +77,9 @@ fn after(profile: &Profile, run: &SharedRun, side: Side, steps: usize) -> Result
         let found = step_on(&mut learner, &pixels, &targets)?;
         losses.extend(found.fln.iter().chain(found.cln.values()).map(|loss| *loss as f32));
     }
-    // Batch norm cancels the biases before it, so their gradients are rounding errors. Momentum buffers are not compared after
-    // several steps, or after one in bf16: rounding may switch a ReLU or a pool, which changes them fully but the weights
-    // hardly.
+    // Batch norm cancels the biases before it, so their gradients are rounding errors. Rounding may also switch a ReLU or a
+    // pool. Such a switch changes momentum buffers fully and weights hardly, so buffers are not compared after several steps,
+    // or after one in bf16.
     let is_late = |name: &str| (steps > 1 || profile.compute.bf16) && name.contains("velocity/");
     let is_compared = |name: &str| (name.ends_with(".weight") && !is_late(name)) || name.starts_with("running/");
     let mut results: Named = learner.state_dict().into_iter().filter(|(name, _)| is_compared(name)).collect();

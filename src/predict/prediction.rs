@@ -26,9 +26,9 @@ pub struct Predictions {
 pub struct Prediction {
     /// The image file.
     pub image: PathBuf,
-    /// Of the FLN head.
+    /// Probabilities of the FLN head.
     pub fln: BTreeMap<&'static str, f32>,
-    /// Of the CLN head; `None` without a CLN.
+    /// Probabilities of the CLN head; `None` without a CLN.
     pub cln: Option<BTreeMap<&'static str, f32>>,
     /// Logits of the FLN head, `[40][2]`, the positive class second; `None` unless requested.
     #[serde(skip_serializing_if = "Option::is_none")]

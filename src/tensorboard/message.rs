@@ -1,5 +1,5 @@
-//! TensorBoard's `Event` in the wire format of Protocol Buffers: the few fields of `tensorboard/compat/proto/event.proto`
-//! and `summary.proto` that a training run needs. prost would add code generation for these hundred lines.
+//! TensorBoard's `Event` in the wire format of Protocol Buffers: the few fields that a training run needs of
+//! `tensorboard/compat/proto/event.proto` and `summary.proto`. The prost crate would add code generation for these hundred lines.
 
 use super::value::Value;
 

@@ -17,7 +17,7 @@ const METADATA_KEY: &str = "gal-bench";
 pub struct Checkpoint<T> {
     /// Tensors by name, f32.
     pub tensors: BTreeMap<String, Tensor>,
-    /// What the tensors belong to, stored as JSON.
+    /// Describes what the tensors belong to; stored as JSON.
     pub meta: T,
 }
 

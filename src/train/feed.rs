@@ -6,13 +6,13 @@ use super::loader::{Batch, DataLoader, one_hot};
 use crate::error::Result;
 use candle_core::{Device, Tensor};
 
-/// Where training steps come from.
+/// The source of training batches.
 pub(super) enum Feed<'a> {
     Images(DataLoader<'a>),
     Features(DataLoader<'a>, Features),
 }
 
-/// What a step trains on, on the CPU.
+/// A training batch on the CPU.
 pub(super) enum FeedBatch {
     Images(Batch),
     Features {

@@ -54,7 +54,7 @@ impl<'a> ImageCache<'a> {
         self.rows.len()
     }
 
-    /// Whether there are no images.
+    /// True if there are no images.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

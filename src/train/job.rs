@@ -1,4 +1,4 @@
-//! What a training job is given, and what it returns.
+//! The input of a training job, and its result.
 
 use super::device::NamedDevice;
 use crate::config::{Profile, RunConfig, RunSummary};
@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// What to train, on which data, and where to write it.
+/// Variants and seeds to train, the data, and the folder for the runs.
 #[derive(Debug)]
 pub struct TrainJob<'a> {
     /// The prepared set.
@@ -41,7 +41,7 @@ pub struct TrainedRun {
     pub folder: PathBuf,
     /// Its record.
     pub summary: RunSummary,
-    /// Whether the run was finished before this job.
+    /// True if the run was finished before this job.
     pub reused: bool,
 }
 

@@ -117,7 +117,7 @@ impl Learner {
         weights.apply(architecture, &self.parameters, &self.feature_net)
     }
 
-    /// Whether the feature net keeps its weights.
+    /// True if the feature net keeps its weights.
     pub fn is_frozen(&self) -> bool {
         self.optimizer.is_none()
     }
@@ -177,9 +177,8 @@ impl Learner {
         Ok(Losses { fln: fln.as_ref().map(scalar).transpose()?, cln: by_variant.collect::<Result<_>>()? })
     }
 
-    /// Replaces gradients, running statistics and logged values by their means over all ranks, in one all-reduce. Running
-    /// statistics start equal on all ranks and each rank updates them from its local batch, so their mean is the update from
-    /// the mean moments.
+    /// Replaces gradients, running statistics and logged values by their means over all ranks, in one all-reduce. The mean of
+    /// the running statistics is their update from the mean moments, since they were equal on all ranks before the step.
     fn all_reduce<'a>(
         &self,
         group: &ProcessGroup,
@@ -295,7 +294,7 @@ mod tests {
     #[derive(Default)]
     struct Trained {
         state: BTreeMap<String, Vec<f32>>,
-        /// Of each step.
+        /// Losses of each step.
         losses: Vec<Losses>,
         accuracies: Vec<Accuracy>,
         affinities: Vec<Vec<f32>>,

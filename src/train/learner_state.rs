@@ -49,7 +49,7 @@ impl Learner {
         }
     }
 
-    /// Whether all parameters and running statistics are finite.
+    /// True if all parameters and running statistics are finite.
     pub fn is_finite(&self) -> Result<bool> {
         let of_heads = self.heads.iter().flat_map(|head| head.parameters.all().into_values());
         let running = self.feature_net.running().values().cloned();

@@ -38,7 +38,7 @@ impl StepMeter {
 /// Meters of a run.
 pub(super) struct TrainingMeters {
     pub(super) bar: Bar,
-    /// Of the steps since the last log line.
+    /// Averages since the last log line.
     pub(super) recent: StepMeter,
     recent_since: Instant,
     data_wait: Duration,

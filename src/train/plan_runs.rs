@@ -80,7 +80,7 @@ pub(super) fn announce(runs: &[PlannedRun], progress: &Progress) {
     }
 }
 
-/// What all ranks of a job must have in common.
+/// The settings that all ranks of a job must have in common.
 pub(super) fn common_settings(job: &TrainJob, dataset: DatasetName) -> Result<Vec<Setting>> {
     let config = job.config(dataset, &VARIANTS[0], 0);
     let variants: Vec<&str> = job.variants.iter().map(|variant| variant.name).collect();

@@ -15,12 +15,12 @@ use candle_core::Tensor;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Whether the run in `folder` is finished.
+/// True if the run in `folder` is finished.
 pub fn is_finished(folder: &Path) -> bool {
     folder.join(SUMMARY).exists()
 }
 
-/// Whether `folder` holds a training state from which this run, and those that share its FLN, can resume.
+/// True if `folder` holds a training state from which this run, and those that share its FLN, can resume.
 pub fn is_resumable(folder: &Path) -> bool {
     run_dir::training_state(folder).exists()
 }

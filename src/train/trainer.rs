@@ -53,7 +53,7 @@ pub(super) struct Trainer<'a> {
     dataset: DatasetName,
     seed: u64,
     runs: Vec<RunDir>,
-    /// Of the run folders, on rank 0.
+    /// Locks of the run folders, on rank 0.
     _locks: Vec<Lock>,
     splits: &'a Splits<'a>,
     learner: Learner,

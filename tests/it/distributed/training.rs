@@ -49,7 +49,7 @@ fn error(child: Child) -> String {
     Finished::wait(child).error()
 }
 
-/// What a rank logs, line by line.
+/// The lines that a rank logs.
 fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap)
 }

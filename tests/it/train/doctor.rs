@@ -4,7 +4,7 @@ use crate::common::gal_bench::Finished;
 use crate::common::training::TINY;
 use crate::common::workspace::Workspace;
 
-/// What `doctor` prints, and the file that it writes.
+/// The output of `doctor`, and the file that it writes.
 fn doctor(arguments: &[&str]) -> (Finished, serde_json::Value) {
     let workspace = Workspace::new();
     workspace.write("tiny.toml", TINY);
