@@ -35,7 +35,7 @@ pub struct Learner {
     outputs: Option<Outputs>,
     /// Correct predictions on the last batch for each trained network, the FLN first. With several ranks, their mean.
     correct: Vec<Tensor>,
-    /// Predictions of each network on the last batch.
+    /// BatchPredictions of each network on the last batch.
     total: usize,
 }
 
@@ -68,9 +68,9 @@ pub(super) struct Accuracy {
     pub(super) cln: BTreeMap<&'static str, f64>,
 }
 
-/// Predictions for a batch.
+/// BatchPredictions for a batch.
 #[derive(Debug, Clone)]
-pub struct Predictions {
+pub struct BatchPredictions {
     /// Probabilities of the FLN, `[batch * 40]`.
     pub fln: Vec<f32>,
     /// Probabilities of each correlation net, by variant.
@@ -252,11 +252,11 @@ impl Learner {
         Outputs { fln: out.logits.detach(), cln: cln.collect(), mask: out.mask.detach() }
     }
 
-    /// Predictions for a batch in eval mode.
-    pub fn predict(&self, pixels: &Tensor) -> Result<Predictions> {
+    /// BatchPredictions for a batch in eval mode.
+    pub fn predict(&self, pixels: &Tensor) -> Result<BatchPredictions> {
         let flat = |logits: &Tensor| -> Result<Vec<f32>> { Ok(probabilities(logits)?.flatten_all()?.to_vec1()?) };
         let outputs = self.forward(pixels)?;
-        let mut predictions = Predictions {
+        let mut predictions = BatchPredictions {
             fln: flat(&outputs.fln)?,
             cln: BTreeMap::new(),
             affinity: BTreeMap::new(),
