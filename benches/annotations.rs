@@ -1,14 +1,13 @@
-//! How fast CelebA's whole annotation becomes the typed table, against pandas (with pyarrow, its faster form): attribute
-//! file, partition and, where there are any, identities, parsed and joined by image; in turns within one run.
+//! Time to read CelebA's annotation into the typed table, against pandas with pyarrow, its faster engine. Both parse
+//! attribute file, partition and identities (if any) and join them by image, alternating within one run.
 //!
 //!     python3 -m venv peers && peers/bin/pip install -r benches/peers/requirements.txt
 //!     GAL_BENCH_PYTHON=peers/bin/python cargo bench --profile release --bench annotations
 //!
 //! `GAL_BENCH_CELEBA` names CelebA's folder; without it, files of the same form and size are generated. Neither side
-//! looks for images. Ours checks every name and label and takes the files' digests within its time; pandas leaves labels
-//! as integers.
+//! reads images. Our time includes checks of every name and label and the files' digests; pandas keeps labels as integers.
 
-#![allow(clippy::print_stdout, reason = "the figures are for whoever runs it")]
+#![allow(clippy::print_stdout, reason = "prints its results")]
 
 mod peers;
 
@@ -26,10 +25,10 @@ use std::time::Instant;
 const IMAGES: usize = 202_599;
 const PEOPLE: u32 = 10_177;
 const ROUNDS: usize = 9;
-/// Attribute file, partition and identities.
+/// Names of attribute file, partition and identities.
 const FILES: [&str; 3] = ["list_attr_celeba.txt", "list_eval_partition.txt", "identity_CelebA.txt"];
 
-#[allow(clippy::print_stdout, reason = "the figures are the result")]
+#[allow(clippy::print_stdout, reason = "prints its results")]
 fn main() -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let root = match std::env::var("GAL_BENCH_CELEBA") {
@@ -46,11 +45,11 @@ fn main() -> Result<()> {
         let start = Instant::now();
         let read = celeba::annotations(&root)?.table;
         ours.push(start.elapsed().as_secs_f64());
-        let told = peers::ask("annotations.py", &files, &[])?;
-        theirs.push(told["seconds"].as_f64().ok_or("pandas' side tells no seconds")?);
+        let reply = peers::ask("annotations.py", &files, &[])?;
+        theirs.push(reply["seconds"].as_f64().ok_or("pandas returned no seconds")?);
         let content = content(&read)?;
-        if told["table"] != content {
-            return Err(format!("pandas read {}, ours {content}", told["table"]).into());
+        if reply["table"] != content {
+            return Err(format!("pandas read {}, ours {content}", reply["table"]).into());
         }
     }
     let rates = |seconds: &[f64]| seconds.iter().map(|seconds| 1.0 / seconds).collect::<Vec<_>>();
@@ -63,7 +62,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What the table holds, to compare with what pandas read.
+/// Summary of the table, to compare with that of pandas.
 fn content(read: &DataFrame) -> Result<Value> {
     let mut present = 0;
     for name in NAMES {
@@ -72,12 +71,12 @@ fn content(read: &DataFrame) -> Result<Value> {
     Ok(json!({ "images": read.height(), "present": present, "splits": table::counts(read)? }))
 }
 
-/// The file called `name` in CelebA's folder, laid out as its authors or torchvision do.
+/// Finds the file `name` in CelebA's folder, in the layout of its authors or torchvision.
 fn find(root: &Path, name: &str) -> Option<PathBuf> {
     ["", "Anno", "Eval"].map(|folder| root.join(folder).join(name)).into_iter().find(|path| path.is_file())
 }
 
-/// Writes files of the official form below `root`: labels at random, as many images, people and splits as there are.
+/// Writes random files of the official form and size below `root`.
 fn generate(root: &Path) -> Result<PathBuf> {
     let mut random = generator(1, &[]);
     let mut files = [format!("{IMAGES}\r\n{} \r\n", NAMES.join(" ")), String::new(), String::new()];

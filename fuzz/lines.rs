@@ -1,7 +1,7 @@
-//! What holds of every reader of a file of lines, whatever the bytes.
+//! The claim about every reader of line-based files, for any bytes.
 
-/// Every row stands on a line of its own, and a complaint names a line that the file has. Lines end with LF, CRLF or, in
-/// tables, CR alone.
+/// Checks that there is at most one row per line, and that an error names an existing line. Lines end with LF, CRLF or,
+/// in tables, CR alone.
 pub fn check(input: &[u8], result: gal_bench::Result<usize>) {
     let ends = input.iter().zip(input.iter().skip(1).chain(&[0]));
     let lines = ends.filter(|(byte, next)| **byte == b'\n' || (**byte == b'\r' && **next != b'\n')).count() + 1;

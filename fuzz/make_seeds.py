@@ -1,5 +1,4 @@
-"""Writes the seeds of the fuzz targets: small files of every form that the readers know. Needs Pillow, torch and
-safetensors."""
+"""Writes the seeds of the fuzz targets: small files of every supported form. Needs Pillow, torch and safetensors."""
 
 import io
 import pickle
@@ -24,9 +23,9 @@ def write(target, name, content):
 
 
 def jpeg(mode, size, **options):
-    picture = Image.effect_noise(size, 90).convert(mode)
+    image = Image.effect_noise(size, 90).convert(mode)
     out = io.BytesIO()
-    picture.save(out, "JPEG", **options)
+    image.save(out, "JPEG", **options)
     return out.getvalue()
 
 
@@ -44,7 +43,7 @@ table = "".join(f"{face} {' '.join(str(max(v, 0)) for v in values)}\n" for face,
 write("lfwa_text", "labels", f"3\n{' '.join(NAMES)}\n{table}")
 write("lfwa_text", "partition", "".join(f"{face} {split}\n" for face, split in zip(faces, ("train", "test", "val"))))
 
-# MATLAB files are fuzzed from those of the golden tests: see `run`.
+# The golden tests' MATLAB files are seeds, too: see `run`.
 
 write("jpeg", "grey", jpeg("L", (16, 16)))
 write("jpeg", "quarter-colour", jpeg("RGB", (33, 17), subsampling=2))
@@ -54,7 +53,7 @@ write("jpeg", "progressive", jpeg("RGB", (24, 24), progressive=True))
 write("jpeg", "four-colours", jpeg("CMYK", (16, 8)))
 write("jpeg", "restarts", jpeg("RGB", (40, 24), restart_marker_blocks=1, optimize=True))
 
-# Weights of networks as narrow as they get; the golden tests' files are seeds too: see `run`.
+# Weights of the narrowest networks. The golden tests' weights are seeds, too: see `run`.
 
 
 def saved(state, **options):

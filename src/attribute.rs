@@ -1,9 +1,9 @@
 //! The 40 facial attributes of CelebA and LFWA, and the groups of the paper's Table 1 (arXiv 1810.09162).
 
-/// How many attributes there are.
+/// Number of attributes.
 pub const COUNT: usize = 40;
 
-/// The attributes' names in the order of CelebA's `list_attr_celeba.txt`, which is the order of every array here.
+/// Names of the attributes, in the order of CelebA's `list_attr_celeba.txt` and of every array of the suite.
 pub const NAMES: [&str; COUNT] = [
     "5_o_Clock_Shadow",
     "Arched_Eyebrows",
@@ -47,16 +47,16 @@ pub const NAMES: [&str; COUNT] = [
     "Young",
 ];
 
-/// One group of Table 1: attributes that belong to one part of the face.
+/// A group of Table 1: attributes of one part of the face.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
-    /// The group's name as the paper prints it.
+    /// Name of the group in the paper.
     pub name: &'static str,
-    /// Its members' names.
+    /// Names of its attributes.
     pub members: &'static [&'static str],
 }
 
-/// Table 1: every attribute is in exactly one group.
+/// The groups of Table 1; every attribute is in exactly one.
 pub const GROUPS: [Group; 8] = [
     Group {
         name: "Global",
@@ -101,7 +101,7 @@ pub const GROUPS: [Group; 8] = [
     Group { name: "Neck", members: &["Wearing_Necklace", "Wearing_Necktie"] },
 ];
 
-/// The position of an attribute in [`NAMES`]; spaces and letter case in `name` do not matter, as LFWA writes
+/// Index of an attribute in [`NAMES`]. Case does not matter, and blanks and hyphens count as underscores: LFWA writes
 /// `5 o Clock Shadow` for CelebA's `5_o_Clock_Shadow`.
 ///
 /// ```
@@ -114,14 +114,14 @@ pub fn index(name: &str) -> Option<usize> {
     NAMES.iter().position(|known| known.eq_ignore_ascii_case(&wanted))
 }
 
-/// The position in [`GROUPS`] of each attribute's group, in the order of [`NAMES`].
+/// Index in [`GROUPS`] of each attribute's group, in the order of [`NAMES`].
 pub fn group_of() -> [usize; COUNT] {
     NAMES.map(|name| {
         GROUPS.iter().position(|group| group.members.contains(&name)).expect("Table 1 names every attribute")
     })
 }
 
-/// Attributes in the order of Table 1: the position of each in [`NAMES`], with its group's position.
+/// Attributes in the order of Table 1, as indices in [`NAMES`] and [`GROUPS`].
 pub fn by_group() -> Vec<(usize, usize)> {
     let groups = GROUPS.iter().enumerate();
     groups
@@ -142,8 +142,8 @@ mod tests {
     #[test]
     fn table_1_names_every_attribute_exactly_once() {
         for name in NAMES {
-            let places = GROUPS.iter().flat_map(|g| g.members).filter(|m| **m == name).count();
-            assert_eq!(places, 1, "{name}");
+            let groups = GROUPS.iter().flat_map(|g| g.members).filter(|m| **m == name).count();
+            assert_eq!(groups, 1, "{name}");
         }
         assert_eq!(GROUPS.iter().map(|g| g.members.len()).sum::<usize>(), COUNT);
     }

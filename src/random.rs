@@ -1,10 +1,10 @@
-//! Randomness as a function of what it is for, never of when or where it is drawn: a generator is made from a seed
-//! and a path of numbers (image, copy, epoch, ...), so any item can be recomputed alone, on any thread.
+//! Random generators keyed by purpose. A generator is a function of a seed and a path of numbers (image, copy, epoch).
+//! Any item can be recomputed by itself, on any thread.
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
-/// The generator for the item named by `path` under `seed`.
+/// The generator of the item `path` for `seed`.
 ///
 /// ```
 /// use rand::RngExt;
@@ -16,7 +16,7 @@ pub fn generator(seed: u64, path: &[u64]) -> Pcg64Mcg {
     Pcg64Mcg::seed_from_u64(path.iter().fold(mix(seed), |state, &item| mix(state ^ mix(item))))
 }
 
-/// A number that stands for a name, the same on every machine.
+/// Hash of a name, the same on every machine.
 pub fn name(name: &str) -> u64 {
     let digest = blake3::hash(name.as_bytes());
     u64::from_le_bytes(*digest.as_bytes().first_chunk().expect("a digest has 32 bytes"))

@@ -1,14 +1,14 @@
-"""Fits the Gaussian copula from which gal-bench draws the labels of its synthetic faces.
+"""Fits the Gaussian copula from which gal-bench samples the labels of its synthetic faces.
 
     python fit_copula.py celeba-statistics.csv celeba-phi.csv noise.csv copula.csv
 
-Every attribute i is a standard normal latent z_i cut at a threshold t_i, so that z_i > t_i as often as the attribute
-is positive in CelebA's training labels. The latents' correlation is the pairwise (tetrachoric) one that gives the
-published phi, made a correlation matrix (nearest one, Higham 2002) and then refined so that the phi coefficients
-which the whole model implies come as near to the published ones as a positive definite matrix allows.
+Every attribute i is a standard normal latent z_i cut at a threshold t_i, so that z_i > t_i at the rate of the attribute
+in CelebA's training labels. The correlation of the latents starts from the pairwise (tetrachoric) ones that give the
+published phi, projected to the nearest correlation matrix (Higham 2002). It is then refined, so that the phi
+coefficients of the whole model are as close to the published ones as a positive definite matrix allows.
 
-A face is drawn from x_i = a_i z_i + sqrt(1 - a_i^2) e_i, with e_i independent: the label is z_i > t_i, the picture
-shows x_i > t_i. `noise.csv` says how often the two should disagree; the column `fidelity` is the a_i that does it.
+A face is rendered from x_i = a_i z_i + sqrt(1 - a_i^2) e_i with independent e_i: the label is z_i > t_i, and the image
+shows x_i > t_i. `noise.csv` states the rate at which the two disagree; the column `fidelity` is the matching a_i.
 
 Needs numpy and scipy. Deterministic: the same input gives the same file.
 """
@@ -40,7 +40,7 @@ def both_above(t, u, r):
 
 
 def tetrachoric(t, u, joint):
-    """The correlation at which P(X > t, Y > u) = joint; impossible pairs get the nearest end."""
+    """The correlation at which P(X > t, Y > u) = joint, clamped to +/- 0.995."""
     gap = lambda r: both_above(t, u, np.asarray(r)) - joint
     ends = (-0.995, 0.995)
     if gap(ends[0]) >= 0:
@@ -65,7 +65,7 @@ def nearest_correlation(matrix, rounds=500):
 
 
 def refine(matrix, thresholds, target, spread):
-    """Least squares over correlation matrices B B^T (rows of B of length one) of the phi coefficients they imply."""
+    """Least squares fit of the implied phi coefficients, over correlation matrices B B^T with unit rows of B."""
     n = len(thresholds)
     i, j = np.triu_indices(n, 1)
     t, u = thresholds[i], thresholds[j]
@@ -94,7 +94,7 @@ def refine(matrix, thresholds, target, spread):
 
 
 def fidelity(threshold, rate, disagreement):
-    """The correlation of label and picture latents at which they fall on different sides this often."""
+    """The correlation of label and image latents at which they disagree at this rate."""
     if disagreement == 0:
         return 1.0
     gap = lambda a: 2 * (rate - both_above(threshold, threshold, np.asarray(a))) - disagreement

@@ -1,4 +1,4 @@
-//! The reader of Caffe's networks: any bytes are weights or one sentence, and take little memory.
+//! Fuzzes the reader of Caffe networks: weights or an error of one line, in bounded memory.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The readers of CelebA's text files: any bytes are rows, no more than there are lines, or a sentence with a line that exists.
+//! Fuzzes the readers of CelebA's text files: at most one row per line, or an error that names an existing line.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The readers of CSV files: any bytes are rows, no more than there are lines, or a sentence with a line that exists.
+//! Fuzzes the readers of CSV files: at most one row per line, or an error that names an existing line.
 
 #![no_main]
 

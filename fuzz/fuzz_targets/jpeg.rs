@@ -1,4 +1,4 @@
-//! The JPEG decoder: any bytes give an image of the size that it says, or one sentence.
+//! Fuzzes the JPEG decoder: an image with pixels, or an error.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The reader of what caffe-tensorflow's converter saves: any bytes are weights or one sentence, and take little memory.
+//! Fuzzes the reader of caffe-tensorflow's output: weights or an error of one line, in bounded memory.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The readers of PyTorch's weights of every form: any bytes are weights or one sentence, and take little memory.
+//! Fuzzes the readers of PyTorch weights in every form: weights or an error of one line, in bounded memory.
 
 #![no_main]
 

@@ -1,9 +1,9 @@
-"""Writes the small .mat files that the tests of the LFWA reader read, as MATLAB writes them: version 7.3 through h5py
-(an independent HDF5 implementation), version 5 through scipy. People and labels are invented.
+"""Writes the small .mat files for the tests of the LFWA reader: version 7.3 with h5py, an independent HDF5
+implementation, and version 5 with scipy. People and labels are invented.
 
     pip install h5py scipy && python tests/golden/make_mat.py
 
-Label of attribute k (in the order of the list below) on image i: 1 where (7 i + 3 k) mod 5 is 0, else 0.
+The label of attribute k (in the order of the list below) on image i is 1 if (7 i + 3 k) mod 5 is 0, else 0.
 """
 
 import os
@@ -33,7 +33,7 @@ LABELS = np.array([[float((7 * i + 3 * k) % 5 == 0) for k in range(40)] for i in
 
 
 class Mat73:
-    """A MATLAB 7.3 file: HDF5 behind a block of 512 bytes, cells as references, arrays with reversed dimensions."""
+    """A MATLAB 7.3 file: HDF5 after a block of 512 bytes, cells as references, arrays with reversed dimensions."""
 
     def __init__(self, name):
         self.path = os.path.join(HERE, name)
@@ -56,7 +56,7 @@ class Mat73:
         return self
 
     def double(self, name, array, compress=False):
-        """`array` as MATLAB shows it; it is stored transposed."""
+        """Stores `array`, given in MATLAB's order, transposed."""
         array = np.asarray(array, dtype="f8").T
         options = dict(chunks=(min(array.shape[0], 3), array.shape[1]), compression="gzip") if compress else {}
         data = self.file.create_dataset(name, data=array, **options)
@@ -83,7 +83,7 @@ def indices(name, train, test):
 
 
 attributes("lfwa_attributes.mat", compress=True)
-# Names in reverse, dimensions the other way round.
+# Reversed names, swapped dimensions.
 attributes("lfwa_transposed.mat", names=NAMES[::-1], labels=LABELS[:, ::-1].T)
 two = LABELS.copy()
 two[3, 20] = 2
