@@ -26,8 +26,7 @@ pub fn read(path: &Path, images: &[String]) -> Result<Vec<f32>> {
     for (row, name) in table.names.iter().enumerate() {
         let Some(image) = names.find(name) else {
             let of = images.len();
-            let message =
-                format!("image `{name}` is not among the {of} test images of the run that it is compared with");
+            let message = format!("image `{name}` is not among the {of} test images of the reference run");
             return Err(table.wrong(row, message));
         };
         if let Some(before) = row_of[image].replace(row) {

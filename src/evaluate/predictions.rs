@@ -74,11 +74,11 @@ impl Predictions {
         let index: HashMap<&str, usize> = self.images.iter().map(String::as_str).zip(0..).collect();
         let known: HashSet<&String> = reference.images.iter().collect();
         if let Some(extra) = self.images.iter().find(|image| !known.contains(image)) {
-            return Err(format!("tests image `{extra}`, which the run that it is compared with does not"));
+            return Err(format!("has test image `{extra}`, which the reference run lacks"));
         }
         let find = |image: &String| {
             let found = index.get(image.as_str()).copied();
-            found.ok_or_else(|| format!("does not test image `{image}`, which the run that it is compared with does"))
+            found.ok_or_else(|| format!("lacks test image `{image}` of the reference run"))
         };
         let order: Vec<usize> = reference.images.iter().map(find).collect::<std::result::Result<_, String>>()?;
         let rows = |i: usize| i * COUNT..(i + 1) * COUNT;
@@ -86,8 +86,7 @@ impl Predictions {
         if let Some(row) = (0..labels.len()).find(|&row| labels[row] != reference.labels[row]) {
             let (image, attribute) = (&reference.images[row / COUNT], attribute::NAMES[row % COUNT]);
             return Err(format!(
-                "image `{image}` has another label for `{attribute}` than in the run that it is compared with: the two \
-                 were made from different annotations"
+                "image `{image}` has another label for `{attribute}` than in the reference run: the annotations differ"
             ));
         }
         let head = |values: &Option<Vec<f32>>| {

@@ -9,7 +9,7 @@ use std::path::Path;
 /// The file below a comparison's folder, then its name in version 0.1.0.
 const FILES: [&str; 2] = ["results/comparison.json", "results/contest.json"];
 
-/// Writes the results of a comparison below `folder`, for [`super::write()`].
+/// Writes the results of a comparison below `folder`, for `report::write`.
 ///
 /// # Errors
 /// A folder that holds a report of another kind.

@@ -66,14 +66,13 @@ fn deviations(job: &TrainJob, dataset: DatasetName, ranks: usize, local_batch: u
     let mut deviations = job.profile.deviations(dataset)?;
     if ranks > 1 {
         deviations.push(format!(
-            "Batch norm in training is over shares of {local_batch} images of a batch of {}, a share for each of {ranks} \
-             ranks; the paper's is over the whole batch.",
+            "Batch norm in training: over {local_batch} images on each of {ranks} ranks (paper: over the batch of {}).",
             job.profile.training(dataset)?.batch
         ));
     }
     let prepared = &job.data.prepared;
     if !prepared.split_official && dataset != DatasetName::Synthetic {
-        deviations.push(format!("The partition is not known to be the official one: {}", prepared.split));
+        deviations.push(format!("Partition: not known to be the official one. {}", prepared.split));
     }
     Ok(deviations)
 }

@@ -170,7 +170,7 @@ fn other_labels_are_refused_with_image_and_attribute() {
     labels[COUNT + 2] = !labels[COUNT + 2];
     table.replace("label", Series::new("label".into(), labels).into()).unwrap();
     write_parquet(&workspace.path(GAL_J), table);
-    insta::assert_snapshot!(refused(&workspace, &[BASELINE, GAL_J]), @"error: runs/synthetic-quick-gal-j-seed1: image `000001.png` has another label for `Attractive` than in the run that it is compared with: the two were made from different annotations");
+    insta::assert_snapshot!(refused(&workspace, &[BASELINE, GAL_J]), @"error: runs/synthetic-quick-gal-j-seed1: image `000001.png` has another label for `Attractive` than in the reference run: the annotations differ");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_missing_image_is_named() {
 #[test]
 fn an_image_too_many_is_named_with_its_line() {
     let found = error(|lines| with_cell(lines, 2, 0, "stranger.png"));
-    insta::assert_snapshot!(found, @"error: theirs.csv: line 3: image `stranger.png` is not among the 60 test images of the run that it is compared with");
+    insta::assert_snapshot!(found, @"error: theirs.csv: line 3: image `stranger.png` is not among the 60 test images of the reference run");
 }
 
 #[test]
