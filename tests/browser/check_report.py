@@ -42,7 +42,7 @@ def check(page, path, name, screenshots, width):
     page.goto(path.as_uri())
     page.wait_for_load_state("networkidle")
 
-    # The same content as the Markdown.
+    # The content equals the Markdown.
     markdown = path.with_name("README.md").read_text()
     tables = page.evaluate(TABLES)
     expected = markdown_tables(markdown)
@@ -80,12 +80,12 @@ def check(page, path, name, screenshots, width):
                 assert keys == sorted(keys, reverse=direction == "descending"), (heading, cells)
     assert tables[place]["body"] != page.evaluate(TABLES)[place]["body"], "something was sorted"
 
-    # Nothing wider than the page, apart from what scrolls by itself.
+    # Only scrolling elements may be wider than the page.
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         page.screenshot(path=screenshots / f"{name}-{scheme}-{width}.png", full_page=True)
-    # On paper in light colours, whatever the screen, and no table wider than the sheet.
+    # Printed pages have light colours on any screen, and no table wider than the sheet.
     page.emulate_media(media="print", color_scheme="dark")
     page.set_viewport_size({"width": 700, "height": 990})
     page.screenshot(path=screenshots / f"{name}-print-{width}.png")

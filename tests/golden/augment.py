@@ -1,13 +1,9 @@
-"""Golden images for the distortions: the output of Augmentor 0.2.12 and Pillow for two synthetic images.
+"""Writes augment/*.png: two synthetic images, distorted by Augmentor and Pillow.
 
-    pip install Augmentor==0.2.12 Pillow==13.0.0 numpy==2.4.6
-    python3 tests/golden/augment.py
-
-Writes tests/golden/augment/*.png. Alpha is 255 where the result depends only on pixels of the image. Elsewhere Augmentor
-fills with black, while gal-bench extends the border. Augmentor interpolates bicubically and gal-bench bilinearly, so the
-images are smooth; flips, quarter turns and photometric operations must agree exactly. Augmentor rounds some coordinates to
-whole pixels; the parameters keep that error small. deviations.json holds the arguments of Augmentor's normal distribution
-in Gaussian distortions.
+Alpha is 255 where all steps read only pixels of the image. Elsewhere Augmentor shows black, and the crate does not. The
+images are smooth, since Augmentor interpolates bicubically and the crate bilinearly. Flips, quarter turns and photometric
+operations must agree exactly. Augmentor rounds some coordinates to whole pixels; the parameters keep that error small.
+deviations.json holds the arguments of Augmentor's normal distribution in Gaussian distortions.
 """
 
 import json

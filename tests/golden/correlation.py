@@ -1,8 +1,5 @@
-"""Writes correlation.json: expected values for src/metrics/{affinity,clustering,mantel,phi,reliability}.rs, from scipy and
-numpy, and masks.npy for src/evaluate/masks.rs.
-
-    python -m venv venv && venv/bin/pip install numpy scipy
-    venv/bin/python tests/golden/correlation.py
+"""Writes correlation.json: clustering, rank correlation, Mantel tests and reliability by SciPy and NumPy. Also writes
+masks.npy, an array in NumPy's own format.
 """
 
 import csv
@@ -25,7 +22,7 @@ def rounded(matrix):
 
 
 def mantel(a, b, draws=99_999):
-    """One-sided p of Spearman's rank correlation, attributes of b relabelled at random."""
+    """One-sided p of Spearman's rank correlation, with the attributes of b permuted at random."""
     found = spearmanr(a[off], b[off]).statistic
     ranks = np.zeros((N, N))
     ranks[off] = np.argsort(np.argsort(b[off], kind="stable"), kind="stable")

@@ -1,7 +1,4 @@
-"""Writes events.tfevents with TensorBoard's own messages and record writer: what our event files must hold, to the byte.
-
-Usage: events.py   (needs tensorboard 2.21.0; TensorFlow is not used)
-"""
+"""Writes events.tfevents with TensorBoard's own messages and record writer. Our event files must have the same bytes."""
 
 from pathlib import Path
 

@@ -1,7 +1,4 @@
-"""Lists the tensors of the exported module at the size of the tests (export.json): names and shapes as PyTorch says.
-
-Usage: export.py   (needs torch and safetensors)
-"""
+"""Writes export.json: names and shapes of the exported module's tensors in PyTorch, at the size of the tests."""
 
 import json
 import sys
@@ -15,7 +12,7 @@ ABOUT = {"stride": 2, "widths": [4] * 5, "branch": 3, "node": 2, "positions": 1,
 listed = {}
 for variant, affinity in [("baseline", None), ("gal-j", "learned"), ("gal-p", "fixed")]:
     state = gal_net.GalNet(ABOUT | {"affinity": affinity}).state_dict()
-    # Counts of batches are nothing that a network computes with.
+    # The counts of batches do not take part in the computation.
     listed[variant] = {name: list(t.shape) for name, t in state.items() if not name.endswith("num_batches_tracked")}
 lines = json.dumps(listed).replace("]], ", "]],\n").replace("], ", "],\n").replace(": {", ": {\n").replace("}, ", "},\n")
 (here / "export.json").write_text(lines + "\n")

@@ -1,4 +1,4 @@
-"""What the golden scripts share: writing float32 fixtures with their origin, and pictures and numbers from formulas."""
+"""Shared by the golden scripts: float32 fixtures with their origin, and numbers from formulas."""
 
 import json
 
@@ -43,7 +43,7 @@ class Fixture:
         print(f"{path.name}: {path.stat().st_size:,} bytes, {len(self.tensors)} tensors")
 
 
-# Numbers from integers, which any language computes alike.
+# Numbers from integer arithmetic, which is the same in every language.
 
 MASK = (1 << 64) - 1
 

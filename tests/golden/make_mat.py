@@ -1,7 +1,5 @@
-"""Writes the small .mat files for the tests of the LFWA reader: version 7.3 with h5py, an independent HDF5
-implementation, and version 5 with scipy. People and labels are invented.
-
-    pip install h5py scipy && python tests/golden/make_mat.py
+"""Writes lfwa_*.mat, small files for the reader of LFWA: MATLAB version 7.3 by h5py, which contains an independent HDF5
+implementation, and version 5 by SciPy. People and labels are invented.
 
 The label of attribute k (in the order of the list below) on image i is 1 if (7 i + 3 k) mod 5 is 0, else 0.
 """
@@ -83,7 +81,7 @@ def indices(name, train, test):
 
 
 attributes("lfwa_attributes.mat", compress=True)
-# Reversed names, swapped dimensions.
+# Names in reverse, reversed dimensions.
 attributes("lfwa_transposed.mat", names=NAMES[::-1], labels=LABELS[:, ::-1].T)
 two = LABELS.copy()
 two[3, 20] = 2

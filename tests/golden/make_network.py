@@ -1,5 +1,5 @@
 """Writes the golden values of the whole network: network/small.safetensors, network/hundred.safetensors and
-network/paper.safetensors. README.md beside this file says what is in them.
+network/paper.safetensors. README.md beside this file describes their content.
 
     python tests/golden/make_network.py [small] [hundred] [paper]
 """
@@ -35,7 +35,7 @@ PAPER_SAMPLES = 256
 
 
 class Watched(Network):
-    """A network that keeps every map that goes into a ReLU and the maps that go into a max-pool."""
+    """A network that records the inputs of its ReLUs and max-pools."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -111,7 +111,7 @@ def initial_arrays(config, generator):
 
 
 def pictures(generator, count, side):
-    """Smooth coloured blotches under fine noise: uint8 [count, 3, side, side]."""
+    """Smooth coloured spots under fine noise: uint8 [count, 3, side, side]."""
     coarse = torch.tensor(generator.uniform(0, 255, (count, 3, 6, 6)))
     smooth = F.interpolate(coarse, (side, side), mode="bilinear", align_corners=True).numpy()
     return np.clip(np.round(smooth + 25 * generator.standard_normal(smooth.shape)), 0, 255).astype(np.uint8)
@@ -146,8 +146,8 @@ def float32_twin(config, parameters, running):
 
 
 def print_float32_errors(label, result, single):
-    """How far PyTorch's own float32 is from float64: a floor for what a test can ask for."""
-    # A bias before a batch normalisation over the batch has gradient 0, so an error relative to it says nothing.
+    """How far PyTorch's own float32 is from float64: the least error that a test can demand."""
+    # A bias before a batch norm has gradient 0, so an error relative to it is meaningless.
     kept = [name for name, g in result["gradients"].items() if float(g.abs().max()) > 1e-9]
     worst = max(kept, key=lambda name: relative(single["gradients"][name], result["gradients"][name]))
     print(
@@ -233,7 +233,7 @@ def train(config, parameters, running, pixels, labels, rates):
 
 
 def picture_labels(generator, pixels, attributes):
-    """Labels that can be seen: whether the mean of a colour in a patch of the picture is above some quantile."""
+    """Labels from the image: the mean of a colour in a patch is above some quantile."""
     side = pixels.shape[2]
     labels = np.zeros((len(pixels), attributes), dtype=np.uint8)
     for a in range(attributes):
@@ -268,8 +268,8 @@ def make_hundred():
         fixture.add_all(f"hundred/after{step}/parameter", weights)
         fixture.add_all(f"hundred/after{step}/running", statistics)
 
-    # What rounding alone does: the same run in float32, and float64 runs from parameters a part in 10^7 apart. Sooner
-    # or later a rounding error decides a ReLU or a pool's winner, and from there on two runs part.
+    # Effect of rounding alone: the same run in float32, and float64 runs whose parameters differ by 1e-7. At some step a
+    # rounding error decides a ReLU or a max-pool, and the runs diverge.
     twin = float32_twin(SMALL, parameters, running)
     runs = {"float32": train(SMALL, twin.parameters, twin.running, pixels, labels, rates)}
     for i in range(1, 1 + HUNDRED_MOVED_RUNS):
@@ -284,7 +284,7 @@ def make_hundred():
     for name, (_, other) in runs.items():
         for step, states in kept.items():
             for what, mine, theirs in zip(("parameters", "running statistics"), states, other[step]):
-                # A bias that a batch normalisation cancels has only rounding noise for a gradient.
+                # The gradient of a bias that a batch norm cancels is only rounding noise.
                 names = [n for n in mine if not feeds_batch_norm(n)]
                 worst = max(names, key=lambda n: relative(theirs[n], mine[n]))
                 print(f"  {name}: {what} after {step} off by {relative(theirs[worst], mine[worst]):.1e} ({worst})")
@@ -299,12 +299,12 @@ def make_hundred():
 
 
 def shifts_a_relu(name):
-    """Whether a parameter is the shift of a batch normalisation that a ReLU follows."""
+    """True for the shift of a batch norm before a ReLU."""
     return name.endswith("bn.bias") and name != "data_bn.bias"
 
 
 def feeds_batch_norm(name):
-    """Whether a parameter is a bias that the batch normalisation after it cancels, so that its gradient is 0."""
+    """True for a bias that a batch norm cancels, so that its gradient is 0."""
     return name.endswith("conv.bias") or name == "branch.pse.conv1.bias" or (name[:4] == "conv" and name[5:] == ".bias")
 
 
@@ -323,8 +323,8 @@ def paper_arrays(config):
         elif decays(name):
             value = np.float32(np.sqrt(3 / fan_in(shape))) * u
         elif shifts_a_relu(name):
-            # Two standard deviations from the ReLU's kink, on either side: else, among two million values, some lie
-            # within a rounding error of it and their gradients are anybody's.
+            # Two standard deviations from the ReLU's kink, on either side. Otherwise some of two million values lie within
+            # a rounding error of it, and their gradients are undefined.
             value = tenth * u + np.where(u < 0, np.float32(-2), np.float32(2))
         else:
             value = tenth * u
@@ -375,7 +375,7 @@ def make_paper():
     pixels, labels = paper_batch(config, 2, PAPER_PICTURES)
     fixture = Fixture()
     fixture.add("paper/decay", PAPER_DECAY)
-    # A few of the formula's numbers, so that a mistake in it shows before the network is built.
+    # A few numbers of the formula, so that a mistake in it is found before the network is built.
     for name, values in {**parameters, **running}.items():
         fixture.add(f"paper/formula/{name}", values.ravel()[:4])
     fixture.add("paper/formula/pixels", pixels.ravel()[:16])

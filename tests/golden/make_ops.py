@@ -1,5 +1,5 @@
 """Writes ops.safetensors: golden values of single operations with odd sizes, each with its gradients for a random
-gradient of the output. README.md beside this file says what is in it.
+gradient of the output. README.md beside this file describes its content.
 
     python tests/golden/make_ops.py
 """
@@ -17,10 +17,10 @@ EPS = 1e-3
 # Blocks convolution -> batch norm (training) -> ReLU -> perhaps max-pool 3/2:
 # name: (batch, channels in, channels out, kernel, stride, padding, groups, pool, side)
 BLOCKS = {
-    # Stride 4 without and with rows left over, as conv1; the pool too leaves a row over.
+    # Stride 4 without and with rows left over, as conv1; the pool also leaves a row over.
     "stride4": (2, 3, 8, 11, 4, 0, 1, True, 39),
     "stride4_remainder": (5, 3, 7, 11, 4, 0, 1, True, 42),
-    # Stride 2 with a row left over, as conv1 of small inputs; one picture.
+    # Stride 2 with a row left over, as conv1 of small inputs; one image.
     "stride2_remainder": (1, 3, 12, 11, 2, 0, 1, True, 38),
     # Kernel 5 in two groups, as conv2, with channel counts that fill no vector register.
     "kernel5_grouped": (5, 6, 10, 5, 1, 2, 2, True, 6),
@@ -89,7 +89,7 @@ def block(drawn, batch, channels, out, kernel, stride, padding, groups, pool, si
         y = F.max_pool2d(y, 3, 2)
     dy = drawn.normal(*y.shape)
     tensors = dict(inputs, output=y, batch_mean=mean, batch_var=var, output_grad=dy)
-    # The bias's gradient is 0: the batch norm takes its effect away.
+    # The bias's gradient is 0, as the batch norm cancels it.
     wanted = {name: inputs[name] for name in inputs if name != "bias"}
     tensors.update({f"grad/{name}": g for name, g in gradients(y, dy, wanted).items()})
     return tensors, margin
@@ -129,7 +129,7 @@ def branch(drawn, batch, channels, attributes, width, side):
         found = (mask[:, 0], gated, gated.mean((2, 3)), mean, var, pse_mean, pse_var)
         for values, value in zip(results.values(), found):
             values.append(value)
-    # Attributes are axis 1 of what a picture has, axis 0 of statistics.
+    # Attributes are axis 1 of tensors with a batch axis, and axis 0 of statistics.
     tensors = dict(inputs)
     for name, values in results.items():
         tensors[name] = torch.stack(values, dim=0 if name.endswith(("mean", "var")) else 1)

@@ -1,6 +1,6 @@
 """The network and its training as arXiv 1810.09162 and its authors' released TensorFlow code describe them, in plain
 PyTorch: no fused operation, no batching over attributes, every step in the order of the paper's text. It is slow on
-purpose; its results are what the Rust implementation is held to, so it shares no code and no idea with it.
+purpose; the Rust implementation is tested against its results, so the two share no code.
 
 Parameters and running statistics are dictionaries of tensors, so that a name here is a name in the fixtures.
 """
@@ -38,7 +38,7 @@ class Config:
 
     def __init__(self, widths=(96, 256, 384, 384, 256), branch=256, stride=4, side=227, attributes=40):
         self.widths, self.branch, self.stride, self.side, self.attributes = widths, branch, stride, side, attributes
-        # (kernel, stride, padding, groups, whether a 3x3 stride-2 max-pool follows) of conv1..conv5
+        # (kernel, stride, padding, groups, 3x3 stride-2 max-pool after it) of conv1..conv5
         self.stages = [
             (11, stride, 0, 1, True),
             (5, 1, 2, 2, True),
@@ -206,7 +206,7 @@ def loss(logits, labels):
 
 
 def decays(name):
-    """Whether weight decay applies: weights of convolutions and linear layers; no bias, no batch normalisation."""
+    """True if weight decay applies: weights of convolutions and linear layers; no bias, no batch normalisation."""
     return name.endswith(".weight") and not name.endswith("bn.weight")
 
 

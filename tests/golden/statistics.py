@@ -1,12 +1,10 @@
-"""Writes tests/golden/statistics.json: expected values for the unit tests of src/metrics.
+"""Writes statistics.json: expected values for the unit tests of src/metrics.
 
-    python -m venv venv && venv/bin/pip install numpy scipy scikit-learn statsmodels
-    venv/bin/python tests/golden/statistics.py
-
-Wilson intervals come from statsmodels, checked against scipy; balanced accuracy, F1, average precision, the area under
-the ROC curve and the bins of the calibration error from scikit-learn; means and sample standard deviations from numpy;
-McNemar's exact test from statsmodels, checked against scipy; Holm's correction from statsmodels; percentiles from numpy;
-bootstrap intervals from scipy.
+- statsmodels, checked against SciPy: Wilson intervals and McNemar's exact test
+- statsmodels: Holm's correction
+- scikit-learn: balanced accuracy, F1, average precision, area under the ROC curve, bins of the calibration error
+- NumPy: means, sample standard deviations and percentiles
+- SciPy: bootstrap intervals
 """
 
 import json
@@ -109,7 +107,7 @@ images, sums_a, sums_b = (np.bincount(people, weights=w) for w in (np.ones(len(p
 
 
 def interval(statistic, *samples):
-    """scipy's percentile interval; memory is kept low by batches."""
+    """SciPy's percentile interval, in batches that limit the memory."""
     found = bootstrap(samples, statistic, n_resamples=100_000, batch=1_000, paired=len(samples) > 1, vectorized=True,
                       confidence_level=0.95, method="percentile", rng=np.random.default_rng(7)).confidence_interval
     return {"low": float(found.low), "high": float(found.high)}
@@ -128,7 +126,7 @@ over_people = {
 
 golden = {"wilson": wilson, "balanced": balanced, "spread": spread, "scores": scores, "mcnemar": mcnemar, "holm": holm,
           "percentiles": percentiles, "bootstrap": over_people}
-# A line a case.
+# One line for each case.
 parts = [f'"{name}": ' + (json.dumps(cases) if isinstance(cases, dict) else "[\n" + ",\n".join(map(json.dumps, cases)) + "\n]")
          for name, cases in golden.items()]
 Path(__file__).with_suffix(".json").write_text("{\n" + ",\n".join(parts) + "\n}\n")

@@ -1,9 +1,9 @@
-"""Computes a report's results again from its runs, with scikit-learn, statsmodels and numpy in place of gal-bench's code.
+"""Recomputes a report's results from its runs with scikit-learn, statsmodels and NumPy.
 
     python tests/python/check_results.py RUNS_FOLDER REPORT_FOLDER
 
-wants numpy, pandas, pyarrow, scikit-learn and statsmodels. Counts, scores and tests must agree to 1e-9; bootstrap
-intervals, which are drawn anew from numpy's generator, to a tenth of their width.
+needs numpy, pandas, pyarrow, scikit-learn and statsmodels. Counts, scores and tests must agree to 1e-9; bootstrap
+intervals use NumPy's generator and must agree to a tenth of their width.
 """
 
 import json
@@ -27,7 +27,7 @@ def agree(found, expected, what, tolerance=1e-9):
     assert abs(found - expected) <= tolerance, f"{what}: {found}, expected {expected}"
 
 
-# Of each (variant, seed): labels, right answers of the judged head, both [image, attribute].
+# Labels, and for each (variant, seed) the correct predictions of the primary head, [image, attribute] each.
 labels, right, people = None, {}, None
 accuracy = pd.read_csv(results / "accuracy.csv")
 for summary in json.loads((results / "results.json").read_text())["runs"]:

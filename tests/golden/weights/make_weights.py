@@ -1,21 +1,19 @@
-"""Writes the files beside this script: networks of other frameworks with few channels, and what they compute.
+"""Writes the files beside this script: networks of other frameworks with few channels, and their features.
 
-    pip install -r tests/golden/requirements.txt torchvision==0.29.2 grpcio-tools==1.85.1
-    python tests/golden/weights/make_weights.py
+torchvision, with the widths of WIDTHS; torch.load reads all of these files back here:
+- NAME.pth: the state_dict by torch.save
+- NAME.safetensors: images, the last map in evaluation mode (on torchvision's normalized pixels) and in training mode (on
+  pixels standardized by the moments of the batch), and gradients of the sum of that map times `weights`
+- NAME-legacy.pth: the same weights in the format before PyTorch 1.6; those of resnet18 are channels-last in memory
+- alexnet-oldest.pth: that format, with parameters and tensors pickled as in PyTorch 0.1
+- alexnet-python2.pth: that format, pickled by Python 2, which builds an ordered dictionary from a list of pairs
+The last three name storages by their addresses, so their bytes differ each time.
 
-NAME.pth is a torchvision network's state_dict as torch.save writes it, with the widths of WIDTHS. NAME.safetensors
-holds pictures, the last map in evaluation mode (on pixels as torchvision wants them) and in training mode (on pixels
-standardized by the batch's own moments), and gradients of the sum of that map times `weights`. NAME-legacy.pth are the
-same weights in the form of before PyTorch 1.6, those of resnet18 with their channels last in memory; alexnet-oldest.pth
-is that form with parameters and tensors pickled as PyTorch 0.1 did, alexnet-python2.pth as Python 2 did, which makes an
-ordered dictionary of a list of pairs. torch.load reads all of them back here. (Both name
-storages by their addresses, so that their bytes are others each time.)
-
-present.caffemodel and old.caffemodel are one AlexNet-cvgj in both forms of caffe.proto, of which the file beside is a
-part, encoded by protobuf; caffe.safetensors holds pictures and its last map, computed with PyTorch from Caffe's own
-layout: pictures in BGR, batch norm without scale. converted-FORM.npy are the same layers as the converter of
-caffe-tensorflow names and turns them, pickled by NumPy with protocol FORM, or as Python 2 did. np.load reads all of
-them back here.
+Caffe; np.load reads the .npy files back here:
+- present.caffemodel, old.caffemodel: one AlexNet-cvgj in both forms of caffe.proto (an excerpt is beside this script)
+- caffe.safetensors: images and the last map, by PyTorch from Caffe's layout: images in BGR, batch norm without scale
+- converted-FORM.npy: the layers with the names and axes of caffe-tensorflow's converter, pickled by NumPy with protocol
+  FORM or by Python 2
 """
 
 import copyreg
@@ -78,7 +76,7 @@ def features(name, net, x):
 
 
 def caffe_proto():
-    """The module that protobuf's compiler makes of caffe.proto."""
+    """The module that protobuf's compiler generates from caffe.proto."""
     with tempfile.TemporaryDirectory() as place:
         arguments = ["protoc", f"-I{FOLDER}", f"--python_out={place}", str(FOLDER / "caffe.proto")]
         assert grpc_tools.protoc.main(arguments) == 0
@@ -89,7 +87,7 @@ def caffe_proto():
 
 
 def caffemodel(caffe_pb2, layers, old):
-    """The layers as a NetParameter; old files have a V1LayerParameter a layer, and four sizes in place of a shape."""
+    """The layers as a NetParameter; old files have a V1LayerParameter for each layer, and four sizes in place of a shape."""
     net = caffe_pb2.NetParameter(name="AlexNet")
     for name, blobs in layers.items():
         layer = (net.layers if old else net.layer).add(name=name, bottom=["below"], top=[name])
@@ -129,7 +127,7 @@ def converted(layers):
 
 
 class Python2Pickler(pickle._Pickler):
-    """Writes what Python 2 and its NumPy did: text as byte strings, old names of modules, numbers for truths."""
+    """Pickles as Python 2 and its NumPy did: text as byte strings, old names of modules, numbers for booleans."""
 
     dispatch = pickle._Pickler.dispatch.copy()
 
@@ -159,7 +157,7 @@ class Python2Pickler(pickle._Pickler):
 
 
 def write_npy(path, layers, protocol, pickler=pickle.Pickler):
-    """As np.save writes a dictionary, but for the protocol, which is 4 there."""
+    """Writes a dictionary as np.save does, with another pickle protocol than its 4."""
     array = np.array(layers, dtype=object)
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
@@ -172,7 +170,7 @@ def write_npy(path, layers, protocol, pickler=pickle.Pickler):
 
 
 def save_converted(layers):
-    """The forms that differ: order and type of the numbers, too."""
+    """All forms, with different order and type of the numbers."""
     for protocol in [0, 2, 3, 4, 5]:
         found = converted(layers)
         if protocol == 2:
@@ -226,7 +224,7 @@ def caffe():
 
 
 class OrderedPython2Pickler(Python2Pickler):
-    """An ordered dictionary with its items, not filled with them afterwards."""
+    """Pickles an ordered dictionary with its items, instead of adding them afterwards."""
 
     def reducer_override(self, obj):
         if isinstance(obj, OrderedDict):
@@ -235,7 +233,7 @@ class OrderedPython2Pickler(Python2Pickler):
 
 
 class OldestPickler(pickle.Pickler):
-    """Parameters as an object and its state, and tensors without what was added to them later."""
+    """Pickles parameters as an object and its state, and tensors without the fields of later versions."""
 
     def reducer_override(self, obj):
         if isinstance(obj, nn.Parameter):
@@ -248,7 +246,7 @@ class OldestPickler(pickle.Pickler):
 
 
 def save_legacy(name, net):
-    """The forms of before PyTorch 1.6."""
+    """The formats before PyTorch 1.6."""
 
     def save(path, state, **options):
         torch.save(state, path, _use_new_zipfile_serialization=False, **options)
