@@ -1,5 +1,5 @@
 //! Projects face units to pixels. The origin of face units is between eyes and mouth. At the cheekbone on the image's
-//! right, x = 1; at the chin, y = 1.34; at the crown, y = -1.4. A turned head is an ellipsoid: points of the skin move
+//! right x is 1. y is 1.34 at the chin and -1.4 at the crown. A turned head is an ellipsoid: points of the skin move
 //! with its depth; the silhouette stays.
 
 use super::canvas::{Mask, Point, SIZE};
