@@ -16,7 +16,7 @@ use gal_bench::config::{Crop, Profile};
 use gal_bench::model::{Architecture, Backend};
 use gal_bench::nn::{ConvBlock, ConvParameters, Statistics};
 use gal_bench::train::{Learner, SharedRun, shared_runs};
-use gal_bench::variant::{Fln, VARIANTS, Variant};
+use gal_bench::variant::{Fln, REGISTRY, Variant};
 use peers::Result;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -167,7 +167,7 @@ fn peak_mib() -> Result<f64> {
 /// What the paper's four variants cost together beside one Baseline, a step of each trunk run counted once.
 #[allow(clippy::print_stdout, reason = "the figures are the result")]
 fn variants(profile: &Profile, batch: usize) -> Result<()> {
-    let paper: Vec<Variant> = VARIANTS.into_iter().filter(|variant| !variant.control).collect();
+    let paper: Vec<Variant> = REGISTRY.select(&[], false);
     // As the trainer does it: crops at random places show a frozen backbone ever new pictures.
     let known = |plan: &SharedRun| plan.fln == Fln::FrozenBaseline && profile.images.crop == Crop::Centre;
     let step = |plan: &SharedRun| -> Result<f64> {

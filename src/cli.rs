@@ -1,12 +1,12 @@
 //! The command line: options, their defaults and their help texts. `commands` runs them.
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use gal_bench::dataset::DatasetName;
 use gal_bench::model::BackboneName;
 use gal_bench::predict::Order;
 use gal_bench::store::Format;
-use gal_bench::variant::VARIANTS;
+use gal_bench::variant::{Kind, REGISTRY, Registry, Variant};
 use std::path::PathBuf;
 
 /// Prepare facial-attribute data sets, train graph attention networks on 40 attributes, and report the results.
@@ -167,10 +167,9 @@ pub(crate) struct SelectionArgs {
     #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
     pub(crate) profile: String,
     /// Variant; repeat the option for several [default: the four of the paper]
-    #[arg(long, value_parser = PossibleValuesParser::new(VARIANTS.map(|variant| variant.name)), value_name = "NAME")]
+    #[arg(long, value_parser = variant_names(REGISTRY), value_name = "NAME")]
     pub(crate) variant: Vec<String>,
-    /// Also train the control variants (identity, uniform, random groups, authors' layout)
-    #[arg(long)]
+    #[arg(long, help = controls_help(REGISTRY))]
     pub(crate) controls: bool,
     /// Seeds of weights, batches, crops and flips, such as 0,1,2; every variant is trained with each seed
     #[arg(long = "seed", default_value = "0", value_delimiter = ',', value_name = "N")]
@@ -178,6 +177,18 @@ pub(crate) struct SelectionArgs {
     /// Folder of the run folders
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub(crate) runs: PathBuf,
+}
+
+/// Names of variants; a former name becomes the present one.
+fn variant_names(registry: Registry) -> impl TypedValueParser<Value = String> {
+    let value = |variant: &'static Variant| PossibleValue::new(variant.name).aliases(variant.former_name);
+    let names = PossibleValuesParser::new(registry.0.iter().map(value));
+    names.map(move |name| registry.current_name(&name).to_owned())
+}
+
+fn controls_help(registry: Registry) -> String {
+    let controls = registry.0.iter().filter(|variant| variant.kind == Kind::Control);
+    format!("Also train the control variants ({})", controls.map(|variant| variant.name).collect::<Vec<_>>().join(", "))
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]

@@ -1,11 +1,11 @@
-//! The four variants of the paper and the controls that judge them, and nothing but their differences. Every variant is
-//! a change to [`BASELINE`]; the constructors of network, loss and optimizer read these values, and no code asks for a
-//! variant by name.
+//! The variants: the four networks of the paper and the controls that judge them. Every fact about a variant stands in
+//! its constant: what is trained, what it is called and compared with, and how it is drawn. Trainer, tables, tests of
+//! differences, figures and `--help` read these values, and no code asks for a variant by name.
 
-use crate::attribute::{COUNT, GROUPS, NAMES};
+use crate::attribute::{COUNT, GROUPS, by_group};
 use crate::random;
 use rand::seq::SliceRandom;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The two classifiers of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,16 +27,25 @@ impl Head {
     }
 }
 
-/// How the feature learning net comes by its weights.
+/// Whose variant it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A row of the paper's Table 2.
+    Paper,
+    /// Not in the paper: GAL-j with one thing changed, which shows what GAL-j owes to that thing.
+    Control,
+}
+
+/// How the feature learning net gets its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fln {
     /// Trained with its own loss.
     Trained,
-    /// Taken from the trained Baseline and frozen, with running batch-norm statistics.
+    /// Copied from the trained Baseline and frozen, with running batch-norm statistics.
     FrozenBaseline,
 }
 
-/// Where the weights between attributes come from.
+/// The weights between attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Affinity {
     /// Softmax of the nodes' dot products.
@@ -51,114 +60,250 @@ pub enum Affinity {
     RandomGroups,
 }
 
-/// How a node's values are laid out before the affinity weighs them.
+/// The layout of a node's values before the affinity weighs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NodeLayout {
-    /// Every node keeps its own features, as the paper's text has it.
+    /// Every node keeps its own features, as in the paper's text.
     Own,
-    /// The authors' released code (commit 6b099e6) joins all nodes and cuts them anew: of `g` channels a node, value
-    /// `[j, position, channel k]` is flat channel `40 k + j` of the 40 nodes side by side. The affinity is not touched.
+    /// The authors' released code (commit 6b099e6) concatenates all nodes and reshapes: with `g` channels a node, value
+    /// `[j, position, channel k]` is flat channel `40 k + j` of the 40 nodes side by side. The affinity is unchanged.
     AuthorsCode,
 }
 
-/// One network that can be trained: a row of the paper's Table 2, or a control.
+/// Colour and dashes of a variant's lines and bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// As SVG spells it, with a contrast of 3:1 at least to a white and to a dark ground.
+    pub colour: &'static str,
+    /// SVG's `stroke-dasharray`; empty for a solid line.
+    pub dashes: &'static str,
+}
+
+/// One network that can be trained.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Variant {
-    /// As the command line spells it.
+    /// Name on the command line and in files.
     pub name: &'static str,
-    /// As the paper prints it.
+    /// Name in files of an earlier version, which is still read.
+    pub former_name: Option<&'static str>,
+    /// Name in print.
     pub title: &'static str,
+    /// Name in `datasets/published`; `None` if nothing is published about it.
+    pub published_name: Option<&'static str>,
     /// The question that training it answers.
     pub question: &'static str,
-    /// The feature learning net.
+    /// Whose it is.
+    pub kind: Kind,
+    /// Names of the variants that it is tested against.
+    pub compared_with: &'static [&'static str],
+    /// Its affinity in the words of the ablation table; `None` if it has no row there.
+    pub ablation: Option<&'static str>,
+    /// How it is drawn.
+    pub style: Style,
+    /// The feature learning net. A correlation net sends no gradient into it.
     pub fln: Fln,
-    /// The correlation net's edges, where it has one.
+    /// The edges of the correlation net; `None` if it has no such net.
     pub affinity: Option<Affinity>,
     /// What the edges weigh.
     pub nodes: NodeLayout,
-    /// Whether it is ours and not the paper's: it shows what the correlation net owes to its edges.
-    pub control: bool,
     /// L2 penalty on weights, unless the profile sets one for all.
     pub weight_decay: f64,
 }
 
-const BASELINE: Variant = Variant {
+/// The paper's network without a correlation net; every other variant is a change to it.
+pub const BASELINE: Variant = Variant {
     name: "baseline",
+    former_name: None,
     title: "Baseline",
+    published_name: Some("GAL Baseline"),
     question: "How far do forty branches get without any correlation net?",
+    kind: Kind::Paper,
+    compared_with: &[],
+    ablation: Some("no correlation net"),
+    style: Style { colour: "#4d4d4d", dashes: "" },
     fln: Fln::Trained,
     affinity: None,
     nodes: NodeLayout::Own,
-    control: false,
     weight_decay: 0.0005,
 };
 
-/// A control differs from this in one thing.
-const GAL_J: Variant = Variant {
+/// The paper's proposal.
+pub const GAL_J: Variant = Variant {
     name: "gal-j",
     title: "GAL-j",
-    question: "What does it add when it is trained beside the features?",
+    published_name: Some("GAL-j"),
+    question: "What does a correlation net add that is trained beside the features?",
+    compared_with: &[BASELINE.name],
+    ablation: Some("learned"),
+    style: Style { colour: "#d55e00", dashes: "" },
     affinity: Some(Affinity::Learned),
     weight_decay: 0.001,
     ..BASELINE
 };
 
-/// The paper's variants in its order, then the controls.
+/// A control differs from GAL-j in one thing.
+const CONTROL: Variant =
+    Variant { published_name: None, kind: Kind::Control, compared_with: &[BASELINE.name, GAL_J.name], ..GAL_J };
+
+/// The paper's variants in its order, then the controls. Colours are Okabe and Ito's (2008), darkened where a white ground
+/// needs it; dashes distinguish lines without colour vision.
 pub const VARIANTS: [Variant; 8] = [
     BASELINE,
     Variant {
         name: "gal-c",
         title: "GAL-c",
-        question: "What does a correlation net add to features that never knew of it?",
+        published_name: Some("GAL-c"),
+        question: "What does a correlation net add to features that were trained without it?",
+        ablation: None,
+        style: Style { colour: "#0072b2", dashes: "7 3" },
         fln: Fln::FrozenBaseline,
-        affinity: Some(Affinity::Learned),
-        weight_decay: 0.001,
-        ..BASELINE
+        ..GAL_J
     },
     GAL_J,
     Variant {
         name: "gal-p",
         title: "GAL-p",
+        published_name: Some("GAL-p"),
         question: "Do correlations known in advance do as well as learned ones?",
+        compared_with: &[BASELINE.name, GAL_J.name],
+        ablation: Some("groups of Table 1"),
+        style: Style { colour: "#009e73", dashes: "2 2" },
         affinity: Some(Affinity::Groups),
         ..GAL_J
     },
     Variant {
         name: "identity",
         title: "Identity",
-        question: "How much of it is a second classifier on each attribute's own features?",
+        question: "How much comes from a second classifier on each attribute's own features?",
+        ablation: Some("each attribute with itself only"),
+        style: Style { colour: "#1598ba", dashes: "9 3 2 3" },
         affinity: Some(Affinity::Identity),
-        control: true,
-        ..GAL_J
+        ..CONTROL
     },
     Variant {
         name: "uniform",
         title: "Uniform",
-        question: "Does it matter at all which attributes are linked?",
+        question: "Does it matter which attributes are linked?",
+        ablation: Some("each attribute with all, equal weights"),
+        style: Style { colour: "#c2548f", dashes: "12 3" },
         affinity: Some(Affinity::Uniform),
-        control: true,
-        ..GAL_J
+        ..CONTROL
     },
     Variant {
-        name: "shuffled",
-        title: "Shuffled",
-        question: "Do Table 1's groups do better than groups drawn by lot?",
+        name: "random-groups",
+        former_name: Some("shuffled"),
+        title: "Random groups",
+        question: "Do Table 1's groups do better than random groups?",
+        ablation: Some("random groups of Table 1's sizes"),
+        style: Style { colour: "#7f7200", dashes: "4 2" },
         affinity: Some(Affinity::RandomGroups),
-        control: true,
-        ..GAL_J
+        ..CONTROL
     },
     Variant {
-        name: "scrambled",
-        title: "Scrambled",
+        name: "authors-layout",
+        former_name: Some("scrambled"),
+        title: "Authors' layout",
         question: "What does the node layout of the authors' released code do?",
+        ablation: Some("learned; node layout of the authors' released code"),
+        style: Style { colour: "#8a5cf0", dashes: "2 2 8 2" },
         nodes: NodeLayout::AuthorsCode,
-        control: true,
-        ..GAL_J
+        ..CONTROL
     },
 ];
 
+impl Variant {
+    /// This program's variant called `name`, by its name of today or its former one.
+    pub fn named(name: &str) -> Option<Self> {
+        REGISTRY.find(name).copied()
+    }
+
+    /// Its name, then its former one.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.former_name)
+    }
+
+    /// The head that the variant is scored by: the CLN's if it has one, else the FLN's.
+    pub fn primary_head(&self) -> Head {
+        if self.affinity.is_some() { Head::Cln } else { Head::Fln }
+    }
+
+    /// Whether training decides its affinity.
+    pub fn learns_affinity(&self) -> bool {
+        self.affinity == Some(Affinity::Learned)
+    }
+}
+
+/// The variants of this program.
+pub const REGISTRY: Registry = Registry(&VARIANTS);
+
+/// Variants in order. Runs may be of a newer program, so that a name may be of none of them: such a variant is shown
+/// under its name, after all others, and compared with Baseline.
+#[derive(Debug, Clone, Copy)]
+pub struct Registry(pub &'static [Variant]);
+
+impl Registry {
+    /// The variant called `name`, today or formerly.
+    pub fn find(self, name: &str) -> Option<&'static Variant> {
+        self.0.iter().find(|variant| variant.names().any(|known| known == name))
+    }
+
+    /// The names under which files of the variant called `name` may be: that of today, then a former one.
+    pub fn names(self, name: &str) -> Vec<&str> {
+        self.find(name).map_or_else(|| vec![name], |variant| variant.names().collect())
+    }
+
+    /// The name of today for a name that may be a former one.
+    pub fn current_name(self, name: &str) -> &str {
+        self.find(name).map_or(name, |variant| variant.name)
+    }
+
+    /// Its name in print.
+    pub fn title(self, name: &str) -> &str {
+        self.find(name).map_or(name, |variant| variant.title)
+    }
+
+    /// Position in the order of variants.
+    pub fn rank(self, name: &str) -> usize {
+        self.0.iter().position(|variant| variant.name == name).unwrap_or(self.0.len())
+    }
+
+    /// How it is drawn.
+    pub fn style(self, name: &str) -> Style {
+        self.find(name).map_or(Style { colour: "#6e7781", dashes: "1 3" }, |variant| variant.style)
+    }
+
+    /// The variants called `names`, or the paper's without any name; with `controls` all controls, too.
+    pub fn select(self, names: &[String], controls: bool) -> Vec<Variant> {
+        let wanted = |variant: &&Variant| match variant.kind {
+            Kind::Control if controls => true,
+            Kind::Paper if names.is_empty() => true,
+            _ => names.iter().any(|name| variant.names().any(|known| known == name)),
+        };
+        self.0.iter().filter(wanted).copied().collect()
+    }
+
+    /// The tests of differences among the variants called `names`, as (variant, reference).
+    pub fn comparisons<'a>(self, names: &[&'a str]) -> Vec<(&'a str, &'a str)> {
+        let mut references: Vec<&str> = names.to_vec();
+        references.sort_by_key(|name| self.rank(name));
+        let tested = |name: &str, reference: &str| match self.find(name) {
+            Some(variant) => variant.compared_with.contains(&reference),
+            None => reference == BASELINE.name,
+        };
+        let against =
+            |reference| names.iter().filter(move |name| tested(name, reference)).map(move |name| (*name, reference));
+        references.into_iter().flat_map(against).collect()
+    }
+}
+
+/// Deserializes a variant's name, a former one as that of today.
+pub fn deserialize_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Ok(REGISTRY.current_name(&name).to_owned())
+}
+
 impl Affinity {
-    /// The weights between attributes that are known before training, `[row * 40 + column]` with rows that sum to 1;
+    /// The weights between attributes that are fixed before training, `[row * 40 + column]` with rows that sum to 1;
     /// `seed` is the run's.
     pub fn fixed(self, seed: u64) -> Option<Vec<f32>> {
         let mut attributes: Vec<usize> = (0..COUNT).collect();
@@ -166,7 +311,7 @@ impl Affinity {
             Self::Learned => return None,
             Self::Identity => return Some(linked(&attributes.chunks(1).collect::<Vec<_>>())),
             Self::Uniform => return Some(linked(&[&attributes])),
-            Self::Groups => attributes = attributes_by_group(),
+            Self::Groups => attributes = by_group().into_iter().map(|(attribute, _)| attribute).collect(),
             Self::RandomGroups => {
                 attributes.shuffle(&mut random::generator(seed, &[random::name("shuffled-affinity")]));
             }
@@ -175,24 +320,6 @@ impl Affinity {
         let cut = GROUPS.iter().map(|group| rest.split_off(..group.members.len()).unwrap_or_default());
         Some(linked(&cut.collect::<Vec<_>>()))
     }
-}
-
-impl Variant {
-    /// The variant called `name` on the command line.
-    pub fn named(name: &str) -> Option<Self> {
-        VARIANTS.into_iter().find(|variant| variant.name == name)
-    }
-
-    /// The head that the variant is scored by: the CLN's if it has one, else the FLN's.
-    pub fn primary_head(&self) -> Head {
-        if self.affinity.is_some() { Head::Cln } else { Head::Fln }
-    }
-}
-
-/// All attributes, those of one group of Table 1 after those of the other.
-fn attributes_by_group() -> Vec<usize> {
-    let place = |name: &&str| NAMES.iter().position(|known| known == name).unwrap_or_default();
-    GROUPS.iter().flat_map(|group| group.members.iter().map(place)).collect()
 }
 
 /// Edges of 1/n within each group of n, none between groups.
@@ -209,6 +336,7 @@ fn linked(groups: &[&[usize]]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_fixed_affinity_has_rows_that_sum_to_one() {
@@ -220,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn shuffled_groups_keep_their_sizes_and_change_with_the_seed() {
+    fn random_groups_keep_their_sizes_and_change_with_the_seed() {
         let degrees = |edges: &[f32]| {
             let mut found: Vec<usize> =
                 edges.chunks(COUNT).map(|row| row.iter().filter(|weight| **weight > 0.0).count()).collect();
@@ -231,5 +359,50 @@ mod tests {
         assert_eq!(degrees(&groups), degrees(&shuffled));
         assert_ne!(groups, shuffled);
         assert_ne!(shuffled, Affinity::RandomGroups.fixed(1).unwrap());
+    }
+
+    #[test]
+    fn names_titles_and_styles_are_unique() {
+        let distinct = |of: fn(&Variant) -> String| VARIANTS.iter().map(of).collect::<BTreeSet<_>>().len();
+        assert_eq!(VARIANTS.iter().flat_map(Variant::names).collect::<BTreeSet<_>>().len(), 10);
+        assert_eq!(distinct(|variant| variant.title.to_owned()), VARIANTS.len());
+        assert_eq!(distinct(|variant| variant.style.colour.to_owned()), VARIANTS.len());
+    }
+
+    #[test]
+    fn every_control_is_compared_with_gal_j_and_has_a_row_in_the_ablation() {
+        for control in REGISTRY.select(&["gal-j".to_owned()], true).into_iter().skip(1) {
+            assert_eq!(control.kind, Kind::Control);
+            assert!(control.compared_with.contains(&GAL_J.name) && control.ablation.is_some(), "{}", control.name);
+        }
+    }
+
+    #[test]
+    fn a_selection_is_in_order_whatever_the_names() {
+        let names = |names: &[&str], controls| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            REGISTRY.select(&names, controls).iter().map(|variant| variant.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[], false), ["baseline", "gal-c", "gal-j", "gal-p"]);
+        assert_eq!(names(&["shuffled", "baseline", "random-groups"], false), ["baseline", "random-groups"]);
+        assert_eq!(names(&["gal-j"], true), ["gal-j", "identity", "uniform", "random-groups", "authors-layout"]);
+    }
+
+    #[test]
+    fn every_variant_is_compared_with_baseline_and_other_affinities_with_the_learned_one() {
+        let found = REGISTRY.comparisons(&["baseline", "gal-c", "gal-j", "gal-p", "uniform", "newer"]);
+        let with_baseline = ["gal-c", "gal-j", "gal-p", "uniform", "newer"].map(|variant| (variant, "baseline"));
+        assert_eq!(found[..5], with_baseline);
+        assert_eq!(found[5..], [("gal-p", "gal-j"), ("uniform", "gal-j")]);
+        assert_eq!(REGISTRY.comparisons(&["gal-c", "gal-j"]), []);
+    }
+
+    #[test]
+    fn a_former_name_is_read_as_that_of_today() {
+        let read = |name: &str| deserialize_name(serde_json::Value::from(name)).unwrap();
+        assert_eq!(
+            ["shuffled", "scrambled", "gal-j", "newer"].map(read),
+            ["random-groups", "authors-layout", "gal-j", "newer"]
+        );
     }
 }

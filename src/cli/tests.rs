@@ -1,7 +1,9 @@
 //! The command line as users see it: help texts, global options, and former names.
 
-use super::Cli;
+use super::{Cli, controls_help, variant_names};
+use clap::builder::TypedValueParser;
 use clap::{Command, CommandFactory, Parser};
+use gal_bench::variant::{GAL_J, Kind, Registry, VARIANTS, Variant};
 
 /// Every command that runs something, by its words.
 fn leaves(command: &Command, words: &str, found: &mut Vec<(String, Command)>) {
@@ -54,6 +56,10 @@ fn former_names_of_options_and_commands_are_read_and_not_shown() {
         ),
         ("gal-bench run-cell 3", "gal-bench run-task 3"),
         ("gal-bench run-all --plan", "gal-bench run-all --list-tasks"),
+        (
+            "gal-bench evaluate --variant shuffled --variant scrambled",
+            "gal-bench evaluate --variant random-groups --variant authors-layout",
+        ),
         ("gal-bench stats --out page --subset", "gal-bench inspect --output page --allow-missing"),
     ] {
         assert_eq!(parsed(former), parsed(new));
@@ -70,4 +76,14 @@ fn former_names_of_options_and_commands_are_read_and_not_shown() {
 #[test]
 fn the_command_line_is_well_formed() {
     Cli::command().debug_assert();
+}
+
+#[test]
+fn every_variant_of_the_registry_is_a_value_and_every_control_is_named() {
+    let control = Variant { name: "reversed", kind: Kind::Control, ..GAL_J };
+    let registry = Registry(Box::leak([&VARIANTS[..], &[control]].concat().into_boxed_slice()));
+    let values = variant_names(registry).possible_values().map(Vec::from_iter);
+    assert!(values.is_some_and(|values| values.iter().any(|value| value.get_name() == "reversed")));
+    let expected = "Also train the control variants (identity, uniform, random-groups, authors-layout, reversed)";
+    assert_eq!(controls_help(registry), expected);
 }

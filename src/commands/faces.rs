@@ -5,6 +5,7 @@ use gal_bench::dataset::{DatasetName, Split};
 use gal_bench::progress::Progress;
 use gal_bench::report::{Album, TILE};
 use gal_bench::store::Reader;
+use gal_bench::variant::GAL_J;
 use gal_bench::{Error, Result};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 /// Variant whose synthetic faces a report shows, if it was trained.
-const SHOWN: &str = "gal-j";
+const SHOWN: &str = GAL_J.name;
 /// Largest number of test images in the mean face.
 const MEAN_OF: usize = 500;
 

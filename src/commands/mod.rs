@@ -22,7 +22,7 @@ use gal_bench::augment::Pipeline;
 use gal_bench::config::{self, Profile};
 use gal_bench::dataset::{self, Dataset, DatasetName, celeba, lfwa, synthetic};
 use gal_bench::progress::Progress;
-use gal_bench::variant::{VARIANTS, Variant};
+use gal_bench::variant::{REGISTRY, Variant};
 use gal_bench::{Error, Result, io};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
@@ -91,10 +91,7 @@ impl SourceArgs {
 impl SelectionArgs {
     /// The selected variants, each once, in the paper's order.
     fn variants(&self) -> Vec<Variant> {
-        let named = |variant: &Variant| self.variant.iter().any(|name| name == variant.name);
-        let every = |variant: &Variant| if variant.control { self.controls } else { self.variant.is_empty() };
-        let wanted = |variant: &Variant| every(variant) || named(variant);
-        VARIANTS.into_iter().filter(wanted).collect()
+        REGISTRY.select(&self.variant, self.controls)
     }
 
     /// The selected seeds, each once.
@@ -111,7 +108,7 @@ impl SelectionArgs {
 
     /// The folder of a variant's run.
     fn folder(&self, dataset: &str, profile: &Profile, variant: &Variant, seed: u64) -> PathBuf {
-        self.runs.join(config::run_id(dataset, &profile.name, variant.name, seed))
+        config::run_folder(&self.runs, dataset, &profile.name, variant, seed)
     }
 }
 

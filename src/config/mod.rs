@@ -10,6 +10,6 @@ mod summary;
 mod validate;
 
 pub use profile::{Compute, Crop, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Training};
-pub use run_config::{RunConfig, run_id};
+pub use run_config::{RunConfig, run_folder};
 pub use schedule::Schedule;
 pub use summary::RunSummary;

@@ -2,8 +2,9 @@
 
 use super::profile::{InitialWeights, Profile};
 use crate::error::{Error, Result};
+use crate::variant::{self, Variant};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Everything that determines a trained network. Device and threads are left out, since they affect only its speed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,7 @@ pub struct RunConfig {
     /// Digest of the prepared set's manifest.
     pub data_digest: String,
     /// The variant's name.
+    #[serde(deserialize_with = "variant::deserialize_name")]
     pub variant: String,
     /// Seed of weights, batches, crops and flips.
     pub seed: u64,
@@ -33,8 +35,14 @@ fn is_one(ranks: &usize) -> bool {
 }
 
 /// The name of a run's folder.
-pub fn run_id(dataset: &str, profile: &str, variant: &str, seed: u64) -> String {
+fn run_id(dataset: &str, profile: &str, variant: &str, seed: u64) -> String {
     format!("{dataset}-{profile}-{variant}-seed{seed}")
+}
+
+/// The folder of a run below `runs`, also if a version that called the variant by its former name trained it.
+pub fn run_folder(runs: &Path, dataset: &str, profile: &str, variant: &Variant, seed: u64) -> PathBuf {
+    let folder = |name: &str| runs.join(run_id(dataset, profile, name, seed));
+    variant.names().map(folder).find(|folder| folder.is_dir()).unwrap_or_else(|| folder(variant.name))
 }
 
 impl RunConfig {

@@ -6,7 +6,7 @@ use crate::config::Profile;
 use crate::error::Result;
 use crate::model::Backend;
 use crate::train::{Learner, Losses, SharedRun, check_batch, shared_runs};
-use crate::variant::{Fln, VARIANTS};
+use crate::variant::{BASELINE, Fln, VARIANTS};
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -50,7 +50,7 @@ fn learner(profile: &Profile, run: &SharedRun, side: Side) -> Result<Learner> {
         let mut profile = profile.clone();
         profile.network.bn_decay = 0.0;
         let profile = &profile;
-        let baseline = SharedRun { fln: Fln::Trained, weight_decay: run.weight_decay, variants: vec![VARIANTS[0]] };
+        let baseline = SharedRun { fln: Fln::Trained, weight_decay: run.weight_decay, variants: vec![BASELINE] };
         let reference = Side { device: &Device::Cpu, backend: Backend::Native };
         let mut trained = self::learner(profile, &baseline, reference)?;
         for step in 0..3 {
@@ -58,7 +58,7 @@ fn learner(profile: &Profile, run: &SharedRun, side: Side) -> Result<Learner> {
             step_on(&mut trained, &pixels, &targets)?;
         }
         let on_device = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_device(side.device)?));
-        let network = trained.network(&VARIANTS[0]).into_iter().map(on_device).collect::<Result<BTreeMap<_, _>>>()?;
+        let network = trained.network(&BASELINE).into_iter().map(on_device).collect::<Result<BTreeMap<_, _>>>()?;
         learner.load_feature_net(&network)?;
     }
     Ok(learner)

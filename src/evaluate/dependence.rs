@@ -42,6 +42,7 @@ impl DependenceStats {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct DependenceMeasures {
     /// The run's variant.
+    #[serde(deserialize_with = "crate::variant::deserialize_name")]
     pub variant: String,
     /// The run's seed.
     pub seed: u64,

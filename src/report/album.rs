@@ -12,6 +12,7 @@ use crate::evaluate::Predictions;
 use crate::evaluate::masks::{Maps, Masks};
 use crate::io;
 use crate::metrics::mistakes::most_confident;
+use crate::variant::{REGISTRY, deserialize_name};
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,7 @@ pub struct Album {
 /// A wrong answer; a row of `mistakes.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Mistake {
+    #[serde(deserialize_with = "deserialize_name")]
     variant: String,
     seed: u64,
     attribute: String,
@@ -157,7 +159,9 @@ impl Album {
         };
         io::create_folder(folder)?;
         write_csv(&folder.join(MISTAKES_FILE), self.mistakes.iter())?;
-        for (file, svg) in faces::drawn(&album, &format!("{}: of people, not to be published", self.summary.id)) {
+        let title = REGISTRY.title(&self.summary.variant);
+        for (file, svg) in faces::drawn(&album, title, &format!("{}: of people, not to be published", self.summary.id))
+        {
             io::write(&folder.join(file), &svg)?;
         }
         Ok(())

@@ -12,6 +12,7 @@ use crate::evaluate::Comparison;
 use crate::evaluate::comparison_report::{ComparisonReport, letter};
 use crate::render::format::{p_cell, percent, percent_interval, points, thousands};
 use crate::render::markdown::{Table, bold};
+use crate::variant::REGISTRY;
 
 /// The text of README.md.
 pub(super) fn page(report: &ComparisonReport) -> String {
@@ -25,8 +26,8 @@ pub(super) fn page(report: &ComparisonReport) -> String {
     text += &format!("\n## Compared predictions\n\n{}\n", who(report));
     text += &format!("## Mean accuracy\n\n{}\n", means(report));
     let rows: Vec<&Comparison> = report.statistics.comparisons.iter().collect();
-    text += &format!("## Differences\n\n{}\n\n{}\n", how_tested(false), table(&rows));
-    let named: String = rows.iter().map(|comparison| differing(comparison)).collect();
+    text += &format!("## Differences\n\n{}\n\n{}\n", how_tested(false), table(REGISTRY, &rows));
+    let named: String = rows.iter().map(|comparison| differing(REGISTRY, comparison)).collect();
     text += &if named.is_empty() { named } else { format!("{named}\n") };
     text += &format!("## Accuracy by attribute\n\n{}\n", by_attribute(report));
     let paths: Vec<&str> = report.entries.iter().map(|entry| entry.path.as_str()).collect();

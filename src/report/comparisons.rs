@@ -7,7 +7,7 @@
 )]
 
 use super::sentences::{self, broadest};
-use super::variants::{Report, Variant, label};
+use super::variants::{Report, VariantRuns};
 use crate::attribute::NAMES;
 use crate::evaluate::{Comparison, Head, HeadResult, Statistics, Verdict};
 use crate::metrics::mean::{MeanStd, mean};
@@ -15,6 +15,7 @@ use crate::metrics::reliability::BINS;
 use crate::metrics::scores::Scores;
 use crate::render::format::{bootstrap_p_cell, percent, percent_interval, percent_mean_std, points, points_interval};
 use crate::render::markdown::Table;
+use crate::variant::{BASELINE, GAL_J, Registry};
 
 /// All sections, as far as the results have what they are made from.
 pub(super) fn sections(report: &Report) -> String {
@@ -22,7 +23,7 @@ pub(super) fn sections(report: &Report) -> String {
     let tests = report.statistics.as_ref();
     let parts = [
         ("Intervals of the means", tests.map(|statistics| intervals(report, statistics))),
-        ("Differences between variants", tests.and_then(|statistics| differences(statistics, &variants_only(report)))),
+        ("Differences between variants", tests.and_then(|statistics| differences(report, statistics))),
         ("Ablation: what the affinity is worth", tests.and_then(|statistics| ablation(report, statistics))),
         ("Beyond accuracy", beyond_accuracy(report)),
     ];
@@ -34,7 +35,11 @@ pub(super) fn sections(report: &Report) -> String {
 
 /// The sentence on a variant against Baseline, where that was tested.
 pub(super) fn against_baseline(report: &Report, variant: &str) -> Option<String> {
-    report.statistics.as_ref()?.comparison(variant, "baseline").map(sentences::sentence)
+    report
+        .statistics
+        .as_ref()?
+        .comparison(variant, BASELINE.name)
+        .map(|comparison| sentences::sentence(report.registry, comparison))
 }
 
 fn variants_only(report: &Report) -> Vec<&str> {
@@ -54,7 +59,7 @@ fn intervals(report: &Report, statistics: &Statistics) -> String {
     let names = variants_only(report);
     for mean in statistics.means.iter().filter(|mean| names.contains(&mean.name.as_str())) {
         table.row([
-            label(&mean.name).to_owned(),
+            report.registry.title(&mean.name).to_owned(),
             mean.head.label().to_owned(),
             seeds(&mean.seeds),
             percent(mean.accuracy),
@@ -70,17 +75,18 @@ fn intervals(report: &Report, statistics: &Statistics) -> String {
     )
 }
 
-/// Tests of the differences of `names` from Baseline.
-fn differences(statistics: &Statistics, names: &[&str]) -> Option<String> {
-    let wanted = |c: &&Comparison| c.reference == "baseline" && names.contains(&c.name.as_str());
+/// Tests of the differences of the paper's variants from Baseline.
+fn differences(report: &Report, statistics: &Statistics) -> Option<String> {
+    let names = variants_only(report);
+    let wanted = |c: &&Comparison| c.reference == BASELINE.name && names.contains(&c.name.as_str());
     let rows: Vec<&Comparison> = statistics.comparisons.iter().filter(wanted).collect();
     if rows.is_empty() {
         return None;
     }
     let several = rows.iter().any(|comparison| comparison.seeds.len() > 1);
-    let mut text = format!("{}\n\n{}\n", how_tested(several), table(&rows));
+    let mut text = format!("{}\n\n{}\n", how_tested(several), table(report.registry, &rows));
     for comparison in broadest(statistics).filter(wanted) {
-        text += &differing(comparison);
+        text += &differing(report.registry, comparison);
     }
     Some(text)
 }
@@ -105,7 +111,7 @@ pub(super) fn how_tested(several_seeds: bool) -> String {
 }
 
 /// A row a comparison.
-pub(super) fn table(comparisons: &[&Comparison]) -> Table {
+pub(super) fn table(registry: Registry, comparisons: &[&Comparison]) -> Table {
     let header = [
         "Comparison",
         "Seeds",
@@ -125,7 +131,7 @@ pub(super) fn table(comparisons: &[&Comparison]) -> Table {
         };
         let count = |verdict| comparison.count(verdict).to_string();
         table.row([
-            format!("{} - {}", label(&comparison.name), label(&comparison.reference)),
+            format!("{} - {}", registry.title(&comparison.name), registry.title(&comparison.reference)),
             seeds(&comparison.seeds),
             difference,
             points_interval(mean.interval),
@@ -139,7 +145,7 @@ pub(super) fn table(comparisons: &[&Comparison]) -> Table {
 }
 
 /// The attributes on which two are shown to differ, the largest difference first.
-pub(super) fn differing(comparison: &Comparison) -> String {
+pub(super) fn differing(registry: Registry, comparison: &Comparison) -> String {
     let mut text = String::new();
     for (verdict, word) in [(Verdict::Better, "better"), (Verdict::Worse, "worse")] {
         let mut tests: Vec<_> = comparison.attributes.iter().filter(|test| test.verdict() == verdict).collect();
@@ -147,7 +153,7 @@ pub(super) fn differing(comparison: &Comparison) -> String {
         let named: Vec<String> =
             tests.iter().map(|test| format!("`{}` ({})", test.attribute, points(test.difference))).collect();
         if !named.is_empty() {
-            let (name, reference) = (label(&comparison.name), label(&comparison.reference));
+            let (name, reference) = (registry.title(&comparison.name), registry.title(&comparison.reference));
             text += &format!("- {name} {word} than {reference}: {}.\n", named.join(", "));
         }
     }
@@ -156,15 +162,6 @@ pub(super) fn differing(comparison: &Comparison) -> String {
 
 /// GAL-j with another affinity or node layout, beside GAL-j and Baseline; nothing where no control was trained.
 fn ablation(report: &Report, statistics: &Statistics) -> Option<String> {
-    const ROWS: [(&str, &str); 7] = [
-        ("baseline", "no correlation net"),
-        ("gal-j", "learned"),
-        ("gal-p", "groups of Table 1"),
-        ("identity", "every attribute with itself alone"),
-        ("uniform", "every attribute with all alike"),
-        ("shuffled", "groups of Table 1's sizes, drawn by lot"),
-        ("scrambled", "learned; nodes joined and cut anew as in the authors' code"),
-    ];
     let all = report.with_controls();
     if all.len() == report.variants().len() {
         return None;
@@ -185,29 +182,29 @@ fn ablation(report: &Report, statistics: &Statistics) -> Option<String> {
     ];
     let mut table = Table::new(2, header);
     let floor = mean(&report.floors());
-    for (name, affinity) in ROWS {
-        let Some(variant) = all.iter().find(|variant| variant.name == name) else { continue };
+    for variant in &all {
+        let Some(affinity) = variant.facts.and_then(|facts| facts.ablation) else { continue };
         let accuracy = variant.accuracy();
         let mut cells = vec![
-            variant.label().to_owned(),
+            variant.title.to_owned(),
             affinity.to_owned(),
             variant.runs.len().to_string(),
             percent_mean_std(accuracy),
             percent(floor),
             points(accuracy.mean - floor),
         ];
-        for reference in ["gal-j", "baseline"] {
-            cells.extend(match statistics.comparison(name, reference) {
+        for reference in [GAL_J.name, BASELINE.name] {
+            cells.extend(match statistics.comparison(variant.name, reference) {
                 Some(c) => [points(c.mean.difference), points_interval(c.mean.interval), bootstrap_p_cell(c.mean.p)],
                 None => ["-", "-", "-"].map(str::to_owned),
             });
         }
         table.row(cells);
     }
-    let of_controls = |c: &&Comparison| all.iter().any(|v| v.name == c.name) && c.reference == "gal-j";
+    let of_controls = |c: &&Comparison| all.iter().any(|v| v.name == c.name) && c.reference == GAL_J.name;
     let mut found = String::new();
     for comparison in broadest(statistics).filter(of_controls) {
-        found += &format!("- {}\n", sentences::sentence(comparison));
+        found += &format!("- {}\n", sentences::sentence(report.registry, comparison));
     }
     Some(format!(
         "Controls, which the paper does not have: GAL-j with edges that are fixed, or with another layout of what the edges \
@@ -234,7 +231,7 @@ fn beyond_accuracy(report: &Report) -> Option<String> {
     let mut table = Table::new(2, header);
     for (variant, head) in variants.iter().flat_map(|variant| [Head::Fln, Head::Cln].map(|head| (variant, head))) {
         let Some(balanced) = variant.spread(head, HeadResult::mean_balanced_accuracy) else { continue };
-        let mut cells = vec![variant.label().to_owned(), head.label().to_owned(), percent_mean_std(balanced)];
+        let mut cells = vec![variant.title.to_owned(), head.label().to_owned(), percent_mean_std(balanced)];
         let score = |score: fn(&Scores) -> Option<f64>| {
             let spread = variant.spread(head, |result| result.mean_score(score).unwrap_or(f64::NAN));
             spread.map_or_else(|| "-".to_owned(), percent_mean_std)
@@ -242,7 +239,7 @@ fn beyond_accuracy(report: &Report) -> Option<String> {
         cells.extend(SCORES.map(|(_, of)| score(of)));
         table.row(cells);
     }
-    let shown: Vec<&Variant> = variants.iter().filter(|v| ["baseline", "gal-j"].contains(&v.name)).collect();
+    let shown: Vec<&VariantRuns> = variants.iter().filter(|v| [BASELINE.name, GAL_J.name].contains(&v.name)).collect();
     let by_attribute = if shown.is_empty() { String::new() } else { format!("\n{}", scores_by_attribute(&shown)) };
     Some(format!(
         "In %, means over the attributes that have the score. F1 and average precision are of the positive label; AUROC is \
@@ -253,12 +250,12 @@ fn beyond_accuracy(report: &Report) -> Option<String> {
 }
 
 /// By the head each variant is judged by.
-fn scores_by_attribute(variants: &[&Variant]) -> Table {
+fn scores_by_attribute(variants: &[&VariantRuns]) -> Table {
     let columns = || SCORES.iter().flat_map(|score| variants.iter().map(move |variant| (score, variant)));
-    let header = columns().map(|((name, _), variant)| format!("{name}, {}", variant.label()));
+    let header = columns().map(|((name, _), variant)| format!("{name}, {}", variant.title));
     let mut table = Table::new(1, std::iter::once("Attribute".to_owned()).chain(header));
     for (i, name) in NAMES.iter().enumerate() {
-        let cell = |score: fn(&Scores) -> Option<f64>, variant: &Variant| {
+        let cell = |score: fn(&Scores) -> Option<f64>, variant: &VariantRuns| {
             let values = variant.runs.iter().map(|run| score(&run.evaluation.primary_head().attributes[i].scores));
             let values: Option<Vec<f64>> = values.collect();
             values.map_or_else(|| "-".to_owned(), |values| percent_mean_std(MeanStd::of(&values)))

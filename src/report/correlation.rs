@@ -14,12 +14,14 @@ use crate::error::Result;
 use crate::evaluate::dependence::{Correlations, DependenceMeasures, RunDependence};
 use crate::io;
 use crate::metrics::reliability::{BINS, Bin};
+use crate::variant::{REGISTRY, deserialize_name};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// A row of `reliability.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct ReliabilityRow {
+    #[serde(deserialize_with = "deserialize_name")]
     variant: String,
     seed: u64,
     bin: usize,
@@ -43,7 +45,11 @@ pub(super) fn write(correlations: &Correlations, folder: &Path) -> Result<()> {
     contradiction_table(correlations, results.join("contradictions.csv")).write()?;
     for run in runs {
         if let Some(maps) = &run.masks {
-            WideTable::of_masks(results.join(mask_file(&run.measures)), [("mean".to_owned(), maps)]).write()?;
+            WideTable::of_masks(
+                results.join(mask_file(&run.measures.variant, run.measures.seed)),
+                [("mean".to_owned(), maps)],
+            )
+            .write()?;
         }
     }
     Ok(())
@@ -66,12 +72,13 @@ pub(super) fn read(folder: &Path) -> Result<Option<Correlations>> {
     let runs = measures.into_iter().map(|measures| {
         let own = |r: &&ReliabilityRow| r.variant == measures.variant && r.seed == measures.seed;
         let bin = |r: &ReliabilityRow| Bin { count: r.count, positives: r.positives, probability: r.probability };
-        let masks = results.join(mask_file(&measures));
+        let names = REGISTRY.names(&measures.variant).into_iter();
+        let masks = names.map(|name| results.join(mask_file(name, measures.seed))).find(|path| path.is_file());
         Ok(RunDependence {
             phi: phi.matrix(&measures.column())?,
             contradictions: contradictions.numbers(&measures.column())?,
             reliability: reliability.iter().filter(own).map(bin).collect(),
-            masks: if masks.is_file() { WideTable::read(&masks)?.masks()?.pop() } else { None },
+            masks: masks.map(|path| WideTable::read(&path)?.masks()).transpose()?.and_then(|mut masks| masks.pop()),
             measures,
         })
     });
@@ -123,8 +130,8 @@ fn contradiction_table(correlations: &Correlations, path: PathBuf) -> WideTable 
     table
 }
 
-fn mask_file(measures: &DependenceMeasures) -> String {
-    format!("masks-{}.csv", measures.column())
+fn mask_file(variant: &str, seed: u64) -> String {
+    format!("masks-{variant}-seed{seed}.csv")
 }
 
 fn mask_files(results: &Path) -> Result<Vec<PathBuf>> {

@@ -34,6 +34,7 @@ use crate::evaluate::masks::Masks;
 use crate::evaluate::{Classifier, Correctness, Evaluation, Statistics};
 use crate::io;
 use crate::render::html;
+use crate::variant::{REGISTRY, Registry};
 use std::path::{Path, PathBuf};
 use variants::Report;
 
@@ -54,6 +55,11 @@ pub struct Collected {
 /// Runs that are not finished or not whole; runs that cannot share a report because their data, profile or test
 /// images differ; two runs of one variant with one seed.
 pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<Collected> {
+    collect_with(REGISTRY, runs, folder)
+}
+
+/// As [`collect`], for the variants of `registry`.
+pub fn collect_with(registry: Registry, runs: &[PathBuf], folder: &Path) -> Result<Collected> {
     if runs.is_empty() {
         return Err(Error::Request("a report needs at least one finished run".to_owned()));
     }
@@ -62,7 +68,7 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<Collected> {
         return Err(Error::Request(format!("{shown} holds a comparison: give --reports another folder, or remove it")));
     }
     let mut read = runs.iter().map(|path| read_run(path)).collect::<Result<Vec<_>>>()?;
-    read.sort_by_key(|(run, ..)| variants::place(run.summary()));
+    read.sort_by_key(|(run, ..)| variants::place(registry, run.summary()));
     let (collected, correctness, stats, albums): (Vec<Run>, Vec<Correctness>, Vec<DependenceStats>, Vec<Album>) =
         read.into_iter().collect();
     refuse_unlike(&collected, &correctness)?;
@@ -70,7 +76,7 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<Collected> {
     let classifiers: Vec<Classifier> = collected.iter().zip(&correctness).map(classifier).collect();
     let mut names: Vec<&str> = classifiers.iter().map(|classifier| classifier.name).collect();
     names.dedup();
-    let statistics = Statistics::new(&classifiers, &variants::pairs(&names))?;
+    let statistics = Statistics::new(&classifiers, &registry.comparisons(&names))?;
     results::write(&collected, folder)?;
     tested::write(&statistics, folder)?;
     provenance::write_profile(profile.as_deref(), folder)?;
@@ -101,12 +107,17 @@ fn classifier<'a>((run, correctness): (&'a Run, &'a Correctness)) -> Classifier<
 /// # Errors
 /// Results that are missing or not as [`collect`] writes them.
 pub fn render(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    render_with(REGISTRY, folder)
+}
+
+/// As [`render`], for the variants of `registry`.
+pub fn render_with(registry: Registry, folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     if let Some(comparison) = comparison_results::read(folder)? {
         let page = comparison_page::page(&comparison);
         let html = html::page(&page, |_| None);
         return Ok(pages(page, html));
     }
-    let report = Report::new(results::read(folder)?, tested::read(folder)?);
+    let report = Report::new(registry, results::read(folder)?, tested::read(folder)?);
     let correlations = correlation::read(folder)?;
     let faces = album::read(folder)?;
     let profile = provenance::read_profile(folder)?;

@@ -8,14 +8,14 @@
 
 use super::comparisons;
 use super::figures::Figure;
-use super::figures::affinity::LEARNED;
 use super::provenance;
 use super::sections;
 use super::tables;
-use super::variants::{Report, Variant, tally};
+use super::variants::{Report, VariantRuns, tally};
 use crate::evaluate::dependence::Correlations;
 use crate::evaluate::{Head, HeadResult};
 use crate::render::format::{difference_words, percent_mean_std, points};
+use crate::variant::BASELINE;
 
 /// The whole page.
 pub(super) fn page(
@@ -116,8 +116,8 @@ fn findings(report: &Report, correlations: Option<&Correlations>) -> String {
     for variant in &variants {
         text += &format!("- {}\n", against_floor(variant));
     }
-    if let Some(baseline) = variants.iter().find(|v| v.name == "baseline") {
-        for variant in variants.iter().filter(|v| v.name != "baseline") {
+    if let Some(baseline) = variants.iter().find(|v| v.name == BASELINE.name) {
+        for variant in variants.iter().filter(|v| v.name != BASELINE.name) {
             text += &format!("- {}\n", against_baseline(report, variant, baseline));
         }
     }
@@ -126,7 +126,7 @@ fn findings(report: &Report, correlations: Option<&Correlations>) -> String {
             text += &format!("- {sentence}\n");
         }
     }
-    let learned = variants.iter().filter(|v| LEARNED.contains(&v.name) && v.affinity().is_some());
+    let learned = variants.iter().filter(|v| v.learns_affinity() && v.affinity().is_some());
     for (variant, all) in learned.filter_map(|variant| Some((variant, correlations?))) {
         text += &format!("- {}\n", sections::verdict(variant, &all.of(variant.name)));
     }
@@ -134,7 +134,7 @@ fn findings(report: &Report, correlations: Option<&Correlations>) -> String {
     text
 }
 
-fn against_floor(variant: &Variant) -> String {
+fn against_floor(variant: &VariantRuns) -> String {
     let accuracy = variant.accuracy();
     let floor = variant.judged_spread(HeadResult::mean_floor).mean;
     let count =
@@ -142,7 +142,7 @@ fn against_floor(variant: &Variant) -> String {
     format!(
         "**{}** ({} head) reaches {} % mean accuracy{}: {} the majority-class floor of {:.2} %. It is above the floor \
          for {} attributes, equal to it for {}, below it for {}.",
-        variant.label(),
+        variant.title,
         variant.primary_head().label(),
         percent_mean_std(accuracy),
         match variant.runs.len() {
@@ -157,21 +157,22 @@ fn against_floor(variant: &Variant) -> String {
     )
 }
 
-fn against_baseline(report: &Report, variant: &Variant, baseline: &Variant) -> String {
+fn against_baseline(report: &Report, variant: &VariantRuns, baseline: &VariantRuns) -> String {
     let (own, base) = (variant.accuracies(), baseline.accuracies());
     let count = tally(own.iter().zip(&base).map(|(a, b)| a.mean - b.mean));
     let difference = variant.accuracy().mean - baseline.accuracy().mean;
-    let paper = tables::paper_on_celeba(variant.name).zip(tables::paper_on_celeba("baseline"));
+    let paper = tables::paper_on_celeba(report.registry, variant.name)
+        .zip(tables::paper_on_celeba(report.registry, BASELINE.name));
     let paper = paper.map_or_else(String::new, |(a, b)| {
         format!(" The paper's difference, on CelebA by its own protocol, is {}.", points((a - b) / 100.0))
     });
     if let Some(tested) = comparisons::against_baseline(report, variant.name) {
-        return format!("**{} against Baseline**. {tested}{paper}", variant.label());
+        return format!("**{} against Baseline**. {tested}{paper}", variant.title);
     }
     format!(
         "**{} against Baseline**: {} Baseline in mean accuracy; better for {} attributes, worse for {}, equal for \
          {}.{paper}",
-        variant.label(),
+        variant.title,
         difference_words(difference, "above", "below", "level with"),
         count.better,
         count.worse,
@@ -180,12 +181,12 @@ fn against_baseline(report: &Report, variant: &Variant, baseline: &Variant) -> S
 }
 
 /// The two heads of one network side by side.
-fn heads(variant: &Variant) -> Option<String> {
+fn heads(variant: &VariantRuns) -> Option<String> {
     let fln = variant.spread(Head::Fln, HeadResult::mean_accuracy)?;
     let cln = variant.spread(Head::Cln, HeadResult::mean_accuracy)?;
     Some(format!(
         "Within {}, the CLN head ({} %) is {} the FLN head ({} %).",
-        variant.label(),
+        variant.title,
         percent_mean_std(cln),
         difference_words(cln.mean - fln.mean, "above", "below", "level with"),
         percent_mean_std(fln)
@@ -193,13 +194,13 @@ fn heads(variant: &Variant) -> Option<String> {
 }
 
 /// How much of a difference may be chance.
-fn noise(variants: &[Variant]) -> String {
+fn noise(variants: &[VariantRuns]) -> String {
     if variants.iter().all(|v| v.runs.len() == 1) {
         return "Every variant was trained once. How far another seed would move these figures was not measured, so a \
                 small difference between variants is not yet a finding."
             .to_owned();
     }
-    let seeds: Vec<String> = variants.iter().map(|v| format!("{} {}", v.label(), v.runs.len())).collect();
+    let seeds: Vec<String> = variants.iter().map(|v| format!("{} {}", v.title, v.runs.len())).collect();
     format!(
         "Seeds: {}. A difference between variants that is not several times the standard deviation over seeds may be \
          chance.",

@@ -6,7 +6,7 @@
     reason = "a page is text put together once: `write!` would add a result to ignore"
 )]
 
-use super::variants::{Report, label};
+use super::variants::Report;
 use crate::config::{Profile, RunConfig, RunSummary, run_dir};
 use crate::error::{Error, Result};
 use crate::io;
@@ -88,7 +88,8 @@ pub(super) fn deviations(report: &Report) -> String {
         let which = if runs.len() == report.runs().len() {
             String::new()
         } else {
-            let names: Vec<String> = runs.iter().map(|r| format!("{} seed {}", label(&r.variant), r.seed)).collect();
+            let names: Vec<String> =
+                runs.iter().map(|r| format!("{} seed {}", report.registry.title(&r.variant), r.seed)).collect();
             format!(" (only {})", names.join(", "))
         };
         text += &format!("- {}{which}\n", sentence(deviation));
@@ -161,7 +162,7 @@ fn run_table(report: &Report) -> String {
     for s in report.runs().iter().map(super::Run::summary) {
         table.row([
             format!("`{}`", s.id),
-            label(&s.variant).to_owned(),
+            report.registry.title(&s.variant).to_owned(),
             s.seed.to_string(),
             thousands(s.steps),
             thousands(s.batch),

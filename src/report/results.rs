@@ -10,6 +10,7 @@ use crate::io;
 use crate::metrics::interval::Interval;
 use crate::metrics::mean::mean;
 use crate::metrics::scores::Scores;
+use crate::variant::{REGISTRY, deserialize_name};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -42,8 +43,8 @@ impl Run {
         &self.evaluation.run
     }
 
-    fn affinity_file(summary: &RunSummary) -> String {
-        format!("affinity-{}-seed{}.csv", summary.variant, summary.seed)
+    fn affinity_file(variant: &str, seed: u64) -> String {
+        format!("affinity-{variant}-seed{seed}.csv")
     }
 }
 
@@ -58,6 +59,7 @@ struct Index {
 /// A row of `accuracy.csv`; accuracies are shares in [0, 1].
 #[derive(Serialize, Deserialize)]
 struct AccuracyRow {
+    #[serde(deserialize_with = "deserialize_name")]
     variant: String,
     seed: u64,
     head: Head,
@@ -83,6 +85,7 @@ struct AccuracyRow {
 /// A row of `curves.csv`.
 #[derive(Serialize, Deserialize)]
 struct CurveRow {
+    #[serde(deserialize_with = "deserialize_name")]
     variant: String,
     seed: u64,
     step: u64,
@@ -100,7 +103,7 @@ pub(super) fn write(runs: &[Run], folder: &Path) -> Result<()> {
     for run in runs {
         if let Some(affinity) = &run.affinity {
             let text = run_files::affinity_text(affinity);
-            io::write(&results.join(Run::affinity_file(run.summary())), text.as_bytes())?;
+            io::write(&results.join(Run::affinity_file(&run.summary().variant, run.summary().seed)), text.as_bytes())?;
         }
     }
     write_csv(&results.join("accuracy.csv"), runs.iter().flat_map(accuracy_rows))?;
@@ -131,8 +134,10 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Run>> {
         let heads = heads(&accuracy_path, &accuracies, &summary)?;
         let curve = curve.iter().filter(|row| row.variant == summary.variant && row.seed == summary.seed);
         let curve = curve.map(point).collect();
-        let affinity = results.join(Run::affinity_file(&summary));
-        let affinity = if affinity.exists() { Some(run_files::read_affinity(&affinity)?) } else { None };
+        let names = REGISTRY.names(&summary.variant).into_iter();
+        let affinity =
+            names.map(|name| results.join(Run::affinity_file(name, summary.seed))).find(|path| path.exists());
+        let affinity = affinity.map(|path| run_files::read_affinity(&path)).transpose()?;
         Ok(Run { evaluation: Evaluation { run: summary, heads }, curve, affinity })
     });
     runs.collect()

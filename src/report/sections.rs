@@ -6,8 +6,7 @@
     reason = "a page is text put together once: `write!` would add a result to ignore"
 )]
 
-use super::figures::affinity::LEARNED;
-use super::variants::{Report, Variant};
+use super::variants::{Report, VariantRuns};
 use crate::attribute::{COUNT, NAMES};
 use crate::evaluate::Affinity;
 use crate::evaluate::dependence::{Correlations, DependenceMeasures, RunDependence};
@@ -50,7 +49,7 @@ fn p_text(p: Option<f64>) -> String {
 }
 
 /// Variants of the report with what was found of each.
-fn with_found<'a>(report: &'a Report, all: &'a Correlations) -> Vec<(Variant<'a>, Vec<&'a RunDependence>)> {
+fn with_found<'a>(report: &'a Report, all: &'a Correlations) -> Vec<(VariantRuns<'a>, Vec<&'a RunDependence>)> {
     report
         .variants()
         .into_iter()
@@ -77,7 +76,7 @@ pub(super) fn affinity(report: &Report, all: &Correlations) -> Option<String> {
     let mut table = Table::new(1, header.into_iter().map(|name| name.replace("\\|", "|")));
     for (variant, found) in &with {
         let mut cells = vec![
-            variant.label().to_owned(),
+            variant.title.to_owned(),
             over_seeds(found, 1, |r| r.diagonal.map(|share| 100.0 * share)),
             over_seeds(found, 3, |r| r.entropy),
             over_seeds(found, 2, |r| r.neighbours),
@@ -112,15 +111,15 @@ pub(super) fn affinity(report: &Report, all: &Correlations) -> Option<String> {
             " The truth is the correlation of the normal latents from which the labels of the synthetic faces are cut.";
     }
     text += &format!("\n\n{table}\n");
-    for (variant, found) in with.iter().filter(|(variant, _)| LEARNED.contains(&variant.name)) {
+    for (variant, found) in with.iter().filter(|(variant, _)| variant.learns_affinity()) {
         text += &format!("- {}\n", verdict(variant, found));
     }
     let truth = if synthetic { latent_correlation().ok() } else { None };
-    for (variant, _) in with.iter().filter(|(variant, _)| LEARNED.contains(&variant.name)) {
+    for (variant, _) in with.iter().filter(|(variant, _)| variant.learns_affinity()) {
         if let Some(affinity) = variant.affinity() {
             text += &format!(
                 "\nStrongest pairs of {}, by the mean of the weights in either direction:\n\n{}",
-                variant.label(),
+                variant.title,
                 strongest(&affinity, &all.labels, truth.as_ref())
             );
         }
@@ -129,7 +128,7 @@ pub(super) fn affinity(report: &Report, all: &Correlations) -> Option<String> {
 }
 
 /// Whether a learned affinity follows the labels and the truth, in a sentence.
-pub(super) fn verdict(variant: &Variant, found: &[&RunDependence]) -> String {
+pub(super) fn verdict(variant: &VariantRuns, found: &[&RunDependence]) -> String {
     type Figure = fn(&DependenceMeasures) -> Option<f64>;
     let judge = |rho: Figure, p: Figure| -> Option<String> {
         let beyond = found.iter().filter(|run| p(&run.measures).is_some_and(|p| p <= SIGNIFICANT)).count();
@@ -152,7 +151,7 @@ pub(super) fn verdict(variant: &Variant, found: &[&RunDependence]) -> String {
     let truth = truth.map_or_else(String::new, |agreement| {
         format!("; as the correlation that the labels were drawn with does: {agreement}")
     });
-    format!("**The affinity that {} learned**: {labels}{truth}.", variant.label())
+    format!("**The affinity that {} learned**: {labels}{truth}.", variant.title)
 }
 
 /// The strongest pairs with the correlation of their labels.
@@ -184,7 +183,7 @@ pub(super) fn answers(report: &Report, all: &Correlations) -> String {
     for (variant, found) in with_found(report, all) {
         let pairs = found.iter().map(|run| run.measures.pairs).min().unwrap_or(0);
         table.row([
-            variant.label().to_owned(),
+            variant.title.to_owned(),
             over_seeds(&found, 4, |r| r.phi_labels),
             over_seeds(&found, 4, |r| r.phi_predictions),
             over_seeds(&found, 4, |r| r.phi_difference),
@@ -205,7 +204,7 @@ pub(super) fn answers(report: &Report, all: &Correlations) -> String {
 pub(super) fn contradictions(report: &Report, all: &Correlations) -> String {
     let with = with_found(report, all);
     let header = ["Images with", "Labels"].map(str::to_owned).into_iter();
-    let mut table = Table::new(1, header.chain(with.iter().map(|(variant, _)| variant.label().to_owned())));
+    let mut table = Table::new(1, header.chain(with.iter().map(|(variant, _)| variant.title.to_owned())));
     let share = |count: usize| 100.0 * count as f64 / all.images.max(1) as f64;
     for (place, (words, count)) in all.contradictions.iter().enumerate() {
         let mut cells = vec![words.clone(), format!("{:.2}", share(*count))];
@@ -228,8 +227,7 @@ pub(super) fn reliability(report: &Report, all: &Correlations) -> String {
     for (variant, found) in with_found(report, all) {
         let errors: Option<Vec<f64>> =
             found.iter().map(|run| calibration_error(&run.reliability).map(|error| 100.0 * error)).collect();
-        table
-            .row([variant.label().to_owned(), errors.map_or_else(|| "-".to_owned(), |e| mean_std(MeanStd::of(&e), 2))]);
+        table.row([variant.title.to_owned(), errors.map_or_else(|| "-".to_owned(), |e| mean_std(MeanStd::of(&e), 2))]);
     }
     format!(
         "How far the probabilities of the judged head can be taken at their word, all answers to all attributes together: \

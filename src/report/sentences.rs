@@ -1,13 +1,13 @@
 //! What tests of differences show, in plain sentences, for a terminal and for a page.
 
-use super::variants::label;
 use crate::evaluate::{Comparison, Statistics, Verdict};
 use crate::metrics::bootstrap::{BootstrapInfo, Unit};
 use crate::render::format::{bootstrap_p, difference_words, percent, points_interval, thousands};
+use crate::variant::{REGISTRY, Registry};
 
 /// One sentence on each pair: of all its seeds together where there are several.
 pub fn findings(statistics: &Statistics) -> Vec<String> {
-    broadest(statistics).map(sentence).collect()
+    broadest(statistics).map(|comparison| sentence(REGISTRY, comparison)).collect()
 }
 
 /// The comparisons that say most, one a pair.
@@ -17,9 +17,9 @@ pub(super) fn broadest(statistics: &Statistics) -> impl Iterator<Item = &Compari
 }
 
 /// What a comparison shows of attributes and of the mean.
-pub(super) fn sentence(comparison: &Comparison) -> String {
+pub(super) fn sentence(registry: Registry, comparison: &Comparison) -> String {
     let mean = &comparison.mean;
-    let (name, reference) = (label(&comparison.name), label(&comparison.reference));
+    let (name, reference) = (registry.title(&comparison.name), registry.title(&comparison.reference));
     let (lead, averaged) = match comparison.seeds.len() {
         0 | 1 => (format!("{name} is"), ""),
         count => (format!("With every one of {count} seeds, {name} is"), ", averaged over the seeds,"),

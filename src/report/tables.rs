@@ -7,12 +7,13 @@
 )]
 
 use super::published::{self, Method, On};
-use super::variants::{Report, Variant, label};
+use super::variants::{Report, VariantRuns};
 use crate::attribute::{self, COUNT, GROUPS, NAMES};
 use crate::evaluate::{Head, HeadResult};
 use crate::metrics::mean::{MeanStd, mean};
 use crate::render::format::{cell, percent, percent_interval, percent_mean_std, points, thousands};
 use crate::render::markdown::{Table, bold};
+use crate::variant::{BASELINE, GAL_J, Registry};
 
 /// The methods of the paper's Table 4, and those with published accuracies by attribute on LFWA.
 const CELEBA_METHODS: [&str; 4] = ["MCNN-AUX", "DMTL", "AFFACT", "GAL-j"];
@@ -21,21 +22,16 @@ const LFWA_METHODS: [&str; 2] = ["LNets+ANet", "MCNN-AUX"];
 /// The rows of the paper's Table 3.
 const TABLE_3_METHODS: [&str; 4] = ["LNets+ANet", "MCNN-AUX", "GAL Baseline", "GAL-j"];
 
-/// The published name of a variant, as `datasets/published` has it.
-fn published_name(variant: &str) -> &str {
-    if variant == "baseline" { "GAL Baseline" } else { label(variant) }
-}
-
 /// The paper's mean accuracy of a variant on CelebA, in percent.
-pub(super) fn paper_on_celeba(variant: &str) -> Option<f64> {
-    published::method(On::Celeba, published_name(variant))?.printed
+pub(super) fn paper_on_celeba(registry: Registry, variant: &str) -> Option<f64> {
+    published::method(On::Celeba, registry.find(variant)?.published_name?)?.printed
 }
 
 /// Table 1: the attribute groups, with mean floor and accuracy of each.
 pub(super) fn groups(report: &Report) -> String {
     let variants = report.variants();
     let mut header = vec!["Group".to_owned(), "Attributes".to_owned(), "Floor".to_owned()];
-    header.extend(variants.iter().map(|v| v.label().to_owned()));
+    header.extend(variants.iter().map(|v| v.title.to_owned()));
     header.extend(variants.iter().map(gain_header));
     let mut table = Table::new(2, header);
     let floors = report.floors();
@@ -58,8 +54,8 @@ pub(super) fn groups(report: &Report) -> String {
 }
 
 /// The heading of a variant's gains.
-fn gain_header(variant: &Variant) -> String {
-    format!("Gain, {}", variant.label())
+fn gain_header(variant: &VariantRuns) -> String {
+    format!("Gain, {}", variant.title)
 }
 
 /// Table 2: mean accuracy of the variants, and the paper's own beside it under its own heading.
@@ -73,7 +69,7 @@ pub(super) fn mean_accuracy(report: &Report) -> String {
         let judged = |head: Head, text: String| if head == variant.primary_head() { bold(text) } else { text };
         let floor = variant.judged_spread(HeadResult::mean_floor).mean;
         table.row([
-            variant.label().to_owned(),
+            variant.title.to_owned(),
             format!("{} head", variant.primary_head().label()),
             variant.runs.len().to_string(),
             judged(Head::Fln, cell(Head::Fln)),
@@ -85,10 +81,10 @@ pub(super) fn mean_accuracy(report: &Report) -> String {
     }
     let floor = published::floor(On::Celeba);
     let mut paper = Table::new(1, ["Variant", "Paper, CelebA", "Floor, CelebA", "Gain over floor"]);
-    for name in ["baseline", "gal-c", "gal-j", "gal-p"] {
-        let accuracy = paper_on_celeba(name).unwrap_or(f64::NAN);
+    for variant in report.registry.0 {
+        let Some(accuracy) = paper_on_celeba(report.registry, variant.name) else { continue };
         let gain = points((accuracy - floor.mean()) / 100.0);
-        paper.row([label(name).to_owned(), cell(Some(accuracy), 2), cell(Some(floor.mean()), 2), gain]);
+        paper.row([variant.title.to_owned(), cell(Some(accuracy), 2), cell(Some(floor.mean()), 2), gain]);
     }
     format!(
         "Mean over the 40 attributes, in %{}. The head a variant is judged by is in bold. Differences are taken before \
@@ -162,7 +158,7 @@ pub(super) fn lfwa(report: &Report) -> String {
     for variant in report.variants() {
         let accuracy = variant.accuracy();
         table.row([
-            format!("{}, this report", variant.label()),
+            format!("{}, this report", variant.title),
             report.data().to_owned(),
             bold(percent_mean_std(accuracy)),
             "-".to_owned(),
@@ -246,7 +242,7 @@ pub(super) fn by_attribute(report: &Report) -> String {
 
 /// The columns of the report's own runs.
 struct OwnColumns<'a> {
-    variants: Vec<Variant<'a>>,
+    variants: Vec<VariantRuns<'a>>,
     floors: Vec<f64>,
 }
 
@@ -257,7 +253,7 @@ impl<'a> OwnColumns<'a> {
 
     fn header(&self) -> Vec<String> {
         let mut header = vec!["Attribute".to_owned(), "Floor".to_owned()];
-        header.extend(self.variants.iter().map(|v| v.label().to_owned()));
+        header.extend(self.variants.iter().map(|v| v.title.to_owned()));
         header.extend(self.variants.iter().map(gain_header));
         if self.compared().is_some() {
             header.push("GAL-j - Baseline".to_owned());
@@ -266,9 +262,9 @@ impl<'a> OwnColumns<'a> {
     }
 
     /// Baseline and GAL-j, where the report has both.
-    fn compared(&self) -> Option<(&Variant<'a>, &Variant<'a>)> {
+    fn compared(&self) -> Option<(&VariantRuns<'a>, &VariantRuns<'a>)> {
         let find = |name| self.variants.iter().find(|v| v.name == name);
-        find("baseline").zip(find("gal-j"))
+        find(BASELINE.name).zip(find(GAL_J.name))
     }
 
     fn row(&self, floor: f64, figure: impl Fn(&HeadResult) -> f64) -> Vec<String> {

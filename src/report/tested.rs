@@ -9,6 +9,7 @@ use crate::evaluate::{Comparison, Head, Statistics};
 use crate::io;
 use crate::metrics::bootstrap::BootstrapInfo;
 use crate::metrics::interval::Interval;
+use crate::variant::deserialize_name;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -18,6 +19,7 @@ const MEAN: &str = "mean";
 /// A row of `means.csv`.
 #[derive(Serialize, Deserialize)]
 struct MeanRow {
+    #[serde(deserialize_with = "deserialize_name")]
     variant: String,
     /// With spaces between them.
     seeds: String,
@@ -30,7 +32,9 @@ struct MeanRow {
 /// A row of `comparisons.csv`: of the mean, which has an interval, or of an attribute, which has counts.
 #[derive(Serialize, Deserialize)]
 struct Row {
+    #[serde(deserialize_with = "deserialize_name")]
     variant: String,
+    #[serde(deserialize_with = "deserialize_name")]
     reference: String,
     seeds: String,
     same_features: bool,

@@ -8,54 +8,34 @@ use crate::config::RunSummary;
 use crate::evaluate::{Affinity, Head, HeadResult, Statistics};
 use crate::metrics::mean::{MeanStd, mean};
 use crate::render::format::thousands;
+use crate::variant::{Kind, Registry, Style, Variant};
 
-/// The paper's variants in its order, then the controls: name in files, name in print.
-const KNOWN: [(&str, &str); 8] = [
-    ("baseline", "Baseline"),
-    ("gal-c", "GAL-c"),
-    ("gal-j", "GAL-j"),
-    ("gal-p", "GAL-p"),
-    ("identity", "Identity"),
-    ("uniform", "Uniform"),
-    ("shuffled", "Shuffled"),
-    ("scrambled", "Scrambled"),
-];
-
-/// The variants that the paper does not have: GAL-j with another affinity or node layout.
-const CONTROLS: [&str; 4] = ["identity", "uniform", "shuffled", "scrambled"];
-
-/// The place of a run in a report: the paper's order, any other variant after it by name; seeds in order.
-pub(super) fn place(summary: &RunSummary) -> (usize, String, u64) {
-    let rank = KNOWN.iter().position(|(name, _)| *name == summary.variant).unwrap_or(KNOWN.len());
-    (rank, summary.variant.clone(), summary.seed)
-}
-
-/// The comparisons of a report, as (variant, reference): every variant with Baseline, and those with another affinity
-/// than GAL-j's learned one with GAL-j.
-pub(super) fn pairs<'a>(variants: &[&'a str]) -> Vec<(&'a str, &'a str)> {
-    let find = |name: &str| variants.iter().find(|variant| **variant == name).copied();
-    let with = |reference: &str, wanted: fn(&str) -> bool| {
-        let own = find(reference).into_iter();
-        own.flat_map(move |reference| variants.iter().filter(move |v| wanted(v)).map(move |v| (*v, reference)))
-    };
-    let of_baseline = with("baseline", |variant| variant != "baseline");
-    of_baseline.chain(with("gal-j", |variant| variant == "gal-p" || CONTROLS.contains(&variant))).collect()
-}
-
-/// A variant's name in print.
-pub(super) fn label(variant: &str) -> &str {
-    KNOWN.iter().find(|(name, _)| *name == variant).map_or(variant, |(_, label)| label)
+/// The place of a run in a report: in the order of variants, those that this program does not have by name; seeds in order.
+pub(super) fn place(registry: Registry, summary: &RunSummary) -> (usize, String, u64) {
+    (registry.rank(&summary.variant), summary.variant.clone(), summary.seed)
 }
 
 /// The runs of one variant, a seed each.
-pub(super) struct Variant<'a> {
+pub(super) struct VariantRuns<'a> {
     pub(super) name: &'a str,
+    /// Name in print.
+    pub(super) title: &'a str,
+    pub(super) style: Style,
+    /// `None` for a variant that this program does not have.
+    pub(super) facts: Option<&'static Variant>,
     pub(super) runs: Vec<&'a Run>,
 }
 
-impl Variant<'_> {
-    pub(super) fn label(&self) -> &str {
-        label(self.name)
+impl<'a> VariantRuns<'a> {
+    fn new(registry: Registry, runs: &'a [Run]) -> Self {
+        let name = runs[0].summary().variant.as_str();
+        let (title, style, facts) = (registry.title(name), registry.style(name), registry.find(name));
+        Self { name, title, style, facts, runs: runs.iter().collect() }
+    }
+
+    /// Whether its affinity is learned.
+    pub(super) fn learns_affinity(&self) -> bool {
+        self.facts.is_some_and(Variant::learns_affinity)
     }
 
     /// The head by which the variant is judged.
@@ -115,6 +95,7 @@ pub(super) fn tally(differences: impl Iterator<Item = f64>) -> Tally {
 
 /// Everything a report is made from.
 pub(super) struct Report {
+    pub(super) registry: Registry,
     runs: Vec<Run>,
     /// Intervals and tests; results of a time before they were kept have none.
     pub(super) statistics: Option<Statistics>,
@@ -122,9 +103,9 @@ pub(super) struct Report {
 
 impl Report {
     /// `runs` are one at least.
-    pub(super) fn new(mut runs: Vec<Run>, statistics: Option<Statistics>) -> Self {
-        runs.sort_by_key(|run| place(run.summary()));
-        Self { runs, statistics }
+    pub(super) fn new(registry: Registry, mut runs: Vec<Run>, statistics: Option<Statistics>) -> Self {
+        runs.sort_by_key(|run| place(registry, run.summary()));
+        Self { registry, runs, statistics }
     }
 
     pub(super) fn runs(&self) -> &[Run] {
@@ -141,17 +122,17 @@ impl Report {
         self.runs[0].evaluation.primary_head().attributes.iter().map(|a| a.floor).collect()
     }
 
-    /// The paper's variants, and any that is not known as a control.
-    pub(super) fn variants(&self) -> Vec<Variant<'_>> {
+    /// The paper's variants, and any that this program does not have.
+    pub(super) fn variants(&self) -> Vec<VariantRuns<'_>> {
         let mut all = self.with_controls();
-        all.retain(|variant| !CONTROLS.contains(&variant.name));
+        all.retain(|variant| variant.facts.is_none_or(|facts| facts.kind != Kind::Control));
         all
     }
 
     /// Every variant, the controls last.
-    pub(super) fn with_controls(&self) -> Vec<Variant<'_>> {
+    pub(super) fn with_controls(&self) -> Vec<VariantRuns<'_>> {
         let chunks = self.runs.chunk_by(|a, b| a.summary().variant == b.summary().variant);
-        chunks.map(|runs| Variant { name: &runs[0].summary().variant, runs: runs.iter().collect() }).collect()
+        chunks.map(|runs| VariantRuns::new(self.registry, runs)).collect()
     }
 
     /// The published data set these figures are about, none for drawn faces.
@@ -200,15 +181,6 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_variant_is_compared_with_baseline_and_other_affinities_with_the_learned_one() {
-        let found = pairs(&["baseline", "gal-c", "gal-j", "gal-p", "uniform"]);
-        let of_baseline = ["gal-c", "gal-j", "gal-p", "uniform"].map(|v| (v, "baseline"));
-        assert_eq!(found[..4], of_baseline);
-        assert_eq!(found[4..], [("gal-p", "gal-j"), ("uniform", "gal-j")]);
-        assert_eq!(pairs(&["gal-c", "gal-j"]), []);
-    }
 
     #[test]
     fn differences_are_counted_by_sign() {

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::masks::Maps;
 use crate::io;
 use crate::metrics::phi::AttributeMatrix;
+use crate::variant::REGISTRY;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -47,7 +48,7 @@ impl WideTable {
         io::write(&self.path, text.as_bytes())
     }
 
-    /// Reads a file.
+    /// Reads a file; a run's column may have its variant's former name.
     ///
     /// # Errors
     /// A file that is no CSV with rows of equal length.
@@ -56,9 +57,10 @@ impl WideTable {
         let mut reader = csv::Reader::from_reader(bytes.as_slice());
         let cells = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect();
         let unreadable = |e: csv::Error| Error::file(path, format!("is not as `gal-bench report` writes it: {e}"));
-        let header = cells(reader.headers().map_err(unreadable)?);
+        let header: Vec<String> = cells(reader.headers().map_err(unreadable)?);
         let rows =
             reader.records().map(|record| record.map(|r| cells(&r)).map_err(unreadable)).collect::<Result<_>>()?;
+        let header = header.iter().map(|column| current_column(column)).collect();
         Ok(Self { path: path.to_path_buf(), header, rows })
     }
 
@@ -106,4 +108,10 @@ impl WideTable {
         let map = |row: usize| columns.iter().map(|column| column[row]).collect();
         Ok((0..names.len() / COUNT).map(|entry| (0..COUNT).map(|i| map(entry * COUNT + i)).collect()).collect())
     }
+}
+
+/// The present name of a column.
+fn current_column(column: &str) -> String {
+    let renamed = |(variant, seed): (&str, &str)| format!("{}-seed{seed}", REGISTRY.current_name(variant));
+    column.rsplit_once("-seed").map_or_else(|| column.to_owned(), renamed)
 }

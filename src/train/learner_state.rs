@@ -103,8 +103,12 @@ impl Learner {
             optimizer.set_momentum_buffers(&part("trunk-velocity"))?;
         }
         for head in &mut self.heads {
-            head.parameters.load(&part(head.variant.name))?;
-            head.optimizer.set_momentum_buffers(&part(&format!("{}-velocity", head.variant.name)))?;
+            // An earlier version may have stored the variant under its former name.
+            let stored =
+                |name: &&str| state.keys().any(|key| key.split_once('/').is_some_and(|(part, _)| part == *name));
+            let name = head.variant.names().find(stored).unwrap_or(head.variant.name);
+            head.parameters.load(&part(name))?;
+            head.optimizer.set_momentum_buffers(&part(&format!("{name}-velocity")))?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::dataset::DatasetName;
 use crate::distributed::{ProcessGroup, Setting};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::variant::{Fln, VARIANTS, Variant};
+use crate::variant::{BASELINE, Fln, Variant};
 
 /// A shared run with its seed.
 pub(super) struct PlannedRun {
@@ -82,7 +82,7 @@ pub(super) fn announce(runs: &[PlannedRun], progress: &Progress) {
 
 /// The settings that all ranks of a job must have in common.
 pub(super) fn common_settings(job: &TrainJob, dataset: DatasetName) -> Result<Vec<Setting>> {
-    let config = job.config(dataset, &VARIANTS[0], 0);
+    let config = job.config(dataset, &BASELINE, 0);
     let variants: Vec<&str> = job.variants.iter().map(|variant| variant.name).collect();
     let seeds: Vec<String> = job.seeds.iter().map(ToString::to_string).collect();
     let weights = config.profile.initial_weights.as_ref();

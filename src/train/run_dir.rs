@@ -4,13 +4,13 @@ use super::checkpoint::Checkpoint;
 use super::job::TrainJob;
 use super::trained_model::CheckpointMeta;
 use crate::config::run_dir::{self, CONFIG, LOCK, SUMMARY};
-use crate::config::{RunConfig, RunSummary};
+use crate::config::{self, RunConfig, RunSummary};
 use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
 use crate::store::Preprocessing;
 use crate::tensorboard;
-use crate::variant::{VARIANTS, Variant};
+use crate::variant::{BASELINE, Variant};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub(super) struct RunDir {
 impl RunDir {
     pub(super) fn new(job: &TrainJob, dataset: DatasetName, variant: Variant, seed: u64) -> Self {
         let config = job.config(dataset, &variant, seed);
-        let folder = job.runs.join(config.id());
+        let folder = config::run_folder(job.runs, &config.dataset, &config.profile.name, &variant, seed);
         Self { variant, config, folder, preprocessing: Preprocessing::of(&job.data.prepared) }
     }
 
@@ -44,9 +44,14 @@ impl RunDir {
         self.folder.join(name)
     }
 
+    /// The folder's name.
+    pub(super) fn id(&self) -> String {
+        self.folder.file_name().map_or_else(|| self.config.id(), |name| name.to_string_lossy().into_owned())
+    }
+
     /// The TensorBoard event file.
     pub(super) fn events(&self) -> PathBuf {
-        self.file(&tensorboard::file_name(&self.config.id()))
+        self.file(&tensorboard::file_name(&self.id()))
     }
 
     /// The record of this run if it is finished.
@@ -123,7 +128,7 @@ impl RunDir {
 
 /// The trained Baseline of the same data, profile and seed.
 pub(super) fn baseline(job: &TrainJob, dataset: DatasetName, seed: u64) -> Result<BTreeMap<String, Tensor>> {
-    let baseline = RunDir::new(job, dataset, VARIANTS[0], seed);
+    let baseline = RunDir::new(job, dataset, BASELINE, seed);
     if baseline.finished()?.is_none() {
         return Err(Error::Request(format!(
             "GAL-c starts from a trained Baseline, and there is none in {}: add --variant baseline",

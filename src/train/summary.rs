@@ -33,7 +33,7 @@ pub(super) fn summarize(
         ranks => format!("{ranks} ranks, rank 0 on {}", job.device.name),
     };
     Ok(RunSummary {
-        id: run.config.id(),
+        id: run.id(),
         dataset: run.config.dataset.clone(),
         split_official: prepared.split_official,
         split: prepared.split.clone(),

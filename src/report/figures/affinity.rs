@@ -1,15 +1,12 @@
 //! Figure 5: heat maps of the learned mean affinity, attributes in the order of Table 1's groups.
 
 use super::super::sections;
-use super::super::variants::{Report, Variant};
+use super::super::variants::{Report, VariantRuns};
 use super::Figure;
 use crate::attribute::{COUNT, NAMES, group_of};
 use crate::evaluate::Affinity;
 use crate::render::grid::{self, LEFT, SIDE, TOP};
 use crate::render::svg::{Anchor, Svg, viridis};
-
-/// The variants whose affinity is learned; the others' is given to them.
-pub(in crate::report) const LEARNED: [&str; 3] = ["gal-j", "gal-c", "scrambled"];
 
 /// One heat map a variant with a learned affinity.
 pub(super) fn figures(report: &Report) -> Vec<Figure> {
@@ -21,15 +18,15 @@ pub(super) fn clustered_figures(report: &Report, order: &[usize]) -> Vec<Figure>
     of_learned(report, |variant, affinity| clustered(report, variant, affinity, order))
 }
 
-fn of_learned(report: &Report, figure: impl Fn(&Variant, &Affinity) -> Figure) -> Vec<Figure> {
+fn of_learned(report: &Report, figure: impl Fn(&VariantRuns, &Affinity) -> Figure) -> Vec<Figure> {
     let variants = report.variants();
-    let learned = LEARNED.iter().filter_map(|name| variants.iter().find(|v| v.name == *name));
+    let learned = variants.iter().filter(|variant| variant.learns_affinity());
     learned.filter_map(|variant| Some(figure(variant, &variant.affinity()?))).collect()
 }
 
-fn figure(report: &Report, variant: &Variant, affinity: &Affinity) -> Figure {
+fn figure(report: &Report, variant: &VariantRuns, affinity: &Affinity) -> Figure {
     let scale = scale_end(affinity);
-    let alt = format!("Heat map of the mean affinity that {} learned between the 40 attributes", variant.label());
+    let alt = format!("Heat map of the mean affinity that {} learned between the 40 attributes", variant.title);
     Figure {
         section: "Figure 5. Learned affinity",
         file: format!("figure-5-{}.svg", variant.name),
@@ -55,7 +52,7 @@ fn links(affinity: &Affinity) -> impl Iterator<Item = (usize, usize, f64)> {
 }
 
 /// How to read the map, and what it says in numbers.
-fn words(variant: &Variant, affinity: &Affinity, scale: f64) -> String {
+fn words(variant: &VariantRuns, affinity: &Affinity, scale: f64) -> String {
     let groups = group_of();
     let own: f64 = (0..COUNT).map(|i| affinity[i][i]).sum();
     let same: f64 = links(affinity).filter(|&(i, j, _)| groups[i] == groups[j]).map(|(_, _, w)| w).sum();
@@ -75,7 +72,7 @@ fn words(variant: &Variant, affinity: &Affinity, scale: f64) -> String {
          have the same colour. On average an attribute gives {:.1} % of its weight to itself, {:.1} % to the others of \
          its group and {:.1} % to other groups (equal weights would be {:.1}, {:.1} and {:.1} %). Largest weights on \
          another attribute: {}.",
-        variant.label(),
+        variant.title,
         match variant.runs.len() {
             1 => String::new(),
             seeds => format!(" and {seeds} seeds"),
@@ -90,8 +87,8 @@ fn words(variant: &Variant, affinity: &Affinity, scale: f64) -> String {
     )
 }
 
-fn draw(report: &Report, variant: &Variant, affinity: &Affinity, scale: f64) -> Vec<u8> {
-    let title = format!("Figure 5. Affinity learned by {}", variant.label());
+fn draw(report: &Report, variant: &VariantRuns, affinity: &Affinity, scale: f64) -> Vec<u8> {
+    let title = format!("Figure 5. Affinity learned by {}", variant.title);
     let mut svg = Svg::new(LEFT + SIDE + 100.0, TOP + SIDE + 16.0, &title);
     svg.heading((12.0, 24.0), 16.0, &title);
     svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
@@ -102,9 +99,9 @@ fn draw(report: &Report, variant: &Variant, affinity: &Affinity, scale: f64) -> 
 }
 
 /// The same map with attributes that go together as neighbours.
-fn clustered(report: &Report, variant: &Variant, affinity: &Affinity, order: &[usize]) -> Figure {
+fn clustered(report: &Report, variant: &VariantRuns, affinity: &Affinity, order: &[usize]) -> Figure {
     let scale = scale_end(affinity);
-    let title = format!("Affinity learned by {}, attributes clustered", variant.label());
+    let title = format!("Affinity learned by {}, attributes clustered", variant.title);
     let mut svg = Svg::new(LEFT + SIDE + 100.0, TOP + SIDE + 16.0, &title);
     svg.heading((12.0, 24.0), 16.0, &title);
     svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
@@ -115,12 +112,12 @@ fn clustered(report: &Report, variant: &Variant, affinity: &Affinity, order: &[u
         file: format!("affinity-clustered-{}.svg", variant.name),
         alt: format!(
             "Heat map of the mean affinity that {} learned, similar attributes beside each other",
-            variant.label()
+            variant.title
         ),
         text: format!(
             "{}: the same weights as in Figure 5, in the order of the map of the labels' correlation above. Where the \
              affinity followed that correlation, it would show the same blocks along the diagonal.",
-            variant.label()
+            variant.title
         ),
         svg: svg.finish(),
     }

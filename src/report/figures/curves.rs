@@ -1,15 +1,18 @@
 //! Training curves: both losses and, where there were validations, the validation accuracy of both heads.
 
-use super::super::variants::{Report, label};
-use super::{Figure, style};
+use super::super::variants::Report;
+use super::Figure;
+use super::legend::{Legend, Mark};
 use crate::evaluate::Point;
 use crate::render::format::thousands;
 use crate::render::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
+use crate::variant::Style;
 
 const WIDTH: f64 = 800.0;
 const LEFT: f64 = 58.0;
 const RIGHT: f64 = 26.0;
-const TOP: f64 = 76.0;
+/// Where the first panel begins below a legend of one row.
+const TOP: f64 = 104.0;
 const PANEL: f64 = 150.0;
 const GAP: f64 = 56.0;
 
@@ -27,8 +30,8 @@ const KINDS: [Kind; 4] = [
 ];
 
 /// One line: a run's values over its steps.
-struct Series<'a> {
-    variant: &'a str,
+struct Series {
+    style: Style,
     points: Vec<(f64, f64)>,
 }
 
@@ -51,22 +54,27 @@ pub(super) fn figure(report: &Report) -> Option<Figure> {
     })
 }
 
-fn series<'a>(report: &'a Report, kind: &Kind) -> Vec<Series<'a>> {
+fn series(report: &Report, kind: &Kind) -> Vec<Series> {
     let lines = report.runs().iter().map(|run| Series {
-        variant: &run.summary().variant,
+        style: report.registry.style(&run.summary().variant),
         points: run.curve.iter().filter_map(|p| (kind.value)(p).map(|v| (p.step as f64, v))).collect(),
     });
     lines.filter(|line| !line.points.is_empty()).collect()
 }
 
 fn draw(report: &Report, panels: &[(&Kind, Vec<Series>)]) -> Vec<u8> {
-    let height = TOP + panels.len() as f64 * (PANEL + GAP);
+    let variants = report.with_controls();
+    let drawn = variants.iter().filter(|variant| variant.runs.iter().any(|run| !run.curve.is_empty()));
+    let legend = Legend::new(drawn, Mark::Line, WIDTH - LEFT - RIGHT);
+    let top = TOP + legend.more();
+    let height = top + panels.len() as f64 * (PANEL + GAP);
     let mut svg = Svg::new(WIDTH, height, "Training curves");
     svg.heading((12.0, 24.0), 16.0, "Training curves");
     svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
+    legend.draw(&mut svg, LEFT, 60.0);
     let steps = panels.iter().flat_map(|(_, s)| s).flat_map(|s| &s.points).map(|p| p.0).fold(1.0, f64::max);
     for (i, (kind, series)) in panels.iter().enumerate() {
-        draw_panel(&mut svg, TOP + i as f64 * (PANEL + GAP), kind, series, steps);
+        draw_panel(&mut svg, top + i as f64 * (PANEL + GAP), kind, series, steps);
     }
     svg.finish()
 }
@@ -92,25 +100,8 @@ fn draw_panel(svg: &mut Svg, top: f64, kind: &Kind, series: &[Series], steps: f6
         svg.text((x(at), top + PANEL + 16.0), Anchor::Middle, 10.5, &thousands(at as usize));
     }
     svg.text((WIDTH - RIGHT, top + PANEL + 29.0), Anchor::End, 10.5, "optimizer steps");
-    for (i, line) in series.iter().enumerate() {
-        let (colour, dashes) = style(line.variant, i);
+    for line in series {
         let points: Vec<(f64, f64)> = line.points.iter().map(|&(at, value)| (x(at), y(value))).collect();
-        svg.polyline(&points, colour, dashes);
-    }
-    legend(svg, top - 10.0, series);
-}
-
-/// The variants of one panel, from the right.
-fn legend(svg: &mut Svg, y: f64, series: &[Series]) {
-    let mut right = WIDTH - RIGHT;
-    for (i, line) in series.iter().enumerate().rev() {
-        if i > 0 && series[i - 1].variant == line.variant {
-            continue;
-        }
-        let (colour, dashes) = style(line.variant, i);
-        svg.text((right, y + 4.0), Anchor::End, 11.0, label(line.variant));
-        let width = 7.0 * label(line.variant).len() as f64;
-        svg.polyline(&[(right - width - 28.0, y), (right - width - 4.0, y)], colour, dashes);
-        right -= width + 44.0;
+        svg.polyline(&points, line.style.colour, line.style.dashes);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::album::{COLUMNS, ERRORS, Faces, TILE};
 use super::super::sections;
-use super::super::variants::{Report, label};
+use super::super::variants::Report;
 use super::Figure;
 use super::masks::range;
 use crate::attribute::NAMES;
@@ -21,7 +21,8 @@ const ERRORS_FILE: &str = "most-confident-errors.svg";
 
 /// The figures of a report on drawn faces.
 pub(super) fn figures(report: &Report, album: &Faces) -> Vec<Figure> {
-    let run = format!("{} seed {}", label(&album.run.0), album.run.1);
+    let title = report.registry.title(&album.run.0);
+    let run = format!("{title} seed {}", album.run.1);
     let words = |file: &str| match file {
         MASKS_FILE => (
             sections::MASKS,
@@ -42,7 +43,7 @@ pub(super) fn figures(report: &Report, album: &Faces) -> Vec<Figure> {
             ),
         ),
     };
-    let drawn = drawn(album, &report.caption()).into_iter();
+    let drawn = drawn(album, title, &report.caption()).into_iter();
     drawn
         .map(|(file, svg)| {
             let (section, alt, text) = words(file);
@@ -51,13 +52,13 @@ pub(super) fn figures(report: &Report, album: &Faces) -> Vec<Figure> {
         .collect()
 }
 
-/// File names and figures of an album.
-pub(in crate::report) fn drawn(album: &Faces, caption: &str) -> Vec<(&'static str, Vec<u8>)> {
+/// File names and figures of an album; `title` is its variant's.
+pub(in crate::report) fn drawn(album: &Faces, title: &str, caption: &str) -> Vec<(&'static str, Vec<u8>)> {
     let mut drawn = Vec::new();
     if !album.masks.is_empty() {
-        drawn.push((MASKS_FILE, masks(album, caption)));
+        drawn.push((MASKS_FILE, masks(album, title, caption)));
     }
-    drawn.push((ERRORS_FILE, errors(album, caption)));
+    drawn.push((ERRORS_FILE, errors(album, title, caption)));
     drawn
 }
 
@@ -87,10 +88,10 @@ fn face(svg: &mut Svg, id: &str, tile: usize, at: (f64, f64)) {
     svg.tile(id, (column * TILE, row * TILE), TILE, at);
 }
 
-fn errors(album: &Faces, caption: &str) -> Vec<u8> {
+fn errors(album: &Faces, title: &str, caption: &str) -> Vec<u8> {
     const ID: &str = "faces-of-errors";
     const HEIGHT: f64 = SIDE + 22.0;
-    let title = format!("Most confident errors of {}, seed {}", label(&album.run.0), album.run.1);
+    let title = format!("Most confident errors of {title}, seed {}", album.run.1);
     let mut svg = frame(&title, caption, ERRORS, HEIGHT);
     svg.picture(ID, album.size, "image/jpeg", &album.sheet);
     for (place, (i, _)) in by_group().into_iter().enumerate() {
@@ -106,11 +107,11 @@ fn errors(album: &Faces, caption: &str) -> Vec<u8> {
     svg.finish()
 }
 
-fn masks(album: &Faces, caption: &str) -> Vec<u8> {
+fn masks(album: &Faces, title: &str, caption: &str) -> Vec<u8> {
     const ID: &str = "faces-of-masks";
     const HEIGHT: f64 = SIDE + 6.0;
     let across = album.masks.len();
-    let title = format!("Masks of {}, seed {}, over the mean face and test faces", label(&album.run.0), album.run.1);
+    let title = format!("Masks of {title}, seed {}, over the mean face and test faces", album.run.1);
     let mut svg = frame(&title, caption, across, HEIGHT);
     svg.picture(ID, album.size, "image/jpeg", &album.sheet);
     for block in [0, NAMES.len() / BLOCKS] {

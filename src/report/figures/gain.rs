@@ -1,7 +1,8 @@
 //! Gain over the majority-class floor, a bar a variant for every attribute, by Table 1's groups.
 
-use super::super::variants::{Report, Variant};
-use super::{Figure, style};
+use super::super::variants::{Report, VariantRuns};
+use super::Figure;
+use super::legend::{Legend, Mark};
 use crate::attribute::by_group;
 use crate::attribute::{COUNT, GROUPS, NAMES};
 use crate::render::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
@@ -9,6 +10,7 @@ use crate::render::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
 const WIDTH: f64 = 800.0;
 const LEFT: f64 = 232.0;
 const RIGHT: f64 = 24.0;
+/// Where the bars begin below a legend of one row.
 const TOP: f64 = 92.0;
 const BAR: f64 = 4.5;
 const PAD: f64 = 5.0;
@@ -28,8 +30,8 @@ pub(super) fn figure(report: &Report) -> Figure {
 }
 
 /// Gains in percentage points, `[variant][attribute]`.
-fn gains(variants: &[Variant]) -> Vec<Vec<f64>> {
-    let of = |variant: &Variant, i: usize| 100.0 * variant.judged_spread(|head| head.attributes[i].gain()).mean;
+fn gains(variants: &[VariantRuns]) -> Vec<Vec<f64>> {
+    let of = |variant: &VariantRuns, i: usize| 100.0 * variant.judged_spread(|head| head.attributes[i].gain()).mean;
     variants.iter().map(|variant| (0..COUNT).map(|i| of(variant, i)).collect()).collect()
 }
 
@@ -37,11 +39,13 @@ fn draw(report: &Report) -> Vec<u8> {
     let variants = report.variants();
     let gains = gains(&variants);
     let row = BAR * variants.len() as f64 + PAD;
-    let bottom = TOP + row * COUNT as f64;
+    let legend = Legend::new(&variants, Mark::Bar, WIDTH - LEFT - RIGHT);
+    let top = TOP + legend.more();
+    let bottom = top + row * COUNT as f64;
     let mut svg = Svg::new(WIDTH, bottom + 40.0, "Gain over the majority-class floor");
     svg.heading((12.0, 24.0), 16.0, "Gain over the majority-class floor");
     svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
-    legend(&mut svg, &variants);
+    legend.draw(&mut svg, LEFT, 60.0);
 
     let all = || gains.iter().flatten().copied();
     let (low, high) = (all().fold(0.0, f64::min), all().fold(0.0, f64::max));
@@ -51,35 +55,26 @@ fn draw(report: &Report) -> Vec<u8> {
     let (first, last) = ((low / step).round() as i64, (high / step).round() as i64);
     for line in first..=last {
         let gain = line as f64 * step;
-        svg.line((x(gain), TOP), (x(gain), bottom), FAINT, 1.0);
+        svg.line((x(gain), top), (x(gain), bottom), FAINT, 1.0);
         svg.text((x(gain), bottom + 16.0), Anchor::Middle, 10.5, &format!("{gain:.*}", decimals(step)));
     }
     svg.text((WIDTH - RIGHT, bottom + 32.0), Anchor::End, 10.5, "percentage points");
     for (place, &(i, _)) in by_group().iter().enumerate() {
-        let y = TOP + place as f64 * row;
+        let y = top + place as f64 * row;
         svg.text((LEFT - 8.0, y + row / 2.0 + 4.0), Anchor::End, 10.5, NAMES[i]);
         for (v, variant) in variants.iter().enumerate() {
             let (from, to) = (x(gains[v][i].min(0.0)), x(gains[v][i].max(0.0)));
-            svg.rect(from, y + PAD / 2.0 + v as f64 * BAR, to - from, BAR, style(variant.name, v).0);
+            svg.rect(from, y + PAD / 2.0 + v as f64 * BAR, to - from, BAR, variant.style.colour);
         }
     }
-    groups(&mut svg, row);
-    svg.line((x(0.0), TOP), (x(0.0), bottom), INK, 1.0);
+    groups(&mut svg, top, row);
+    svg.line((x(0.0), top), (x(0.0), bottom), INK, 1.0);
     svg.finish()
 }
 
-fn legend(svg: &mut Svg, variants: &[Variant]) {
-    let mut left = LEFT;
-    for (v, variant) in variants.iter().enumerate() {
-        svg.rect(left, 60.0, 14.0, 10.0, style(variant.name, v).0);
-        svg.text((left + 19.0, 69.0), Anchor::Start, 11.0, variant.label());
-        left += 44.0 + 7.0 * variant.label().len() as f64;
-    }
-}
-
 /// Names of the groups and a line under each.
-fn groups(svg: &mut Svg, row: f64) {
-    let mut y = TOP;
+fn groups(svg: &mut Svg, top: f64, row: f64) {
+    let mut y = top;
     for group in GROUPS {
         let end = y + row * group.members.len() as f64;
         svg.text((12.0, f64::midpoint(y, end) + 4.0), Anchor::Start, 11.0, group.name);

@@ -1,7 +1,7 @@
 //! Mean masks: for each attribute, on which places of the feature map its branch looks.
 
 use super::super::sections;
-use super::super::variants::{Report, Variant};
+use super::super::variants::{Report, VariantRuns};
 use super::Figure;
 use crate::attribute::NAMES;
 use crate::attribute::by_group;
@@ -19,7 +19,7 @@ const TOP: f64 = 96.0;
 /// A figure a variant whose masks are not those of one before it, as those of variants that share a trunk are.
 pub(super) fn figures(report: &Report, all: &Correlations) -> Vec<Figure> {
     let variants = report.variants();
-    let mut drawn: Vec<(Maps, Vec<&Variant>)> = Vec::new();
+    let mut drawn: Vec<(Maps, Vec<&VariantRuns>)> = Vec::new();
     for variant in &variants {
         let Some(maps) = mean_maps(&all.of(variant.name)) else { continue };
         match drawn.iter_mut().find(|(known, _)| *known == maps) {
@@ -39,8 +39,8 @@ fn mean_maps(found: &[&RunDependence]) -> Option<Maps> {
     even.then(|| (0..NAMES.len()).map(|i| (0..area).map(|c| cell(i, c)).collect()).collect())
 }
 
-fn figure(report: &Report, maps: &Maps, variants: &[&Variant]) -> Figure {
-    let names: Vec<&str> = variants.iter().map(|variant| variant.label()).collect();
+fn figure(report: &Report, maps: &Maps, variants: &[&VariantRuns]) -> Figure {
+    let names: Vec<&str> = variants.iter().map(|variant| variant.title).collect();
     let (first, others) = (names[0], &names[1..]);
     let same =
         if others.is_empty() { String::new() } else { format!(" (those of {} are the same)", others.join(", ")) };

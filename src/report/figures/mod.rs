@@ -4,6 +4,7 @@ pub(super) mod affinity;
 mod curves;
 pub(super) mod faces;
 mod gain;
+mod legend;
 mod masks;
 mod phi;
 mod reliability;
@@ -42,17 +43,4 @@ pub(super) fn all(report: &Report, correlations: Option<&Correlations>, faces: O
     figures.extend(curves::figure(report));
     figures.push(gain::figure(report));
     figures
-}
-
-/// Line colour and dashes of a variant: Okabe and Ito's palette (2008), which survives colour blindness, with dashes
-/// for those who see no colour at all.
-fn style(variant: &str, position: usize) -> (&'static str, &'static str) {
-    const OTHERS: [&str; 4] = ["#56b4e9", "#cc79a7", "#e69f00", "#f0e442"];
-    match variant {
-        "baseline" => ("#4d4d4d", ""),
-        "gal-c" => ("#0072b2", "7 3"),
-        "gal-j" => ("#d55e00", ""),
-        "gal-p" => ("#009e73", "2 2"),
-        _ => (OTHERS[position % OTHERS.len()], "9 3 2 3"),
-    }
 }

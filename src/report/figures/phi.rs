@@ -9,9 +9,10 @@ use crate::metrics::mean::mean;
 use crate::metrics::phi::AttributeMatrix;
 use crate::render::grid::{self, LEFT, SIDE, TOP};
 use crate::render::svg::{Anchor, Svg, blue_orange};
+use crate::variant::{BASELINE, GAL_J};
 
 /// The variants whose answers are shown beside the labels: what attention adds shows between them.
-const SHOWN: [&str; 2] = ["baseline", "gal-j"];
+const SHOWN: [&str; 2] = [BASELINE.name, GAL_J.name];
 
 /// Phi of the labels with attributes in `order`.
 pub(super) fn labels(report: &Report, all: &Correlations, order: &[usize]) -> Figure {
@@ -32,17 +33,17 @@ pub(super) fn residuals(report: &Report, all: &Correlations, order: &[usize]) ->
     let shown = SHOWN.iter().filter_map(|name| variants.iter().find(|variant| variant.name == *name));
     let maps: Vec<_> = shown.map(|variant| (variant, residual(all, variant.name))).collect();
     let scale = maps.iter().map(|(_, cells)| end(cells)).fold(0.0, f64::max);
-    let figure = |(variant, cells): &(&super::super::variants::Variant, AttributeMatrix)| Figure {
+    let figure = |(variant, cells): &(&super::super::variants::VariantRuns, AttributeMatrix)| Figure {
         section: sections::ANSWERS,
         file: format!("phi-residual-{}.svg", variant.name),
-        alt: format!("Heat map of the answers' phi less the labels' phi, {}", variant.label()),
+        alt: format!("Heat map of the answers' phi less the labels' phi, {}", variant.title),
         text: format!(
             "{}: phi of the answers less phi of the labels{}. Orange: answers go together more than labels do; blue: less; \
              no colour: an attribute is always answered the same.",
-            variant.label(),
+            variant.title,
             if variant.runs.len() > 1 { ", mean over the seeds" } else { "" }
         ),
-        svg: draw(report, &format!("Phi of answers less phi of labels, {}", variant.label()), cells, scale, order),
+        svg: draw(report, &format!("Phi of answers less phi of labels, {}", variant.title), cells, scale, order),
     };
     maps.iter().map(figure).collect()
 }

@@ -1,8 +1,8 @@
 //! Reliability diagrams: a panel a variant, the share of positive labels over the mean probability of each bin.
 
 use super::super::sections;
-use super::super::variants::Report;
-use super::{Figure, style};
+use super::super::variants::{Report, VariantRuns};
+use super::Figure;
 use crate::evaluate::dependence::{Correlations, RunDependence};
 use crate::metrics::reliability::{BINS, Bin};
 use crate::render::format::thousands;
@@ -19,11 +19,8 @@ const WIDTH: f64 = 56.0 + COLUMNS as f64 * (PANEL + GAP);
 /// The figure, unless no run has answers.
 pub(super) fn figure(report: &Report, all: &Correlations) -> Option<Figure> {
     let variants = report.variants();
-    let panels: Vec<(&str, &str, Vec<Bin>)> = variants
-        .iter()
-        .map(|v| (v.name, v.label(), pooled(&all.of(v.name))))
-        .filter(|panel| !panel.2.is_empty())
-        .collect();
+    let panels: Vec<(&VariantRuns, Vec<Bin>)> =
+        variants.iter().map(|v| (v, pooled(&all.of(v.name)))).filter(|panel| !panel.1.is_empty()).collect();
     (!panels.is_empty()).then(|| Figure {
         section: sections::RELIABILITY,
         file: "reliability.svg".to_owned(),
@@ -49,15 +46,15 @@ fn pooled(found: &[&RunDependence]) -> Vec<Bin> {
     bins
 }
 
-fn draw(report: &Report, panels: &[(&str, &str, Vec<Bin>)]) -> Vec<u8> {
+fn draw(report: &Report, panels: &[(&VariantRuns, Vec<Bin>)]) -> Vec<u8> {
     let rows = panels.len().div_ceil(COLUMNS);
     let mut svg = Svg::new(WIDTH, TOP + rows as f64 * (PANEL + BARS + GAP + 16.0), "Reliability of probabilities");
     svg.heading((12.0, 24.0), 16.0, "Reliability of probabilities");
     svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
-    for (i, (name, label, bins)) in panels.iter().enumerate() {
+    for (i, (variant, bins)) in panels.iter().enumerate() {
         let left = 56.0 + (i % COLUMNS) as f64 * (PANEL + GAP);
         let top = TOP + (i / COLUMNS) as f64 * (PANEL + BARS + GAP + 16.0);
-        panel(&mut svg, (left, top), label, style(name, i).0, bins);
+        panel(&mut svg, (left, top), variant.title, variant.style.colour, bins);
     }
     svg.finish()
 }

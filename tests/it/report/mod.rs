@@ -4,3 +4,4 @@ mod compare;
 mod figures;
 mod page;
 mod statistics;
+mod variants;

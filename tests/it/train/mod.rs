@@ -2,6 +2,7 @@
 
 mod doctor;
 mod finite_differences;
+mod former_names;
 mod golden;
 mod trainer;
 mod watch;
