@@ -29,17 +29,18 @@ impl NamedDevice {
 ///
 /// `compute` selects reduced-precision modes, which only CUDA devices have.
 pub fn select(name: &str, local_rank: Option<usize>, compute: Compute, progress: &Progress) -> Result<NamedDevice> {
-    let NamedDevice { device, name } = match (name, local_rank) {
-        ("cpu", _) => NamedDevice::cpu(),
-        // A launcher that shows each process a single device makes that one cuda:0.
-        ("auto", Some(rank)) if count().is_some_and(|count| count > 1) => cuda(rank)?,
-        ("auto", _) => cuda(0).unwrap_or_else(|error| {
-            if cfg!(feature = "cuda") {
-                progress.log(format!("computing on the CPU: {error}"));
-            }
-            NamedDevice::cpu()
-        }),
-        (name, _) => match name.strip_prefix("cuda:").map(str::parse) {
+    let NamedDevice { device, name } = match name {
+        "cpu" => NamedDevice::cpu(),
+        "auto" => match local_device(local_rank, count()) {
+            Some(ordinal) => cuda(ordinal)?,
+            None => cuda(0).unwrap_or_else(|error| {
+                if cfg!(feature = "cuda") {
+                    progress.log(format!("computing on the CPU: {error}"));
+                }
+                NamedDevice::cpu()
+            }),
+        },
+        _ => match name.strip_prefix("cuda:").map(str::parse) {
             Some(Ok(ordinal)) => cuda(ordinal)?,
             _ => {
                 return Err(Error::Request(format!(
@@ -77,6 +78,12 @@ pub fn select(name: &str, local_rank: Option<usize>, compute: Compute, progress:
             Ok(NamedDevice { device, name })
         }
     }
+}
+
+/// The CUDA device of one of several processes on this machine, which has `devices`. A launcher may show each process a
+/// single device, which is then `cuda:0`.
+fn local_device(local_rank: Option<usize>, devices: Option<usize>) -> Option<usize> {
+    local_rank.filter(|_| devices.is_some_and(|devices| devices > 1))
 }
 
 fn cuda(ordinal: usize) -> Result<NamedDevice> {
@@ -183,6 +190,15 @@ mod tests {
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("at most 3911 images"), "{error}");
         assert!(check_batch(&Device::Cpu, &Architecture::PAPER, 3912).is_ok());
+    }
+
+    #[test]
+    fn a_process_takes_the_device_of_its_local_rank_if_there_are_several() {
+        assert_eq!(local_device(Some(1), Some(4)), Some(1));
+        assert_eq!(local_device(Some(4), Some(4)), Some(4), "an error, not a device of another process");
+        for (local_rank, devices) in [(Some(1), Some(1)), (Some(1), None), (None, Some(4))] {
+            assert_eq!(local_device(local_rank, devices), None);
+        }
     }
 
     #[test]
