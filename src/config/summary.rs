@@ -24,6 +24,7 @@ pub struct RunSummary {
     /// The profile's name.
     pub profile: String,
     /// The variant's name.
+    #[serde(deserialize_with = "crate::variant::deserialize_name")]
     pub variant: String,
     /// The seed of weights, batches, crops and flips.
     pub seed: u64,
