@@ -1,13 +1,12 @@
-//! How fast the network trains and answers on a CPU, against PyTorch at its best (`peers/train.py`: `channels_last`,
-//! oneDNN, an allocator that keeps its memory): the same network and mathematics (GAL-j with both losses), the same
-//! batch and threads, each side a process of its own, in turns within one run.
+//! Training and inference speed on a CPU, against PyTorch with its fastest settings (`peers/train.py`: `channels_last`,
+//! oneDNN, an allocator that keeps freed memory). Both sides run the same network (GAL-j with both losses) with the same
+//! batch and threads, in separate processes that alternate within one run.
 //!
 //!     python3 -m venv peers && peers/bin/pip install -r benches/peers/requirements.txt
 //!     GAL_BENCH_PYTHON=peers/bin/python cargo bench --profile release --bench train
 //!
-//! It also prints what the four variants cost together beside one Baseline (but for the one pass in which a frozen
-//! backbone sees every picture), and, layer by layer, which share of the
-//! machine's own measured matrix product our convolutions reach.
+//! It also prints the cost of the four variants relative to one Baseline, without the pass that stores a frozen backbone's
+//! features. For each layer it prints the share of the machine's measured matrix product that our convolutions reach.
 
 mod peers;
 
@@ -22,17 +21,17 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// How long each side works in a round.
+/// Seconds that each side works in a round.
 const SECONDS: f64 = 5.0;
 const ROUNDS: usize = 3;
-/// glibc gives large buffers back to the system after each step unless told otherwise.
+/// By default glibc returns large buffers to the system after each step.
 const ALLOCATOR: [(&str, &str); 3] = [
     ("MALLOC_MMAP_THRESHOLD_", "4294967296"),
     ("MALLOC_TRIM_THRESHOLD_", "8589934592"),
     ("MALLOC_TOP_PAD_", "268435456"),
 ];
 
-/// What is compared: profile, batch, and whether PyTorch is spared the gradient to the pixels.
+/// Mode, profile, batch, and whether PyTorch skips the gradient to the pixels.
 const CASES: [(&str, &str, usize, bool); 5] = [
     ("train", "paper", 32, false),
     ("train", "paper", 32, true),
@@ -53,7 +52,7 @@ fn main() -> Result<()> {
         println!("{}", measure(mode, &Profile::load(profile)?, batch.parse()?)?);
         return Ok(());
     }
-    println!("{} threads; images a second of the median step, by round", rayon::current_num_threads());
+    println!("{} threads; images/s of the median step, by round", rayon::current_num_threads());
     for (mode, profile, batch, spare) in CASES {
         compare(mode, &Profile::load(profile)?, batch, spare)?;
     }
@@ -78,12 +77,12 @@ fn compare(mode: &str, profile: &Profile, batch: usize, spare: bool) -> Result<(
         let output = std::process::Command::new(std::env::current_exe()?)
             .args([mode, &profile.name, &batch.to_string()])
             .output()?;
-        let told: Value = serde_json::from_slice(&output.stdout)?;
-        ours.push(number(&told, "median")?);
-        peaks.0 = peaks.0.max(number(&told, "peak_mib")?);
-        let told = peers::ask("train.py", &theirs_by, &ALLOCATOR)?;
-        theirs.push(number(&told, "median")?);
-        peaks.1 = peaks.1.max(number(&told, "peak_mib")?);
+        let result: Value = serde_json::from_slice(&output.stdout)?;
+        ours.push(number(&result, "median")?);
+        peaks.0 = peaks.0.max(number(&result, "peak_mib")?);
+        let result = peers::ask("train.py", &theirs_by, &ALLOCATOR)?;
+        theirs.push(number(&result, "median")?);
+        peaks.1 = peaks.1.max(number(&result, "peak_mib")?);
     }
     let listed = |rates: &[f64]| rates.iter().map(|rate| format!("{rate:.1}")).collect::<Vec<_>>().join(" ");
     let spared = if spare { ", PyTorch without the gradient to the pixels" } else { "" };
@@ -94,11 +93,11 @@ fn compare(mode: &str, profile: &Profile, batch: usize, spare: bool) -> Result<(
     Ok(())
 }
 
-fn number(told: &Value, name: &str) -> Result<f64> {
-    told[name].as_f64().ok_or_else(|| format!("no {name} in {told}").into())
+fn number(result: &Value, name: &str) -> Result<f64> {
+    result[name].as_f64().ok_or_else(|| format!("no {name} in {result}").into())
 }
 
-/// A learner with `variants` and random input.
+/// The learner of a shared run with random input.
 struct Work {
     learner: Learner,
     pixels: Tensor,
@@ -106,9 +105,9 @@ struct Work {
 }
 
 impl Work {
-    fn new(profile: &Profile, plan: &SharedRun, batch: usize) -> Result<Self> {
+    fn new(profile: &Profile, run: &SharedRun, batch: usize) -> Result<Self> {
         let device = Device::Cpu;
-        let learner = Learner::new(&profile.network, plan, &profile.optimizer, 0, Backend::Native, &device)?;
+        let learner = Learner::new(&profile.network, run, &profile.optimizer, 0, Backend::Native, &device)?;
         let side = profile.network.input_size;
         let pixels = Tensor::rand(0.0_f32, 255.0, (3, batch, side, side), &device)?;
         let yes = Tensor::rand(0.0_f32, 1.0, (40, batch), &device)?.ge(0.5)?.to_dtype(candle_core::DType::F32)?;
@@ -123,7 +122,7 @@ impl Work {
     }
 }
 
-/// The seconds of each call of `work` after two that do not count, for [`SECONDS`].
+/// Sorted durations in seconds of calls of `work` during [`SECONDS`], after two warm-up calls.
 fn times(mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
     for _ in 0..2 {
         work()?;
@@ -142,7 +141,7 @@ fn median(times: &[f64]) -> f64 {
     times[times.len() / 2]
 }
 
-/// What one process says: GAL-j, as the peer has it.
+/// Measures GAL-j, the network of the peer, in this process.
 fn measure(mode: &str, profile: &Profile, batch: usize) -> Result<Value> {
     let joint = Variant::named("gal-j").ok_or("no gal-j")?;
     let mut work = Work::new(profile, &shared_runs(&[joint], profile)[0], batch)?;
@@ -157,22 +156,22 @@ fn measure(mode: &str, profile: &Profile, batch: usize) -> Result<Value> {
     }))
 }
 
-/// The most memory that this process has held, of Linux's own count.
+/// Peak resident memory of this process in MiB, from Linux's `/proc`.
 fn peak_mib() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
 }
 
-/// What the paper's four variants cost together beside one Baseline, a step of each trunk run counted once.
+/// The cost of the paper's four variants relative to one Baseline, with one step of each shared run.
 #[allow(clippy::print_stdout, reason = "the figures are the result")]
 fn variants(profile: &Profile, batch: usize) -> Result<()> {
     let paper: Vec<Variant> = REGISTRY.select(&[], false);
-    // As the trainer does it: crops at random places show a frozen backbone ever new pictures.
-    let known = |plan: &SharedRun| plan.fln == Fln::FrozenBaseline && profile.images.crop == Crop::Centre;
-    let step = |plan: &SharedRun| -> Result<f64> {
-        let mut work = Work::new(profile, plan, batch)?;
-        if known(plan) {
+    // Like the trainer, which stores features only for center crops.
+    let known = |run: &SharedRun| run.fln == Fln::FrozenBaseline && profile.images.crop == Crop::Centre;
+    let step = |run: &SharedRun| -> Result<f64> {
+        let mut work = Work::new(profile, run, batch)?;
+        if known(run) {
             let features = work.learner.features(&work.pixels)?;
             return Ok(median(&times(|| Ok(work.learner.step(&features, &work.targets, 1e-3).map(drop)?))?));
         }
@@ -181,18 +180,18 @@ fn variants(profile: &Profile, batch: usize) -> Result<()> {
     let baseline = step(&shared_runs(&paper[..1], profile)[0])?;
     let mut sum = 0.0;
     println!("\nvariants, {} profile, batch {batch}: Baseline alone {:.0} ms a step", profile.name, 1000.0 * baseline);
-    for plan in shared_runs(&paper, profile) {
-        let names: Vec<&str> = plan.variants.iter().map(|variant| variant.title).collect();
-        let seconds = step(&plan)?;
-        let on = if known(&plan) { " on known features" } else { "" };
+    for run in shared_runs(&paper, profile) {
+        let names: Vec<&str> = run.variants.iter().map(|variant| variant.title).collect();
+        let seconds = step(&run)?;
+        let on = if known(&run) { " on stored features" } else { "" };
         println!("  {}{on}: {:.0} ms", names.join(", "), 1000.0 * seconds);
         sum += seconds;
     }
-    println!("  all four: {:.2} times one Baseline", sum / baseline);
+    println!("  all four: {:.2}x one Baseline", sum / baseline);
     Ok(())
 }
 
-/// Each convolution block of the paper's network beside the machine's own matrix product.
+/// Each convolution block of the paper's network, relative to the machine's matrix product.
 #[allow(clippy::print_stdout, reason = "the figures are the result")]
 fn roofline(batch: usize) -> Result<()> {
     let ceiling = ceiling()?;
@@ -210,7 +209,7 @@ fn roofline(batch: usize) -> Result<()> {
         let random = |shape: &[usize]| Var::from_tensor(&Tensor::rand(-1.0_f32, 1.0, shape, &Device::Cpu)?);
         let block = ConvBlock { groups, stride, padding, pool, eps: 1e-3 };
         let x = random(&[inputs, batch, side, side])?;
-        // The first layer's input is pixels: nothing asks for their gradient.
+        // The first layer's input are pixels, which need no gradient.
         let x = if layer == 0 { x.as_detached_tensor() } else { x.as_tensor().clone() };
         let of = |shape: &[usize]| random(shape).map(|var| var.as_tensor().clone());
         let p = ConvParameters {
@@ -240,7 +239,7 @@ fn roofline(batch: usize) -> Result<()> {
     Ok(())
 }
 
-/// GFLOP/s of large products, one a thread.
+/// GFLOP/s of large matrix products, one on each thread.
 #[allow(unsafe_code, reason = "the gemm crate takes raw pointers")]
 fn ceiling() -> Result<f64> {
     const SIDE: usize = 768;

@@ -1,4 +1,4 @@
-//! What the benches share: asking a peer's script, and saying how often as fast we are.
+//! Helpers of the benches: running a peer's script, and the ratio of two speeds.
 
 use serde_json::Value;
 use std::error::Error;
@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// As benches need it: whatever goes wrong ends them.
+/// Any error ends a bench.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The JSON that a script of this folder prints, run by `GAL_BENCH_PYTHON` (default `python3`) in an environment with
