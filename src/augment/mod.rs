@@ -4,6 +4,7 @@
 //! (Bloice, Stocker and Holzinger 2017).
 
 mod bounds;
+mod gaussian;
 mod geometry;
 mod interpolation;
 mod mesh;
