@@ -103,7 +103,7 @@ fn peer(script: &str, faces: &Path, out: &Path, more: &[&str]) -> Result<f64> {
     std::fs::create_dir(out)?;
     let count = PEER_IMAGES.to_string();
     let folders = [faces.as_os_str(), out.as_os_str(), count.as_ref()];
-    let result = peers::ask(script, folders.into_iter().chain(more.iter().map(AsRef::as_ref)), &[])?;
+    let result = peers::run(script, folders.into_iter().chain(more.iter().map(AsRef::as_ref)), &[])?;
     match (result["images"].as_f64(), result["seconds"].as_f64()) {
         (Some(images), Some(seconds)) if images as usize == PEER_IMAGES => Ok(images / seconds),
         _ => Err(format!("{script}: {result}, expected {PEER_IMAGES} images").into()),

@@ -53,8 +53,8 @@ fn main() -> Result<()> {
         return Ok(());
     }
     println!("{} threads; images/s of the median step, by round", rayon::current_num_threads());
-    for (mode, profile, batch, spare) in CASES {
-        compare(mode, &Profile::load(profile)?, batch, spare)?;
+    for (mode, profile, batch, no_input_grad) in CASES {
+        compare(mode, &Profile::load(profile)?, batch, no_input_grad)?;
     }
     for profile in ["paper", "quick"] {
         variants(&Profile::load(profile)?, 32)?;
@@ -63,7 +63,7 @@ fn main() -> Result<()> {
 }
 
 #[allow(clippy::print_stdout, reason = "the figures are the result")]
-fn compare(mode: &str, profile: &Profile, batch: usize, spare: bool) -> Result<()> {
+fn compare(mode: &str, profile: &Profile, batch: usize, no_input_grad: bool) -> Result<()> {
     let Architecture { input_size: input, stride, widths, branch_channels: branch, .. } = profile.network;
     let widths = widths.map(|width| width.to_string()).join(",");
     let threads = rayon::current_num_threads();
@@ -71,7 +71,7 @@ fn compare(mode: &str, profile: &Profile, batch: usize, spare: bool) -> Result<(
     let mut theirs_by = vec![mode.to_owned()];
     theirs_by.extend(numbers);
     theirs_by.extend([threads.to_string(), SECONDS.to_string()]);
-    theirs_by.extend(spare.then(|| "--spare".to_owned()));
+    theirs_by.extend(no_input_grad.then(|| "--no-input-grad".to_owned()));
     let (mut ours, mut theirs, mut peaks) = (Vec::new(), Vec::new(), (0.0_f64, 0.0_f64));
     for _ in 0..ROUNDS {
         let output = std::process::Command::new(std::env::current_exe()?)
@@ -80,12 +80,12 @@ fn compare(mode: &str, profile: &Profile, batch: usize, spare: bool) -> Result<(
         let result: Value = serde_json::from_slice(&output.stdout)?;
         ours.push(number(&result, "median")?);
         peaks.0 = peaks.0.max(number(&result, "peak_mib")?);
-        let result = peers::ask("train.py", &theirs_by, &ALLOCATOR)?;
+        let result = peers::run("train.py", &theirs_by, &ALLOCATOR)?;
         theirs.push(number(&result, "median")?);
         peaks.1 = peaks.1.max(number(&result, "peak_mib")?);
     }
     let listed = |rates: &[f64]| rates.iter().map(|rate| format!("{rate:.1}")).collect::<Vec<_>>().join(" ");
-    let spared = if spare { ", PyTorch without the gradient to the pixels" } else { "" };
+    let spared = if no_input_grad { ", PyTorch without the gradient to the pixels" } else { "" };
     println!("\n{mode}, {} profile, {input} x {input}, batch {batch}{spared}", profile.name);
     println!("  ours: {} ({:.0} MiB)", listed(&ours), peaks.0);
     println!("  PyTorch: {} ({:.0} MiB)", listed(&theirs), peaks.1);

@@ -1,5 +1,5 @@
 """albumentations' side of benches/expand.rs: albumentations_expand.py FACES OUT COUNT PROCESSES; prints {"images", "seconds"}
-as JSON. The nearest to Augmentor's five operations that it has; processes are started and warm before the clock runs.
+as JSON. Uses its closest equivalents of Augmentor's five operations. Processes are started before timing.
 """
 
 import json
@@ -31,10 +31,10 @@ TRANSFORM = A.Compose(
 )
 
 
-def make(place):
-    image = cv2.imread(FILES[place % len(FILES)], cv2.IMREAD_COLOR_RGB)
+def make(index):
+    image = cv2.imread(FILES[index % len(FILES)], cv2.IMREAD_COLOR_RGB)
     copy = TRANSFORM(image=image)["image"]
-    cv2.imwrite(f"{OUT}/{place}.jpg", copy[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+    cv2.imwrite(f"{OUT}/{index}.jpg", copy[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
 
 
 if __name__ == "__main__":

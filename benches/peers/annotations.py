@@ -1,5 +1,5 @@
-"""pandas' side of benches/annotations.rs: annotations.py ATTRIBUTES PARTITION [IDENTITIES]; prints the seconds and what
-the table holds as JSON. The first reading, which also loads code, is not timed.
+"""pandas' side of benches/annotations.rs: annotations.py ATTRIBUTES PARTITION [IDENTITIES]; prints seconds and
+counts of the table as JSON. The first reading, which also loads code, is not timed.
 """
 
 import json

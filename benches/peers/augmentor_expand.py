@@ -1,6 +1,6 @@
 """Augmentor's side of benches/expand.rs: augmentor_expand.py FACES OUT COUNT; prints {"images", "seconds"} as JSON.
 
-One thread, as Augmentor keeps its seed only there. It saves with Pillow's quality 75; 95 is set here, as ours is.
+One thread, as Augmentor is seeded only there. Augmentor saves with quality 75; this script sets 95, as ours.
 """
 
 import contextlib

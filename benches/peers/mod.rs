@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 /// Any error ends a bench.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The JSON that a script of this folder prints, run by `GAL_BENCH_PYTHON` (default `python3`) in an environment with
-/// `variables`.
-pub(crate) fn ask<S: AsRef<OsStr>>(
+/// Runs a script of this folder with `GAL_BENCH_PYTHON` (default `python3`) and environment `variables`. Returns the JSON
+/// that it prints.
+pub(crate) fn run<S: AsRef<OsStr>>(
     script: &str,
     arguments: impl IntoIterator<Item = S>,
     variables: &[(&str, &str)],

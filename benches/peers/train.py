@@ -1,13 +1,12 @@
-"""GAL-j in PyTorch, as fast as it goes on a CPU: the same network, losses and optimizer as `src/model` and
-`src/train/session.rs`, channels_last, oneDNN, all branches as one convolution.
+"""GAL-j in PyTorch on a CPU, as fast as possible: the network, losses and optimizer of `src/model` and
+`src/train/learner.rs`, with channels_last, oneDNN, and all branches as one convolution.
 
-    train.py train|infer BATCH INPUT STRIDE WIDTHS BRANCH THREADS SECONDS [--spare]
+    train.py train|infer BATCH INPUT STRIDE WIDTHS BRANCH THREADS SECONDS [--no-input-grad]
 
-WIDTHS are five numbers with commas. --spare leaves out the scale and shift of the norm of the pixels, and with them
-the first convolution's gradient to its input, which our own code has no need of either. Prints one JSON object with the
-images a second of the best and of the median step, and the peak memory in MiB. Start it with
-MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and MALLOC_TOP_PAD_ large, or glibc gives every buffer back to the
-system after each step.
+WIDTHS are five numbers separated by commas. --no-input-grad omits scale and shift of the pixels' norm. PyTorch then does
+not compute the first convolution's input gradient, which our code does not need either. Prints one JSON object: images/s
+of the best and the median step, and peak memory in MiB. Set MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and
+MALLOC_TOP_PAD_ to large values; otherwise glibc returns every buffer to the system after each step.
 """
 
 import json
@@ -28,10 +27,10 @@ def block(inputs, outputs, kernel, stride=1, padding=0, groups=1):
 
 
 class Network(nn.Module):
-    def __init__(self, side, stride, widths, branch, spare):
+    def __init__(self, side, stride, widths, branch, input_grad):
         super().__init__()
         a, b, c, d, e = widths
-        self.data_bn = nn.BatchNorm2d(3, eps=1e-3, affine=not spare)
+        self.data_bn = nn.BatchNorm2d(3, eps=1e-3, affine=input_grad)
         self.backbone = nn.Sequential(
             *block(3, a, 11, stride),
             nn.MaxPool2d(3, 2),
@@ -62,7 +61,7 @@ class Network(nn.Module):
     def forward(self, x):
         batch, side = x.shape[0], self.side
         h = self.branches(self.backbone(self.data_bn(x)))
-        # [batch, positions, attribute, channel]: a view where the map is channels_last.
+        # [batch, positions, attribute, channel]: a view if the map is channels_last.
         h = h.permute(0, 2, 3, 1).reshape(batch, side * side, COUNT, self.branch)
         mean = h.mean(3)
         hidden = (mean.unsqueeze(-1) * self.mask_weight.view(COUNT, HIDDEN)).reshape(batch, side * side, COUNT * HIDDEN)
@@ -78,13 +77,13 @@ class Network(nn.Module):
 
 
 def main():
-    mode, *numbers = [argument for argument in sys.argv[1:] if argument != "--spare"]
+    mode, *numbers = [argument for argument in sys.argv[1:] if argument != "--no-input-grad"]
     batch, side, stride = (int(number) for number in numbers[:3])
     widths = [int(width) for width in numbers[3].split(",")]
     branch, threads, seconds = int(numbers[4]), int(numbers[5]), float(numbers[6])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    net = Network(side, stride, widths, branch, "--spare" in sys.argv).to(memory_format=torch.channels_last)
+    net = Network(side, stride, widths, branch, "--no-input-grad" not in sys.argv).to(memory_format=torch.channels_last)
     x = (torch.rand(batch, 3, side, side) * 255).contiguous(memory_format=torch.channels_last)
     y = torch.randint(0, 2, (batch, COUNT))
     decaying = [p for p in net.parameters() if p.dim() > 1]

@@ -1,12 +1,12 @@
-"""A network trained by gal-bench, in PyTorch: the module, its weights, and a way to ask it about pictures.
+"""A network trained by gal-bench, in PyTorch.
 
     import gal_net
-    network, about = gal_net.load("gal_net.safetensors")
+    network, config = gal_net.load("gal_net.safetensors")
     fln, cln, affinity = network(pixels)      # pixels: float [batch, 3, side, side], RGB, 0 to 255
 
-or `python gal_net.py PICTURE...`, which prints probabilities as JSON. Needs torch and safetensors, for pictures Pillow
-and numpy. The network is that of arXiv 1810.09162, "Exploring Correlations in Multiple Facial Attributes through Graph
-Attention Network". MIT licence, as gal-bench itself.
+`python gal_net.py IMAGE...` prints probabilities as JSON. Requires torch and safetensors, and Pillow and numpy for
+images. The network is that of arXiv 1810.09162, "Exploring Correlations in Multiple Facial Attributes through Graph
+Attention Network". MIT licence, as gal-bench.
 """
 
 import json
@@ -22,7 +22,7 @@ HIDDEN = 16  # maps between the two convolutions of a mask
 
 
 class ConvBlock(nn.Module):
-    """Convolution, batch norm, ReLU and, where asked for, max-pool 3x3 with stride 2."""
+    """Convolution, batch norm, ReLU and optionally 3x3 max-pooling with stride 2."""
 
     def __init__(self, inputs, outputs, kernel, stride, padding, groups, pool, eps):
         super().__init__()
@@ -35,7 +35,7 @@ class ConvBlock(nn.Module):
 
 
 class Mask(nn.Module):
-    """One spatial mask an attribute from the mean of its channels: [B, 40, h, w] to the same, in (0, 1)."""
+    """One spatial mask per attribute, from the mean of its channels: [B, 40, h, w] to the same shape, in (0, 1)."""
 
     def __init__(self, eps):
         super().__init__()
@@ -48,7 +48,7 @@ class Mask(nn.Module):
 
 
 class Branches(nn.Module):
-    """Forty branches with masks and classifiers; the channels of one attribute lie side by side."""
+    """Forty branches with masks and classifiers; the channels of an attribute are contiguous."""
 
     def __init__(self, inputs, channels, eps):
         super().__init__()
@@ -61,14 +61,14 @@ class Branches(nn.Module):
         """Logits [B, 40, 2] and gated features [B, 40 c, h, w]."""
         features = torch.relu(self.bn(self.conv(x)))
         batch, _, height, width = features.shape
-        apart = features.view(batch, ATTRIBUTES, -1, height, width)
-        gated = (apart * self.pse(apart.mean(2)).unsqueeze(2)).view(features.shape)
+        by_attribute = features.view(batch, ATTRIBUTES, -1, height, width)
+        gated = (by_attribute * self.pse(by_attribute.mean(2)).unsqueeze(2)).view(features.shape)
         logits = self.fc(gated.mean((2, 3), keepdim=True)).view(batch, ATTRIBUTES, 2)
         return logits, gated
 
 
 class Correlation(nn.Module):
-    """The correlation learning net: graph attention over one node an attribute."""
+    """Correlation learning net: graph attention over one node per attribute."""
 
     def __init__(self, channels, node, positions, affinity, layout):
         super().__init__()
@@ -82,14 +82,14 @@ class Correlation(nn.Module):
         """Logits [B, 40, 2] and affinity [B, 40, 40]."""
         batch = len(gated)
         nodes = self.node(gated.detach()).flatten(2)  # [B, 40 g, positions]
-        apart = nodes.view(batch, ATTRIBUTES, -1, nodes.shape[2])  # [B, 40, g, positions]
-        vectors = apart.transpose(2, 3).flatten(2)  # element g q + k: channel k at position q
+        by_attribute = nodes.view(batch, ATTRIBUTES, -1, nodes.shape[2])  # [B, 40, g, positions]
+        vectors = by_attribute.transpose(2, 3).flatten(2)  # element g q + k: channel k at position q
         if self.affinity is None:
             affinity = torch.softmax(vectors @ vectors.transpose(1, 2), dim=2)
         else:
             affinity = self.affinity.expand(batch, -1, -1)
         if self.layout == "joined":
-            # The authors' released code: value j holds, as its channel k, flat channel 40 k + j of all nodes.
+            # The authors' released code: channel k of value j is flat channel 40 k + j of all nodes.
             cut = nodes.view(batch, -1, ATTRIBUTES, nodes.shape[2])
             vectors = cut.permute(0, 2, 3, 1).flatten(2)
         refined = affinity @ vectors
@@ -97,17 +97,17 @@ class Correlation(nn.Module):
 
 
 class GalNet(nn.Module):
-    """Pixels [B, 3, side, side] to (FLN logits, CLN logits, affinity); the last two are None without a CLN.
+    """Maps pixels [B, 3, side, side] to (FLN logits, CLN logits, affinity); the last two are None without a CLN.
 
-    Logits are [B, 40, 2]: their softmax over the last axis has the probability of the attribute second.
+    Logits are [B, 40, 2]. After softmax over the last axis, index 1 is the probability of the attribute.
     """
 
-    def __init__(self, about):
+    def __init__(self, config):
         super().__init__()
-        eps, widths = about["eps"], about["widths"]
+        eps, widths = config["eps"], config["widths"]
         # kernel, stride, padding, groups, pool
         layers = [
-            (11, about["stride"], 0, 1, True),
+            (11, config["stride"], 0, 1, True),
             (5, 1, 2, 2, True),
             (3, 1, 1, 1, False),
             (3, 1, 1, 2, False),
@@ -116,11 +116,11 @@ class GalNet(nn.Module):
         self.data_bn = nn.BatchNorm2d(3, eps=eps)
         for i, (inputs, outputs, layer) in enumerate(zip([3, *widths], widths, layers), start=1):
             setattr(self, f"conv{i}", ConvBlock(inputs, outputs, *layer, eps))
-        self.branch = Branches(widths[-1], about["branch"], eps)
+        self.branch = Branches(widths[-1], config["branch"], eps)
         self.cln = None
-        if about["affinity"] is not None:
+        if config["affinity"] is not None:
             self.cln = Correlation(
-                about["branch"], about["node"], about["positions"], about["affinity"], about["node_layout"]
+                config["branch"], config["node"], config["positions"], config["affinity"], config["node_layout"]
             )
 
     def forward(self, pixels):
@@ -133,44 +133,43 @@ class GalNet(nn.Module):
 
 
 def load(path):
-    """The network of a file that `gal-bench export` wrote, in evaluation mode, and what the file says of it."""
+    """Loads a file of `gal-bench export`: the network in evaluation mode, and its configuration."""
     with safe_open(path, "pt") as file:
-        about = json.loads(file.metadata()["gal-bench"])
+        config = json.loads(file.metadata()["gal-bench"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}
-    network = GalNet(about)
+    network = GalNet(config)
     network.load_state_dict(tensors)
-    return network.eval(), about
+    return network.eval(), config
 
 
-def read(path, about):
-    """A picture as the network takes it, [1, 3, side, side].
+def read(path, config):
+    """Preprocesses an image to [1, 3, side, side]: resize (aspect ratio not kept), then center crop.
 
-    Pictures are expected as CelebA's aligned or LFW's deep-funneled ones: the whole picture is shrunk, aspect ignored, and
-    the centre cut out. Follows gal-bench with Pillow, which rounds a little differently; a prepared set of JPEG files has
-    been encoded once more besides. Where no resampling is needed the pixels are the same.
+    Images must be cropped as CelebA's aligned or LFW's deep-funneled images. Pillow rounds slightly differently from
+    gal-bench, and a prepared set of JPEG files is encoded once more. Without resampling the pixels are equal.
     """
     import numpy as np
     from PIL import Image, ImageOps
 
     with Image.open(path) as file:
-        picture = ImageOps.exif_transpose(file).convert("RGB")
-    for side, filter in [(about["prepared"], Image.Resampling.BICUBIC), (about["resize"], Image.Resampling.BILINEAR)]:
-        if picture.size != (side, side):
-            picture = picture.resize((side, side), filter)
-    margin, side = (about["resize"] - about["input"]) // 2, about["input"]
-    pixels = np.asarray(picture, dtype=np.float32)[margin : margin + side, margin : margin + side]
+        image = ImageOps.exif_transpose(file).convert("RGB")
+    for side, filter in [(config["prepared"], Image.Resampling.BICUBIC), (config["resize"], Image.Resampling.BILINEAR)]:
+        if image.size != (side, side):
+            image = image.resize((side, side), filter)
+    margin, side = (config["resize"] - config["input"]) // 2, config["input"]
+    pixels = np.asarray(image, dtype=np.float32)[margin : margin + side, margin : margin + side]
     return torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).contiguous()
 
 
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    network, about = load(Path(__file__).with_name("gal_net.safetensors"))
+    network, config = load(Path(__file__).with_name("gal_net.safetensors"))
     for path in sys.argv[1:]:
         with torch.no_grad():
-            fln, cln, _ = network(read(path, about))
+            fln, cln, _ = network(read(path, config))
         probabilities = torch.softmax(fln if cln is None else cln, dim=2)[0, :, 1].tolist()
-        print(json.dumps({"image": path} | dict(zip(about["attributes"], probabilities))))
+        print(json.dumps({"image": path} | dict(zip(config["attributes"], probabilities))))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-//! A trained network for PyTorch: weights under the names and in the layouts of stock PyTorch layers, and a module of the
-//! same network that loads them.
+//! Exports a trained network to PyTorch: weights with the names and layouts of PyTorch's own layers, and a module that
+//! loads them.
 
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
@@ -12,28 +12,28 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-/// The module; it looks for the weights beside itself.
+/// The module; it loads the weights from its own folder.
 const MODULE: &str = include_str!("gal_net.py");
 const MODULE_FILE: &str = "gal_net.py";
 const WEIGHTS_FILE: &str = "gal_net.safetensors";
 
-/// The metadata entry of the weights that describes the network.
-const ENTRY: &str = "gal-bench";
+/// Key of the metadata entry.
+const METADATA_KEY: &str = "gal-bench";
 
-/// What was written.
+/// The written files.
 #[derive(Debug, Clone, Serialize)]
 pub struct Exported {
     /// The module.
     pub module: PathBuf,
     /// Its weights.
     pub weights: PathBuf,
-    /// How many numbers the weights are, running statistics and a fixed affinity included.
+    /// Number of values, running statistics and a fixed affinity included.
     pub values: usize,
 }
 
-/// What the module builds itself from.
+/// Metadata from which the module builds the network.
 #[derive(Debug, Serialize)]
-struct About<'a> {
+struct ExportMeta<'a> {
     run: String,
     variant: &'a str,
     input: usize,
@@ -41,15 +41,15 @@ struct About<'a> {
     widths: [usize; 5],
     branch: usize,
     node: usize,
-    /// Of the backbone's last map.
+    /// Positions of the backbone's last map.
     positions: usize,
     eps: f64,
-    /// `learned`, `fixed`, or nothing without a correlation net.
+    /// `learned` or `fixed`; `None` without a correlation net.
     affinity: Option<&'a str>,
     node_layout: &'a str,
     /// Side of the prepared images.
     prepared: u32,
-    /// Side that those are brought to before the centre is cut out.
+    /// Side that images are resized to before the center crop.
     resize: usize,
     attributes: &'a [&'a str],
 }
@@ -57,10 +57,10 @@ struct About<'a> {
 /// Writes module and weights of the network in the run folder `run` to `folder`.
 ///
 /// # Errors
-/// No finished run, a network that the module does not cover, or files that are there already and not to be replaced.
+/// No finished run, a network that the module does not support, or existing files without `force`.
 pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     let trained = TrainedModel::open(run)?;
-    // Whether it is whole is found out by loading it.
+    // Checks that the network is complete.
     trained.learner(run, &Device::Cpu)?;
     let (module, weights) = (folder.join(MODULE_FILE), folder.join(WEIGHTS_FILE));
     [&module, &weights].into_iter().try_for_each(|path| io::refuse_overwrite(path, force))?;
@@ -69,7 +69,7 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     for (name, tensor) in &trained.tensors {
         let (name, tensor) = converted(name, tensor)?.ok_or_else(|| {
             Error::Request(format!(
-                "the network in {} has a tensor {name} that no module here knows: only the backbone of the paper \
+                "the network in {} has a tensor {name} that the module does not support: only the paper's backbone \
                  (alexnet-cvgj) can be exported",
                 run.display()
             ))
@@ -80,8 +80,8 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     if let Some(fixed) = fixed {
         tensors.insert("cln.affinity".to_owned(), Tensor::from_vec(fixed, (COUNT, COUNT), &Device::Cpu)?);
     }
-    let about = serde_json::to_string(&about(&trained, kind)?).map_err(|e| Error::Internal(e.to_string()))?;
-    let bytes = safetensors::serialize(&tensors, Some(HashMap::from([(ENTRY.to_owned(), about)])))
+    let meta = serde_json::to_string(&metadata(&trained, kind)?).map_err(|e| Error::Internal(e.to_string()))?;
+    let bytes = safetensors::serialize(&tensors, Some(HashMap::from([(METADATA_KEY.to_owned(), meta)])))
         .map_err(|e| Error::Internal(format!("the weights cannot be serialized: {e}")))?;
     io::create_folder(folder)?;
     io::write(&weights, &bytes)?;
@@ -89,7 +89,7 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     Ok(Exported { module, weights, values: tensors.values().map(Tensor::elem_count).sum() })
 }
 
-fn about<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<About<'a>> {
+fn metadata<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<ExportMeta<'a>> {
     let profile = &trained.config.profile;
     let network = &profile.network;
     if network.backbone != BackboneName::AlexnetCvgj {
@@ -100,7 +100,7 @@ fn about<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<Abo
         )));
     }
     let side = network.map_size().map_err(Error::Internal)?;
-    Ok(About {
+    Ok(ExportMeta {
         run: trained.config.id(),
         variant: trained.variant.name,
         input: network.input_size,
@@ -121,8 +121,8 @@ fn about<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<Abo
     })
 }
 
-/// A tensor under PyTorch's name and in its layout: what belongs to one attribute becomes one group of a convolution.
-/// Nothing where the module has no such tensor.
+/// A tensor with PyTorch's name and layout: each attribute becomes one group of a convolution. `None` if the module has
+/// no such tensor.
 fn converted(name: &str, tensor: &Tensor) -> Result<Option<(String, Tensor)>> {
     let dims = tensor.dims();
     let (layer, rest) = name.split_once('.').unwrap_or((name, ""));

@@ -8,19 +8,19 @@ import torch
 
 
 def pin_torch():
-    """One thread, so that sums are always added in the same order."""
+    """Uses one thread, so that sums are always added in the same order."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
 
 
 class Fixture:
-    """Tensors by name, and the file they go to."""
+    """Tensors by name, written to one file."""
 
     def __init__(self):
         self.tensors = {}
 
     def add(self, name, value):
-        """Adds a tensor or number: floating point goes in as float32, whole numbers as they are; a number as [1]."""
+        """Adds a tensor, or a number as [1]. Floats are stored as float32, integers unchanged."""
         if isinstance(value, torch.Tensor):
             value = value.detach().numpy()
         value = np.atleast_1d(np.ascontiguousarray(value))
@@ -37,7 +37,7 @@ class Fixture:
     def write(self, path, script, **notes):
         origin = {"script": script, "torch": torch.__version__, "numpy": np.__version__, "computed_in": "float64"}
         origin.update({key: str(value) for key, value in notes.items()})
-        # One entry, as safetensors writes several in any order and the file would differ each time.
+        # One entry: safetensors writes several in arbitrary order, so that files would differ.
         metadata = {"origin": json.dumps(origin, sort_keys=True)}
         safetensors.numpy.save_file(dict(sorted(self.tensors.items())), path, metadata)
         print(f"{path.name}: {path.stat().st_size:,} bytes, {len(self.tensors)} tensors")
@@ -49,7 +49,7 @@ MASK = (1 << 64) - 1
 
 
 def fnv1a64(text):
-    """FNV-1a, 64 bits, over the UTF-8 bytes."""
+    """64-bit FNV-1a of the UTF-8 bytes."""
     state = 0xCBF29CE484222325
     for byte in text.encode():
         state = ((state ^ byte) * 0x100000001B3) & MASK

@@ -12,15 +12,15 @@ import torch
 import torch.nn.functional as F
 
 from fixture import Fixture, hashes, pin_torch, unit
-from network import Config, Momentum, Network, decays, loss, prior_affinity
+from network import Config, MomentumSgd, Network, has_weight_decay, loss, prior_affinity
 
 FOLDER = Path(__file__).parent / "network"
 SCRIPT = "tests/golden/make_network.py"
-KINK_MARGIN = 5  # rounding errors of float32 between the data and the nearest kink of the network
+KINK_MARGIN = 5  # minimum distance of the data to a kink, in rounding errors of float32
 SMALL = Config(widths=(12, 16, 24, 24, 16), branch=8, stride=2, side=67)
 SMALL_SEED = 114
-SMALL_DECAY = 0.9  # low, so that float32 running statistics still show the batch's share
-HUNDRED_SEED = 22  # chosen so that rounding decides no ReLU and no pool in all the steps
+SMALL_DECAY = 0.9  # low, so that the batch is visible in float32 running statistics
+HUNDRED_SEED = 22  # chosen so that rounding decides no ReLU or pool in any step
 HUNDRED_DECAY = 0.99
 HUNDRED_BATCH = 8
 HUNDRED_PEAK_RATE = 0.002
@@ -30,11 +30,11 @@ HUNDRED_MOVED_RUNS = 6
 HUNDRED_KEPT = (10, 100)
 HUNDRED_PRINTED = (1, 10, 40, 70, 80, 100)
 PAPER_DECAY = 0.9
-PAPER_PICTURES = "pictures/78"
+PAPER_PIXELS = "pictures/78"
 PAPER_SAMPLES = 256
 
 
-class Watched(Network):
+class RecordingNetwork(Network):
     """A network that records the inputs of its ReLUs and max-pools."""
 
     def __init__(self, *arguments):
@@ -51,8 +51,10 @@ class Watched(Network):
 
 
 def kink_margin(double, single):
-    """How far the data is from a kink, in rounding errors of float32 (their root mean square in a map): the smallest
-    |x| before a ReLU, or lead of a max-pool's winner. Below a few, rounding could decide a gradient."""
+    """Distance of the data to the nearest kink, in float32 rounding errors (their root mean square in a map).
+
+    It is the smallest |x| before a ReLU, or difference between the two largest values of a max-pool. With a distance of
+    a few rounding errors, rounding could decide a gradient."""
     margins = []
     for exact, rounded in zip(double.before_relu, single.before_relu):
         margins.append(exact.abs().min() / noise(exact, rounded))
@@ -73,13 +75,13 @@ def as_double(arrays, requires_grad=False):
 
 
 def fan_in(shape):
-    """Inputs summed into one output: of a convolution [out, in, k, k], or of weights that one attribute each has
-    ([A, out, in], or [A, 16] for the PSE's: 1 input for its first convolution, 16 for its second)."""
+    """Fan-in of a convolution [out, in, k, k], or of weights per attribute, [A, out, in] or the PSE's [A, 16]. The PSE's
+    first convolution, with 1 input, is handled by the callers."""
     return int(np.prod(shape[1:])) if len(shape) == 4 else int(shape[-1])
 
 
 def initial_arrays(config, generator):
-    """Parameters and running statistics of the small network, float32, none of them trivial."""
+    """Nontrivial float32 parameters and running statistics of the small network."""
     parameters, running = {}, {}
     for name, shape in config.parameter_shapes().items():
         noise = generator.standard_normal(shape)
@@ -88,16 +90,16 @@ def initial_arrays(config, generator):
         elif name == "branch.pse.conv1.weight":
             value = noise
         elif name == "cln.node.weight":
-            # Small nodes, or softmax over dot products would give the identity matrix.
+            # Small nodes: otherwise the softmax over dot products would be the identity matrix.
             value = 0.5 * noise / np.sqrt(fan_in(shape))
-        elif decays(name):
+        elif has_weight_decay(name):
             value = noise * np.sqrt(2 / fan_in(shape))
         else:
             value = 0.1 * noise
         parameters[name] = value.astype(np.float32)
-    # Running statistics near those of real batches, or evaluation would saturate: a batch's, moved at random.
+    # Running statistics near those of a batch, randomly perturbed: others would saturate evaluation.
     zeros = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in config.running_shapes().items()}
-    pixels = torch.tensor(pictures(generator, 16, config.side)).double()
+    pixels = torch.tensor(images(generator, 16, config.side)).double()
     with torch.no_grad():
         batch = Network(config, as_double(parameters), zeros).forward(pixels, True)["batch_statistics"]
     for name, value in batch.items():
@@ -110,7 +112,7 @@ def initial_arrays(config, generator):
     return parameters, running
 
 
-def pictures(generator, count, side):
+def images(generator, count, side):
     """Smooth coloured spots under fine noise: uint8 [count, 3, side, side]."""
     coarse = torch.tensor(generator.uniform(0, 255, (count, 3, 6, 6)))
     smooth = F.interpolate(coarse, (side, side), mode="bilinear", align_corners=True).numpy()
@@ -118,7 +120,7 @@ def pictures(generator, count, side):
 
 
 def run(net, pixels, labels, training, affinity=None):
-    """One forward and backward of L_FLN + L_CLN: results, losses and the gradient of every parameter."""
+    """Forward and backward pass of L_FLN + L_CLN: results, losses and the gradient of every parameter."""
     dtype = next(iter(net.parameters.values())).dtype
     result = net.forward(torch.tensor(pixels).to(dtype), training, affinity)
     for head in ("fln", "cln"):
@@ -132,13 +134,13 @@ def run(net, pixels, labels, training, affinity=None):
 
 
 def relative(a, b):
-    """Largest difference over the largest value of the reference `b`."""
+    """Largest difference relative to the largest value of the reference `b`."""
     return float((a.double() - b.double()).abs().max() / b.double().abs().max())
 
 
 def float32_twin(config, parameters, running):
-    """The same network computed in float32."""
-    return Watched(
+    """The same network in float32."""
+    return RecordingNetwork(
         config,
         {name: torch.tensor(a, requires_grad=True) for name, a in parameters.items()},
         {name: torch.tensor(a) for name, a in running.items()},
@@ -172,13 +174,13 @@ def make_small():
     }
     margin = float("inf")
     for batch in (5, 2):
-        pixels = pictures(generator, batch, SMALL.side)
+        pixels = images(generator, batch, SMALL.side)
         labels = generator.integers(0, 2, (batch, SMALL.attributes)).astype(np.uint8)
         fixture.add(f"small/batch{batch}/pixels", pixels)
         fixture.add(f"small/batch{batch}/labels", labels)
         for mode in ("train", "eval"):
             key = f"small/{mode}{batch}"
-            net = Watched(SMALL, as_double(parameters, True), as_double(running))
+            net = RecordingNetwork(SMALL, as_double(parameters, True), as_double(running))
             result = run(net, pixels, labels, mode == "train")
             for name in ("fln", "cln", "loss_fln", "loss_cln"):
                 fixture.add(f"{key}/{name}", result[name])
@@ -208,16 +210,16 @@ def make_small():
 
 
 def falling(steps, peak):
-    """Rates that fall linearly from `peak` towards 0, a float32 a step: the large ones come while float32 still
+    """Learning rates that fall linearly from `peak` towards 0, as float32. Large rates come first, while float32 still
     follows float64 exactly."""
     return np.array([peak * (1 - t / steps) for t in range(steps)], dtype=np.float32)
 
 
 def train(config, parameters, running, pixels, labels, rates):
-    """Trains in the tensors' own precision; returns both losses of every step, and copies of parameters and running
-    statistics after the steps of HUNDRED_KEPT."""
+    """Trains in the precision of the tensors. Returns both losses of every step, and copies of parameters and running
+    statistics after the steps in HUNDRED_KEPT."""
     net = Network(config, parameters, running)
-    momentum = Momentum(parameters, HUNDRED_MOMENTUM, HUNDRED_WEIGHT_DECAY)
+    momentum = MomentumSgd(parameters, HUNDRED_MOMENTUM, HUNDRED_WEIGHT_DECAY)
     losses, kept = {"fln": [], "cln": []}, {}
     for step, rate in enumerate(rates):
         start = HUNDRED_BATCH * step % len(pixels)
@@ -232,7 +234,7 @@ def train(config, parameters, running, pixels, labels, rates):
     return {head: np.array(values) for head, values in losses.items()}, kept
 
 
-def picture_labels(generator, pixels, attributes):
+def visible_labels(generator, pixels, attributes):
     """Labels from the image: the mean of a colour in a patch is above some quantile."""
     side = pixels.shape[2]
     labels = np.zeros((len(pixels), attributes), dtype=np.uint8)
@@ -246,11 +248,11 @@ def picture_labels(generator, pixels, attributes):
 def make_hundred():
     parameters, running = initial_arrays(SMALL, np.random.default_rng(SMALL_SEED))
     generator = np.random.default_rng(HUNDRED_SEED)
-    pixels = pictures(generator, 64, SMALL.side)
-    labels = picture_labels(generator, pixels, SMALL.attributes)
+    pixels = images(generator, 64, SMALL.side)
+    labels = visible_labels(generator, pixels, SMALL.attributes)
     for name, value in parameters.items():
         if shifts_a_relu(name):
-            # Three standard deviations from the ReLU's kink, on either side: see README.md.
+            # Three standard deviations from the ReLU's kink, on either side; see README.md.
             parameters[name] = (value + 3 * generator.choice([-1.0, 1.0], value.shape)).astype(np.float32)
     rates = falling(100, HUNDRED_PEAK_RATE)
     losses, kept = train(SMALL, as_double(parameters, True), as_double(running), pixels, labels, rates)
@@ -309,7 +311,7 @@ def feeds_batch_norm(name):
 
 
 def paper_arrays(config):
-    """Parameters and running statistics from hashes of their names: the rules are in README.md."""
+    """Parameters and running statistics from hashes of their names, by the formulas of README.md."""
     one, tenth, half = np.float32(1), np.float32(0.1), np.float32(0.5)
     parameters, running = {}, {}
     for name, shape in config.parameter_shapes().items():
@@ -320,7 +322,7 @@ def paper_arrays(config):
             value = np.float32(np.sqrt(3)) * u
         elif name == "cln.node.weight":
             value = np.float32(np.sqrt(0.3 / fan_in(shape))) * u
-        elif decays(name):
+        elif has_weight_decay(name):
             value = np.float32(np.sqrt(3 / fan_in(shape))) * u
         elif shifts_a_relu(name):
             # Two standard deviations from the ReLU's kink, on either side. Otherwise some of two million values lie within
@@ -353,7 +355,7 @@ def paper_batch(config, batch, source):
 
 
 def sample(values):
-    """All of up to 256 numbers, else one from each of 256 equal stretches, at a place in it that a hash chooses."""
+    """All of up to 256 values, otherwise one of each of 256 equal ranges, at an offset from a hash."""
     flat = values.detach().flatten()
     n = len(flat)
     if n <= PAPER_SAMPLES:
@@ -372,7 +374,7 @@ def make_paper():
     assert (branches, cln) == (40 * 66_899, 40 * 3_292)
 
     parameters, running = paper_arrays(config)
-    pixels, labels = paper_batch(config, 2, PAPER_PICTURES)
+    pixels, labels = paper_batch(config, 2, PAPER_PIXELS)
     fixture = Fixture()
     fixture.add("paper/decay", PAPER_DECAY)
     # A few numbers of the formula, so that a mistake in it is found before the network is built.
@@ -382,7 +384,7 @@ def make_paper():
     fixture.add("paper/labels", labels)
     for mode in ("train", "eval"):
         key = f"paper/{mode}2"
-        net = Watched(config, as_double(parameters, True), as_double(running))
+        net = RecordingNetwork(config, as_double(parameters, True), as_double(running))
         result = run(net, pixels, labels, mode == "train")
         for name in ("fln", "cln", "loss_fln", "loss_cln"):
             fixture.add(f"{key}/{name}", result[name])
@@ -404,8 +406,8 @@ def make_paper():
         if mode == "train":
             margin = kink_margin(net, twin)
     print(f"  margin to a kink: {margin:.1f} rounding errors")
-    assert margin > KINK_MARGIN, "rounding could decide a gradient: take other PAPER_PICTURES"
-    fixture.write(FOLDER / "paper.safetensors", SCRIPT, kink_margin=f"{margin:.1f}", pictures=PAPER_PICTURES)
+    assert margin > KINK_MARGIN, "rounding could decide a gradient: take other PAPER_PIXELS"
+    fixture.write(FOLDER / "paper.safetensors", SCRIPT, kink_margin=f"{margin:.1f}", pictures=PAPER_PIXELS)
 
 
 if __name__ == "__main__":

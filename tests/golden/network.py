@@ -8,8 +8,8 @@ Parameters and running statistics are dictionaries of tensors, so that a name he
 import torch
 import torch.nn.functional as F
 
-EPS = 1e-3  # of every batch normalisation, as in the authors' code
-CLN_CHANNELS = 10  # of the 1x1 convolution that makes a node
+EPS = 1e-3  # of every batch norm, as in the authors' code
+CLN_CHANNELS = 10  # of the 1x1 convolution of a node
 PSE_CHANNELS = 16  # between the two 1x1 convolutions of the attention mask
 
 ATTRIBUTES = """
@@ -90,7 +90,7 @@ class Config:
 
 
 def prior_affinity():
-    """GAL-p's fixed affinity: 1/n among the n attributes of one group of Table 1, the attribute itself included."""
+    """GAL-p's fixed affinity: 1/n between the n attributes of a group of Table 1, including each attribute itself."""
     affinity = torch.zeros(len(ATTRIBUTES), len(ATTRIBUTES), dtype=torch.float64)
     for group in GROUPS:
         members = [ATTRIBUTES.index(name) for name in group.split()]
@@ -101,7 +101,7 @@ def prior_affinity():
 
 
 def batch_norm(x, weight, bias, running_mean, running_var, training):
-    """Batch normalisation over channel 1; returns the output and the batch's mean and biased variance."""
+    """Batch norm over channel 1; returns the output and the batch's mean and biased variance."""
     axes = [d for d in range(x.dim()) if d != 1]
     mean, var = x.detach().mean(axes), x.detach().var(axes, unbiased=False)
     if training:
@@ -112,16 +112,16 @@ def batch_norm(x, weight, bias, running_mean, running_var, training):
 
 
 class Network:
-    """The network over a dictionary of parameters and one of running statistics, both named as in the fixtures."""
+    """The network on dictionaries of parameters and running statistics with the names of the fixtures."""
 
     def __init__(self, config, parameters, running):
         self.config, self.parameters, self.running = config, parameters, running
 
     def forward(self, pixels, training, affinity=None):
-        """Pixels [B, 3, H, W], 0..255. `affinity` None is the learned one, else a fixed [A, A].
+        """Runs on pixels [B, 3, H, W], 0..255. `affinity` is None for a learned one, or a fixed [A, A].
 
-        Returns a dictionary: `fln`, `cln` logits [B, A, 2]; `affinity` [B, A, A] (rows sum to 1), and
-        `batch_statistics`, the batch means and biased variances under the names of the running statistics they feed.
+        Returns a dictionary: logits `fln` and `cln` [B, A, 2], `affinity` [B, A, A] (rows sum to 1), and
+        `batch_statistics`, batch means and biased variances with the names of their running statistics.
         """
         p = self.parameters
         statistics = {}
@@ -148,7 +148,7 @@ class Network:
             if pool:
                 x = self.max_pool(x)
 
-        # One branch an attribute.
+        # One branch per attribute.
         fln, nodes = [], []
         for a in range(self.config.attributes):
             features = F.conv2d(x, p["branch.conv.weight"][a, :, :, None, None], p["branch.conv.bias"][a])
@@ -163,7 +163,7 @@ class Network:
             pooled = gated.mean(dim=(2, 3))
             fln.append(F.linear(pooled, p["branch.fc.weight"][a], p["branch.fc.bias"][a]))
 
-            # The CLN learns from the branches without changing them.
+            # The CLN's gradient stops at the branches.
             node = F.conv2d(gated.detach(), p["cln.node.weight"][a, :, :, None, None], p["cln.node.bias"][a])
             # Element 10 q + g of a node is channel g at position q.
             nodes.append(node.permute(0, 2, 3, 1).flatten(1))
@@ -184,7 +184,7 @@ class Network:
             "batch_statistics": statistics,
         }
 
-    # Methods, so that a caller can watch what goes through them.
+    # Methods, so that a subclass can record their inputs.
     def relu(self, x):
         return F.relu(x)
 
@@ -192,34 +192,34 @@ class Network:
         return F.max_pool2d(x, 3, 2)
 
     def update_running(self, statistics, decay):
-        """running = decay x running + (1 - decay) x batch, with the biased variance, as TensorFlow does it."""
+        """running = decay x running + (1 - decay) x batch, with the biased variance, as in TensorFlow."""
         for name, value in statistics.items():
             self.running[name] = decay * self.running[name] + (1 - decay) * value
 
 
 def loss(logits, labels):
-    """2-way softmax cross-entropy, mean over the batch, summed over the attributes; logit 1 is 'has the attribute'."""
+    """Two-class softmax cross-entropy, averaged over the batch, summed over attributes; class 1 has the attribute."""
     total = 0
     for a in range(labels.shape[1]):
         total = total + F.cross_entropy(logits[:, a], labels[:, a].long(), reduction="mean")
     return total
 
 
-def decays(name):
+def has_weight_decay(name):
     """True if weight decay applies: weights of convolutions and linear layers; no bias, no batch normalisation."""
     return name.endswith(".weight") and not name.endswith("bn.weight")
 
 
-class Momentum:
-    """SGD in the form of Caffe and TensorFlow: v = momentum x v + (g + decay x w); w -= rate x v."""
+class MomentumSgd:
+    """SGD with momentum as in Caffe and TensorFlow: v = momentum x v + (g + weight_decay x w); w -= lr x v."""
 
     def __init__(self, parameters, momentum, weight_decay):
         self.parameters, self.momentum, self.weight_decay = parameters, momentum, weight_decay
-        self.velocity = {name: torch.zeros_like(w) for name, w in parameters.items()}
+        self.momentum_buffer = {name: torch.zeros_like(w) for name, w in parameters.items()}
 
-    def step(self, gradients, rate):
+    def step(self, gradients, lr):
         with torch.no_grad():
             for name, w in self.parameters.items():
-                g = gradients[name] + (self.weight_decay * w if decays(name) else 0)
-                self.velocity[name] = self.momentum * self.velocity[name] + g
-                w -= rate * self.velocity[name]
+                g = gradients[name] + (self.weight_decay * w if has_weight_decay(name) else 0)
+                self.momentum_buffer[name] = self.momentum * self.momentum_buffer[name] + g
+                w -= lr * self.momentum_buffer[name]

@@ -1,19 +1,21 @@
-"""Writes the files beside this script: networks of other frameworks with few channels, and their features.
+"""Writes the files beside this script: networks of other frameworks with few channels, and their outputs.
 
-torchvision, with the widths of WIDTHS; torch.load reads all of these files back here:
-- NAME.pth: the state_dict by torch.save
-- NAME.safetensors: images, the last map in evaluation mode (on torchvision's normalized pixels) and in training mode (on
-  pixels standardized by the moments of the batch), and gradients of the sum of that map times `weights`
-- NAME-legacy.pth: the same weights in the format before PyTorch 1.6; those of resnet18 are channels-last in memory
-- alexnet-oldest.pth: that format, with parameters and tensors pickled as in PyTorch 0.1
-- alexnet-python2.pth: that format, pickled by Python 2, which builds an ordered dictionary from a list of pairs
-The last three name storages by their addresses, so their bytes differ each time.
+    pip install -r tests/golden/requirements.txt torchvision==0.29.2 grpcio-tools==1.85.1
+    python tests/golden/weights/make_weights.py
 
-Caffe; np.load reads the .npy files back here:
-- present.caffemodel, old.caffemodel: one AlexNet-cvgj in both forms of caffe.proto (an excerpt is beside this script)
-- caffe.safetensors: images and the last map, by PyTorch from Caffe's layout: images in BGR, batch norm without scale
-- converted-FORM.npy: the layers with the names and axes of caffe-tensorflow's converter, pickled by NumPy with protocol
-  FORM or by Python 2
+NAME.pth is the state_dict of a torchvision network with the widths of WIDTHS, written by torch.save. NAME.safetensors
+holds images, the last map in evaluation mode (with torchvision's preprocessing) and in training mode (with pixels
+standardized by batch statistics), and gradients of the sum of that map times `weights`.
+
+NAME-legacy.pth holds the same weights in the format before PyTorch 1.6; those of resnet18 are channels-last in memory.
+alexnet-oldest.pth has parameters and tensors pickled as by PyTorch 0.1. alexnet-python2.pth is pickled as by Python 2,
+with an ordered dictionary from a list of pairs. torch.load reads all of them here. Storages are named by their addresses,
+so that the bytes of these files differ each time.
+
+present.caffemodel and old.caffemodel are one AlexNet-cvgj in both forms of caffe.proto (an excerpt of it is beside this
+script), encoded by protobuf. caffe.safetensors holds images and the last map, computed with PyTorch from Caffe's layout:
+BGR images, batch norm without scale. converted-FORM.npy are the same layers with the names and axes of caffe-tensorflow,
+pickled by NumPy with protocol FORM, or as by Python 2. np.load reads all of them here.
 """
 
 import copyreg
@@ -45,7 +47,7 @@ WIDTHS = {"alexnet": [4, 6, 8, 6, 4], "resnet18": [4, 4, 6, 6, 8], "resnet50": [
 
 
 def resnet(block, layers, widths):
-    """torchvision's ResNet with other widths: its own forward and blocks."""
+    """torchvision's ResNet with other widths."""
     net = ResNet(block, layers, num_classes=2)
     net.inplanes = widths[0]
     net.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
@@ -57,12 +59,12 @@ def resnet(block, layers, widths):
 
 
 def alexnet(widths):
-    """torchvision's AlexNet with other widths, and without its large classifier."""
+    """torchvision's AlexNet with other widths and a small classifier."""
     net = torchvision.models.alexnet(num_classes=2)
     inputs = 3
-    for place, width in zip([0, 3, 6, 8, 10], widths):
-        old = net.features[place]
-        net.features[place] = nn.Conv2d(inputs, width, old.kernel_size, old.stride, old.padding)
+    for index, width in zip([0, 3, 6, 8, 10], widths):
+        old = net.features[index]
+        net.features[index] = nn.Conv2d(inputs, width, old.kernel_size, old.stride, old.padding)
         inputs = width
     net.classifier = nn.Linear(2, 2)
     return net
@@ -77,17 +79,17 @@ def features(name, net, x):
 
 def caffe_proto():
     """The module that protobuf's compiler generates from caffe.proto."""
-    with tempfile.TemporaryDirectory() as place:
-        arguments = ["protoc", f"-I{FOLDER}", f"--python_out={place}", str(FOLDER / "caffe.proto")]
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ["protoc", f"-I{FOLDER}", f"--python_out={folder}", str(FOLDER / "caffe.proto")]
         assert grpc_tools.protoc.main(arguments) == 0
-        sys.path.insert(0, place)
+        sys.path.insert(0, folder)
         module = import_module("caffe_pb2")
-        sys.path.remove(place)
+        sys.path.remove(folder)
     return module
 
 
 def caffemodel(caffe_pb2, layers, old):
-    """The layers as a NetParameter; old files have a V1LayerParameter for each layer, and four sizes in place of a shape."""
+    """The layers as a NetParameter; old files have a V1LayerParameter for each layer, and four sizes in index of a shape."""
     net = caffe_pb2.NetParameter(name="AlexNet")
     for name, blobs in layers.items():
         layer = (net.layers if old else net.layer).add(name=name, bottom=["below"], top=[name])
@@ -106,9 +108,9 @@ def caffemodel(caffe_pb2, layers, old):
 
 
 def converted(layers):
-    """The dictionary of caffe-tensorflow's converter: slashes in names are underscores, the statistics are divided by
-    their factor, a scale is one layer with the batch norm before it, the axes of convolutions are turned to HWIO, and of
-    a layer's arrays the second alone has lost the ones in front of its shape."""
+    """The dictionary of caffe-tensorflow. Slashes in names become underscores, statistics are divided by their factor, and a
+    scale is merged with the batch norm before it. Convolutions are HWIO. Only the second array of a layer loses the leading
+    ones of its shape."""
     found = {}
     of_old_shape = lambda values: values.numpy().reshape((1,) * (4 - values.dim()) + tuple(values.shape))
     for name, blobs in layers.items():
@@ -239,9 +241,9 @@ class OldestPickler(pickle.Pickler):
         if isinstance(obj, nn.Parameter):
             return copyreg.__newobj__, (nn.Parameter,), (obj.data, None, OrderedDict(), True, False)
         if isinstance(obj, torch.Tensor):
-            place = (obj.storage_offset(), tuple(obj.size()), obj.stride())
+            view = (obj.storage_offset(), tuple(obj.size()), obj.stride())
             return torch._utils._rebuild_tensor, (torch.storage.TypedStorage(wrap_storage=obj.untyped_storage(),
-                                                  dtype=obj.dtype, _internal=True), *place)
+                                                  dtype=obj.dtype, _internal=True), *view)
         return NotImplemented
 
 

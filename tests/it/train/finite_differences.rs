@@ -1,5 +1,5 @@
-//! Gradients of the CPU's own operations against central differences: along random directions, the change of a weighted
-//! sum of an operation's results is the gradient's product with the direction.
+//! Gradients of the native CPU operations equal central differences. Along random directions, the change of a weighted sum
+//! of an operation's results is the product of gradient and direction.
 
 use candle_core::{Device, Result, Tensor, Var};
 use gal_bench::nn::{
@@ -8,15 +8,15 @@ use gal_bench::nn::{
 };
 use rand::{RngExt, SeedableRng};
 
-/// Values in [-1, 1) that are the same in every run.
+/// Values in [-1, 1), the same in every run.
 fn random(seed: u64, shape: &[usize]) -> Tensor {
     let mut random = rand_pcg::Pcg64Mcg::seed_from_u64(seed);
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| 2.0 * random.random::<f32>() - 1.0).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-/// Holds the gradient of each input of `operation` to central differences. Rounding and the kinks of ReLU and pool leave
-/// a few thousandths of the largest product of gradient and direction that the inputs allow.
+/// Compares the gradient of each input of `operation` with central differences. Rounding and the kinks of ReLU and pool
+/// cause errors of a few thousandths of the gradient's norm.
 fn check(name: &str, shapes: &[&[usize]], operation: impl Fn(&[Tensor]) -> Result<Tensor>) {
     const STEP: f64 = 3e-4;
     let inputs: Vec<Var> =
@@ -30,15 +30,15 @@ fn check(name: &str, shapes: &[&[usize]], operation: impl Fn(&[Tensor]) -> Resul
         y.iter().zip(weights).map(|(y, w)| f64::from(*y) * f64::from(w)).sum::<f64>()
     };
     let gradients = (y * &weights).unwrap().sum_all().unwrap().backward().unwrap();
-    for (place, input) in inputs.iter().enumerate() {
-        let gradient = gradients.get(input).unwrap_or_else(|| panic!("{name}: no gradient of input {place}"));
+    for (index, input) in inputs.iter().enumerate() {
+        let gradient = gradients.get(input).unwrap_or_else(|| panic!("{name}: no gradient of input {index}"));
         let size = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
-        assert!(size > 0.0, "{name}: the gradient of input {place} is zero");
+        assert!(size > 0.0, "{name}: the gradient of input {index} is zero");
         for seed in 0..3 {
             let direction = random(1000 + seed, input.dims());
             let moved = |step: f64| {
                 let mut moved: Vec<Tensor> = tensors.iter().map(Tensor::detach).collect();
-                moved[place] = (&moved[place] + (&direction * step).unwrap()).unwrap();
+                moved[index] = (&moved[index] + (&direction * step).unwrap()).unwrap();
                 loss(&moved)
             };
             let found = (gradient * &direction).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
@@ -46,7 +46,7 @@ fn check(name: &str, shapes: &[&[usize]], operation: impl Fn(&[Tensor]) -> Resul
             let error = (f64::from(found) - expected).abs();
             assert!(
                 error <= 0.02 * f64::from(size),
-                "{name}, input {place}: {found} along a direction, differences say {expected}; norm {size}"
+                "{name}, input {index}: {found} along a direction, differences give {expected}; norm {size}"
             );
         }
     }
@@ -54,8 +54,8 @@ fn check(name: &str, shapes: &[&[usize]], operation: impl Fn(&[Tensor]) -> Resul
 
 #[test]
 fn gradients_of_convolution_blocks_are_central_differences() {
-    // Kernel, stride, padding, groups, pool, inputs, outputs, batch, height and width: the fused sums and the minimal
-    // filtering, steps with a remainder, one image, maps that are not square.
+    // Kernel, stride, padding, groups, pool, inputs, outputs, batch, height and width. The cases cover im2col and Winograd,
+    // strides with a remainder, one image, and maps that are not square.
     let cases = [
         ("3x3", 3, 1, 1, 1, false, 16, 16, 2, 6, 6),
         ("3x3 of one 3x3 map", 3, 1, 1, 1, false, 17, 16, 1, 3, 3),
@@ -70,7 +70,7 @@ fn gradients_of_convolution_blocks_are_central_differences() {
             [&[inputs, batch, height, width], &[outputs, inputs / groups, kernel, kernel], &[outputs], &[outputs]];
         check(name, &shapes, |t| {
             let bias = Tensor::zeros(outputs, candle_core::DType::F32, &Device::Cpu)?;
-            // A scale near zero would put a whole channel onto the kink of its ReLU.
+            // A scale near zero would put a whole channel on the kink of its ReLU.
             let p = ConvParameters { weight: t[1].clone(), bias, gamma: (&t[2] + 1.5)?, beta: t[3].clone() };
             Ok(block.forward(&t[0], &p, &Statistics::Batch)?.0)
         });
@@ -86,14 +86,14 @@ fn gradients_of_a_convolution_by_itself_are_central_differences() {
 }
 
 #[test]
-fn gradients_of_linear_maps_and_graph_attention_are_central_differences() {
+fn gradients_of_linear_layers_and_graph_attention_are_central_differences() {
     check("batched linear", &[&[3, 2, 5], &[3, 5, 7], &[3, 2]], |t| batched_linear(&t[0], &t[1], Some(&t[2])));
     for edges in [Edges::Learned, Edges::Fixed(random(7, &[5, 5]))] {
         let one = |t: &[Tensor]| Ok(graph_attention(&t[0], &t[0], &edges)?.0);
         check("graph attention", &[&[3, 5, 4]], one);
     }
-    let scrambled = |t: &[Tensor]| Ok(graph_attention(&t[0], &t[1], &Edges::Learned)?.0);
-    check("graph attention of other values", &[&[1, 5, 4], &[1, 5, 4]], scrambled);
+    let authors_layout = |t: &[Tensor]| Ok(graph_attention(&t[0], &t[1], &Edges::Learned)?.0);
+    check("graph attention of other values", &[&[1, 5, 4], &[1, 5, 4]], authors_layout);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The network against an independent PyTorch implementation (`tests/golden/network.py`): outputs, losses, gradients
-//! of every parameter, running statistics, and a hundred steps of training.
+//! Outputs, losses, gradients, running statistics and a hundred training steps equal those of an independent PyTorch
+//! implementation (`tests/golden/network.py`).
 
 use candle_core::{DType, Device, Tensor, Var};
 use gal_bench::model::{Architecture, Backend, CorrelationNet, FeatureNet, Mode, loss};
@@ -34,7 +34,7 @@ impl Fixture {
         f64::from(self.get(name).flatten_all().unwrap().to_vec1::<f32>().unwrap()[0])
     }
 
-    /// All tensors below `prefix`, by the rest of their names.
+    /// All tensors below `prefix`, by the remainder of their names.
     fn below(&self, prefix: &str) -> BTreeMap<String, Tensor> {
         self.0.iter().filter_map(|(name, t)| Some((name.strip_prefix(prefix)?.to_owned(), t.clone()))).collect()
     }
@@ -52,29 +52,30 @@ fn one_hot(labels: &Tensor) -> Tensor {
 }
 
 struct Network {
-    trunk: FeatureNet,
+    feature_net: FeatureNet,
     cln: CorrelationNet,
-    of_trunk: Parameters,
-    of_cln: Parameters,
+    fln_parameters: Parameters,
+    cln_parameters: Parameters,
 }
 
 impl Network {
     fn new(fixture: &Fixture, prefix: &str, decay: f64, affinity: Affinity, backend: Backend) -> Self {
-        let (of_trunk, of_cln) = (Parameters::new(0), Parameters::new(0));
+        let (fln_parameters, cln_parameters) = (Parameters::new(0), Parameters::new(0));
         let architecture = Architecture { bn_decay: decay, ..SMALL };
-        let trunk = FeatureNet::new(&architecture, backend, &of_trunk, &Device::Cpu).unwrap();
+        let feature_net = FeatureNet::new(&architecture, backend, &fln_parameters, &Device::Cpu).unwrap();
         let cln =
-            CorrelationNet::new(&architecture, (affinity, NodeLayout::Own), backend, &of_cln, &Device::Cpu).unwrap();
+            CorrelationNet::new(&architecture, (affinity, NodeLayout::Own), backend, &cln_parameters, &Device::Cpu)
+                .unwrap();
         let (head, body): (BTreeMap<_, _>, BTreeMap<_, _>) =
             fixture.below(&format!("{prefix}/parameter/")).into_iter().partition(|(name, _)| name.starts_with("cln."));
-        of_trunk.load(&body).unwrap();
-        of_cln.load(&head).unwrap();
-        trunk.load_running(&fixture.below(&format!("{prefix}/running/"))).unwrap();
-        Self { trunk, cln, of_trunk, of_cln }
+        fln_parameters.load(&body).unwrap();
+        cln_parameters.load(&head).unwrap();
+        feature_net.load_running(&fixture.below(&format!("{prefix}/running/"))).unwrap();
+        Self { feature_net, cln, fln_parameters, cln_parameters }
     }
 
     fn variables(&self) -> BTreeMap<String, candle_core::Var> {
-        self.of_trunk.all().into_iter().chain(self.of_cln.all()).collect()
+        self.fln_parameters.all().into_iter().chain(self.cln_parameters.all()).collect()
     }
 }
 
@@ -91,7 +92,7 @@ fn assert_close(name: &str, found: &Tensor, expected: &Tensor, relative: f64, fl
     assert!(error <= relative * norm + floor, "{name}: off by {error:e}, norm {norm:e}");
 }
 
-/// `[40, 2, batch]` as the fixtures have it, `[batch, 40, 2]`.
+/// Permutes `[40, 2, batch]` to the fixtures' `[batch, 40, 2]`.
 fn logits(ours: &Tensor) -> Tensor {
     ours.permute((2, 0, 1)).unwrap().contiguous().unwrap()
 }
@@ -100,22 +101,22 @@ fn compare(case: &str, batch: usize, affinity: Affinity, mode: Mode, backend: Ba
     let fixture = Fixture::read("small");
     let network = Network::new(&fixture, "small", fixture.scalar("small/decay"), affinity, backend);
     let (pixels, targets) = fixture.batch(&format!("small/batch{batch}/pixels"), &format!("small/batch{batch}/labels"));
-    let out = network.trunk.forward(&pixels, mode, true).unwrap();
+    let out = network.feature_net.forward(&pixels, mode, true).unwrap();
     let refined = network.cln.forward(out.gated.as_ref().unwrap()).unwrap();
     let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
-    let of_cln = if affinity == Affinity::Groups { format!("{case}/prior") } else { case.to_owned() };
+    let cln_case = if affinity == Affinity::Groups { format!("{case}/prior") } else { case.to_owned() };
     assert_close("FLN logits", &logits(&out.logits), fixture.get(&format!("{case}/fln")), 1e-4, 0.0);
-    assert_close("CLN logits", &logits(&refined.logits), fixture.get(&format!("{of_cln}/cln")), 1e-4, 0.0);
+    assert_close("CLN logits", &logits(&refined.logits), fixture.get(&format!("{cln_case}/cln")), 1e-4, 0.0);
     assert_close("FLN loss", &fln, fixture.get(&format!("{case}/loss_fln")), 1e-5, 0.0);
-    assert_close("CLN loss", &cln, fixture.get(&format!("{of_cln}/loss_cln")), 1e-5, 0.0);
+    assert_close("CLN loss", &cln, fixture.get(&format!("{cln_case}/loss_cln")), 1e-5, 0.0);
     let affinity_name = if affinity == Affinity::Groups { "small/affinity/prior" } else { &format!("{case}/affinity") };
     assert_close("affinity", &refined.affinity, fixture.get(affinity_name), 1e-4, 0.0);
     if mode == Mode::Train {
-        for (name, running) in network.trunk.running() {
+        for (name, running) in network.feature_net.running() {
             assert_close(name, running, fixture.get(&format!("{case}/running/{name}")), 1e-5, 1e-5);
         }
     }
-    // The fast path keeps nothing for a way back in evaluation.
+    // The native backend saves nothing for a backward pass in evaluation.
     if mode == Mode::Eval && backend == Backend::Native {
         return;
     }
@@ -123,20 +124,20 @@ fn compare(case: &str, batch: usize, affinity: Affinity, mode: Mode, backend: Ba
     let names = network.variables();
     assert_eq!(names.len(), 38, "every parameter tensor is compared");
     let norms = names.keys().map(|name| {
-        let from = if name.starts_with("cln.") { &of_cln } else { case };
+        let from = if name.starts_with("cln.") { &cln_case } else { case };
         difference(fixture.get(&format!("{from}/grad/{name}")), fixture.get(&format!("{from}/grad/{name}"))).1
     });
-    // Batch statistics cancel some biases: their true gradient is zero, and rounding is measured against the others.
+    // Batch statistics cancel some biases: their true gradient is zero, so rounding is relative to the others.
     let floor = 1e-6 * norms.fold(0.0, f64::max);
     for (name, variable) in &names {
-        let from = if name.starts_with("cln.") { &of_cln } else { case };
+        let from = if name.starts_with("cln.") { &cln_case } else { case };
         let gradient = gradients.get(variable).unwrap_or_else(|| panic!("{name} has no gradient"));
         assert_close(name, gradient, fixture.get(&format!("{from}/grad/{name}")), 1e-4, floor);
     }
 }
 
 #[test]
-fn training_mode_agrees_with_pytorch_on_both_paths() {
+fn training_mode_agrees_with_pytorch_on_both_backends() {
     for batch in [2, 5] {
         for backend in [Backend::Native, Backend::Reference] {
             compare(&format!("small/train{batch}"), batch, Affinity::Learned, Mode::Train, backend);
@@ -146,7 +147,7 @@ fn training_mode_agrees_with_pytorch_on_both_paths() {
 }
 
 #[test]
-fn evaluation_mode_agrees_with_pytorch_on_both_paths() {
+fn evaluation_mode_agrees_with_pytorch_on_both_backends() {
     for batch in [2, 5] {
         for backend in [Backend::Native, Backend::Reference] {
             compare(&format!("small/eval{batch}"), batch, Affinity::Learned, Mode::Eval, backend);
@@ -157,22 +158,22 @@ fn evaluation_mode_agrees_with_pytorch_on_both_paths() {
 
 #[test]
 fn the_paper_size_network_has_the_papers_parameters() {
-    let (of_trunk, of_cln) = (Parameters::new(0), Parameters::new(0));
-    FeatureNet::new(&Architecture::PAPER, Backend::Native, &of_trunk, &Device::Cpu).unwrap();
+    let (fln_parameters, cln_parameters) = (Parameters::new(0), Parameters::new(0));
+    FeatureNet::new(&Architecture::PAPER, Backend::Native, &fln_parameters, &Device::Cpu).unwrap();
     CorrelationNet::new(
         &Architecture::PAPER,
         (Affinity::Learned, NodeLayout::Own),
         Backend::Native,
-        &of_cln,
+        &cln_parameters,
         &Device::Cpu,
     )
     .unwrap();
     let count = |parameters: &Parameters, branch: bool| -> usize {
         parameters.all().iter().filter(|(n, _)| n.starts_with("branch.") == branch).map(|(_, v)| v.elem_count()).sum()
     };
-    assert_eq!(count(&of_trunk, false), 2_336_838);
-    assert_eq!(count(&of_trunk, true), 40 * 66_899);
-    assert_eq!(count(&of_cln, false), 40 * 3_292);
+    assert_eq!(count(&fln_parameters, false), 2_336_838);
+    assert_eq!(count(&fln_parameters, true), 40 * 66_899);
+    assert_eq!(count(&cln_parameters, false), 40 * 3_292);
 }
 
 #[test]
@@ -190,15 +191,15 @@ fn a_hundred_steps_follow_pytorchs_loss_curve() {
     assert_eq!(rates.len(), 100);
     for step in 0..100 {
         let first = 8 * step % 64;
-        let cut = |t: &Tensor, axis| t.narrow(axis, first, 8).unwrap().contiguous().unwrap();
-        let (pixels, targets) = (cut(&pixels, 1), cut(&targets, 2));
-        let out = network.trunk.forward(&pixels, Mode::Train, true).unwrap();
+        let batch = |t: &Tensor, axis| t.narrow(axis, first, 8).unwrap().contiguous().unwrap();
+        let (pixels, targets) = (batch(&pixels, 1), batch(&targets, 2));
+        let out = network.feature_net.forward(&pixels, Mode::Train, true).unwrap();
         let fln = loss(&out.logits, &targets).unwrap();
         let cln = loss(&network.cln.forward(out.gated.as_ref().unwrap()).unwrap().logits, &targets).unwrap();
         for (name, found, expected) in [("FLN", &fln, fln_curve[step]), ("CLN", &cln, cln_curve[step])] {
             let found = f64::from(found.to_scalar::<f32>().unwrap());
             let error = (found - expected).abs() / expected.max(1.0);
-            // Rounding grows along the way: PyTorch's own float32 leaves its float64 in the same manner.
+            // Rounding accumulates: PyTorch's float32 deviates from its float64 by as much.
             let tolerance = if step < 20 { 1e-5 } else { 1e-4 };
             assert!(error <= tolerance, "{name} loss of step {step}: {found}, PyTorch {expected}");
         }
@@ -209,8 +210,7 @@ fn a_hundred_steps_follow_pytorchs_loss_curve() {
 
 #[test]
 fn convolution_blocks_of_odd_shapes_agree_with_pytorch() {
-    let path = format!("{}/tests/golden/ops.safetensors", env!("CARGO_MANIFEST_DIR"));
-    let fixture = Fixture(candle_core::safetensors::load(path, &Device::Cpu).unwrap().into_iter().collect());
+    let fixture = operations();
     let shape_of = "/stride_padding_groups_pool";
     let cases: Vec<String> =
         fixture.below("ops/block/").keys().filter_map(|k| k.strip_suffix(shape_of)).map(str::to_owned).collect();
@@ -244,7 +244,7 @@ fn convolution_blocks_of_odd_shapes_agree_with_pytorch() {
             close("batch_mean", &moments.mean, 1e-6);
             close("batch_var", &moments.variance, 0.0);
             let gradients = (&y * swap(get("output_grad"))).unwrap().sum_all().unwrap().backward().unwrap();
-            // A single value a channel has a gradient of zero: rounding is measured against that of the output.
+            // With one value per channel the gradient is zero, so rounding is relative to the output's gradient.
             let floor = 1e-6 * difference(get("output_grad"), get("output_grad")).1;
             close("grad/input", &swap(gradients.get(&x).unwrap()), floor);
             close("grad/weight", gradients.get(&weight).unwrap(), 10.0 * floor);
@@ -318,7 +318,7 @@ fn branches_of_odd_shapes_agree_with_pytorch() {
         let close = |name: &str, found: &Tensor, floor: f64| {
             assert_close(&format!("{case} {name}, reference {reference}"), found, get(name), 1e-4, floor);
         };
-        // Theirs have the picture first, ours the attribute.
+        // PyTorch's tensors have the batch first, ours the attribute.
         let swap = |t: &Tensor, axes: &[usize]| t.permute(axes).unwrap().contiguous().unwrap();
         let (a, c, batch) = out.pooled.dims3().unwrap();
         let side = get("input").dim(3).unwrap();
@@ -337,7 +337,7 @@ fn branches_of_odd_shapes_agree_with_pytorch() {
         }
         let dy = swap(get("pooled_grad"), &[1, 2, 0]);
         let gradients = (&out.pooled * dy).unwrap().sum_all().unwrap().backward().unwrap();
-        // Some gradients are nearly zero: rounding is measured against the largest.
+        // Some gradients are nearly zero, so rounding is relative to the largest.
         let norms = names[..8].iter().map(|name| get(&format!("grad/{name}"))).map(|g| difference(g, g).1);
         let floor = 1e-6 * norms.fold(0.0, f64::max);
         close("grad/input", &swap(gradients.get(&x).unwrap(), &[1, 0, 2, 3]), floor);
@@ -380,19 +380,19 @@ fn formula(name: &str, shape: &[usize]) -> Tensor {
     Tensor::from_vec((0..count).map(|i| value(unit(i))).collect::<Vec<_>>(), shape, &Device::Cpu).unwrap()
 }
 
-/// The places of a tensor that the paper-size fixture holds.
+/// The elements of a tensor that the paper-size fixture holds.
 fn sample(tensor: &Tensor) -> Tensor {
     let flat = tensor.flatten_all().unwrap();
     let n = flat.elem_count() as u64;
     if n <= 256 {
         return flat;
     }
-    let places: Vec<u32> = (0..256).map(|j| (j * n / 256 + hash("sample", j) % (n / 256)) as u32).collect();
-    flat.index_select(&Tensor::new(places, &Device::Cpu).unwrap(), 0).unwrap()
+    let indices: Vec<u32> = (0..256).map(|j| (j * n / 256 + hash("sample", j) % (n / 256)) as u32).collect();
+    flat.index_select(&Tensor::new(indices, &Device::Cpu).unwrap(), 0).unwrap()
 }
 
 #[test]
-fn the_paper_size_network_agrees_with_pytorch_on_both_paths() {
+fn the_paper_size_network_agrees_with_pytorch_on_both_backends() {
     let fixture = Fixture::read("paper");
     let architecture = Architecture { bn_decay: fixture.scalar("paper/decay"), ..Architecture::PAPER };
     let pixels: Vec<f32> = (0..2 * 3 * 227 * 227).map(|i| (hash("pictures/78", i) >> 56) as f32).collect();
@@ -404,23 +404,29 @@ fn the_paper_size_network_agrees_with_pytorch_on_both_paths() {
     for (backend, mode) in
         [Backend::Native, Backend::Reference].into_iter().flat_map(|p| [(p, Mode::Train), (p, Mode::Eval)])
     {
-        let (of_trunk, of_cln) = (Parameters::new(0), Parameters::new(0));
-        let trunk = FeatureNet::new(&architecture, backend, &of_trunk, &Device::Cpu).unwrap();
-        let cln =
-            CorrelationNet::new(&architecture, (Affinity::Learned, NodeLayout::Own), backend, &of_cln, &Device::Cpu)
-                .unwrap();
+        let (fln_parameters, cln_parameters) = (Parameters::new(0), Parameters::new(0));
+        let feature_net = FeatureNet::new(&architecture, backend, &fln_parameters, &Device::Cpu).unwrap();
+        let cln = CorrelationNet::new(
+            &architecture,
+            (Affinity::Learned, NodeLayout::Own),
+            backend,
+            &cln_parameters,
+            &Device::Cpu,
+        )
+        .unwrap();
         let values = |name: &String, like: &Var| {
             let value = formula(name, like.dims());
             let start = value.flatten_all().unwrap().narrow(0, 0, value.elem_count().min(4)).unwrap();
             assert_close(name, &start, fixture.get(&format!("paper/formula/{name}")), 1e-7, 0.0);
             (name.clone(), value)
         };
-        let all = |map: &BTreeMap<String, Var>| map.iter().map(|(n, v)| values(n, v)).collect::<BTreeMap<_, _>>();
-        of_trunk.load(&all(&of_trunk.all())).unwrap();
-        of_cln.load(&all(&of_cln.all())).unwrap();
-        trunk.load_running(&all(trunk.running())).unwrap();
+        let by_formula =
+            |map: &BTreeMap<String, Var>| map.iter().map(|(n, v)| values(n, v)).collect::<BTreeMap<_, _>>();
+        fln_parameters.load(&by_formula(&fln_parameters.all())).unwrap();
+        cln_parameters.load(&by_formula(&cln_parameters.all())).unwrap();
+        feature_net.load_running(&by_formula(feature_net.running())).unwrap();
         let case = if mode == Mode::Train { "paper/train2" } else { "paper/eval2" };
-        let out = trunk.forward(&pixels, mode, true).unwrap();
+        let out = feature_net.forward(&pixels, mode, true).unwrap();
         let refined = cln.forward(out.gated.as_ref().unwrap()).unwrap();
         let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
         let close = |name: &str, found: &Tensor, floor: f64| {
@@ -440,11 +446,11 @@ fn the_paper_size_network_agrees_with_pytorch_on_both_paths() {
         if mode == Mode::Eval {
             continue;
         }
-        for (name, running) in trunk.running() {
+        for (name, running) in feature_net.running() {
             close(&format!("running/{name}"), &sample(running), 1e-5);
         }
         let gradients = (fln + cln).unwrap().backward().unwrap();
-        let variables: BTreeMap<String, Var> = of_trunk.all().into_iter().chain(of_cln.all()).collect();
+        let variables: BTreeMap<String, Var> = fln_parameters.all().into_iter().chain(cln_parameters.all()).collect();
         let largest = variables.keys().map(|n| fixture.scalar(&format!("{case}/grad_norm/{n}"))).fold(0.0, f64::max);
         for (name, variable) in &variables {
             let gradient = gradients.get(variable).unwrap();

@@ -33,12 +33,12 @@ fn assert_close(what: &str, found: &Tensor, expected: &Tensor, relative: f32) {
 }
 
 struct Network {
-    trunk: FeatureNet,
+    feature_net: FeatureNet,
     parameters: Parameters,
     imported: Imported,
 }
 
-/// A network that starts from the imported file, written and read again.
+/// A network with the weights of a file, imported, written and read.
 fn network(name: &str, input: usize, widths: [usize; 5], eps: f64, backend: Backend) -> Network {
     let imported = import(&file(name), None).unwrap();
     let workspace = Workspace::new();
@@ -56,9 +56,9 @@ fn network(name: &str, input: usize, widths: [usize; 5], eps: f64, backend: Back
         ..Architecture::PAPER
     };
     let parameters = Parameters::new(0);
-    let trunk = FeatureNet::new(&architecture, backend, &parameters, &Device::Cpu).unwrap();
-    PretrainedWeights::read(&written).unwrap().apply(&architecture, &parameters, &trunk).unwrap();
-    Network { trunk, parameters, imported }
+    let feature_net = FeatureNet::new(&architecture, backend, &parameters, &Device::Cpu).unwrap();
+    PretrainedWeights::read(&written).unwrap().apply(&architecture, &parameters, &feature_net).unwrap();
+    Network { feature_net, parameters, imported }
 }
 
 const TORCHVISION: [(&str, [usize; 5]); 3] =
@@ -72,7 +72,7 @@ fn torchvisions_weights_give_torchvisions_features() {
             for eps in [1e-3, 1e-5] {
                 let network = network(&format!("{name}.pth"), 75, widths, eps, backend);
                 assert_eq!(network.imported.backbone.to_string(), name);
-                let features = network.trunk.features(&swap(&fixture["pixels"]), Mode::Eval).unwrap();
+                let features = network.feature_net.features(&swap(&fixture["pixels"]), Mode::Eval).unwrap();
                 assert_close(name, &swap(&features), &fixture["eval/features"], 1e-4);
             }
         }
@@ -83,7 +83,7 @@ fn gradients_agree(mode: Mode, prefix: &str, backend: Backend) {
     for (name, widths) in TORCHVISION {
         let fixture = fixture(name);
         let network = network(&format!("{name}.pth"), 75, widths, 1e-5, backend);
-        let features = network.trunk.features(&swap(&fixture["pixels"]), mode).unwrap();
+        let features = network.feature_net.features(&swap(&fixture["pixels"]), mode).unwrap();
         assert_close(name, &swap(&features), &fixture[&format!("{prefix}/features")], 1e-4);
         let gradients = (features * swap(&fixture["weights"])).unwrap().sum_all().unwrap().backward().unwrap();
         let variables = network.parameters.all();
@@ -99,7 +99,7 @@ fn gradients_agree(mode: Mode, prefix: &str, backend: Backend) {
         }
         let expected = fixture.keys().filter(|key| key.starts_with(&format!("{prefix}/grad/"))).count();
         assert_eq!(compared, expected, "every gradient of {name} is compared");
-        // With two channels a ReLU may let nothing through.
+        // With two channels a ReLU may block all gradients.
         assert!(zeros * 5 <= compared, "{zeros} of {compared} gradients of {name} are zero");
     }
 }
@@ -122,7 +122,7 @@ fn a_caffe_network_of_either_form_gives_its_own_features() {
         let network = network(name, 99, [4, 8, 6, 6, 4], 1e-3, Backend::Native);
         assert_eq!(network.imported.backbone, BackboneName::AlexnetCvgj);
         assert!(network.imported.left_out.iter().any(|left| left.starts_with("fc6[0]")), "{name}");
-        let features = network.trunk.features(&swap(&fixture["pixels"]), Mode::Eval).unwrap();
+        let features = network.feature_net.features(&swap(&fixture["pixels"]), Mode::Eval).unwrap();
         assert_close(name, &swap(&features), &fixture["eval/features"], 1e-4);
     }
 }
@@ -137,7 +137,7 @@ fn the_converters_layers_of_any_pickle_give_caffes_features() {
         assert_eq!(network.imported.left_out, ["fc6[biases] [2]", "fc6[weights] [4, 2]"], "{name}");
         let found = network.imported.matched.iter().find(|found| found.name == "conv1.weight").unwrap();
         assert_eq!((&*found.source_shape, &*found.how), (&[11, 11, 3, 4][..], "HWIO to OIHW, BGR to RGB"));
-        let features = network.trunk.features(&swap(&fixture["pixels"]), Mode::Eval).unwrap();
+        let features = network.feature_net.features(&swap(&fixture["pixels"]), Mode::Eval).unwrap();
         assert_close(&name, &swap(&features), &fixture["eval/features"], 1e-4);
     }
 }
@@ -193,8 +193,8 @@ fn files_that_cannot_be_imported_are_refused_in_a_sentence() {
 #[test]
 fn a_pickle_may_ask_for_nothing_but_arrays() {
     let code = b"cposix\nsystem\n(S'touch pwned'\ntR.";
-    let told = refused("x.npy", code, &[]);
-    assert!(told.contains("asks Python for posix.system, which arrays of numbers do not need"), "{told}");
+    let message = refused("x.npy", code, &[]);
+    assert!(message.contains("asks Python for posix.system, which arrays of numbers do not need"), "{message}");
     let array = std::fs::read(file("converted-2.npy")).unwrap();
     let replaced = |from: &[u8], to: &[u8]| {
         let at = array.windows(from.len()).position(|window| window == from).unwrap();
@@ -219,11 +219,11 @@ fn text(content: &str) -> Vec<u8> {
 fn a_sentence_holds_one_line_of_what_a_file_says() {
     for name in ["two\nlines", &"very long ".repeat(50)] {
         let layer = pickled(&[b"}", &text(name), b"Ns"]);
-        let told = refused("x.npy", &layer, &[]);
-        assert!(told.contains("is no dictionary of arrays") && told.len() < 300, "{told}");
+        let message = refused("x.npy", &layer, &[]);
+        assert!(message.contains("is no dictionary of arrays") && message.len() < 300, "{message}");
         let asked = pickled(&[&text("os"), &text(name), b"\x93"]);
-        let told = refused("x.npy", &asked, &[]);
-        assert!(told.contains("which arrays of numbers do not need") && told.len() < 300, "{told}");
+        let message = refused("x.npy", &asked, &[]);
+        assert!(message.contains("which arrays of numbers do not need") && message.len() < 300, "{message}");
     }
 }
 
@@ -233,8 +233,8 @@ fn what_is_no_state_dictionary_is_named() {
     let module = zip(&pickled(&[b"ctorch.nn.modules.conv\nConv2d\n)R"]));
     assert!(refused("x.pth", &module, &[]).contains("holds a whole module: a state_dict is expected"));
     let checkpoint = zip(&pickled(&[b"}", &text("state_dict"), b"}", &text("w"), b"Nss"]));
-    let told = refused("x.pth", &checkpoint, &[]);
-    assert!(told.contains("no tensors but a dictionary `state_dict`"), "{told}");
+    let message = refused("x.pth", &checkpoint, &[]);
+    assert!(message.contains("no tensors but a dictionary `state_dict`"), "{message}");
 }
 
 #[test]
