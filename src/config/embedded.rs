@@ -67,6 +67,24 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_version_0_1_0_are_read() {
+        let new = Profile::text("quick").unwrap();
+        let mut old = new.to_owned();
+        for (new, old_key) in [
+            ("input_size", "input"),
+            ("branch_channels", "branch"),
+            ("node_channels", "node"),
+            ("bn_eps", "eps"),
+            ("bn_decay", "decay"),
+        ] {
+            assert!(old.contains(new));
+            old = old.replace(&format!("\n{new} ="), &format!("\n{old_key} ="));
+        }
+        assert_eq!(parse(&old, Path::new("mine.toml")).unwrap(), Profile::load("quick").unwrap());
+        assert_ne!(old, new);
+    }
+
+    #[test]
     fn an_unknown_key_is_refused_with_its_line() {
         let text = Profile::text("quick").unwrap().replace("momentum = 0.9", "momentum = 0.9\nnesterov = true");
         let error = parse(&text, Path::new("mine.toml")).unwrap_err().to_string();
