@@ -326,7 +326,7 @@ pub(crate) struct EvaluateArgs {
     pub(crate) data: DataArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
-    /// Folder of the reports; results go to DIR/DATASET-PROFILE/results
+    /// Folder of the reports; results go to DIR/DATASET-PROFILE-seedN/results
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(crate) reports: PathBuf,
     #[command(flatten)]
@@ -359,7 +359,7 @@ pub(crate) struct CompareArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gal-bench report
-  gal-bench report lfwa-quick
+  gal-bench report lfwa-quick-seed0
   gal-bench report --check")]
 pub(crate) struct ReportArgs {
     /// Names of report folders [default: all]

@@ -6,6 +6,7 @@ use gal_bench::evaluate::{Evaluation, Statistics};
 use gal_bench::progress::Progress;
 use gal_bench::report::{Collected, line, table};
 use gal_bench::train::is_finished;
+use gal_bench::variant::REGISTRY;
 use gal_bench::{Error, Result, report};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,7 @@ pub(super) fn evaluate(
             selection.runs.display()
         )));
     }
-    let report = reports.join(format!("{dataset}-{}", profile.name));
+    let report = reports.join(report::folder_name(REGISTRY, dataset, &profile.name, &variants, &seeds));
     let Collected { evaluations, statistics, albums } = report::collect(&finished, &report)?;
     faces::show(&albums, data, &report, progress)?;
     Ok(Evaluated { report, evaluations, statistics })

@@ -13,18 +13,18 @@ fn train_evaluate_and_report_make_a_report_that_renders_again() {
     let logged = workspace.gal_bench(evaluate).succeeds().stderr;
     assert!(logged.contains("no figures with faces: datasets/prepared/synthetic"), "{logged}");
     workspace.gal_bench("report").succeeds();
-    assert!(!workspace.exists("reports/synthetic-tiny/most-confident-errors.svg"));
+    assert!(!workspace.exists("reports/synthetic-tiny-seed5/most-confident-errors.svg"));
 
     workspace.gal_bench(evaluate).args(["--prepared", "prepared"]).succeeds();
     workspace.gal_bench("report").succeeds();
     for figure in ["most-confident-errors.svg", "masks-over-faces.svg", "masks-baseline.svg"] {
-        assert!(workspace.exists(&format!("reports/synthetic-tiny/{figure}")), "{figure}");
+        assert!(workspace.exists(&format!("reports/synthetic-tiny-seed5/{figure}")), "{figure}");
     }
-    let page = workspace.read("reports/synthetic-tiny/README.md");
+    let page = workspace.read("reports/synthetic-tiny-seed5/README.md");
     for heading in ["Table 1", "Table 2", "Table 3", "Table 4"] {
         assert!(page.contains(&format!("## {heading}")), "{heading} is missing");
     }
     workspace.gal_bench("report --check").succeeds();
-    workspace.write("reports/synthetic-tiny/README.md", page.replace("Table 1", "Table One"));
+    workspace.write("reports/synthetic-tiny-seed5/README.md", page.replace("Table 1", "Table One"));
     workspace.gal_bench("report --check").fails_with("README.md");
 }

@@ -90,7 +90,7 @@ fn tasks_in_any_order_and_at_the_same_time_end_in_the_bytes_of_run_all() {
     report_without_durations(&workspace, "tasks");
     let (whole, tasks) = (workspace.files("whole/reports"), workspace.files("tasks/reports"));
     assert_eq!(whole.keys().collect::<Vec<_>>(), tasks.keys().collect::<Vec<_>>());
-    assert!(whole.contains_key("celeba-tiny/README.md"));
+    assert!(whole.contains_key("celeba-tiny-seeds3,8/README.md"));
     for (path, bytes) in &whole {
         assert!(tasks[path] == *bytes, "report {path} differs");
     }
@@ -110,7 +110,7 @@ fn ranks_on_a_shared_folder_prepare_and_train_a_job_together_and_report_once() {
         assert_eq!(second.stdout, "rank 1 is done; rank 0 wrote the runs\n");
         assert!(workspace.exists(&format!("{into}/runs/celeba-tiny-gal-c-seed3/summary.json")));
     }
-    let report = workspace.read("whole/reports/celeba-tiny/README.md");
+    let report = workspace.read("whole/reports/celeba-tiny-seeds3,8/README.md");
     assert!(report.contains("shares of 4 images of a batch of 8, a share for each of 2 ranks"));
     let model = |into: &str| workspace.bytes(&format!("{into}/runs/celeba-tiny-gal-c-seed3/model.safetensors"));
     assert!(model("whole") == model("task"));

@@ -1,0 +1,48 @@
+//! The name of a report's folder. It holds what was asked for, so that a report never replaces one on other runs.
+
+use crate::variant::{Registry, Variant};
+
+/// Name of the report on `variants` with `seeds`, such as `lfwa-quick-controls-seeds0-2`. The paper's variants go without
+/// saying.
+pub fn folder_name(registry: Registry, dataset: &str, profile: &str, variants: &[Variant], seeds: &[u64]) -> String {
+    let names = |variants: &[Variant]| variants.iter().map(|variant| variant.name).collect::<Vec<_>>();
+    let mut parts = vec![dataset, profile];
+    if names(variants) == names(&registry.select(&[], true)) {
+        parts.push("controls");
+    } else if names(variants) != names(&registry.select(&[], false)) {
+        parts.extend(names(variants));
+    }
+    let word = if seeds.len() == 1 { "seed" } else { "seeds" };
+    format!("{}-{word}{}", parts.join("-"), ranges(seeds))
+}
+
+/// Ascending numbers as page ranges: `0-2,5`; their count if that is too long for a file's name.
+fn ranges(seeds: &[u64]) -> String {
+    let consecutive = seeds.chunk_by(|a, b| a.checked_add(1) == Some(*b));
+    let range = |seeds: &[u64]| match seeds {
+        [first, .., last] => format!("{first}-{last}"),
+        _ => seeds.iter().map(u64::to_string).collect(),
+    };
+    let text = consecutive.map(range).collect::<Vec<_>>().join(",");
+    if text.len() > 100 { format!("-{}", seeds.len()) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::variant::REGISTRY;
+
+    #[test]
+    fn a_name_holds_what_was_asked_for() {
+        let name = |names: &[&str], controls, seeds: &[u64]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            folder_name(REGISTRY, "lfwa", "quick", &REGISTRY.select(&names, controls), seeds)
+        };
+        assert_eq!(name(&[], false, &[0]), "lfwa-quick-seed0");
+        assert_eq!(name(&[], true, &[0, 1, 2]), "lfwa-quick-controls-seeds0-2");
+        assert_eq!(name(&["baseline", "gal-j"], false, &[3, 8]), "lfwa-quick-baseline-gal-j-seeds3,8");
+        assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "0-2,5,7-8");
+        assert_eq!(ranges(&[u64::MAX - 1, u64::MAX]), "18446744073709551614-18446744073709551615");
+        assert_eq!(ranges(&(0..200).map(|i| 3 * i).collect::<Vec<_>>()), "-200");
+    }
+}
