@@ -60,6 +60,25 @@ impl BranchParameters {
             mask_out_bias: self.mask_out_bias.detach(),
         }
     }
+
+    /// All parameters besides `weight` in the order of the CPU operation. Batch statistics cancel the bias: it is packed
+    /// only to receive its gradient, which is zero.
+    fn packed(&self) -> Result<Tensor> {
+        let mask = [&self.mask_weight, &self.mask_bias, &self.mask_gamma, &self.mask_beta, &self.mask_out_weight];
+        let mask = mask.into_iter().cloned().chain([self.mask_out_bias.unsqueeze(1)?]).collect::<Vec<_>>();
+        let packed = [&self.gamma, &self.beta, &Tensor::cat(&mask, 1)?, &self.bias];
+        Tensor::cat(&packed.into_iter().map(Tensor::flatten_all).collect::<Result<Vec<_>>>()?, 0)
+    }
+
+    /// Running moments of the outputs without bias, as the CPU operation has none; `moments` are of biased outputs.
+    fn without_bias(&self, moments: &BranchMoments) -> Result<RunningMoments> {
+        let mean = (&moments.features.mean - self.bias.flatten_all()?)?;
+        let mask_mean = (&moments.mask.mean - self.mask_bias.flatten_all()?)?;
+        Ok(RunningMoments {
+            features: (mean.to_vec1()?, moments.features.variance.to_vec1()?),
+            mask: (mask_mean.to_vec1()?, moments.mask.variance.to_vec1()?),
+        })
+    }
 }
 
 /// Moments of both batch norms of the branches.
@@ -106,30 +125,14 @@ impl BranchBlock {
             bail!("branches over {i} channels were given {inputs}")
         }
         let (positions, n) = (height * width, batch * height * width);
-        let mask = [&p.mask_weight, &p.mask_bias, &p.mask_gamma, &p.mask_beta, &p.mask_out_weight]
-            .into_iter()
-            .cloned()
-            .chain([p.mask_out_bias.unsqueeze(1)?])
-            .collect::<Vec<_>>();
-        // Batch statistics cancel the bias: it is packed only to receive its gradient, which is zero.
-        let packed = [&p.gamma, &p.beta, &Tensor::cat(&mask, 1)?, &p.bias];
-        let packed = Tensor::cat(&packed.into_iter().map(Tensor::flatten_all).collect::<Result<Vec<_>>>()?, 0)?;
         let running = match statistics {
             BranchStatistics::Batch => None,
-            BranchStatistics::Running(m) => {
-                // Running means are of the biased output, and the operation has no bias.
-                let mean = (&m.features.mean - p.bias.flatten_all()?)?;
-                let mask_mean = (&m.mask.mean - p.mask_bias.flatten_all()?)?;
-                Some(RunningMoments {
-                    features: (mean.to_vec1()?, m.features.variance.to_vec1()?),
-                    mask: (mask_mean.to_vec1()?, m.mask.variance.to_vec1()?),
-                })
-            }
+            BranchStatistics::Running(moments) => Some(p.without_bias(moments)?),
         };
         let saved = Arc::new(Mutex::new(SavedForBackward::default()));
         let sizes = Sizes { a, c, batch, positions };
         let op = BranchOp { sizes, eps: self.eps as f32, gated: self.gated, running, saved: saved.clone() };
-        let pooled = x.contiguous()?.apply_op3(&p.weight, &packed, op)?;
+        let pooled = x.contiguous()?.apply_op3(&p.weight, &p.packed()?, op)?;
         let mut saved = storage::lock(&saved)?;
         let device = x.device();
         let gated = saved.gated.take().map(|v| Tensor::from_vec(v, (a, c, n), device)).transpose()?;

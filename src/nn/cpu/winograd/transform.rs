@@ -1,5 +1,5 @@
 //! Winograd's transforms of tiles and filters (Lavin, Gray 2015). The points are 0, 1, -1 and infinity, and for 5x5 also
-//! 1/2 and -2. Small sets of points with less error are not known (Barabasz et al. 2020, arXiv 1803.10986).
+//! 1/2 and -2. Among small sets of points, this one has the least error (Barabasz et al. 2020, arXiv 1803.10986).
 
 #![allow(
     clippy::inline_always,
