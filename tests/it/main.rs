@@ -1,4 +1,4 @@
-//! The binary and the library from outside, stage by stage. One test binary, since polars and candle link slowly.
+//! Integration tests by stage; `tests/README.md` describes them. One test binary, since polars and candle link slowly.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

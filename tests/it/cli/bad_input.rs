@@ -1,5 +1,5 @@
-//! Bad input through the binary: one sentence on standard error, exit code 2, nothing left behind. All sentences stand
-//! in one snapshot. The cases of single readers stand with their tests in `prepare` and `report`.
+//! Bad input through the binary: one sentence on standard error, exit code 2, no output. One snapshot holds all
+//! sentences. Cases of a single reader are with its tests in `prepare` and `report`.
 
 use crate::common::celeba_files::{ATTRIBUTES, CelebaFiles, IMAGES, PARTITION};
 use crate::common::images::jpeg;
@@ -19,7 +19,7 @@ fn celeba() -> Workspace {
 
 const PREPARE: &str = "prepare --dataset celeba --root celeba --prepared prepared";
 
-/// What is done to a workspace before the command runs.
+/// Damages a workspace before the command runs.
 type Spoil = fn(&Workspace);
 
 /// Replaces the first occurrence of `from` in an annotation file.
@@ -43,7 +43,7 @@ fn first_image() -> String {
 
 const DOCTOR: &str = "doctor --device cpu --profile mine.toml";
 
-/// Each case by name: the arguments, and what is wrong.
+/// Name of each case, arguments, and damage.
 const CASES: [(&str, &str, Spoil); 22] = [
     ("a row has 39 labels", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1 ", "000001.jpg ")),
     ("a label is 0", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1", "000001.jpg 0")),
@@ -91,7 +91,7 @@ fn every_bad_input_ends_in_one_sentence_and_leaves_nothing_finished() {
         let error = workspace.gal_bench(arguments).finishes().error();
         for (path, content) in workspace.files("") {
             let is_new = before.get(&path) != Some(&content);
-            // What an interrupted `prepare` may leave: notes of its inputs and images, but no finished set.
+            // An interrupted `prepare` may leave images and notes of its inputs, but no finished set.
             assert!(!is_new || path.starts_with("prepared/"), "{name}: {path} was written");
             assert!(!path.ends_with("prepared.json") && !path.ends_with("manifest.parquet"), "{name}: {path}");
         }
@@ -106,10 +106,10 @@ fn cuda_in_a_cpu_build_is_refused_with_how_to_build() {
     Workspace::new().gal_bench("train --device cuda:0").fails_with("--features cuda");
 }
 
-/// Neither a closed pipe nor a full disk behind standard output or standard error ends in a panic.
+/// Standard output and standard error may be a closed pipe or a full disk.
 #[cfg(target_os = "linux")]
 #[test]
-fn output_that_cannot_be_written_is_no_bug_of_the_program() {
+fn output_that_cannot_be_written_causes_no_panic() {
     let workspace = celeba();
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let closed = || {

@@ -1,4 +1,4 @@
-//! The whole job through the binary, on a small profile: results, resumption, reports.
+//! The whole job through the binary, on a small profile.
 
 use crate::common::workspace::Workspace;
 
@@ -8,7 +8,7 @@ fn train_evaluate_and_report_make_a_report_that_renders_again() {
     let train = "train --profile tiny.toml --seed 5 --prepared prepared --device cpu";
     assert_eq!(workspace.gal_bench(train).json().as_array().map(Vec::len), Some(4));
 
-    // Without the prepared set there are no figures with faces, and nothing else is missing.
+    // Without the prepared set, only the figures with faces are missing.
     let evaluate = "evaluate --profile tiny.toml --seed 5";
     let logged = workspace.gal_bench(evaluate).succeeds().stderr;
     assert!(logged.contains("no figures with faces: datasets/prepared/synthetic"), "{logged}");

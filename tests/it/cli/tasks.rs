@@ -8,7 +8,7 @@ use crate::common::workspace::{Workspace, free_address};
 use gal_bench::synthetic::Renderer;
 use std::process::{Child, Command};
 
-/// A workspace with a small CelebA and a profile whose variants need two trunks.
+/// A workspace with a small CelebA and a profile whose variants need two FLNs.
 fn celeba() -> Workspace {
     let workspace = Workspace::new();
     workspace.write("tiny.toml", TINY.replace("synthetic", "celeba").replace("weight_decay = 0.001\n", ""));
@@ -45,7 +45,7 @@ fn list(workspace: &Workspace, into: &str) -> serde_json::Value {
     job(workspace, into, "run-all --list-tasks").json()
 }
 
-/// Evaluates the runs below `into`, with durations taken out of their records before.
+/// Evaluates the runs below `into` after removing durations from their records.
 fn report_without_durations(workspace: &Workspace, into: &str) {
     let runs = format!("{into}/runs");
     for (name, text) in workspace.files(&runs).iter().filter(|(name, _)| name.ends_with("summary.json")) {

@@ -1,5 +1,4 @@
-//! Run folders without training, and the reports on them. Their probabilities are drawn, so none of their figures means
-//! anything.
+//! Run folders without training, and reports on them. The probabilities are random, so the numbers mean nothing.
 
 use super::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES};
@@ -11,7 +10,7 @@ use rand::RngExt;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// A run with drawn probabilities.
+/// A run with random probabilities.
 #[derive(Clone)]
 pub(crate) struct FakeRun {
     pub(crate) summary: RunSummary,

@@ -1,4 +1,4 @@
-//! A network that trains in a second, its data, and what its runs leave.
+//! A network that trains in a second, its data, and the files of its runs.
 
 use super::workspace::Workspace;
 use gal_bench::config::Profile;

@@ -1,4 +1,5 @@
 //! Rules that the source itself keeps: arrows between folders.
 
 mod arrows;
+mod candle;
 mod modules;

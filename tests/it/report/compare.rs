@@ -55,7 +55,7 @@ fn compare(workspace: &Workspace, arguments: &[&str]) -> GalBench {
     workspace.gal_bench("compare").args(arguments)
 }
 
-/// The error of a comparison with a spoilt copy of `theirs.csv`.
+/// The error of a comparison with a damaged copy of `theirs.csv`.
 fn error(spoil: impl FnOnce(Vec<String>) -> Vec<String>) -> String {
     let workspace = runs_and_predictions();
     let lines = workspace.read("theirs.csv").lines().map(str::to_owned).collect();
@@ -183,7 +183,7 @@ fn a_missing_image_is_named() {
 }
 
 #[test]
-fn an_image_too_many_is_named_with_its_line() {
+fn an_unknown_image_is_named_with_its_line() {
     let found = error(|lines| with_cell(lines, 2, 0, "stranger.png"));
     insta::assert_snapshot!(found, @"error: theirs.csv: line 3: image `stranger.png` is not among the 60 test images of the reference run");
 }
@@ -216,7 +216,7 @@ fn columns_that_are_missing_unknown_or_doubled_are_named() {
 }
 
 #[test]
-fn a_row_with_a_cell_too_few_is_refused() {
+fn a_row_that_lacks_a_cell_is_refused() {
     let found = error(|mut lines| {
         lines[7] = lines[7].rsplit_once(',').unwrap().0.to_owned();
         lines
@@ -237,7 +237,7 @@ fn a_null_in_a_parquet_file_is_named_with_its_row() {
 }
 
 #[test]
-fn what_is_neither_run_nor_predictions_is_refused() {
+fn a_file_that_is_neither_run_nor_predictions_is_refused() {
     let workspace = runs_and_predictions();
     workspace.write("theirs.txt", "hello");
     let found = refused(&workspace, &[BASELINE, "theirs.txt"]);

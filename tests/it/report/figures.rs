@@ -16,7 +16,7 @@ fn column(path: &Path, name: &str) -> Vec<String> {
     reader.records().map(|record| record.unwrap()[place].to_owned()).collect()
 }
 
-/// Masks of a mean and of `images` images, 3 x 3, as numpy would write them.
+/// Masks of a mean and of `images` images, 3 x 3, in NumPy's format.
 fn write_masks(run: &Path, images: usize, value: f32) {
     let shape = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, 40, 3, 3), }}", 1 + images);
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
@@ -36,15 +36,15 @@ fn a_run_with_an_affinity_has_its_diagonal_and_a_p_value_and_baseline_has_neithe
     let (diagonals, ps) = (cells("diagonal"), cells("p_strength"));
     assert_eq!((diagonals[0], ps[1]), (None, None));
     for (diagonal, p) in diagonals[2..].iter().zip(&ps[2..]) {
-        // The invented affinity: 12 and a bit of about 12 + 39 / 2 + 2.5 a neighbour on the attribute itself.
+        // The fake affinity gives the attribute itself 12.5 of about 12.5 + 39 / 2 + 2.5 for each neighbour.
         assert!((0.25..0.35).contains(&diagonal.unwrap()), "{diagonal:?}");
         assert!((0.0001..=1.0).contains(&p.unwrap()), "{p:?}");
     }
 }
 
-/// Counted here, from the table itself.
+/// The expected count comes from the predictions themselves.
 #[test]
-fn contradictions_of_answers_are_those_of_the_judged_head() {
+fn contradictions_are_those_of_the_primary_heads_predictions() {
     let run = FakeRun::new("gal-j", 1);
     let (_workspace, folder, _) = collected(std::slice::from_ref(&run));
     let table = run.predictions();
@@ -58,14 +58,14 @@ fn contradictions_of_answers_are_those_of_the_judged_head() {
 }
 
 #[test]
-fn reliability_counts_every_answer_of_every_run_once() {
+fn reliability_counts_every_prediction_of_every_run_once() {
     let (_workspace, folder, _) = collected(&fake_runs());
     let counts = column(&folder.join("results/reliability.csv"), "count");
     assert_eq!(counts.len(), 6 * 15);
     assert_eq!(counts.iter().map(|count| count.parse::<usize>().unwrap()).sum::<usize>(), 6 * 60 * COUNT);
 }
 
-/// The synthetic fixture's truth is the copula's, and only synthetic faces have one.
+/// The true correlation is that of the copula, which only synthetic faces have.
 #[test]
 fn the_truth_is_named_for_synthetic_faces_only() {
     let heading = "The affinity beside the labels' correlation";
@@ -131,14 +131,14 @@ fn masks_that_variants_share_are_drawn_once() {
     assert_eq!(column(&folder.join("results/masks-baseline-seed1.csv"), "cell8")[0], "0.52000");
 }
 
-/// Faces of one colour each, as [`Album`] wants them.
+/// Faces of one colour each.
 fn faces(album: &Album) -> (RgbImage, Vec<RgbImage>) {
     let plain = |grey: u8| RgbImage::from_pixel(TILE, TILE, image::Rgb([grey; 3]));
     (plain(128), (0..album.images().len()).map(|i| plain(i as u8)).collect())
 }
 
 #[test]
-fn drawn_faces_are_shown_in_the_report_with_their_errors() {
+fn synthetic_faces_are_shown_in_the_report_with_their_errors() {
     let workspace = Workspace::new();
     let run = FakeRun::new("gal-j", 1);
     let run_folder = run.write(workspace.root());
@@ -156,7 +156,7 @@ fn drawn_faces_are_shown_in_the_report_with_their_errors() {
     let page = String::from_utf8(named("README.md").unwrap().clone()).unwrap();
     assert!(section(&page, "Most confident errors").unwrap().contains("](most-confident-errors.svg)"));
 
-    // The errors are wrong answers, and no wrong answer to their attribute is further from one half.
+    // Each error is a wrong prediction, and no other wrong one for its attribute is further from one half.
     let path = folder.join("results/mistakes.csv");
     let table = run.predictions();
     let labels: Vec<bool> = table.column("label").unwrap().bool().unwrap().iter().flatten().collect();
@@ -168,7 +168,7 @@ fn drawn_faces_are_shown_in_the_report_with_their_errors() {
     assert_eq!(column(&path, "image")[0], format!("{:06}.png", surest / COUNT));
     assert_eq!(column(&path, "probability")[0], answers[surest].to_string());
 
-    // Collected again without the pictures, the report shows none.
+    // Collected again without faces, the report shows none.
     report::collect(&[run_folder], &folder).unwrap();
     assert!(
         !report::render(&folder).unwrap().iter().any(|(path, _)| path.to_str() == Some("most-confident-errors.svg"))

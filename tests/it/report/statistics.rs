@@ -83,7 +83,7 @@ fn the_correlation_net_alone_makes_the_difference_if_the_features_are_the_same()
 }
 
 #[test]
-fn controls_stand_in_a_table_of_their_own() {
+fn controls_have_their_own_table() {
     let mut runs = three_seeds();
     runs.extend((0..3).map(|seed| with_skill("uniform", seed, 0.95)));
     let (_workspace, folder, _) = collected(&runs);
@@ -104,7 +104,7 @@ fn a_report_without_controls_has_no_ablation() {
 }
 
 #[test]
-fn results_of_before_the_tests_render_without_them() {
+fn results_without_tests_render_without_their_sections() {
     let (_workspace, folder, _) = collected(&three_seeds());
     for file in ["means.csv", "comparisons.csv", "bootstrap.json"] {
         std::fs::remove_file(folder.join("results").join(file)).unwrap();
@@ -143,7 +143,7 @@ fn runs_tested_on_other_images_cannot_share_a_report() {
 }
 
 #[test]
-fn evaluate_gathers_every_finished_run_of_the_seeds_asked_for() {
+fn evaluate_collects_every_finished_run_of_the_given_seeds() {
     let workspace = Workspace::new();
     for run in three_seeds().iter().filter(|run| run.summary.id != "synthetic-quick-gal-j-seed2") {
         run.write(&workspace.path("runs"));

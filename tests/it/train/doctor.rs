@@ -27,7 +27,7 @@ fn doctor_finds_that_the_cpus_two_backends_agree() {
 }
 
 #[test]
-fn doctor_ends_with_code_1_and_a_file_where_a_tolerance_is_broken() {
+fn doctor_ends_with_code_1_and_a_file_if_a_check_fails() {
     let (output, file) = doctor(&["--tolerance", "1e-9"]);
     assert_eq!(output.code, Some(1));
     assert!(output.stderr.contains("checks disagree"));

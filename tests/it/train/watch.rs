@@ -1,4 +1,4 @@
-//! Watching a run from outside: its TensorBoard events, its end when it diverges, and the table it ends in.
+//! The records of a run: TensorBoard events, metrics, the error of a diverging run, and the final table.
 
 use crate::common::gal_bench::GalBench;
 use crate::common::training::{TINY, metrics};
@@ -22,14 +22,14 @@ fn masked(bytes: &[u8]) -> u32 {
     (!sum).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// A varint, and what follows it.
+/// A varint, and the bytes after it.
 fn varint(bytes: &[u8]) -> (u64, &[u8]) {
     let end = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap();
     let number = bytes[..=end].iter().rev().fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f));
     (number, &bytes[end + 1..])
 }
 
-/// The fields of a message: numbers, and contents of those that have a length or fixed size.
+/// The fields of a message: number of the field, its varint, and the bytes of other wire types.
 fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, &[u8])> {
     let mut found = Vec::new();
     while !bytes.is_empty() {
@@ -53,7 +53,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, &[u8])> {
     found
 }
 
-/// The steps and tags of a run's event file, every sum of which is checked.
+/// Steps and tags in a run's event file; all checksums are verified.
 fn events(folder: &Path) -> Vec<(u64, String)> {
     let name = format!("events.out.tfevents.{}", folder.file_name().unwrap().to_str().unwrap());
     let bytes = std::fs::read(folder.join(name)).unwrap();
@@ -80,7 +80,7 @@ fn events(folder: &Path) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn events_hold_losses_rates_accuracies_and_pictures_of_the_affinity() {
+fn events_hold_losses_rates_accuracies_and_images_of_the_affinity() {
     let workspace = Workspace::trainable();
     train(&workspace, "runs", "gal-j").succeeds();
     let found = events(&workspace.run("runs", "gal-j"));
@@ -98,7 +98,7 @@ fn events_hold_losses_rates_accuracies_and_pictures_of_the_affinity() {
 }
 
 #[test]
-fn a_killed_run_that_goes_on_leaves_every_event_once() {
+fn a_killed_and_resumed_run_records_every_event_once() {
     let workspace = Workspace::trainable();
     train(&workspace, "undisturbed", "gal-p").succeeds();
     let folder = workspace.run("killed", "gal-p");
@@ -109,7 +109,7 @@ fn a_killed_run_that_goes_on_leaves_every_event_once() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(folder.join("training-state.safetensors").exists(), "the run ended before it could be killed");
-    // The kill may have come in the middle of a record, and after more steps than the checkpoint knows of.
+    // A kill may cut a record, and may come after steps that are not in the checkpoint.
     let name = folder.join("events.out.tfevents.synthetic-tiny-gal-p-seed5");
     let mut torn = std::fs::read(&name).unwrap();
     let later =

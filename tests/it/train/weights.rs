@@ -143,7 +143,7 @@ fn the_converters_layers_of_any_pickle_give_caffes_features() {
 }
 
 #[test]
-fn files_of_before_pytorch_1_6_hold_what_later_ones_hold() {
+fn files_of_before_pytorch_1_6_give_the_same_weights() {
     for (name, forms) in [("alexnet", &["legacy", "oldest", "python2"][..]), ("resnet18", &["legacy"])] {
         let expected = import(&file(&format!("{name}.pth")), None).unwrap();
         for form in forms {
@@ -157,7 +157,7 @@ fn files_of_before_pytorch_1_6_hold_what_later_ones_hold() {
     }
 }
 
-/// The error message of importing these bytes.
+/// The error of importing these bytes.
 fn refused(name: &str, bytes: &[u8], arguments: &[&str]) -> String {
     let workspace = Workspace::new();
     workspace.write(name, bytes);
@@ -169,7 +169,7 @@ fn refused(name: &str, bytes: &[u8], arguments: &[&str]) -> String {
 }
 
 #[test]
-fn files_that_cannot_be_imported_are_refused_in_a_sentence() {
+fn invalid_files_are_refused_in_one_sentence() {
     let caffe = std::fs::read(file("present.caffemodel")).unwrap();
     let torch = std::fs::read(file("resnet18.pth")).unwrap();
     for cut in [1, 100, caffe.len() / 2] {
@@ -191,7 +191,7 @@ fn files_that_cannot_be_imported_are_refused_in_a_sentence() {
 }
 
 #[test]
-fn a_pickle_may_ask_for_nothing_but_arrays() {
+fn a_pickle_may_build_only_arrays() {
     let code = b"cposix\nsystem\n(S'touch pwned'\ntR.";
     let message = refused("x.npy", code, &[]);
     assert!(message.contains("asks Python for posix.system, which arrays of numbers do not need"), "{message}");
@@ -216,7 +216,7 @@ fn text(content: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_sentence_holds_one_line_of_what_a_file_says() {
+fn an_error_quotes_at_most_one_short_line_of_a_file() {
     for name in ["two\nlines", &"very long ".repeat(50)] {
         let layer = pickled(&[b"}", &text(name), b"Ns"]);
         let message = refused("x.npy", &layer, &[]);
@@ -228,7 +228,7 @@ fn a_sentence_holds_one_line_of_what_a_file_says() {
 }
 
 #[test]
-fn what_is_no_state_dictionary_is_named() {
+fn a_file_without_a_state_dict_is_named() {
     let zip = |pickle: &[u8]| zip(&[("x/data.pkl", pickle)]);
     let module = zip(&pickled(&[b"ctorch.nn.modules.conv\nConv2d\n)R"]));
     assert!(refused("x.pth", &module, &[]).contains("holds a whole module: a state_dict is expected"));
@@ -238,7 +238,7 @@ fn what_is_no_state_dictionary_is_named() {
 }
 
 #[test]
-fn numbers_with_the_highest_byte_first_are_refused() {
+fn big_endian_numbers_are_refused() {
     let mut archive = zip::ZipArchive::new(std::fs::File::open(file("alexnet.pth")).unwrap()).unwrap();
     let mut entries = Vec::new();
     for index in 0..archive.len() {
@@ -370,8 +370,7 @@ fn no_damaged_file_crashes_the_import() {
     }
 }
 
-/// A folder to train in from `caffe.safetensors`, imported from Caffe; other weights lie beside it. The rate is
-/// `initial` throughout.
+/// A workspace with imported weights of Caffe in `caffe.safetensors`, and others. The learning rate is constant.
 fn from_caffe(initial: f64) -> Workspace {
     let profile = TINY
         .replace("widths = [4, 4, 4, 4, 4]", "widths = [4, 8, 6, 6, 4]")
@@ -403,8 +402,8 @@ fn tensors(path: &std::path::Path) -> HashMap<String, Tensor> {
 }
 
 #[test]
-fn a_run_begins_with_the_weights_that_it_is_given() {
-    // With a rate of 0 a run ends as it began.
+fn a_run_starts_from_the_given_weights() {
+    // With a learning rate of 0 a run ends with its initial weights.
     let workspace = from_caffe(0.0);
     let folders =
         [trained(&workspace, "given", &["--weights", "caffe.safetensors"]), trained(&workspace, "random", &[])];
@@ -428,7 +427,7 @@ fn a_run_begins_with_the_weights_that_it_is_given() {
 }
 
 #[test]
-fn a_run_names_its_weights_and_goes_on_with_no_others() {
+fn a_run_records_its_weights_and_resumes_only_with_them() {
     let workspace = from_caffe(0.01);
     let folder = trained(&workspace, "runs", &["--weights", "caffe.safetensors"]);
     let digest = |name: &str| blake3::hash(&workspace.bytes(name)).to_hex().to_string();
@@ -437,7 +436,7 @@ fn a_run_names_its_weights_and_goes_on_with_no_others() {
     assert!(config.contains(&format!("[profile.initial_weights]\ndigest = \"{own}\"")), "{config}");
     assert!(config.contains("origin = \"present.caffemodel (blake3 "), "{config}");
 
-    // As if it had been killed before its end.
+    // As if the run had been killed before its end.
     std::fs::remove_file(folder.join("summary.json")).unwrap();
     let refused = |arguments: &[&str], started: &str| {
         let was = format!("it started from the weights {own}, imported from present.caffemodel");
@@ -452,7 +451,7 @@ fn a_run_names_its_weights_and_goes_on_with_no_others() {
 }
 
 #[test]
-fn weights_that_a_run_cannot_begin_with_end_in_a_sentence() {
+fn weights_that_do_not_fit_a_run_are_refused() {
     let workspace = from_caffe(0.01);
     workspace.write("text", "text");
     for (weights, sentence) in [
@@ -473,7 +472,7 @@ fn weights_that_a_run_cannot_begin_with_end_in_a_sentence() {
 }
 
 #[test]
-fn the_recorded_command_makes_the_same_runs_again() {
+fn the_recorded_command_reproduces_the_runs() {
     let workspace = from_caffe(0.01);
     std::fs::rename(workspace.path("caffe.safetensors"), workspace.path("my weights")).unwrap();
     let folder = trained(&workspace, "runs", &["--variant", "gal-p", "--weights", "my weights"]);
