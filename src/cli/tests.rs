@@ -60,6 +60,7 @@ fn former_names_of_options_and_commands_are_read_and_not_shown() {
             "gal-bench evaluate --variant shuffled --variant scrambled",
             "gal-bench evaluate --variant random-groups --variant authors-layout",
         ),
+        ("gal-bench prepare --verify --sources", "gal-bench prepare --verify --verify-sources"),
         ("gal-bench stats --out page --subset", "gal-bench inspect --output page --allow-missing"),
     ] {
         assert_eq!(parsed(former), parsed(new));
