@@ -133,12 +133,4 @@ mod tests {
         };
         assert_eq!(super::command(&args.job, 1), given);
     }
-
-    #[test]
-    fn the_former_name_of_list_tasks_still_works() {
-        let Command::RunAll(args) = Cli::parse_from(["gal-bench", "run-all", "--plan"]).command else {
-            panic!("expected run-all");
-        };
-        assert!(args.list_tasks);
-    }
 }
