@@ -35,7 +35,7 @@ pub struct Learner {
     outputs: Option<Outputs>,
     /// Correct predictions on the last batch for each trained network, the FLN first. With several ranks, their mean.
     correct: Vec<Tensor>,
-    /// BatchPredictions of each network on the last batch.
+    /// Predictions of each network on the last batch.
     total: usize,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Accuracy {
     pub(super) cln: BTreeMap<&'static str, f64>,
 }
 
-/// BatchPredictions for a batch.
+/// Predictions for a batch.
 #[derive(Debug, Clone)]
 pub struct BatchPredictions {
     /// Probabilities of the FLN, `[batch * 40]`.
@@ -252,7 +252,7 @@ impl Learner {
         Outputs { fln: out.logits.detach(), cln: cln.collect(), mask: out.mask.detach() }
     }
 
-    /// BatchPredictions for a batch in eval mode.
+    /// Predictions for a batch in eval mode.
     pub fn predict(&self, pixels: &Tensor) -> Result<BatchPredictions> {
         let flat = |logits: &Tensor| -> Result<Vec<f32>> { Ok(probabilities(logits)?.flatten_all()?.to_vec1()?) };
         let outputs = self.forward(pixels)?;

@@ -111,7 +111,7 @@ fn ranks_on_a_shared_folder_prepare_and_train_a_job_together_and_report_once() {
         assert!(workspace.exists(&format!("{into}/runs/celeba-tiny-gal-c-seed3/summary.json")));
     }
     let report = workspace.read("whole/reports/celeba-tiny-seeds3,8/README.md");
-    assert!(report.contains("shares of 4 images of a batch of 8, a share for each of 2 ranks"));
+    assert!(report.contains("over 4 images on each of 2 ranks"));
     let model = |into: &str| workspace.bytes(&format!("{into}/runs/celeba-tiny-gal-c-seed3/model.safetensors"));
     assert!(model("whole") == model("task"));
 }

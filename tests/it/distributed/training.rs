@@ -70,7 +70,7 @@ fn two_ranks_end_in_the_same_bytes_every_time_and_rank_0_records_them() {
     let read = |name: &str| std::fs::read_to_string(workspace.run("first", "gal-j").join(name)).unwrap();
     assert!(read("config.toml").contains("\nranks = 2\n"));
     let summary = read("summary.json");
-    assert!(summary.contains("shares of 4 images of a batch of 8") && summary.contains("2 ranks, rank 0 on cpu"));
+    assert!(summary.contains("over 4 images on each of 2 ranks") && summary.contains("2 ranks, rank 0 on cpu"));
 }
 
 /// A process whose rank is set by `flags` or by `environment`.
