@@ -58,7 +58,7 @@ impl Profile {
                 .flatten(),
             ),
             None => {
-                found.push("Data: synthetic faces drawn by this program; no figure applies to real faces.".to_owned())
+                found.push("Data: synthetic faces drawn by this program; no figure applies to real faces.".to_owned());
             }
         }
         found.push(match &self.initial_weights {
