@@ -1,5 +1,5 @@
-//! The frame that maps of 40 x 40 attributes share: names at the left and above, one cell a pair, in the order of Table
-//! 1's groups, which are set apart by lines, or in another order; and the colour scale at the right.
+//! Maps of 40 x 40 attributes: names at the left and above, one cell per pair, and a colour scale at the right. Attributes
+//! are in the order of Table 1's groups with lines between groups, or in another order.
 
 use super::svg::{Anchor, INK, Svg};
 use crate::attribute::{COUNT, GROUPS, NAMES, by_group};
@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 
 /// Side of a cell in pixels.
 pub(crate) const CELL: f64 = 14.0;
-/// Where the cells begin.
+/// Left edge of the cells in pixels.
 pub(crate) const LEFT: f64 = 232.0;
-/// Where the cells begin.
+/// Top edge of the cells in pixels.
 pub(crate) const TOP: f64 = 182.0;
 /// Side of all cells together.
 pub(crate) const SIDE: f64 = CELL * COUNT as f64;
 
-/// Draws the map: `colour` of an attribute's row and another's column, no cell where there is none; `between`, the colour
-/// and width of the lines between groups.
+/// Draws the map in the order of Table 1. `colour` gives the colour of (row, column), or `None` for no cell; `between` is
+/// colour and width of the lines between groups.
 pub(crate) fn draw(svg: &mut Svg, colour: impl Fn(usize, usize) -> Option<String>, between: (&str, f64)) {
     let order: Vec<usize> = by_group().into_iter().map(|(i, _)| i).collect();
     draw_in(svg, &order, colour);
@@ -33,7 +33,7 @@ pub(crate) fn draw(svg: &mut Svg, colour: impl Fn(usize, usize) -> Option<String
     }
 }
 
-/// Draws the map with the attributes in `order`, and nothing between them.
+/// Draws the map with the attributes in `order`, without lines between groups.
 pub(crate) fn draw_in(svg: &mut Svg, order: &[usize], colour: impl Fn(usize, usize) -> Option<String>) {
     let mut cells: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
     for (row, &i) in order.iter().enumerate() {
@@ -49,15 +49,15 @@ pub(crate) fn draw_in(svg: &mut Svg, order: &[usize], colour: impl Fn(usize, usi
     svg.cells(&cells, CELL);
 }
 
-/// The colour scale at the right of a map: `colour` of a share of the scale's length, and the words beside its quarters,
-/// lowest first.
+/// Draws the colour scale at the right of a map. `colour` maps 0 to 1 to a colour; `words` label the quarters, lowest
+/// first.
 pub(crate) fn legend(svg: &mut Svg, colour: impl Fn(f64) -> String, words: &[String; 5], title: &str) {
     const STEPS: usize = 64;
     let (x, width) = (LEFT + SIDE + 18.0, 16.0);
     let step = SIDE / STEPS as f64;
     for i in 0..STEPS {
         let y = TOP + SIDE - (i + 1) as f64 * step;
-        // A hair taller than its step, so that no seam shows.
+        // Slightly taller than its step, so that no seam shows.
         svg.rect(x, y, width, step + 0.5, &colour((i as f64 + 0.5) / STEPS as f64));
     }
     for (part, words) in words.iter().enumerate() {

@@ -25,16 +25,16 @@ pub(crate) fn page<'a>(markdown: &'a str, figure: impl Fn(&str) -> Option<&'a [u
     )
 }
 
-/// Rewrites what the stock writer would put down otherwise: headings get the anchors that GitHub gives them, images
-/// become their content, tables a foot for rows of means and a frame in which they scroll.
+/// Rewrites events before the stock writer renders them. Headings get GitHub's anchors, images become their content, and
+/// tables get a foot for rows of means and a scrolling frame.
 struct Writer<F> {
     figure: F,
     title: String,
-    /// A link a section.
+    /// One link per section.
     contents: String,
-    /// Of the columns of the table at hand.
+    /// Alignments of the current table's columns.
     alignments: Vec<Alignment>,
-    /// The cell at hand.
+    /// Index of the current cell.
     column: usize,
 }
 
@@ -100,7 +100,7 @@ impl<'a, F: Fn(&str) -> Option<&'a [u8]>> Writer<F> {
                     "</tr>\n</thead>\n<tbody>\n".to_owned()
                 }
                 Event::Start(Tag::TableRow) => {
-                    // Where the name of a row is in bold begin the rows of means, which are not sorted.
+                    // The first row with a bold name starts the rows of means, which are not sorted.
                     let begins = !foot && matches!(events.get(place + 2), Some(Event::Start(Tag::Strong)));
                     foot |= begins;
                     self.row(if begins { "</tbody>\n<tfoot>\n<tr>" } else { "<tr>" })
@@ -140,7 +140,7 @@ fn raw<'a>(html: String) -> Event<'a> {
     Event::Html(CowStr::from(html))
 }
 
-/// Where `end` is among `events`, or their end.
+/// Index of `end` in `events`, or their length.
 fn position(events: &[Event], end: TagEnd) -> usize {
     events.iter().position(|event| *event == Event::End(end)).unwrap_or(events.len())
 }

@@ -1,5 +1,5 @@
-//! Drawing and markup that know nothing of runs or data sets: SVG, maps of 40 x 40 attributes, Markdown tables, and a
-//! Markdown page as one HTML file, numbers and tables as text.
+//! Drawing and markup without knowledge of runs or data sets: SVG, maps of 40 x 40 attributes, Markdown tables, HTML
+//! pages, number formats and text tables.
 
 pub mod format;
 pub(crate) mod grid;

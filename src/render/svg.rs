@@ -1,6 +1,7 @@
-//! A small writer of SVG: just the shapes the figures need, on an opaque ground of their own, which is white or, where
-//! the reader prefers it, dark: a figure reads the same on any page. Coordinates are printed with at most two decimals:
-//! the same figure, the same bytes.
+//! A small SVG writer with the shapes that the figures need. Figures have an opaque ground, white or dark as the reader's
+//! system prefers. Coordinates have at most two decimals, so that the same figure gives the same bytes.
+//!
+//! Why not `plotters`: its SVG is neither byte-stable across versions nor themed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,13 +10,13 @@ use std::fmt::Write as _;
 
 /// Colour of text and axes.
 pub(crate) const INK: &str = "#1f2328";
-/// Colour of what only guides the eye.
+/// Colour of grid lines and other guides.
 pub(crate) const FAINT: &str = "#d0d7de";
 /// Colour of the ground.
 const GROUND: &str = "#ffffff";
 
-/// The colours that are others on a dark ground: name, on white, on dark. Those that stand for data keep 3:1 of contrast
-/// to either ground.
+/// Colours that change on a dark ground: class name, colour on white, colour on dark. Colours of data keep a contrast of
+/// 3:1 to both grounds.
 const THEMED: [(char, &str, &str); 5] = [
     ('i', INK, "#e6edf3"),
     ('f', FAINT, "#3d444d"),
@@ -24,13 +25,13 @@ const THEMED: [(char, &str, &str); 5] = [
     ('b', "#0072b2", "#3d9bd6"),
 ];
 
-/// The class by which a themed colour changes as a fill (`f`) or stroke (`s`), as an attribute.
+/// `class` attribute of a themed colour used as fill (`f`) or stroke (`s`); empty for other colours.
 fn class(colour: &str, use_as: char) -> String {
     let found = THEMED.iter().find(|(_, light, _)| *light == colour);
     found.map_or_else(String::new, |(name, ..)| format!(r#" class="{name}{use_as}""#))
 }
 
-/// What makes a figure dark for those who prefer it.
+/// Style sheet of the dark theme.
 fn style() -> String {
     let mut text = format!("<style>@media screen and (prefers-color-scheme:dark){{svg{{fill:{}}}", THEMED[0].2);
     for (name, _, dark) in THEMED {
@@ -39,7 +40,7 @@ fn style() -> String {
     text + "}</style>\n"
 }
 
-/// Where a text stands relative to its point.
+/// Alignment of a text relative to its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Anchor {
     Start,
@@ -47,7 +48,7 @@ pub(crate) enum Anchor {
     End,
 }
 
-/// A figure in the making; sizes in pixels, y downwards.
+/// A figure under construction; sizes in pixels, y downwards.
 #[derive(Debug)]
 pub(crate) struct Svg {
     width: f64,
@@ -56,7 +57,7 @@ pub(crate) struct Svg {
 }
 
 impl Svg {
-    /// An empty figure; `title` is what a screen reader says of it.
+    /// An empty figure; screen readers read `title`.
     pub(crate) fn new(width: f64, height: f64, title: &str) -> Self {
         let mut svg = Self { width, height, body: format!("<title>{}</title>\n{}", escaped(title), style()) };
         svg.rect(0.0, 0.0, width, height, GROUND);
@@ -69,7 +70,7 @@ impl Svg {
             writeln!(self.body, r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"{class}/>"#);
     }
 
-    /// Squares of one `side` at their upper left corners, by colour; no seam shows between neighbours.
+    /// Draws squares of one `side` by colour, at their upper left corners. No seam shows between neighbours.
     pub(crate) fn cells(&mut self, cells: &BTreeMap<String, Vec<(f64, f64)>>, side: f64) {
         for (fill, places) in cells {
             let path = squares(places, side);
@@ -77,7 +78,7 @@ impl Svg {
         }
     }
 
-    /// Squares that let what lies below shine through, but for a share of `darkness`.
+    /// Draws black squares with opacity `darkness`.
     pub(crate) fn shade(&mut self, places: &[(f64, f64)], side: f64, darkness: f64) {
         let (path, darkness) = (squares(places, side), short(darkness));
         let _ = writeln!(
@@ -86,9 +87,8 @@ impl Svg {
         );
     }
 
-    /// Keeps a picture of `size` pixels, an encoded file, to show parts of; `id` must be its own among the figures of a
-    /// page.
-    pub(crate) fn picture(&mut self, id: &str, size: (u32, u32), mime: &str, content: &[u8]) {
+    /// Embeds an encoded image file of `size` pixels, whose parts [`Svg::tile`] shows. `id` must be unique on a page.
+    pub(crate) fn embed_image(&mut self, id: &str, size: (u32, u32), mime: &str, content: &[u8]) {
         let ((width, height), content) = (size, STANDARD.encode(content));
         let _ = writeln!(
             self.body,
@@ -96,7 +96,7 @@ impl Svg {
         );
     }
 
-    /// Shows the square of `side` pixels at `corner` of the picture `id`, as large as it is.
+    /// Shows the square of `side` pixels at `corner` of the embedded image `id`, at its own size.
     pub(crate) fn tile(&mut self, id: &str, corner: (u32, u32), side: u32, at: (f64, f64)) {
         let (x, y) = (short(at.0), short(at.1));
         let _ = writeln!(
@@ -208,7 +208,7 @@ pub(crate) fn viridis(share: f64) -> String {
     mixed(&VIRIDIS, (64.0 * share.clamp(0.0, 1.0)).round() / 64.0)
 }
 
-/// Blue over near-white to orange, ends of Cynthia Brewer's scales: told apart without red-green vision.
+/// Blue over near-white to orange, from ColorBrewer; readable without red-green vision.
 const BLUE_ORANGE: [[u8; 3]; 5] = [[33, 102, 172], [146, 197, 222], [247, 247, 247], [253, 184, 99], [179, 88, 6]];
 
 /// The colour for a number from -1 (blue) over 0 (near-white) to 1 (orange), clamped, in 64 steps.

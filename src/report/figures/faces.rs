@@ -93,7 +93,7 @@ fn errors(album: &Faces, title: &str, caption: &str) -> Vec<u8> {
     const HEIGHT: f64 = SIDE + 22.0;
     let title = format!("Most confident errors of {title}, seed {}", album.run.1);
     let mut svg = frame(&title, caption, ERRORS, HEIGHT);
-    svg.picture(ID, album.size, "image/jpeg", &album.sheet);
+    svg.embed_image(ID, album.size, "image/jpeg", &album.sheet);
     for (place, (i, _)) in by_group().into_iter().enumerate() {
         let (left, y) = corner(place, ERRORS, HEIGHT);
         for (number, mistake) in album.mistakes[i].iter().take(ERRORS).enumerate() {
@@ -113,7 +113,7 @@ fn masks(album: &Faces, title: &str, caption: &str) -> Vec<u8> {
     let across = album.masks.len();
     let title = format!("Masks of {title}, seed {}, over the mean face and test faces", album.run.1);
     let mut svg = frame(&title, caption, across, HEIGHT);
-    svg.picture(ID, album.size, "image/jpeg", &album.sheet);
+    svg.embed_image(ID, album.size, "image/jpeg", &album.sheet);
     for block in [0, NAMES.len() / BLOCKS] {
         let (x, y) = corner(block, across, HEIGHT);
         svg.text((x, y - 7.0), Anchor::Start, 10.0, "mean face");
