@@ -2,7 +2,7 @@
 //! any Python function. None is called here: the functions that create arrays are recognized by name, and all others are
 //! an error.
 //!
-//! Why not candle's pickle reader: it has no limits for damaged files, and does not read pickles of Python 2 or `NumPy`, or
+//! Why not candle's pickle reader: it has no limits for damaged files. It reads neither pickles of Python 2 and `NumPy` nor
 //! files before PyTorch 1.6.
 
 use super::object::{Global, Object};
