@@ -19,7 +19,7 @@ const FOLDERS: [(&str, &str, &[&str]); 20] = [
     ("augment", "distortions of images", &[]),
     ("nn", "operations with their backward passes", &[]),
     ("model", "feature net and correlation net", &["nn", "variant"]),
-    ("config", "profiles, run configuration, deviations", &["dataset", "model"]),
+    ("config", "profiles, run configuration, deviations", &["variant", "dataset", "model"]),
     ("weights", "imports weights of other frameworks", &["nn", "model", "config"]),
     ("store", "prepared sets on disk", &["dataset", "augment", "synthetic"]),
     ("tensorboard", "TensorBoard event files", &[]),
