@@ -3,5 +3,6 @@
 mod compare;
 mod figures;
 mod page;
+mod sections;
 mod statistics;
 mod variants;

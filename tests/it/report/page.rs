@@ -1,5 +1,6 @@
 //! From run folders to a report: what is refused, what is kept, what is printed.
 
+use super::sections::assert_sections;
 use crate::common::fake_runs::{FakeRun, affinity, collected, fake_runs, page_of, write_parquet};
 use crate::common::gal_bench::user_error;
 use crate::common::workspace::Workspace;
@@ -201,7 +202,7 @@ fn a_report_of_no_run_is_refused() {
 
 #[test]
 fn the_page_says_what_the_results_say() {
-    insta::assert_snapshot!(page_of(&fake_runs()));
+    assert_sections("page", &page_of(&fake_runs()));
 }
 
 #[test]
