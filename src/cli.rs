@@ -145,8 +145,8 @@ pub(crate) struct DistributedArgs {
     /// 0]
     #[arg(long, value_name = "K")]
     pub(crate) rank: Option<u32>,
-    /// Address at which rank 0 listens for the others; use a trusted network [default: `MASTER_ADDR` and `MASTER_PORT` of
-    /// the environment, or 127.0.0.1:29400]
+    /// Address on which rank 0 listens; use a trusted network [default: `MASTER_ADDR` and `MASTER_PORT` of the environment,
+    /// or 127.0.0.1:29400]
     #[arg(long, alias = "meet", value_name = "HOST:PORT")]
     pub(crate) rdzv_endpoint: Option<String>,
     /// Timeout in seconds for connecting and for each exchange. The other ranks wait while rank 0 validates and tests
@@ -203,7 +203,7 @@ pub(crate) struct PrepareArgs {
     pub(crate) data: DataArgs,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// Store at least N training images: each source once undistorted, and then equally many distorted copies of each.
+    /// Store at least N training images: each source once undistorted, plus equally many distorted copies of each.
     /// Validation and test images are never copied or distorted
     #[arg(long, value_name = "N", conflicts_with = "copies")]
     pub(crate) expand: Option<usize>,
