@@ -104,7 +104,7 @@ pub struct Variant {
     pub fln: Fln,
     /// The edges of the correlation net; `None` if it has no such net.
     pub affinity: Option<Affinity>,
-    /// What the edges weigh.
+    /// Layout of the values that the edges weigh.
     pub nodes: NodeLayout,
     /// L2 penalty on weights, unless the profile sets one for all.
     pub weight_decay: f64,

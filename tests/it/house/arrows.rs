@@ -1,7 +1,7 @@
 //! The order of the house: data goes one way, and no stage reaches into the one after it. This table is the only one;
 //! that of `docs/architecture.md` is written from it.
 
-use super::modules::Modules;
+use super::modules::{Modules, circles};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -83,6 +83,12 @@ fn a_folder_uses_those_of_its_row_and_all_of_them() {
             assert!(GROUND.contains(&folder_of(&target)) || target == "lib", "{file} uses {target}");
         }
     }
+}
+
+#[test]
+fn no_files_use_one_another_in_a_circle() {
+    let circles = circles(&Modules::read());
+    assert!(circles.is_empty(), "{circles:#?}");
 }
 
 /// The page of the architecture with the table of [`FOLDERS`] between its marks.

@@ -3,3 +3,4 @@
 mod arrows;
 mod candle;
 mod modules;
+mod words;

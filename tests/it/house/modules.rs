@@ -23,7 +23,7 @@ impl Modules {
         for path in sources(&root) {
             let below = path.strip_prefix(&root).unwrap().with_extension("");
             let name = below.to_str().unwrap().trim_end_matches("/mod").to_owned();
-            if ["main", "cli"].contains(&&*name) || name.starts_with("commands") {
+            if ["main", "cli", "commands"].contains(&name.split('/').next().unwrap()) {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();
@@ -75,6 +75,31 @@ impl Modules {
     }
 }
 
+/// The circles between files: each set of files that reach one another.
+pub(crate) fn circles(modules: &Modules) -> Vec<Vec<String>> {
+    let uses: BTreeMap<&str, BTreeSet<String>> = modules.names().map(|name| (name, modules.uses(name))).collect();
+    let reached = |from: &str| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
+        while let Some(file) = open.pop() {
+            for next in &uses[&*file] {
+                if seen.insert(next.clone()) {
+                    open.push(next.clone());
+                }
+            }
+        }
+        seen
+    };
+    let reach: BTreeMap<&str, BTreeSet<String>> = modules.names().map(|name| (name, reached(name))).collect();
+    let mut found: BTreeSet<Vec<String>> = BTreeSet::new();
+    for (file, reaches) in &reach {
+        let circle: Vec<String> = reaches.iter().filter(|other| reach[&***other].contains(*file)).cloned().collect();
+        if circle.len() > 1 {
+            found.insert(circle);
+        }
+    }
+    found.into_iter().collect()
+}
+
 /// Every `.rs` file below `folder`, in order.
 pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -115,7 +140,7 @@ fn is_export(line: &str) -> bool {
         || line.starts_with("pub(in ") && line.contains(" use ")
 }
 
-/// What the `pub use` statements of `code` give on.
+/// Names that the `pub use` statements of `code` give on.
 fn exports(code: &str, here: &[String]) -> BTreeMap<String, Vec<String>> {
     let mut found = BTreeMap::new();
     let mut statement = String::new();
