@@ -65,7 +65,7 @@ pub(super) fn evaluate(
         )));
     }
     let report = reports.join(report::folder_name(REGISTRY, dataset, &profile.name, &variants, &seeds));
-    let Collected { evaluations, statistics, albums } = report::collect(&finished, &report)?;
-    faces::show(&albums, data, &report, progress)?;
+    let Collected { evaluations, statistics, examples } = report::collect(&finished, &report)?;
+    faces::show(&examples, data, &report, progress)?;
     Ok(Evaluated { report, evaluations, statistics })
 }

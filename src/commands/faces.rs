@@ -3,7 +3,7 @@
 use crate::cli::DataArgs;
 use gal_bench::dataset::{DatasetName, Split};
 use gal_bench::progress::Progress;
-use gal_bench::report::{Album, TILE};
+use gal_bench::report::{ExampleFaces, TILE};
 use gal_bench::store::Reader;
 use gal_bench::variant::GAL_J;
 use gal_bench::{Error, Result};
@@ -19,7 +19,7 @@ const MEAN_OF: usize = 500;
 
 /// Writes the figures with faces if the prepared set is the one that the runs were tested on. Synthetic faces of one run
 /// go into the folder `report`; photographs of people go into `figures` in each run's folder.
-pub(super) fn show(albums: &[Album], data: &DataArgs, report: &Path, progress: &Progress) -> Result<()> {
+pub(super) fn show(examples: &[ExampleFaces], data: &DataArgs, report: &Path, progress: &Progress) -> Result<()> {
     let prepared = data.prepared();
     let reader = match Reader::open(&prepared) {
         Ok(reader) => reader,
@@ -28,22 +28,22 @@ pub(super) fn show(albums: &[Album], data: &DataArgs, report: &Path, progress: &
             return Ok(());
         }
     };
-    let (of_set, others): (Vec<&Album>, Vec<&Album>) =
-        albums.iter().partition(|album| album.data_digest() == reader.prepared.manifest_digest);
-    if let Some(album) = others.first() {
-        let (run, shown) = (album.run().display(), prepared.display());
+    let (of_set, others): (Vec<&ExampleFaces>, Vec<&ExampleFaces>) =
+        examples.iter().partition(|example| example.data_digest() == reader.prepared.manifest_digest);
+    if let Some(example) = others.first() {
+        let (run, shown) = (example.run().display(), prepared.display());
         progress.log(format!("no figures with faces of {run}: {shown} holds other data"));
     }
     let mean = mean_face(&reader)?;
     let drawn = data.dataset == DatasetName::Synthetic;
-    let one = of_set.iter().position(|album| album.variant() == SHOWN).unwrap_or(0);
-    for (_, album) in of_set.iter().enumerate().filter(|(place, _)| !drawn || *place == one) {
-        let faces = faces(&reader, album.images())?;
+    let one = of_set.iter().position(|example| example.variant() == SHOWN).unwrap_or(0);
+    for (_, example) in of_set.iter().enumerate().filter(|(place, _)| !drawn || *place == one) {
+        let faces = faces(&reader, example.images())?;
         if drawn {
-            album.write_results(&mean, &faces, report)?;
+            example.write_results(&mean, &faces, report)?;
         } else {
-            let folder = album.run().join("figures");
-            album.write_figures(&mean, &faces, &folder)?;
+            let folder = example.run().join("figures");
+            example.write_figures(&mean, &faces, &folder)?;
             progress.log(format!("faces of people in {}: do not publish them", folder.display()));
         }
     }

@@ -1,7 +1,8 @@
-//! Training curves: both losses and, where there were validations, the validation accuracy of both heads.
+//! Training curves: losses and validation accuracies of both heads.
 
-use super::super::variants::Report;
-use super::Figure;
+use super::super::headings;
+use super::super::runs::Report;
+use super::figure::Figure;
 use super::legend::{Legend, Mark};
 use crate::evaluate::Point;
 use crate::render::format::thousands;
@@ -16,17 +17,17 @@ const TOP: f64 = 104.0;
 const PANEL: f64 = 150.0;
 const GAP: f64 = 56.0;
 
-/// What one panel shows.
-struct Kind {
+/// Title and value of one panel.
+struct Panel {
     title: &'static str,
     value: fn(&Point) -> Option<f64>,
 }
 
-const KINDS: [Kind; 4] = [
-    Kind { title: "FLN training loss, sum over 40 attributes", value: |p| p.loss_fln },
-    Kind { title: "CLN training loss, sum over 40 attributes", value: |p| p.loss_cln },
-    Kind { title: "FLN validation accuracy, %", value: |p| p.validation_accuracy_fln.map(|a| 100.0 * a) },
-    Kind { title: "CLN validation accuracy, %", value: |p| p.validation_accuracy_cln.map(|a| 100.0 * a) },
+const PANELS: [Panel; 4] = [
+    Panel { title: "FLN training loss, sum over 40 attributes", value: |p| p.loss_fln },
+    Panel { title: "CLN training loss, sum over 40 attributes", value: |p| p.loss_cln },
+    Panel { title: "FLN validation accuracy, %", value: |p| p.validation_accuracy_fln.map(|a| 100.0 * a) },
+    Panel { title: "CLN validation accuracy, %", value: |p| p.validation_accuracy_cln.map(|a| 100.0 * a) },
 ];
 
 /// One line: a run's values over its steps.
@@ -35,34 +36,35 @@ struct Series {
     points: Vec<(f64, f64)>,
 }
 
-/// The figure, unless no run has a curve.
+/// The figure; `None` if no run has a curve.
 pub(super) fn figure(report: &Report) -> Option<Figure> {
-    let panels: Vec<(&Kind, Vec<Series>)> =
-        KINDS.iter().map(|kind| (kind, series(report, kind))).filter(|(_, series)| !series.is_empty()).collect();
+    let panels: Vec<(&Panel, Vec<Series>)> =
+        PANELS.iter().map(|panel| (panel, series(report, panel))).filter(|(_, series)| !series.is_empty()).collect();
     if panels.is_empty() {
         return None;
     }
     Some(Figure {
-        section: "Training curves",
+        section: headings::CURVES,
         file: "training-curves.svg".to_owned(),
-        alt: "Training losses and validation accuracies over the optimizer's steps, a line a run".to_owned(),
-        text: "Losses are means since the point before; a line a run. FLNs that follow the same trajectory, as those \
-               of GAL-j and GAL-p do with one seed, lie on one another. The points are in \
-               [results/curves.csv](results/curves.csv), at most 400 a run."
-            .to_owned(),
+        alt: "Training losses and validation accuracies over the optimizer's steps, one line per run".to_owned(),
+        text:
+            "One line per run, in the style of its variant. A loss is the mean since the previous point. FLNs with the \
+               same trajectory, such as those of GAL-j and GAL-p with one seed, coincide. \
+               [results/curves.csv](results/curves.csv) holds the points, at most 400 a run."
+                .to_owned(),
         svg: draw(report, &panels),
     })
 }
 
-fn series(report: &Report, kind: &Kind) -> Vec<Series> {
+fn series(report: &Report, panel: &Panel) -> Vec<Series> {
     let lines = report.runs().iter().map(|run| Series {
         style: report.registry.style(&run.summary().variant),
-        points: run.curve.iter().filter_map(|p| (kind.value)(p).map(|v| (p.step as f64, v))).collect(),
+        points: run.curve.iter().filter_map(|p| (panel.value)(p).map(|v| (p.step as f64, v))).collect(),
     });
     lines.filter(|line| !line.points.is_empty()).collect()
 }
 
-fn draw(report: &Report, panels: &[(&Kind, Vec<Series>)]) -> Vec<u8> {
+fn draw(report: &Report, panels: &[(&Panel, Vec<Series>)]) -> Vec<u8> {
     let variants = report.with_controls();
     let drawn = variants.iter().filter(|variant| variant.runs.iter().any(|run| !run.curve.is_empty()));
     let legend = Legend::new(drawn, Mark::Line, WIDTH - LEFT - RIGHT);
@@ -73,14 +75,14 @@ fn draw(report: &Report, panels: &[(&Kind, Vec<Series>)]) -> Vec<u8> {
     svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
     legend.draw(&mut svg, LEFT, 60.0);
     let steps = panels.iter().flat_map(|(_, s)| s).flat_map(|s| &s.points).map(|p| p.0).fold(1.0, f64::max);
-    for (i, (kind, series)) in panels.iter().enumerate() {
-        draw_panel(&mut svg, top + i as f64 * (PANEL + GAP), kind, series, steps);
+    for (i, (panel, series)) in panels.iter().enumerate() {
+        draw_panel(&mut svg, top + i as f64 * (PANEL + GAP), panel, series, steps);
     }
     svg.finish()
 }
 
-fn draw_panel(svg: &mut Svg, top: f64, kind: &Kind, series: &[Series], steps: f64) {
-    svg.heading((12.0, top - 6.0), 12.0, kind.title);
+fn draw_panel(svg: &mut Svg, top: f64, panel: &Panel, series: &[Series], steps: f64) {
+    svg.heading((12.0, top - 6.0), 12.0, panel.title);
     let values = || series.iter().flat_map(|s| &s.points).map(|p| p.1);
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
     let step = round_step((high - low).max(0.1), 4.0);

@@ -1,10 +1,10 @@
-//! Gain over the majority-class floor, a bar a variant for every attribute, by Table 1's groups.
+//! Gain over the majority-class floor: a bar for each attribute and variant, by Table 1's groups.
 
-use super::super::variants::{Report, VariantRuns};
-use super::Figure;
+use super::super::headings;
+use super::super::runs::{Report, VariantRuns};
+use super::figure::Figure;
 use super::legend::{Legend, Mark};
-use crate::attribute::by_group;
-use crate::attribute::{COUNT, GROUPS, NAMES};
+use crate::attribute::{COUNT, GROUPS, NAMES, by_group};
 use crate::render::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
 
 const WIDTH: f64 = 800.0;
@@ -18,12 +18,12 @@ const PAD: f64 = 5.0;
 /// The figure.
 pub(super) fn figure(report: &Report) -> Figure {
     Figure {
-        section: "Gain over the floor by attribute",
+        section: headings::GAIN,
         file: "gain-over-floor.svg".to_owned(),
         alt: "Accuracy above the majority-class floor for each attribute and variant, in percentage points".to_owned(),
         text:
-            "Accuracy by the head a variant is judged by, less that of always answering the attribute's most frequent \
-               training label. A bar to the left of zero is worse than not looking at the image."
+            "Accuracy of the primary head minus that of always predicting the attribute's most frequent training label. A \
+             bar to the left of zero is worse than ignoring the image."
                 .to_owned(),
         svg: draw(report),
     }
@@ -31,7 +31,7 @@ pub(super) fn figure(report: &Report) -> Figure {
 
 /// Gains in percentage points, `[variant][attribute]`.
 fn gains(variants: &[VariantRuns]) -> Vec<Vec<f64>> {
-    let of = |variant: &VariantRuns, i: usize| 100.0 * variant.judged_spread(|head| head.attributes[i].gain()).mean;
+    let of = |variant: &VariantRuns, i: usize| 100.0 * variant.of_primary(|head| head.attributes[i].gain()).mean;
     variants.iter().map(|variant| (0..COUNT).map(|i| of(variant, i)).collect()).collect()
 }
 
@@ -72,7 +72,7 @@ fn draw(report: &Report) -> Vec<u8> {
     svg.finish()
 }
 
-/// Names of the groups and a line under each.
+/// The names of the groups, with a line under each.
 fn groups(svg: &mut Svg, top: f64, row: f64) {
     let mut y = top;
     for group in GROUPS {

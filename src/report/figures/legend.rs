@@ -1,6 +1,6 @@
 //! A figure's legend: variants side by side, in as many rows as they need.
 
-use super::super::variants::VariantRuns;
+use super::super::runs::VariantRuns;
 use crate::render::svg::{Anchor, Svg};
 
 /// Height of a row in pixels.

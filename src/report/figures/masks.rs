@@ -1,10 +1,9 @@
-//! Mean masks: for each attribute, on which places of the feature map its branch looks.
+//! Mean PSE masks: for each attribute, the weights of the positions of its branch's feature map.
 
-use super::super::sections;
-use super::super::variants::{Report, VariantRuns};
-use super::Figure;
-use crate::attribute::NAMES;
-use crate::attribute::by_group;
+use super::super::headings;
+use super::super::runs::{Report, VariantRuns};
+use super::figure::Figure;
+use crate::attribute::{NAMES, by_group};
 use crate::evaluate::dependence::{Correlations, RunDependence};
 use crate::evaluate::masks::Maps;
 use crate::render::svg::{Anchor, Svg, viridis};
@@ -16,7 +15,7 @@ const PITCH: (f64, f64) = (118.0, 116.0);
 const LEFT: f64 = 12.0;
 const TOP: f64 = 96.0;
 
-/// A figure a variant whose masks are not those of one before it, as those of variants that share a trunk are.
+/// One figure for all variants with the same masks, as those that share an FLN have.
 pub(super) fn figures(report: &Report, all: &Correlations) -> Vec<Figure> {
     let variants = report.variants();
     let mut drawn: Vec<(Maps, Vec<&VariantRuns>)> = Vec::new();
@@ -30,7 +29,7 @@ pub(super) fn figures(report: &Report, all: &Correlations) -> Vec<Figure> {
     drawn.iter().map(|(maps, variants)| figure(report, maps, variants)).collect()
 }
 
-/// The mean over the seeds, where all of them have masks of one size.
+/// The mean over the seeds; `None` unless all have masks of one size.
 fn mean_maps(found: &[&RunDependence]) -> Option<Maps> {
     let all: Vec<&Maps> = found.iter().map(|run| run.masks.as_ref()).collect::<Option<_>>()?;
     let area = all.first()?[0].len();
@@ -46,20 +45,20 @@ fn figure(report: &Report, maps: &Maps, variants: &[&VariantRuns]) -> Figure {
         if others.is_empty() { String::new() } else { format!(" (those of {} are the same)", others.join(", ")) };
     let side = maps[0].len().isqrt();
     Figure {
-        section: sections::MASKS,
+        section: headings::MASKS,
         file: format!("masks-{}.svg", variants[0].name),
         alt: format!("The mean mask of each of the 40 attributes, {first}"),
         text: format!(
-            "{first}{same}: the mean over the test images{} of the mask in [0, 1] by which each place of an attribute's \
-             {side} x {side} feature map is multiplied. One colour scale for all; below a name the least and the largest \
-             value of its map.",
+            "{first}{same}: the mean over the test images{} of the PSE mask, which scales each position of an attribute's \
+             {side} x {side} feature map by a factor from 0 to 1. All maps share one colour scale; the smallest and the \
+             largest value of a map are below its name.",
             if variants[0].runs.len() > 1 { " and seeds" } else { "" }
         ),
         svg: draw(report, first, maps, side),
     }
 }
 
-/// The least and the largest of some values.
+/// The smallest and the largest of some values.
 pub(super) fn range<'a>(values: impl IntoIterator<Item = &'a f32>) -> (f64, f64) {
     values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
         (low.min(f64::from(value)), high.max(f64::from(value)))

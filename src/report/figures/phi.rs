@@ -1,8 +1,8 @@
-//! Heat maps of phi: of the test labels, and of what answers add to it.
+//! Heat maps of phi: of the test labels, and of the predictions minus the labels.
 
-use super::super::sections;
-use super::super::variants::Report;
-use super::Figure;
+use super::super::headings;
+use super::super::runs::{Report, VariantRuns};
+use super::figure::Figure;
 use crate::attribute::COUNT;
 use crate::evaluate::dependence::Correlations;
 use crate::metrics::mean::mean;
@@ -11,44 +11,45 @@ use crate::render::grid::{self, LEFT, SIDE, TOP};
 use crate::render::svg::{Anchor, Svg, blue_orange};
 use crate::variant::{BASELINE, GAL_J};
 
-/// The variants whose answers are shown beside the labels: what attention adds shows between them.
+/// The variants whose predictions are drawn; they differ in the correlation net.
 const SHOWN: [&str; 2] = [BASELINE.name, GAL_J.name];
 
 /// Phi of the labels with attributes in `order`.
 pub(super) fn labels(report: &Report, all: &Correlations, order: &[usize]) -> Figure {
     Figure {
-        section: sections::AFFINITY,
+        section: headings::AFFINITY,
         file: "phi-labels.svg".to_owned(),
-        alt: "Heat map of the correlation (phi) of the test labels, similar attributes beside each other".to_owned(),
-        text: "Phi of the test labels. Attributes are in the order of a hierarchical clustering (average linkage of \
-               1 - |phi|), so that those that go together, or exclude each other, are neighbours."
-            .to_owned(),
+        alt: "Heat map of the correlation (phi) of the test labels, similar attributes as neighbours".to_owned(),
+        text:
+            "Phi of the test labels. Hierarchical clustering (average linkage of 1 - |phi|) orders the attributes, so \
+               attributes that co-occur, or exclude each other, are neighbours."
+                .to_owned(),
         svg: draw(report, "Correlation (phi) of the test labels", &all.labels, end(&all.labels), order),
     }
 }
 
-/// Phi of answers less phi of labels, a map a variant, on one scale.
+/// Phi of predictions minus phi of labels: a map for each variant, all on one scale.
 pub(super) fn residuals(report: &Report, all: &Correlations, order: &[usize]) -> Vec<Figure> {
     let variants = report.variants();
     let shown = SHOWN.iter().filter_map(|name| variants.iter().find(|variant| variant.name == *name));
     let maps: Vec<_> = shown.map(|variant| (variant, residual(all, variant.name))).collect();
     let scale = maps.iter().map(|(_, cells)| end(cells)).fold(0.0, f64::max);
-    let figure = |(variant, cells): &(&super::super::variants::VariantRuns, AttributeMatrix)| Figure {
-        section: sections::ANSWERS,
+    let figure = |(variant, cells): &(&VariantRuns, AttributeMatrix)| Figure {
+        section: headings::PREDICTIONS,
         file: format!("phi-residual-{}.svg", variant.name),
-        alt: format!("Heat map of the answers' phi less the labels' phi, {}", variant.title),
+        alt: format!("Heat map of the predictions' phi minus the labels' phi, {}", variant.title),
         text: format!(
-            "{}: phi of the answers less phi of the labels{}. Orange: answers go together more than labels do; blue: less; \
-             no colour: an attribute is always answered the same.",
+            "{}: phi of the predictions minus phi of the labels{}. Orange: predictions co-occur more than labels; blue: less; \
+             no colour: an attribute whose predictions are all the same.",
             variant.title,
             if variant.runs.len() > 1 { ", mean over the seeds" } else { "" }
         ),
-        svg: draw(report, &format!("Phi of answers less phi of labels, {}", variant.title), cells, scale, order),
+        svg: draw(report, &format!("Phi of predictions minus phi of labels, {}", variant.title), cells, scale, order),
     };
     maps.iter().map(figure).collect()
 }
 
-/// The mean over seeds of a variant's phi less that of the labels.
+/// The mean over seeds of a variant's phi minus that of the labels.
 fn residual(all: &Correlations, variant: &str) -> AttributeMatrix {
     let found = all.of(variant);
     let cell = |i: usize, j: usize| {
@@ -59,7 +60,7 @@ fn residual(all: &Correlations, variant: &str) -> AttributeMatrix {
     (0..COUNT).map(|i| std::array::from_fn(|j| cell(i, j))).collect()
 }
 
-/// The largest absolute value, where the scale ends.
+/// The end of the colour scale: the largest absolute value.
 fn end(cells: &AttributeMatrix) -> f64 {
     let largest = cells.iter().flatten().flatten().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     if largest > 0.0 { largest } else { 1.0 }

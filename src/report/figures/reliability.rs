@@ -1,8 +1,8 @@
-//! Reliability diagrams: a panel a variant, the share of positive labels over the mean probability of each bin.
+//! Reliability diagrams: a panel for each variant, the share of positive labels over the mean probability of each bin.
 
-use super::super::sections;
-use super::super::variants::{Report, VariantRuns};
-use super::Figure;
+use super::super::headings;
+use super::super::runs::{Report, VariantRuns};
+use super::figure::Figure;
 use crate::evaluate::dependence::{Correlations, RunDependence};
 use crate::metrics::reliability::{BINS, Bin};
 use crate::render::format::thousands;
@@ -16,18 +16,18 @@ const TOP: f64 = 84.0;
 const BARS: f64 = 34.0;
 const WIDTH: f64 = 56.0 + COLUMNS as f64 * (PANEL + GAP);
 
-/// The figure, unless no run has answers.
+/// The figure; `None` if no run has predictions.
 pub(super) fn figure(report: &Report, all: &Correlations) -> Option<Figure> {
     let variants = report.variants();
     let panels: Vec<(&VariantRuns, Vec<Bin>)> =
         variants.iter().map(|v| (v, pooled(&all.of(v.name)))).filter(|panel| !panel.1.is_empty()).collect();
     (!panels.is_empty()).then(|| Figure {
-        section: sections::RELIABILITY,
+        section: headings::CALIBRATION,
         file: "reliability.svg".to_owned(),
-        alt: "Share of positive labels over mean probability in 15 bins, a panel a variant".to_owned(),
-        text: "Points on the diagonal are probabilities that can be taken at their word; above it, the network says \
-               \"no\" too surely, below it, \"yes\". The bars below a panel are the answers in each bin, on a logarithmic \
-               scale. The counts are in [results/reliability.csv](results/reliability.csv)."
+        alt: "Share of positive labels over mean probability in 15 bins, one panel per variant".to_owned(),
+        text: "Points on the diagonal are calibrated. Above it the network predicts \"no\" too confidently, below it \
+               \"yes\". The bars below a panel count the predictions in each bin on a logarithmic scale. \
+               [results/reliability.csv](results/reliability.csv) holds the counts."
             .to_owned(),
         svg: draw(report, &panels),
     })
@@ -83,12 +83,12 @@ fn panel(svg: &mut Svg, (left, top): (f64, f64), label: &str, colour: &str, bins
         let width = PANEL / BINS as f64;
         svg.rect(left + i as f64 * width + 0.5, floor - height, width - 1.0, height, colour);
     }
-    let answers = thousands(bins.iter().map(|bin| bin.count).sum());
+    let predictions = thousands(bins.iter().map(|bin| bin.count).sum());
     svg.text(
         (x(0.5), top + PANEL + BARS + 33.0),
         Anchor::Middle,
         10.5,
-        &format!("mean probability ({answers} answers)"),
+        &format!("mean probability ({predictions} predictions)"),
     );
     svg.text_upwards((left - 34.0, y(0.5)), Anchor::Middle, 10.5, "share of positives");
 }

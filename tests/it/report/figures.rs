@@ -5,7 +5,7 @@ use crate::common::gal_bench::user_error;
 use crate::common::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES, index};
 use gal_bench::config::{Profile, RunConfig};
-use gal_bench::report::{self, Album, TILE};
+use gal_bench::report::{self, ExampleFaces, TILE};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 
@@ -48,8 +48,8 @@ fn contradictions_are_those_of_the_primary_heads_predictions() {
     let run = FakeRun::new("gal-j", 1);
     let (_workspace, folder, _) = collected(std::slice::from_ref(&run));
     let table = run.predictions();
-    let answers: Vec<f32> = table.column("probability_cln").unwrap().f32().unwrap().iter().flatten().collect();
-    let yes = |image: usize, name: &str| answers[image * COUNT + index(name).unwrap()] > 0.5;
+    let probabilities: Vec<f32> = table.column("probability_cln").unwrap().f32().unwrap().iter().flatten().collect();
+    let yes = |image: usize, name: &str| probabilities[image * COUNT + index(name).unwrap()] > 0.5;
     let expected = (0..60).filter(|&image| yes(image, "No_Beard") && yes(image, "Goatee")).count();
     let path = folder.join("results/contradictions.csv");
     let place = column(&path, "contradiction").iter().position(|words| words == "no beard with a goatee").unwrap();
@@ -68,7 +68,7 @@ fn reliability_counts_every_prediction_of_every_run_once() {
 /// The true correlation is that of the copula, which only synthetic faces have.
 #[test]
 fn the_truth_is_named_for_synthetic_faces_only() {
-    let heading = "The affinity beside the labels' correlation";
+    let heading = "Affinity and label correlation";
     let page = page_of(&fake_runs());
     assert!(section(&page, heading).unwrap().contains("| ρ with the truth |"));
     let mut runs = fake_runs();
@@ -89,8 +89,7 @@ fn a_report_from_before_these_results_has_none_of_their_sections() {
     }
     let rendered = report::render(&folder).unwrap();
     let page = String::from_utf8(rendered[0].1.clone()).unwrap();
-    for heading in
-        ["The affinity beside the labels' correlation", "Correlation of the answers", "Contradictions", "Reliability"]
+    for heading in ["Affinity and label correlation", "Correlation of the predictions", "Contradictions", "Calibration"]
     {
         assert_eq!(section(&page, heading), None);
     }
@@ -126,15 +125,15 @@ fn masks_that_variants_share_are_drawn_once() {
         rendered.iter().filter_map(|(path, _)| path.to_str()).filter(|path| path.starts_with("masks-")).collect();
     assert_eq!(masks, ["masks-baseline.svg", "masks-gal-j.svg"]);
     let page = String::from_utf8(rendered[0].1.clone()).unwrap();
-    let section = section(&page, "Where the branches look").unwrap();
+    let section = section(&page, "Masks of the branches").unwrap();
     assert!(section.contains("GAL-j (those of GAL-p are the same)"), "{section}");
     assert_eq!(column(&folder.join("results/masks-baseline-seed1.csv"), "cell8")[0], "0.52000");
 }
 
 /// Faces of one colour each.
-fn faces(album: &Album) -> (RgbImage, Vec<RgbImage>) {
+fn faces(examples: &ExampleFaces) -> (RgbImage, Vec<RgbImage>) {
     let plain = |grey: u8| RgbImage::from_pixel(TILE, TILE, image::Rgb([grey; 3]));
-    (plain(128), (0..album.images().len()).map(|i| plain(i as u8)).collect())
+    (plain(128), (0..examples.images().len()).map(|i| plain(i as u8)).collect())
 }
 
 #[test]
@@ -144,9 +143,9 @@ fn synthetic_faces_are_shown_in_the_report_with_their_errors() {
     let run_folder = run.write(workspace.root());
     write_masks(&run_folder, 7, 0.5);
     let folder = workspace.path("report");
-    let album = report::collect(std::slice::from_ref(&run_folder), &folder).unwrap().albums.remove(0);
-    let (mean, faces) = faces(&album);
-    album.write_results(&mean, &faces, &folder).unwrap();
+    let examples = report::collect(std::slice::from_ref(&run_folder), &folder).unwrap().examples.remove(0);
+    let (mean, faces) = faces(&examples);
+    examples.write_results(&mean, &faces, &folder).unwrap();
 
     let rendered = report::render(&folder).unwrap();
     let named = |name: &str| rendered.iter().find(|(path, _)| path.to_str() == Some(name)).map(|(_, content)| content);
@@ -157,16 +156,16 @@ fn synthetic_faces_are_shown_in_the_report_with_their_errors() {
     assert!(section(&page, "Most confident errors").unwrap().contains("](most-confident-errors.svg)"));
 
     // Each error is a wrong prediction, and no other wrong one for its attribute is further from one half.
-    let path = folder.join("results/mistakes.csv");
+    let path = folder.join("results/errors.csv");
     let table = run.predictions();
     let labels: Vec<bool> = table.column("label").unwrap().bool().unwrap().iter().flatten().collect();
-    let answers: Vec<f32> = table.column("probability_cln").unwrap().f32().unwrap().iter().flatten().collect();
-    let sure = |row: usize| (answers[row] - 0.5).abs();
-    let surest = (0..60).map(|image| image * COUNT).filter(|&row| labels[row] != (answers[row] > 0.5));
+    let probabilities: Vec<f32> = table.column("probability_cln").unwrap().f32().unwrap().iter().flatten().collect();
+    let sure = |row: usize| (probabilities[row] - 0.5).abs();
+    let surest = (0..60).map(|image| image * COUNT).filter(|&row| labels[row] != (probabilities[row] > 0.5));
     let surest = surest.max_by(|&a, &b| sure(a).total_cmp(&sure(b))).unwrap();
     assert_eq!(column(&path, "attribute")[0], NAMES[0]);
     assert_eq!(column(&path, "image")[0], format!("{:06}.png", surest / COUNT));
-    assert_eq!(column(&path, "probability")[0], answers[surest].to_string());
+    assert_eq!(column(&path, "probability")[0], probabilities[surest].to_string());
 
     // Collected again without faces, the report shows none.
     report::collect(&[run_folder], &folder).unwrap();
@@ -183,19 +182,19 @@ fn faces_of_people_go_beside_the_run_and_never_into_a_report() {
     let run = run.write(workspace.root());
     write_masks(&run, 5, 0.5);
     let report = workspace.path("report");
-    let album = report::collect(std::slice::from_ref(&run), &report).unwrap().albums.remove(0);
-    let (mean, faces) = faces(&album);
-    assert_eq!(album.write_results(&mean, &faces, &report).unwrap_err().exit_code(), 1);
+    let examples = report::collect(std::slice::from_ref(&run), &report).unwrap().examples.remove(0);
+    let (mean, faces) = faces(&examples);
+    assert_eq!(examples.write_results(&mean, &faces, &report).unwrap_err().exit_code(), 1);
     assert!(!report.join("results/faces.jpg").exists());
 
     let figures = run.join("figures");
-    album.write_figures(&mean, &faces, &figures).unwrap();
+    examples.write_figures(&mean, &faces, &figures).unwrap();
     let mut names: Vec<String> =
         std::fs::read_dir(&figures).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["masks-over-faces.svg", "mistakes.csv", "most-confident-errors.svg"]);
+    assert_eq!(names, ["errors.csv", "masks-over-faces.svg", "most-confident-errors.svg"]);
     let page = page(&report);
-    assert!(!page.contains("confident"), "{page}");
+    assert!(!page.contains("Most confident errors"), "{page}");
 }
 
 #[test]

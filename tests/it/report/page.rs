@@ -26,15 +26,15 @@ fn accuracy_and_floor_are_counts_of_the_predictions() {
     let evaluation = Evaluation::of_run(&fixture.write(workspace.root())).unwrap();
     let table = fixture.predictions();
     let labels: Vec<bool> = table.column("label").unwrap().bool().unwrap().iter().flatten().collect();
-    let answers: Vec<f32> = table.column("probability_cln").unwrap().f32().unwrap().iter().flatten().collect();
-    let judged = evaluation.primary_head();
-    assert_eq!(judged.head, Head::Cln);
-    for (i, result) in judged.attributes.iter().enumerate() {
+    let probabilities: Vec<f32> = table.column("probability_cln").unwrap().f32().unwrap().iter().flatten().collect();
+    let primary = evaluation.primary_head();
+    assert_eq!(primary.head, Head::Cln);
+    for (i, result) in primary.attributes.iter().enumerate() {
         let mut correct = 0;
         let mut majority = 0;
         for image in 0..60 {
             let row = image * COUNT + i;
-            correct += usize::from(labels[row] == (answers[row] > 0.5));
+            correct += usize::from(labels[row] == (probabilities[row] > 0.5));
             // The rates of the fake run pass one half after attribute 22; attribute 0 is a tie, which is predicted negative.
             majority += usize::from(labels[row] == (i > 22));
         }
@@ -238,11 +238,11 @@ fn figures_are_small_and_drawn_for_what_was_learned() {
         [
             "README.md",
             "index.html",
-            "figure-5-gal-j.svg",
             "figure-5-gal-c.svg",
+            "figure-5-gal-j.svg",
             "phi-labels.svg",
-            "affinity-clustered-gal-j.svg",
             "affinity-clustered-gal-c.svg",
+            "affinity-clustered-gal-j.svg",
             "phi-residual-baseline.svg",
             "phi-residual-gal-j.svg",
             "reliability.svg",
@@ -310,7 +310,7 @@ fn a_folder_without_results_says_what_to_do() {
     let workspace = Workspace::new();
     let error = report::render(workspace.root()).unwrap_err();
     assert_eq!(error.exit_code(), 2);
-    assert!(error.to_string().contains("give `gal-bench report` the runs to collect"), "{error}");
+    assert!(error.to_string().contains("run `gal-bench evaluate` first"), "{error}");
 }
 
 /// The fake runs with another data set.
@@ -338,7 +338,7 @@ fn published_figures_are_like_for_like_only_with_the_papers_protocol() {
 fn a_report_on_lfwa_stands_beside_the_published_rows_of_lfwa() {
     let page = page_of(&on("lfwa", false, &["66 px input, not 227"]));
     assert!(page.contains("| LNets+ANet (2015) | LFWA, published | 83.85 | 84 | 71.85 | +12.00 |"), "{page}");
-    assert!(page.contains("no figure here is a result on the official test split of LFWA."), "{page}");
+    assert!(page.contains("No figure here is a result on the official test split of LFWA."), "{page}");
     assert!(page.contains("| LNets+ANet, LFWA published |"));
 }
 

@@ -36,7 +36,7 @@ fn several_seeds_are_tested_each_and_together() {
     }
     let better = together.count(Verdict::Better);
     assert!(better > 0);
-    let sentence = format!("With every one of 3 seeds, GAL-j is better than Baseline on {better} attributes");
+    let sentence = format!("With each of 3 seeds, GAL-j is better than Baseline on {better} attributes");
     assert!(page(&folder).contains(&sentence));
 }
 
@@ -52,7 +52,7 @@ fn a_mean_whose_sign_changes_with_the_seed_is_no_finding() {
     let together = statistics.comparison("gal-j", "baseline").unwrap();
     assert!(together.mean.p < 0.01, "the bootstrap alone would call it a difference");
     assert_eq!(together.mean.verdict(), Verdict::Inconclusive);
-    assert!(page(&folder).contains("the sign is not the same with every seed, so no difference is shown"));
+    assert!(page(&folder).contains("its sign differs between seeds, so no difference is shown"));
 }
 
 #[test]
@@ -60,13 +60,13 @@ fn people_are_resampled_if_they_are_known_and_otherwise_images() {
     let mut runs = vec![FakeRun::new("baseline", 0), FakeRun::new("gal-j", 0)];
     let (_workspace, folder, statistics) = collected(&runs);
     assert_eq!((statistics.resampling.unit, statistics.resampling.units), (Unit::Image, 60));
-    assert!(page(&folder).contains("60 test images, as the runs do not say whose faces they show"));
+    assert!(page(&folder).contains("60 test images (the runs record no identities"));
     for run in &mut runs {
         run.images_per_person = Some(4);
     }
     let (_workspace, folder, statistics) = collected(&runs);
     assert_eq!((statistics.resampling.unit, statistics.resampling.units), (Unit::Identity, 15));
-    assert!(page(&folder).contains("15 people of the test images"));
+    assert!(page(&folder).contains("15 people in the test images"));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn the_correlation_net_alone_makes_the_difference_if_the_features_are_the_same()
     write_parquet(&folders[1], table);
     let statistics = report::collect(&folders, &workspace.path("report")).unwrap().statistics;
     assert!(statistics.comparisons[0].same_features);
-    assert!(report::findings(&statistics)[0].contains("the difference is that of the correlation net alone"));
+    assert!(report::findings(&statistics)[0].contains("the difference comes from the CLN alone"));
 }
 
 #[test]
@@ -89,8 +89,8 @@ fn controls_have_their_own_table() {
     let (_workspace, folder, _) = collected(&runs);
     let page = page(&folder);
     let ablation = section(&page, "Ablation").unwrap();
-    assert!(ablation.contains("| Uniform | every attribute with all alike | 3 |"), "{ablation}");
-    assert!(ablation.contains("With every one of 3 seeds, Uniform is better than GAL-j on 0 attributes"), "{ablation}");
+    assert!(ablation.contains("| Uniform | each attribute with all, equal weights | 3 |"), "{ablation}");
+    assert!(ablation.contains("With each of 3 seeds, Uniform is better than GAL-j on 0 attributes"), "{ablation}");
     for table in 1..=4 {
         assert!(!section(&page, &format!("Table {table}")).unwrap().contains("Uniform"));
     }
@@ -127,7 +127,7 @@ fn a_row_missing_among_the_comparisons_is_refused() {
     let rows = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, rows.lines().take(30).collect::<Vec<_>>().join("\n")).unwrap();
     let error = user_error(report::render(&folder));
-    assert!(error.contains("the rows of gal-j against baseline are not one of the mean"), "{error}");
+    assert!(error.contains("the rows of gal-j against baseline are not the mean"), "{error}");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn runs_tested_on_other_images_cannot_share_a_report() {
     let turned = turned.slice(40, 40).vstack(&turned.slice(0, 40)).unwrap().vstack(&turned.slice(80, 58 * 40)).unwrap();
     write_parquet(&folders[1], turned);
     let error = user_error(report::collect(&folders, &workspace.path("report")));
-    assert!(error.contains("not tested on the same images with the same labels"), "{error}");
+    assert!(error.contains("their test images, labels or the order of these differ"), "{error}");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn evaluate_collects_every_finished_run_of_the_given_seeds() {
     let text = evaluate(&["--controls", "--seed", "2,0,1,7"]);
     let lines = text.lines().filter(|line| line.contains(": mean accuracy ")).count();
     assert_eq!(lines, 5, "{text}");
-    assert!(text.contains("With every one of 2 seeds, GAL-j is better than Baseline on"), "{text}");
+    assert!(text.contains("With each of 2 seeds, GAL-j is better than Baseline on"), "{text}");
     let json: serde_json::Value = serde_json::from_str(&evaluate(&["--seed", "1", "--json"])).unwrap();
     assert_eq!(json["statistics"]["comparisons"].as_array().unwrap().len(), 1);
     assert_eq!(json["statistics"]["comparisons"][0]["seeds"], serde_json::json!([1]));

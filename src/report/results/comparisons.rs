@@ -1,7 +1,7 @@
-//! The results files of intervals and tests: `means.csv`, a row for each mean accuracy; `comparisons.csv`, for each
-//! comparison a row for the mean and one for every attribute; `bootstrap.json`, how the test images were resampled.
+//! The results files of intervals and tests. `means.csv` holds a row for each mean accuracy, `comparisons.csv` for each
+//! comparison a row for the mean and one for every attribute, and `bootstrap.json` how the test images were resampled.
 
-use super::results::{read_csv, write_csv};
+use super::csv_file;
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::evaluate::comparison::{AttributeTest, MeanAccuracy, MeanDifference};
@@ -13,7 +13,7 @@ use crate::variant::deserialize_name;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// What stands for an attribute's name in the row about the mean.
+/// Attribute in the row about the mean.
 const MEAN: &str = "mean";
 
 /// A row of `means.csv`.
@@ -21,7 +21,7 @@ const MEAN: &str = "mean";
 struct MeanRow {
     #[serde(deserialize_with = "deserialize_name")]
     variant: String,
-    /// With spaces between them.
+    /// Separated by spaces.
     seeds: String,
     head: Head,
     accuracy: f64,
@@ -29,7 +29,7 @@ struct MeanRow {
     interval_high: f64,
 }
 
-/// A row of `comparisons.csv`: of the mean, which has an interval, or of an attribute, which has counts.
+/// A row of `comparisons.csv`. The row of the mean has an interval, the row of an attribute has counts.
 #[derive(Serialize, Deserialize)]
 struct Row {
     #[serde(deserialize_with = "deserialize_name")]
@@ -52,26 +52,26 @@ struct Row {
     p_holm: Option<f64>,
 }
 
-/// Writes to the `results` folder below `folder`.
-pub(super) fn write(statistics: &Statistics, folder: &Path) -> Result<()> {
+/// Writes into the results below `folder`.
+pub(in crate::report) fn write(statistics: &Statistics, folder: &Path) -> Result<()> {
     let results = folder.join("results");
-    write_csv(&results.join("means.csv"), statistics.means.iter().map(mean_row))?;
-    write_csv(&results.join("comparisons.csv"), statistics.comparisons.iter().flat_map(rows))?;
+    csv_file::write(&results.join("means.csv"), statistics.means.iter().map(mean_row))?;
+    csv_file::write(&results.join("comparisons.csv"), statistics.comparisons.iter().flat_map(rows))?;
     io::write_json(&results.join("bootstrap.json"), &statistics.resampling)
 }
 
-/// Reads from the `results` folder below `folder`; nothing where they are of a time before these files.
-pub(super) fn read(folder: &Path) -> Result<Option<Statistics>> {
+/// Reads the results below `folder`; `None` if a version without these files wrote them.
+pub(in crate::report) fn read(folder: &Path) -> Result<Option<Statistics>> {
     let results = folder.join("results");
     let path = results.join("bootstrap.json");
     let Some(resampling) = io::read_json_if_exists::<BootstrapInfo>(&path, "a description of the bootstrap")? else {
         return Ok(None);
     };
     let path = results.join("means.csv");
-    let means: Vec<MeanRow> = read_csv(&path)?;
+    let means: Vec<MeanRow> = csv_file::read(&path)?;
     let means = means.into_iter().map(|row| mean(&path, row)).collect::<Result<_>>()?;
     let path = results.join("comparisons.csv");
-    let rows: Vec<Row> = read_csv(&path)?;
+    let rows: Vec<Row> = csv_file::read(&path)?;
     let comparisons = rows.chunks(1 + COUNT).map(|rows| comparison(&path, rows)).collect::<Result<_>>()?;
     Ok(Some(Statistics { resampling, means, comparisons }))
 }
@@ -81,7 +81,7 @@ fn listed(seeds: &[u64]) -> String {
 }
 
 fn seeds(path: &Path, listed: &str) -> Result<Vec<u64>> {
-    let wrong = |e| Error::file(path, format!("`{listed}` is no list of seeds: {e}; collect the runs again"));
+    let wrong = |e| Error::file(path, format!("`{listed}` is not a list of seeds: {e}; collect the runs again"));
     listed.split_whitespace().map(|seed| seed.parse().map_err(wrong)).collect()
 }
 
@@ -174,8 +174,8 @@ fn comparison(path: &Path, rows: &[Row]) -> Result<Comparison> {
     let Some((first, mean, attributes)) = read() else {
         let (variant, reference) = rows.first().map_or(("", ""), |row| (&row.variant, &row.reference));
         let message = format!(
-            "the rows of {variant} against {reference} are not one of the mean and one for each of the {COUNT} attributes \
-             in CelebA's order: collect the runs again"
+            "the rows of {variant} against {reference} are not the mean and the {COUNT} attributes in CelebA's order: \
+             collect the runs again"
         );
         return Err(Error::file(path, message));
     };

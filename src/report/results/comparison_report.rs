@@ -24,7 +24,7 @@ pub fn write_comparison(report: &ComparisonReport, folder: &Path) -> Result<()> 
 }
 
 /// Reads the results of a comparison below `folder`, `None` if it holds none.
-pub(super) fn read(folder: &Path) -> Result<Option<ComparisonReport>> {
+pub(in crate::report) fn read(folder: &Path) -> Result<Option<ComparisonReport>> {
     let Some(path) = FILES.iter().map(|file| folder.join(file)).find(|path| path.is_file()) else {
         return Ok(None);
     };

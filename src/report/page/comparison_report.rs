@@ -1,12 +1,7 @@
 //! The page of a comparison of any runs: the same tables and tests as in a report.
 
-#![allow(
-    clippy::format_push_string,
-    reason = "a page is text put together once: `write!` would add a result to ignore"
-)]
-
-use super::comparisons::{differing, how_tested, table};
-use super::sentences::{self, findings};
+use super::differences::{differing, method, table};
+use super::findings::{findings, resampling};
 use crate::attribute::NAMES;
 use crate::evaluate::Comparison;
 use crate::evaluate::comparison_report::{ComparisonReport, letter};
@@ -15,7 +10,7 @@ use crate::render::markdown::{Table, bold};
 use crate::variant::REGISTRY;
 
 /// The text of README.md.
-pub(super) fn page(report: &ComparisonReport) -> String {
+pub(in crate::report) fn page(report: &ComparisonReport) -> String {
     let reference = report.reference();
     let mut text = format!("# gal-bench comparison with {}\n\n", reference.name);
     text += &warning(report);
@@ -26,14 +21,14 @@ pub(super) fn page(report: &ComparisonReport) -> String {
     text += &format!("\n## Compared predictions\n\n{}\n", who(report));
     text += &format!("## Mean accuracy\n\n{}\n", means(report));
     let rows: Vec<&Comparison> = report.statistics.comparisons.iter().collect();
-    text += &format!("## Differences\n\n{}\n\n{}\n", how_tested(false), table(REGISTRY, &rows));
+    text += &format!("## Differences\n\n{}\n\n{}\n", method(false), table(REGISTRY, &rows));
     let named: String = rows.iter().map(|comparison| differing(REGISTRY, comparison)).collect();
     text += &if named.is_empty() { named } else { format!("{named}\n") };
     text += &format!("## Accuracy by attribute\n\n{}\n", by_attribute(report));
     let paths: Vec<&str> = report.entries.iter().map(|entry| entry.path.as_str()).collect();
     text + &format!(
-        "## Provenance\n\nThis page is rendered from [results/comparison.json](results/comparison.json) alone; `gal-bench \
-         report --check` proves it. The command that repeats it:\n\n```sh\ngal-bench compare {}\n```\n",
+        "## Provenance\n\n`gal-bench report --check` verifies that this page matches \
+         [results/comparison.json](results/comparison.json). The command that repeats it:\n\n```sh\ngal-bench compare {}\n```\n",
         paths.join(" ")
     )
 }
@@ -125,7 +120,7 @@ fn means(report: &ComparisonReport) -> String {
     format!(
         "In %, means over the 40 attributes of {} test images. The interval is the middle 95 % of {}.\n\n{table}",
         thousands(images),
-        sentences::drawn(&report.statistics.resampling)
+        resampling(&report.statistics.resampling)
     )
 }
 

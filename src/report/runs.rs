@@ -1,8 +1,7 @@
-//! The runs of a report by variant: means over seeds, differences between variants, and whether the whole may be set
-//! beside the paper.
+//! The runs of a report by variant: means over seeds, differences between variants, and comparability with the paper.
 
-use super::published::On;
-use super::results::Run;
+use super::published::Protocol;
+use super::results::runs::Run;
 use crate::attribute::COUNT;
 use crate::config::RunSummary;
 use crate::evaluate::{Affinity, Head, HeadResult, Statistics};
@@ -10,8 +9,8 @@ use crate::metrics::mean::{MeanStd, mean};
 use crate::render::format::thousands;
 use crate::variant::{Kind, Registry, Style, Variant};
 
-/// The place of a run in a report: in the order of variants, those that this program does not have by name; seeds in order.
-pub(super) fn place(registry: Registry, summary: &RunSummary) -> (usize, String, u64) {
+/// Sort key of a run in a report: variants in their order, unknown ones after them by name, then seeds.
+pub(super) fn order(registry: Registry, summary: &RunSummary) -> (usize, String, u64) {
     (registry.rank(&summary.variant), summary.variant.clone(), summary.seed)
 }
 
@@ -21,7 +20,7 @@ pub(super) struct VariantRuns<'a> {
     /// Name in print.
     pub(super) title: &'a str,
     pub(super) style: Style,
-    /// `None` for a variant that this program does not have.
+    /// `None` for a variant of a newer program.
     pub(super) facts: Option<&'static Variant>,
     pub(super) runs: Vec<&'a Run>,
 }
@@ -38,33 +37,33 @@ impl<'a> VariantRuns<'a> {
         self.facts.is_some_and(Variant::learns_affinity)
     }
 
-    /// The head by which the variant is judged.
+    /// The head that the variant is scored by.
     pub(super) fn primary_head(&self) -> Head {
         self.runs[0].evaluation.primary_head().head
     }
 
-    /// A figure of one head over the seeds, where all runs have that head.
-    pub(super) fn spread(&self, head: Head, figure: impl Fn(&HeadResult) -> f64) -> Option<MeanStd> {
-        let values = self.runs.iter().map(|run| run.evaluation.head(head).map(&figure));
+    /// A value of one head over the seeds; `None` if a run lacks that head.
+    pub(super) fn of_head(&self, head: Head, value: impl Fn(&HeadResult) -> f64) -> Option<MeanStd> {
+        let values = self.runs.iter().map(|run| run.evaluation.head(head).map(&value));
         values.collect::<Option<Vec<f64>>>().map(|values| MeanStd::of(&values))
     }
 
-    /// A figure of the judged head over the seeds.
-    pub(super) fn judged_spread(&self, figure: impl Fn(&HeadResult) -> f64) -> MeanStd {
-        MeanStd::of(&self.runs.iter().map(|run| figure(run.evaluation.primary_head())).collect::<Vec<f64>>())
+    /// A value of the primary head over the seeds.
+    pub(super) fn of_primary(&self, value: impl Fn(&HeadResult) -> f64) -> MeanStd {
+        MeanStd::of(&self.runs.iter().map(|run| value(run.evaluation.primary_head())).collect::<Vec<f64>>())
     }
 
-    /// Mean accuracy over attributes by the judged head.
+    /// Mean accuracy over attributes, by the primary head.
     pub(super) fn accuracy(&self) -> MeanStd {
-        self.judged_spread(HeadResult::mean_accuracy)
+        self.of_primary(HeadResult::mean_accuracy)
     }
 
-    /// Each attribute's accuracy by the judged head.
+    /// Each attribute's accuracy, by the primary head.
     pub(super) fn accuracies(&self) -> Vec<MeanStd> {
-        (0..COUNT).map(|i| self.judged_spread(|head| head.attributes[i].accuracy)).collect()
+        (0..COUNT).map(|i| self.of_primary(|head| head.attributes[i].accuracy)).collect()
     }
 
-    /// The mean affinity over the seeds, where all runs have one.
+    /// The mean affinity over the seeds; `None` if a run has none.
     pub(super) fn affinity(&self) -> Option<Affinity> {
         let matrices: Vec<&Affinity> = self.runs.iter().map(|run| run.affinity.as_ref()).collect::<Option<_>>()?;
         let cell = |i: usize, j: usize| mean(&matrices.iter().map(|m| m[i][j]).collect::<Vec<f64>>());
@@ -72,7 +71,7 @@ impl<'a> VariantRuns<'a> {
     }
 }
 
-/// How many attributes one variant answers better, worse, and equally well.
+/// Numbers of attributes on which one variant is better than, worse than, and equal to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) better: usize,
@@ -80,7 +79,7 @@ pub(super) struct Tally {
     pub(super) equal: usize,
 }
 
-/// Counts the signs of differences; less than a rounding error of a mean is none.
+/// Counts the signs of differences; one as small as a rounding error is zero.
 pub(super) fn tally(differences: impl Iterator<Item = f64>) -> Tally {
     let mut tally = Tally { better: 0, worse: 0, equal: 0 };
     for difference in differences {
@@ -93,18 +92,18 @@ pub(super) fn tally(differences: impl Iterator<Item = f64>) -> Tally {
     tally
 }
 
-/// Everything a report is made from.
+/// The runs of a report and the tests of their differences.
 pub(super) struct Report {
     pub(super) registry: Registry,
     runs: Vec<Run>,
-    /// Intervals and tests; results of a time before they were kept have none.
+    /// Intervals and tests; `None` in results of a version without them.
     pub(super) statistics: Option<Statistics>,
 }
 
 impl Report {
-    /// `runs` are one at least.
+    /// Expects at least one run.
     pub(super) fn new(registry: Registry, mut runs: Vec<Run>, statistics: Option<Statistics>) -> Self {
-        runs.sort_by_key(|run| place(registry, run.summary()));
+        runs.sort_by_key(|run| order(registry, run.summary()));
         Self { registry, runs, statistics }
     }
 
@@ -112,17 +111,17 @@ impl Report {
         &self.runs
     }
 
-    /// The summary that speaks for what all runs share: data, partition, profile.
+    /// A summary, for what all runs share: data, partition, profile.
     pub(super) fn shared(&self) -> &RunSummary {
         self.runs[0].summary()
     }
 
-    /// The majority-class floor per attribute, the same for all runs as they share their test images.
+    /// The majority-class floor of each attribute, the same for all runs since they share their test images.
     pub(super) fn floors(&self) -> Vec<f64> {
         self.runs[0].evaluation.primary_head().attributes.iter().map(|a| a.floor).collect()
     }
 
-    /// The paper's variants, and any that this program does not have.
+    /// The paper's variants, and any of a newer program.
     pub(super) fn variants(&self) -> Vec<VariantRuns<'_>> {
         let mut all = self.with_controls();
         all.retain(|variant| variant.facts.is_none_or(|facts| facts.kind != Kind::Control));
@@ -135,11 +134,11 @@ impl Report {
         chunks.map(|runs| VariantRuns::new(self.registry, runs)).collect()
     }
 
-    /// The published data set these figures are about, none for drawn faces.
-    pub(super) fn on(&self) -> Option<On> {
+    /// The published protocol on the runs' data; `None` for synthetic faces.
+    pub(super) fn protocol(&self) -> Option<Protocol> {
         match self.shared().dataset.as_str() {
-            "celeba" => Some(On::Celeba),
-            "lfwa" => Some(On::Lfwa),
+            "celeba" => Some(Protocol::Celeba),
+            "lfwa" => Some(Protocol::Lfwa),
             _ => None,
         }
     }
@@ -154,23 +153,23 @@ impl Report {
         }
     }
 
-    /// Data set, partition and protocol are the paper's, so that figures may be compared with published ones.
-    pub(super) fn like_for_like(&self) -> bool {
+    /// Whether data set, partition and protocol are the paper's, so that the accuracies compare with published ones.
+    pub(super) fn is_papers_protocol(&self) -> bool {
         let faithful = self.runs.iter().all(|run| run.summary().split_official && run.summary().deviations.is_empty());
-        self.on().is_some() && faithful
+        self.protocol().is_some() && faithful
     }
 
     /// The line under every table and figure.
     pub(super) fn caption(&self) -> String {
         let mut letters = self.data().chars();
         let data: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
-        let verdict = if self.like_for_like() { "the paper's protocol" } else { "not the paper's protocol" };
+        let verdict = if self.is_papers_protocol() { "the paper's protocol" } else { "not the paper's protocol" };
         let inputs = self.range(|s| s.input);
         let steps = self.range(|s| s.steps);
         format!("{data}, profile {} ({inputs} px input, {steps} steps): {verdict}.", self.shared().profile)
     }
 
-    /// A count of the runs: one number, or the least and the most.
+    /// A count of the runs: one number, or the smallest and the largest.
     pub(super) fn range(&self, count: impl Fn(&RunSummary) -> usize) -> String {
         let counts: Vec<usize> = self.runs.iter().map(|run| count(run.summary())).collect();
         let (low, high) = counts.iter().fold((usize::MAX, 0), |(low, high), &c| (low.min(c), high.max(c)));

@@ -7,12 +7,11 @@
 //!
 //! Reports of older versions lack these files and the sections about them.
 
-use super::results::{files_of, read_csv, write_csv};
+use super::csv_file;
 use super::wide_table::WideTable;
 use crate::attribute::{NAMES, pairs};
 use crate::error::Result;
 use crate::evaluate::dependence::{Correlations, DependenceMeasures, RunDependence};
-use crate::io;
 use crate::metrics::reliability::{BINS, Bin};
 use crate::variant::{REGISTRY, deserialize_name};
 use serde::{Deserialize, Serialize};
@@ -33,14 +32,12 @@ struct ReliabilityRow {
 }
 
 /// Writes into the results below `folder`, and removes masks of an earlier report.
-pub(super) fn write(correlations: &Correlations, folder: &Path) -> Result<()> {
+pub(in crate::report) fn write(correlations: &Correlations, folder: &Path) -> Result<()> {
     let results = folder.join("results");
-    for path in mask_files(&results)? {
-        io::remove(&path)?;
-    }
+    csv_file::remove_all(&results, "masks-")?;
     let runs = &correlations.runs;
-    write_csv(&results.join("correlation.csv"), runs.iter().map(|run| &run.measures))?;
-    write_csv(&results.join("reliability.csv"), runs.iter().flat_map(reliability_rows))?;
+    csv_file::write(&results.join("correlation.csv"), runs.iter().map(|run| &run.measures))?;
+    csv_file::write(&results.join("reliability.csv"), runs.iter().flat_map(reliability_rows))?;
     phi_table(correlations, results.join("phi.csv")).write()?;
     contradiction_table(correlations, results.join("contradictions.csv")).write()?;
     for run in runs {
@@ -59,14 +56,14 @@ pub(super) fn write(correlations: &Correlations, folder: &Path) -> Result<()> {
 ///
 /// # Errors
 /// Files that are not as described above.
-pub(super) fn read(folder: &Path) -> Result<Option<Correlations>> {
+pub(in crate::report) fn read(folder: &Path) -> Result<Option<Correlations>> {
     let results = folder.join("results");
     let path = results.join("correlation.csv");
     if !path.is_file() {
         return Ok(None);
     }
-    let measures: Vec<DependenceMeasures> = read_csv(&path)?;
-    let reliability: Vec<ReliabilityRow> = read_csv(&results.join("reliability.csv"))?;
+    let measures: Vec<DependenceMeasures> = csv_file::read(&path)?;
+    let reliability: Vec<ReliabilityRow> = csv_file::read(&results.join("reliability.csv"))?;
     let phi = WideTable::read(&results.join("phi.csv"))?;
     let contradictions = WideTable::read(&results.join("contradictions.csv"))?;
     let runs = measures.into_iter().map(|measures| {
@@ -134,15 +131,6 @@ fn mask_file(variant: &str, seed: u64) -> String {
     format!("masks-{variant}-seed{seed}.csv")
 }
 
-fn mask_files(results: &Path) -> Result<Vec<PathBuf>> {
-    let mut paths = files_of(results)?;
-    paths.retain(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("masks-") && name.ends_with(".csv")
-    });
-    Ok(paths)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,9 +141,9 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("correlation.csv");
         let measures = DependenceMeasures { phi_predictions: Some(0.25), ..DependenceMeasures::default() };
-        write_csv(&path, std::iter::once(&measures)).unwrap();
+        csv_file::write(&path, std::iter::once(&measures)).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace("phi_predictions", "phi_answers")).unwrap();
-        assert_eq!(read_csv::<DependenceMeasures>(&path).unwrap(), [measures]);
+        assert_eq!(csv_file::read::<DependenceMeasures>(&path).unwrap(), [measures]);
     }
 }

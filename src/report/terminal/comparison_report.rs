@@ -1,6 +1,6 @@
 //! A comparison of any runs as text for a terminal.
 
-use super::sentences::findings;
+use super::super::page::findings::findings;
 use crate::attribute::NAMES;
 use crate::evaluate::comparison_report::{ComparisonReport, Entry, letter};
 use crate::render::format::{bootstrap_p_cell, p_cell, percent, points};

@@ -1,0 +1,113 @@
+//! From run folders to the results of a report.
+
+use super::results::examples::{self, ExampleFaces};
+use super::results::runs::Run;
+use super::results::{comparison_report, comparisons, dependence, profile, runs};
+use super::runs::order;
+use crate::error::{Error, Result};
+use crate::evaluate::dependence::{Correlations, DependenceStats};
+use crate::evaluate::masks::Masks;
+use crate::evaluate::{Classifier, Correctness, Evaluation, Statistics};
+use crate::variant::{REGISTRY, Registry};
+use std::path::{Path, PathBuf};
+
+/// Evaluations of finished runs, by variant and seed.
+#[derive(Debug)]
+pub struct Collected {
+    /// The evaluation of each run.
+    pub evaluations: Vec<Evaluation>,
+    /// Intervals of means, and tests of differences.
+    pub statistics: Statistics,
+    /// Example faces of each run.
+    pub examples: Vec<ExampleFaces>,
+}
+
+/// Evaluates the finished runs in the folders `runs` and writes the results below `folder`, for `report::render`.
+///
+/// # Errors
+/// Unfinished or incomplete runs; runs that cannot share a report because their data, profile or test images differ; two
+/// runs of one variant with one seed.
+pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<Collected> {
+    collect_with(REGISTRY, runs, folder)
+}
+
+/// Like [`collect`], for the variants of `registry`.
+pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> Result<Collected> {
+    if folders.is_empty() {
+        return Err(Error::Request("a report needs at least one finished run".to_owned()));
+    }
+    if comparison_report::read(folder)?.is_some() {
+        let shown = folder.display();
+        return Err(Error::Request(format!("{shown} holds a comparison: give --reports another folder, or remove it")));
+    }
+    let mut read = folders.iter().map(|path| read_run(path)).collect::<Result<Vec<_>>>()?;
+    read.sort_by_key(|(run, ..)| order(registry, run.summary()));
+    let (collected, correctness, stats, examples): (Vec<Run>, Vec<Correctness>, Vec<DependenceStats>, Vec<_>) =
+        read.into_iter().collect();
+    check_compatible(&collected, &correctness)?;
+    let profile = profile::shared(folders)?;
+    let classifiers: Vec<Classifier> = collected.iter().zip(&correctness).map(classifier).collect();
+    let mut names: Vec<&str> = classifiers.iter().map(|classifier| classifier.name).collect();
+    names.dedup();
+    let statistics = Statistics::new(&classifiers, &registry.comparisons(&names))?;
+    runs::write(&collected, folder)?;
+    comparisons::write(&statistics, folder)?;
+    profile::write(profile.as_deref(), folder)?;
+    examples::remove(folder)?;
+    let with_stats = collected.iter().zip(stats).map(|(run, stats)| (run.summary(), run.affinity.as_ref(), stats));
+    if let Some(correlations) = Correlations::new(with_stats)? {
+        dependence::write(&correlations, folder)?;
+    }
+    Ok(Collected { evaluations: collected.into_iter().map(|run| run.evaluation).collect(), statistics, examples })
+}
+
+/// Reads a run's folder; its predictions are large, so everything that needs them is computed here.
+fn read_run(folder: &Path) -> Result<(Run, Correctness, DependenceStats, ExampleFaces)> {
+    let (evaluation, predictions) = Evaluation::with_predictions(folder)?;
+    let masks = Masks::of_run(folder)?;
+    let stats = DependenceStats::new(&predictions, masks.as_ref());
+    let examples = ExampleFaces::new(folder, &evaluation.run, &predictions, masks);
+    Ok((Run::new(evaluation, folder)?, Correctness::new(predictions), stats, examples))
+}
+
+fn classifier<'a>((run, correctness): (&'a Run, &'a Correctness)) -> Classifier<'a> {
+    Classifier { name: &run.summary().variant, seed: Some(run.summary().seed), correctness }
+}
+
+/// Checks that one caption and one floor hold for all runs, which are sorted.
+fn check_compatible(runs: &[Run], correctness: &[Correctness]) -> Result<()> {
+    let Some((first, others)) = runs.split_first() else { return Ok(()) };
+    let a = first.summary();
+    for b in others.iter().map(Run::summary) {
+        let shared = [
+            ("data set", a.dataset.clone(), b.dataset.clone()),
+            ("data digest", a.data_digest.clone(), b.data_digest.clone()),
+            ("partition", a.split.clone(), b.split.clone()),
+            ("profile", a.profile.clone(), b.profile.clone()),
+            ("number of test images", a.test_images.to_string(), b.test_images.to_string()),
+        ];
+        if let Some((what, of_a, of_b)) = shared.into_iter().find(|(_, of_a, of_b)| of_a != of_b) {
+            return Err(Error::Request(format!(
+                "runs {} and {} cannot share a report: the {what} of one is {of_a}, of the other {of_b}; \
+                 make a report of each",
+                a.id, b.id
+            )));
+        }
+    }
+    if let Some(other) = (1..runs.len()).find(|&other| !correctness[other].same_test(&correctness[0])) {
+        return Err(Error::Request(format!(
+            "runs {} and {} cannot share a report: their test images, labels or the order of these differ; make a report \
+             of each",
+            a.id,
+            runs[other].summary().id
+        )));
+    }
+    let mut neighbours = runs.windows(2).map(|pair| (pair[0].summary(), pair[1].summary()));
+    match neighbours.find(|(a, b)| a.variant == b.variant && a.seed == b.seed) {
+        Some((a, b)) => Err(Error::Request(format!(
+            "runs {} and {} are both {} with seed {}: name one of them only",
+            a.id, b.id, a.variant, a.seed
+        ))),
+        None => Ok(()),
+    }
+}

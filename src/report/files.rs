@@ -1,0 +1,80 @@
+//! The rendered files of a report: a pure function of its results, so that a checked-in report can be verified.
+
+use super::results::{comparison_report, comparisons, csv_file, dependence, examples, profile, runs};
+use super::runs::Report;
+use super::{figures, page};
+use crate::error::{Error, Result};
+use crate::io;
+use crate::render::html;
+use crate::variant::{REGISTRY, Registry};
+use std::path::{Path, PathBuf};
+
+/// Renders the report in `folder` from its `results` alone. Returns the path below `folder` and the content of each file.
+///
+/// # Errors
+/// Results that are missing, or not in the form in which `report::collect` writes them.
+pub fn render(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    render_with(REGISTRY, folder)
+}
+
+/// Like [`render`], for the variants of `registry`.
+pub fn render_with(registry: Registry, folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    if let Some(comparison) = comparison_report::read(folder)? {
+        let page = page::comparison_report::page(&comparison);
+        let html = html::page(&page, |_| None);
+        return Ok(pages(page, html));
+    }
+    let report = Report::new(registry, runs::read(folder)?, comparisons::read(folder)?);
+    let correlations = dependence::read(folder)?;
+    let faces = examples::read(folder)?;
+    let profile = profile::read(folder)?;
+    let figures = figures::all(&report, correlations.as_ref(), faces.as_ref());
+    let page = page::page(&report, correlations.as_ref(), profile.as_deref(), &figures);
+    let html = html::page(&page, |file| figures.iter().find(|figure| figure.file == file).map(|f| f.svg.as_slice()));
+    let mut files = pages(page, html);
+    files.extend(figures.into_iter().map(|figure| (PathBuf::from(figure.file), figure.svg)));
+    Ok(files)
+}
+
+fn pages(page: String, html: String) -> Vec<(PathBuf, Vec<u8>)> {
+    vec![(PathBuf::from("README.md"), page.into_bytes()), (PathBuf::from("index.html"), html.into_bytes())]
+}
+
+/// Renders the report in `folder` into that folder, and removes figures that it no longer has. Returns the written paths.
+pub fn write(folder: &Path) -> Result<Vec<PathBuf>> {
+    let rendered = render(folder)?;
+    for path in stale(folder, &rendered)? {
+        std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+    }
+    rendered
+        .into_iter()
+        .map(|(path, content)| {
+            let path = folder.join(path);
+            io::write(&path, &content)?;
+            Ok(path)
+        })
+        .collect()
+}
+
+/// The files of the report in `folder` that differ from what its results render to: changed, missing, or stale figures.
+pub fn differences(folder: &Path) -> Result<Vec<PathBuf>> {
+    let rendered = render(folder)?;
+    let mut different = stale(folder, &rendered)?;
+    for (path, content) in rendered {
+        let path = folder.join(path);
+        if !path.is_file() || io::read(&path)? != content {
+            different.push(path);
+        }
+    }
+    different.sort();
+    Ok(different)
+}
+
+/// Figures in `folder` that are not among the rendered files.
+fn stale(folder: &Path, rendered: &[(PathBuf, Vec<u8>)]) -> Result<Vec<PathBuf>> {
+    let mut paths = csv_file::files_in(folder)?;
+    paths.retain(|path| {
+        path.extension().is_some_and(|e| e == "svg") && !rendered.iter().any(|(known, _)| folder.join(known) == *path)
+    });
+    Ok(paths)
+}

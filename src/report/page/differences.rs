@@ -1,0 +1,93 @@
+//! Tests of the differences between variants.
+
+use super::super::runs::Report;
+use super::findings::broadest;
+use super::intervals::seeds;
+use super::notes::PRIMARY_HEAD;
+use crate::evaluate::{Comparison, Statistics, Verdict};
+use crate::render::format::{bootstrap_p_cell, percent, points, points_interval};
+use crate::render::markdown::Table;
+use crate::variant::{BASELINE, Registry};
+
+/// The section's text on the paper's variants against Baseline; `None` without such a test.
+pub(super) fn differences(report: &Report, statistics: &Statistics) -> Option<String> {
+    let names: Vec<&str> = report.variants().iter().map(|variant| variant.name).collect();
+    let wanted = |c: &&Comparison| c.reference == BASELINE.name && names.contains(&c.name.as_str());
+    let rows: Vec<&Comparison> = statistics.comparisons.iter().filter(wanted).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let several = rows.iter().any(|comparison| comparison.seeds.len() > 1);
+    let mut text = format!("{}\n\n{}\n", method(several), table(report.registry, &rows));
+    for comparison in broadest(statistics).filter(wanted) {
+        text += &differing(report.registry, comparison);
+    }
+    Some(text)
+}
+
+/// The statistical method in words.
+pub(super) fn method(several_seeds: bool) -> String {
+    let mut text = format!(
+        "{PRIMARY_HEAD} The interval of a difference in mean accuracy is the middle 95 % over the resamples described above, \
+         the same for both, and p is two-sided. Better, worse and no difference shown count attributes: exact McNemar test \
+         on the images that only one of the two predicts correctly, Holm's correction over the 40 attributes, level 5 %. \
+         The test assumes independent images, so it is somewhat too confident if a person has several."
+    );
+    if several_seeds {
+        text += "\n\nOne-seed rows compare two networks. Multi-seed rows average the difference over seeds. Their interval \
+             covers resampling of test images, not of seeds; the ± is the standard deviation over seeds. A difference in \
+             mean accuracy counts as shown only if its sign is the same with every seed. A difference on an attribute counts \
+             as shown only if every seed shows it; its p is the largest of the seeds.";
+    }
+    text
+}
+
+/// A row a comparison.
+pub(super) fn table(registry: Registry, comparisons: &[&Comparison]) -> Table {
+    let header = [
+        "Comparison",
+        "Seeds",
+        "Difference in mean, points",
+        "95 % interval",
+        "p",
+        "Better",
+        "Worse",
+        "No difference shown",
+    ];
+    let mut table = Table::new(1, header);
+    for comparison in comparisons {
+        let mean = &comparison.mean;
+        let difference = match mean.deviation {
+            Some(deviation) => format!("{} ± {}", points(mean.difference), percent(deviation)),
+            None => points(mean.difference),
+        };
+        let count = |verdict| comparison.count(verdict).to_string();
+        table.row([
+            format!("{} - {}", registry.title(&comparison.name), registry.title(&comparison.reference)),
+            seeds(&comparison.seeds),
+            difference,
+            points_interval(mean.interval),
+            bootstrap_p_cell(mean.p),
+            count(Verdict::Better),
+            count(Verdict::Worse),
+            count(Verdict::Inconclusive),
+        ]);
+    }
+    table
+}
+
+/// The attributes with a difference, the largest first.
+pub(super) fn differing(registry: Registry, comparison: &Comparison) -> String {
+    let mut text = String::new();
+    for (verdict, word) in [(Verdict::Better, "better"), (Verdict::Worse, "worse")] {
+        let mut tests: Vec<_> = comparison.attributes.iter().filter(|test| test.verdict() == verdict).collect();
+        tests.sort_by(|a, b| b.difference.abs().total_cmp(&a.difference.abs()));
+        let named: Vec<String> =
+            tests.iter().map(|test| format!("`{}` ({})", test.attribute, points(test.difference))).collect();
+        if !named.is_empty() {
+            let (name, reference) = (registry.title(&comparison.name), registry.title(&comparison.reference));
+            text += &format!("- {name} {word} than {reference}: {}.\n", named.join(", "));
+        }
+    }
+    text
+}

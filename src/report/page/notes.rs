@@ -1,0 +1,57 @@
+//! Notes that several tables share.
+
+use super::super::published::Protocol;
+use super::super::runs::{Report, VariantRuns};
+use super::deviations;
+
+/// How variants with two heads are scored.
+pub(super) const PRIMARY_HEAD: &str =
+    "A variant is scored by its primary head: that of the CLN, or that of the FLN if it has no CLN.";
+
+/// A sentence on cells with several seeds, after a blank.
+pub(super) fn seeds_note(report: &Report) -> &'static str {
+    if report.variants().iter().any(|v| v.runs.len() > 1) {
+        " `a ± b` is the mean and the sample standard deviation over seeds."
+    } else {
+        ""
+    }
+}
+
+/// Heading of a variant's gains over the floor.
+pub(super) fn gain_header(variant: &VariantRuns) -> String {
+    format!("Gain, {}", variant.title)
+}
+
+/// Whether the published figures below are comparable with the report's.
+pub(super) fn beside_the_paper(report: &Report, protocol: Protocol) -> String {
+    let of = protocol.label();
+    let papers = papers_protocol(protocol);
+    if report.protocol() != Some(protocol) {
+        return format!(
+            "**{of}, published, other data.** For reference only: the runs above used {}, so their figures cannot be \
+             compared with these. The paper used {papers}.",
+            report.data(),
+        );
+    }
+    if report.is_papers_protocol() {
+        return format!("**{of}, published.** The same data, partition and protocol as the paper's.");
+    }
+    format!(
+        "**{of}, published, another protocol.** The paper used {papers}. The runs of this report deviate from that as \
+         [listed below](#{}), so a difference in accuracy is not a difference between methods.",
+        deviations::ANCHOR
+    )
+}
+
+fn papers_protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Celeba => {
+            "162,770 training and 19,962 test images of the official partition, 227 px input, 25,600 steps and weights \
+             pretrained on ImageNet"
+        }
+        Protocol::Lfwa => {
+            "6,263 training images in 12 distorted copies each and 6,880 test images of the official partition, \
+             227 px input, 10,000 steps and weights pretrained on ImageNet"
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The origin of a report's figures: data, partition, configuration, seeds, device, program, durations, commands.
+
+use super::super::results::profile;
+use super::super::runs::Report;
+use super::deviations::sentence;
+use crate::config::RunSummary;
+use crate::render::format::thousands;
+use crate::render::markdown::Table;
+use std::collections::BTreeSet;
+
+/// The section.
+pub(super) fn section(report: &Report, profile: Option<&str>) -> String {
+    let shared = report.shared();
+    let official = if shared.split_official { "the official one" } else { "not the official one" };
+    let mut text = format!(
+        "## Provenance\n\n\
+         `gal-bench report --check` verifies that this page and its figures match the files in [results/](results).\n\n\
+         - Data: {}, {} test images; digest of the prepared set's manifest `{}`.\n\
+         - Partition: {official}. {}\n",
+        report.data(),
+        thousands(shared.test_images),
+        shared.data_digest,
+        sentence(&shared.split)
+    );
+    for note in distinct(report, |s| s.data_notes.clone()) {
+        text += &format!("- Note on the data: {}\n", sentence(&note));
+    }
+    let listed = |values: Vec<String>| values.join(", ");
+    text += &format!("- Profile: {}.\n", shared.profile);
+    text += &format!("- Seeds: {}.\n", listed(seeds(report)));
+    text += &format!("- Device: {}.\n", listed(distinct(report, |s| vec![s.device.clone()])));
+    text += &format!("- Processor features used: {}.\n", listed(distinct(report, |s| s.cpu_features.clone())));
+    let versions = listed(distinct(report, |s| vec![format!("{} ({})", s.version, s.commit)]));
+    text += &format!("- Program: gal-bench {versions}, with the libraries in `Cargo.lock` of that commit.\n\n");
+    text += &run_table(report);
+    text += "\nWall time covers training and testing. Runs that shared one FLN share its time.\n\n";
+    text += "Commands that repeat the runs:\n\n```sh\n";
+    for command in distinct(report, |s| vec![s.command.clone()]) {
+        text += &format!("{command}\n");
+    }
+    text += "```\n";
+    if let Some(profile) = profile {
+        text += &format!(
+            "\nProfile of all runs, for `--profile` ([results/{file}](results/{file})):\n\n```toml\n{profile}```\n",
+            file = profile::FILE
+        );
+    }
+    text
+}
+
+fn run_table(report: &Report) -> String {
+    let header = [
+        "Run",
+        "Variant",
+        "Seed",
+        "Steps",
+        "Batch",
+        "Input",
+        "Training images",
+        "Sources",
+        "Parameters",
+        "Threads",
+        "Wall time, min",
+    ];
+    let mut table = Table::new(2, header);
+    for s in report.runs().iter().map(|run| run.summary()) {
+        table.row([
+            format!("`{}`", s.id),
+            report.registry.title(&s.variant).to_owned(),
+            s.seed.to_string(),
+            thousands(s.steps),
+            thousands(s.batch),
+            format!("{} px", s.input),
+            thousands(s.train_images),
+            thousands(s.train_sources),
+            thousands(s.parameters),
+            s.threads.to_string(),
+            format!("{:.1}", s.wall_seconds / 60.0),
+        ]);
+    }
+    table.to_string()
+}
+
+fn seeds(report: &Report) -> Vec<String> {
+    let seeds: BTreeSet<u64> = report.runs().iter().map(|run| run.summary().seed).collect();
+    seeds.iter().map(u64::to_string).collect()
+}
+
+/// The distinct values of a field, in the order of the runs.
+fn distinct(report: &Report, values: impl Fn(&RunSummary) -> Vec<String>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for value in report.runs().iter().flat_map(|run| values(run.summary())) {
+        if !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    found
+}

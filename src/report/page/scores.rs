@@ -1,0 +1,66 @@
+//! Scores that accuracy at one threshold hides.
+
+use super::super::runs::{Report, VariantRuns};
+use crate::attribute::NAMES;
+use crate::evaluate::{Head, HeadResult};
+use crate::metrics::mean::MeanStd;
+use crate::metrics::reliability::BINS;
+use crate::metrics::scores::Scores;
+use crate::render::format::percent_mean_std;
+use crate::render::markdown::Table;
+use crate::variant::{BASELINE, GAL_J};
+
+/// A score's name and value.
+type Score = (&'static str, fn(&Scores) -> Option<f64>);
+
+const SCORES: [Score; 4] = [
+    ("F1", |s| s.f1),
+    ("Average precision", |s| s.average_precision),
+    ("AUROC", |s| s.auroc),
+    ("Calibration error", |s| s.calibration_error),
+];
+
+/// The section's text: means of all variants, then Baseline and GAL-j by attribute. `None` for results of a version
+/// without these scores.
+pub(super) fn beyond_accuracy(report: &Report) -> Option<String> {
+    let variants = report.with_controls();
+    variants.iter().find_map(|v| v.runs[0].evaluation.primary_head().mean_score(|s| s.calibration_error))?;
+    let header = ["Variant", "Head", "Balanced accuracy"].into_iter().chain(SCORES.map(|(name, _)| name));
+    let mut table = Table::new(2, header);
+    for (variant, head) in variants.iter().flat_map(|variant| [Head::Fln, Head::Cln].map(|head| (variant, head))) {
+        let Some(balanced) = variant.of_head(head, HeadResult::mean_balanced_accuracy) else { continue };
+        let mut cells = vec![variant.title.to_owned(), head.label().to_owned(), percent_mean_std(balanced)];
+        let mean = |score: fn(&Scores) -> Option<f64>| {
+            let mean = variant.of_head(head, |result| result.mean_score(score).unwrap_or(f64::NAN));
+            mean.map_or_else(|| "-".to_owned(), percent_mean_std)
+        };
+        cells.extend(SCORES.map(|(_, score)| mean(score)));
+        table.row(cells);
+    }
+    let pair: Vec<&VariantRuns> = variants.iter().filter(|v| [BASELINE.name, GAL_J.name].contains(&v.name)).collect();
+    let by_attribute = if pair.is_empty() { String::new() } else { format!("\n{}", by_attribute(&pair)) };
+    Some(format!(
+        "Means in % over the attributes that have the score. F1 and average precision are of the positive label. AUROC is \
+         the probability that a positive image ranks above a negative one. Calibration error is the mean distance between \
+         the predicted probability and the share of positives, in {BINS} bins of equal width. \
+         [results/accuracy.csv](results/accuracy.csv) holds the scores of every head by attribute.\
+         \n\n{table}{by_attribute}"
+    ))
+}
+
+/// Scores of the primary heads.
+fn by_attribute(variants: &[&VariantRuns]) -> Table {
+    let columns = || SCORES.iter().flat_map(|score| variants.iter().map(move |variant| (score, variant)));
+    let header = columns().map(|((name, _), variant)| format!("{name}, {}", variant.title));
+    let mut table = Table::new(1, std::iter::once("Attribute".to_owned()).chain(header));
+    for (i, name) in NAMES.iter().enumerate() {
+        let cell = |score: fn(&Scores) -> Option<f64>, variant: &VariantRuns| {
+            let values = variant.runs.iter().map(|run| score(&run.evaluation.primary_head().attributes[i].scores));
+            let values: Option<Vec<f64>> = values.collect();
+            values.map_or_else(|| "-".to_owned(), |values| percent_mean_std(MeanStd::of(&values)))
+        };
+        let cells = columns().map(|((_, score), variant)| cell(*score, variant));
+        table.row(std::iter::once(format!("`{name}`")).chain(cells));
+    }
+    table
+}

@@ -1,0 +1,106 @@
+//! Table 4: accuracy by attribute.
+
+use super::super::published::Protocol;
+use super::super::runs::{Report, VariantRuns};
+use super::notes::{PRIMARY_HEAD, beside_the_paper, gain_header, seeds_note};
+use super::published_columns::PublishedColumns;
+use crate::attribute::NAMES;
+use crate::evaluate::HeadResult;
+use crate::metrics::mean::{MeanStd, mean};
+use crate::render::format::{percent, percent_interval, percent_mean_std, points, thousands};
+use crate::render::markdown::{Table, bold};
+use crate::variant::{BASELINE, GAL_J};
+
+/// The section's text. Published columns on the same data are in the same table, others in a table of their own.
+pub(super) fn by_attribute(report: &Report) -> String {
+    let protocol = report.protocol().unwrap_or(Protocol::Celeba);
+    let published = PublishedColumns::new(protocol);
+    let same_data = report.protocol().is_some();
+    let own = OwnColumns::new(report);
+    let table = table(&own, same_data.then_some(&published));
+    let mut text = format!(
+        "Accuracy in %. {PRIMARY_HEAD}{} [results/accuracy.csv](results/accuracy.csv) holds Wilson's 95 % interval of every \
+         cell; with {} test images the widest is {}.\n\n{table}\n{}\n\n",
+        seeds_note(report),
+        thousands(report.shared().test_images),
+        own.widest(),
+        beside_the_paper(report, protocol)
+    );
+    if !same_data {
+        text += &format!("{}\n", published.table());
+    }
+    text + &published.notes()
+}
+
+fn table(own: &OwnColumns, published: Option<&PublishedColumns>) -> Table {
+    let with_published = |mut cells: Vec<String>, of: &dyn Fn(&PublishedColumns) -> Vec<String>| {
+        cells.extend(published.into_iter().flat_map(of));
+        cells
+    };
+    let mut table = Table::new(1, with_published(own.header(), &PublishedColumns::header));
+    for (i, name) in NAMES.iter().enumerate() {
+        let cells = [vec![format!("`{name}`")], own.cells(i)].concat();
+        table.row(with_published(cells, &|columns| columns.cells(i)));
+    }
+    let means = [vec![bold("Mean of 40")], own.means()].concat();
+    let blanks = means.len() - 1;
+    table.row(with_published(means, &PublishedColumns::means));
+    for (label, cells) in published.into_iter().flat_map(PublishedColumns::footer) {
+        table.row([vec![label.to_owned()], vec![String::new(); blanks], cells].concat());
+    }
+    table
+}
+
+/// The columns of the report's own runs.
+struct OwnColumns<'a> {
+    variants: Vec<VariantRuns<'a>>,
+    floors: Vec<f64>,
+}
+
+impl<'a> OwnColumns<'a> {
+    fn new(report: &'a Report) -> Self {
+        Self { variants: report.variants(), floors: report.floors() }
+    }
+
+    fn header(&self) -> Vec<String> {
+        let mut header = vec!["Attribute".to_owned(), "Floor".to_owned()];
+        header.extend(self.variants.iter().map(|v| v.title.to_owned()));
+        header.extend(self.variants.iter().map(gain_header));
+        header.extend(self.pair().map(|(baseline, gal_j)| format!("{} - {}", gal_j.title, baseline.title)));
+        header
+    }
+
+    /// Baseline and GAL-j, if the report has both.
+    fn pair(&self) -> Option<(&VariantRuns<'a>, &VariantRuns<'a>)> {
+        let find = |name| self.variants.iter().find(|v| v.name == name);
+        find(BASELINE.name).zip(find(GAL_J.name))
+    }
+
+    fn row(&self, floor: f64, value: impl Fn(&HeadResult) -> f64) -> Vec<String> {
+        let mut cells = vec![percent(floor)];
+        let accuracies: Vec<MeanStd> = self.variants.iter().map(|v| v.of_primary(&value)).collect();
+        cells.extend(accuracies.iter().map(|accuracy| percent_mean_std(*accuracy)));
+        cells.extend(accuracies.iter().map(|accuracy| points(accuracy.mean - floor)));
+        let difference = |(baseline, gal_j): (&VariantRuns, &VariantRuns)| {
+            points(gal_j.of_primary(&value).mean - baseline.of_primary(&value).mean)
+        };
+        cells.extend(self.pair().map(difference));
+        cells
+    }
+
+    fn cells(&self, i: usize) -> Vec<String> {
+        self.row(self.floors[i], |head| head.attributes[i].accuracy)
+    }
+
+    fn means(&self) -> Vec<String> {
+        self.row(mean(&self.floors), HeadResult::mean_accuracy).into_iter().map(bold).collect()
+    }
+
+    /// The widest interval of a run and an attribute.
+    fn widest(&self) -> String {
+        let runs = self.variants.iter().flat_map(|v| &v.runs);
+        let intervals = runs.flat_map(|run| &run.evaluation.primary_head().attributes).map(|a| a.interval);
+        let widest = intervals.max_by(|a, b| (a.high - a.low).total_cmp(&(b.high - b.low)));
+        widest.map_or_else(String::new, percent_interval)
+    }
+}

@@ -1,0 +1,99 @@
+//! The runs of a report: `results.json`, `affinity-VARIANT-seedN.csv`, and their rows of the other files.
+
+use super::{accuracy, csv_file, curves};
+use crate::config::RunSummary;
+use crate::error::{Error, Result};
+use crate::evaluate::{self, Affinity, Evaluation, Point, run_files};
+use crate::io;
+use crate::variant::REGISTRY;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+const FILE: &str = "results.json";
+
+/// Version of the results' form.
+const FORMAT: u32 = 1;
+
+/// One run of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Summary and accuracies.
+    pub evaluation: Evaluation,
+    /// The thinned training curve.
+    pub curve: Vec<Point>,
+    /// Mean affinity over the test split; `None` without a CLN.
+    pub affinity: Option<Affinity>,
+}
+
+impl Run {
+    /// Reads the other files in the folder of an evaluated run.
+    pub(in crate::report) fn new(evaluation: Evaluation, folder: &Path) -> Result<Self> {
+        let curve = curves::thinned(&evaluate::read_curve(folder)?);
+        Ok(Self { evaluation, curve, affinity: evaluate::read_affinity(folder)? })
+    }
+
+    /// The run's own record.
+    pub fn summary(&self) -> &RunSummary {
+        &self.evaluation.run
+    }
+}
+
+/// `results.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Index {
+    format: u32,
+    runs: Vec<RunSummary>,
+}
+
+fn affinity_file(variant: &str, seed: u64) -> String {
+    format!("affinity-{variant}-seed{seed}.csv")
+}
+
+/// Writes `runs` into the results below `folder`, and removes the affinities of an earlier report.
+pub(in crate::report) fn write(runs: &[Run], folder: &Path) -> Result<()> {
+    let results = folder.join("results");
+    io::create_folder(&results)?;
+    csv_file::remove_all(&results, "affinity-")?;
+    for run in runs {
+        if let Some(affinity) = &run.affinity {
+            let text = run_files::affinity_text(affinity);
+            io::write(&results.join(affinity_file(&run.summary().variant, run.summary().seed)), text.as_bytes())?;
+        }
+    }
+    csv_file::write(&results.join(accuracy::FILE), runs.iter().flat_map(|run| accuracy::rows(&run.evaluation)))?;
+    csv_file::write(&results.join(curves::FILE), runs.iter().flat_map(|run| curves::rows(run.summary(), &run.curve)))?;
+    let index = Index { format: FORMAT, runs: runs.iter().map(|run| run.summary().clone()).collect() };
+    io::write_json(&results.join(FILE), &index)
+}
+
+/// Reads the runs from the results below `folder`.
+pub(in crate::report) fn read(folder: &Path) -> Result<Vec<Run>> {
+    let results = folder.join("results");
+    let path = results.join(FILE);
+    let Some(index) = io::read_json_if_exists::<Index>(&path, "a report's index")? else {
+        return Err(Error::Request(format!(
+            "{} holds no results/{FILE}: run `gal-bench evaluate` first",
+            folder.display()
+        )));
+    };
+    if index.format != FORMAT || index.runs.is_empty() {
+        let message =
+            format!("has format {} and {} runs, expected {FORMAT} and one at least", index.format, index.runs.len());
+        return Err(Error::file(&path, message));
+    }
+    let accuracy_path = results.join(accuracy::FILE);
+    let accuracies = csv_file::read(&accuracy_path)?;
+    let points = csv_file::read(&results.join(curves::FILE))?;
+    let runs = index.runs.into_iter().map(|summary| {
+        let heads = accuracy::heads(&accuracy_path, &accuracies, &summary)?;
+        let names = REGISTRY.names(&summary.variant).into_iter();
+        let affinity = names.map(|name| results.join(affinity_file(name, summary.seed))).find(|path| path.exists());
+        Ok(Run {
+            curve: curves::curve(&points, &summary),
+            affinity: affinity.map(|path| run_files::read_affinity(&path)).transpose()?,
+            evaluation: Evaluation { run: summary, heads },
+        })
+    });
+    runs.collect()
+}

@@ -1,0 +1,4 @@
+//! Text for a terminal.
+
+pub(super) mod comparison_report;
+pub(super) mod evaluations;
