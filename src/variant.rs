@@ -227,7 +227,7 @@ impl Variant {
         if self.affinity.is_some() { Head::Cln } else { Head::Fln }
     }
 
-    /// Whether training decides its affinity.
+    /// True if training decides its affinity.
     pub fn learns_affinity(&self) -> bool {
         self.affinity == Some(Affinity::Learned)
     }
@@ -236,8 +236,8 @@ impl Variant {
 /// The variants of this program.
 pub const REGISTRY: Registry = Registry(&VARIANTS);
 
-/// Variants in order. Runs may be of a newer program, so that a name may be of none of them: such a variant is shown
-/// under its name, after all others, and compared with Baseline.
+/// Variants in order. The variant of a newer program's run may be missing: it is shown by its name, after all others, and
+/// compared with Baseline.
 #[derive(Debug, Clone, Copy)]
 pub struct Registry(pub &'static [Variant]);
 

@@ -62,7 +62,7 @@ impl Method {
         self.accuracies.map(|a| a.iter().sum::<f64>() / COUNT as f64)
     }
 
-    /// Whether the average as printed is the recomputed mean, rounded as the source rounded it.
+    /// True if the printed average is the recomputed mean, rounded as the source rounds.
     pub fn average_agrees(&self) -> bool {
         let (Some(printed), Some(mean)) = (self.printed, self.recomputed()) else { return false };
         let decimals = printed.to_string().split_once('.').map_or(0, |(_, decimals)| decimals.len() as i32);

@@ -32,7 +32,7 @@ impl<'a> VariantRuns<'a> {
         Self { name, title, style, facts, runs: runs.iter().collect() }
     }
 
-    /// Whether its affinity is learned.
+    /// True if training decides its affinity.
     pub(super) fn learns_affinity(&self) -> bool {
         self.facts.is_some_and(Variant::learns_affinity)
     }
@@ -153,7 +153,7 @@ impl Report {
         }
     }
 
-    /// Whether data set, partition and protocol are the paper's, so that the accuracies compare with published ones.
+    /// True if data set, partition and protocol are the paper's, so that the accuracies compare with published ones.
     pub(super) fn is_papers_protocol(&self) -> bool {
         let faithful = self.runs.iter().all(|run| run.summary().split_official && run.summary().deviations.is_empty());
         self.protocol().is_some() && faithful

@@ -12,7 +12,7 @@ use crate::variant::Style;
 const WIDTH: f64 = 800.0;
 const LEFT: f64 = 58.0;
 const RIGHT: f64 = 26.0;
-/// Where the first panel begins below a legend of one row.
+/// Top of the first panel below a legend of one row.
 const TOP: f64 = 104.0;
 const PANEL: f64 = 150.0;
 const GAP: f64 = 56.0;

@@ -10,7 +10,7 @@ use crate::render::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
 const WIDTH: f64 = 800.0;
 const LEFT: f64 = 232.0;
 const RIGHT: f64 = 24.0;
-/// Where the bars begin below a legend of one row.
+/// Top of the bars below a legend of one row.
 const TOP: f64 = 92.0;
 const BAR: f64 = 4.5;
 const PAD: f64 = 5.0;

@@ -6,7 +6,7 @@ use crate::render::svg::{Anchor, Svg};
 /// Height of a row in pixels.
 const ROW: f64 = 18.0;
 
-/// What stands before a variant's title.
+/// The mark before a variant's title.
 pub(super) enum Mark {
     Bar,
     Line,

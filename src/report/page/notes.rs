@@ -22,7 +22,7 @@ pub(super) fn gain_header(variant: &VariantRuns) -> String {
     format!("Gain, {}", variant.title)
 }
 
-/// Whether the published figures below are comparable with the report's.
+/// The comparability of the published figures below with the report's.
 pub(super) fn beside_the_paper(report: &Report, protocol: Protocol) -> String {
     let of = protocol.label();
     let papers = papers_protocol(protocol);
