@@ -10,6 +10,7 @@
 //! The manifest's `file`, `offset` and `bytes` locate every stored image, so reading needs no code for each format.
 
 mod balance;
+mod faces;
 mod folder;
 mod format;
 mod hashing;
