@@ -7,6 +7,7 @@ use crate::metrics::mean::mean;
 use crate::render::format::{bootstrap_p_cell, percent, percent_mean_std, points, points_interval};
 use crate::render::markdown::Table;
 use crate::variant::{BASELINE, GAL_J};
+use std::fmt::Write as _;
 
 /// The section's text; `None` without a control.
 pub(super) fn ablation(report: &Report, statistics: &Statistics) -> Option<String> {
@@ -65,5 +66,9 @@ fn table(report: &Report, statistics: &Statistics) -> Table {
 fn findings(report: &Report, statistics: &Statistics) -> String {
     let variants = report.with_controls();
     let wanted = |c: &&Comparison| c.reference == GAL_J.name && variants.iter().any(|v| v.name == c.name);
-    broadest(statistics).filter(wanted).map(|c| format!("- {}\n", sentence(report.registry, c))).collect()
+    let mut list = String::new();
+    for comparison in broadest(statistics).filter(wanted) {
+        let _ = writeln!(list, "- {}", sentence(report.registry, comparison));
+    }
+    list
 }

@@ -1,5 +1,6 @@
 //! The deviations of the runs from the paper's protocol.
 
+use super::super::results::runs::Run;
 use super::super::runs::Report;
 use crate::config::RunSummary;
 
@@ -30,7 +31,7 @@ pub(super) fn section(report: &Report) -> String {
 /// Each deviation once, in the order of the runs, with the runs that have it.
 pub(super) fn distinct(report: &Report) -> Vec<(&str, Vec<&RunSummary>)> {
     let mut found: Vec<(&str, Vec<&RunSummary>)> = Vec::new();
-    for summary in report.runs().iter().map(|run| run.summary()) {
+    for summary in report.runs().iter().map(Run::summary) {
         for deviation in &summary.deviations {
             match found.iter_mut().find(|(text, _)| text == deviation) {
                 Some((_, runs)) => runs.push(summary),

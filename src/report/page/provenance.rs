@@ -1,6 +1,7 @@
 //! The origin of a report's figures: data, partition, configuration, seeds, device, program, durations, commands.
 
 use super::super::results::profile;
+use super::super::results::runs::Run;
 use super::super::runs::Report;
 use super::deviations::sentence;
 use crate::config::RunSummary;
@@ -63,7 +64,7 @@ fn run_table(report: &Report) -> String {
         "Wall time, min",
     ];
     let mut table = Table::new(2, header);
-    for s in report.runs().iter().map(|run| run.summary()) {
+    for s in report.runs().iter().map(Run::summary) {
         table.row([
             format!("`{}`", s.id),
             report.registry.title(&s.variant).to_owned(),

@@ -81,7 +81,7 @@ fn comments(text: &str) -> Vec<(usize, String)> {
     for (number, line) in text.lines().enumerate() {
         let comment = line.trim_start().strip_prefix("//").map(|rest| rest.trim_start_matches(['/', '!']).trim());
         match (comment, inside) {
-            (Some(""), _) | (None, _) => inside = false,
+            (Some("") | None, _) => inside = false,
             (Some(words), true) => {
                 let (_, paragraph) = found.last_mut().unwrap();
                 paragraph.push(' ');
