@@ -40,31 +40,12 @@ impl AffinityConcentration {
 mod tests {
     //! Expected values: `tests/golden/correlation.py` (scipy, numpy).
 
+    use super::super::golden::{close, correlation, square};
     use super::*;
-    use serde_json::Value;
-
-    fn golden() -> Value {
-        serde_json::from_str(include_str!("../../tests/golden/correlation.json")).unwrap()
-    }
-
-    fn square(value: &Value) -> Vec<[f64; COUNT]> {
-        value
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|row| serde_json::from_value::<Vec<f64>>(row.clone()).unwrap().try_into().unwrap())
-            .collect()
-    }
-
-    #[track_caller]
-    fn close(found: f64, expected: &Value) {
-        let expected = expected.as_f64().unwrap();
-        assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
-    }
 
     #[test]
     fn entropy_and_diagonal_are_numpys_and_scipys() {
-        let golden = golden();
+        let golden = correlation();
         let concentration = AffinityConcentration::of(&square(&golden["affinity"]));
         close(concentration.diagonal, &golden["diagonal"]);
         close(concentration.entropy, &golden["entropy"]);

@@ -85,35 +85,16 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 mod tests {
     //! Expected values: `tests/golden/correlation.py` (scipy, numpy).
 
+    use super::super::golden::{close, correlation, square};
     use super::*;
-    use serde_json::Value;
-
-    fn golden() -> Value {
-        serde_json::from_str(include_str!("../../tests/golden/correlation.json")).unwrap()
-    }
-
-    fn square(value: &Value) -> Vec<[f64; COUNT]> {
-        value
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|row| serde_json::from_value::<Vec<f64>>(row.clone()).unwrap().try_into().unwrap())
-            .collect()
-    }
 
     fn some(cells: &[[f64; COUNT]]) -> AttributeMatrix {
         cells.iter().map(|row| row.map(Some)).collect()
     }
 
-    #[track_caller]
-    fn close(found: f64, expected: &Value) {
-        let expected = expected.as_f64().unwrap();
-        assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
-    }
-
     #[test]
     fn rank_correlation_is_scipys_and_mantels_p_is_another_programs_within_chance() {
-        let golden = golden();
+        let golden = correlation();
         let affinity = square(&golden["affinity"]);
         for case in golden["agreement"].as_array().unwrap() {
             let found = MantelTest::of(&affinity, &some(&square(&case["other"])), 7).unwrap();
@@ -127,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_p() {
-        let golden = golden();
+        let golden = correlation();
         let (affinity, other) = (square(&golden["affinity"]), some(&square(&golden["agreement"][1]["other"])));
         assert_eq!(MantelTest::of(&affinity, &other, 3), MantelTest::of(&affinity, &other, 3));
         assert_ne!(MantelTest::of(&affinity, &other, 3), MantelTest::of(&affinity, &other, 4));
@@ -135,7 +116,7 @@ mod tests {
 
     #[test]
     fn an_attribute_without_a_correlation_is_left_out() {
-        let golden = golden();
+        let golden = correlation();
         let affinity = square(&golden["affinity"]);
         let mut other = some(&square(&golden["agreement"][0]["other"]));
         other[5] = [None; COUNT];
@@ -148,6 +129,6 @@ mod tests {
     #[test]
     fn a_uniform_affinity_ranks_nothing() {
         let uniform = vec![[0.025; COUNT]; COUNT];
-        assert_eq!(MantelTest::of(&uniform, &some(&square(&golden()["affinity"])), 0), None);
+        assert_eq!(MantelTest::of(&uniform, &some(&square(&correlation()["affinity"])), 0), None);
     }
 }

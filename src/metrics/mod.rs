@@ -8,6 +8,8 @@ pub mod affinity;
 pub mod bootstrap;
 pub mod clustering;
 pub mod confusion;
+#[cfg(test)]
+mod golden;
 pub mod interval;
 pub mod labels;
 pub mod mantel;

@@ -65,26 +65,17 @@ pub fn absolute(cells: &AttributeMatrix) -> AttributeMatrix {
 mod tests {
     //! Expected values: `tests/golden/correlation.py` (scipy, numpy).
 
+    use super::super::golden::{close, correlation};
     use super::*;
     use serde_json::Value;
-
-    fn golden() -> Value {
-        serde_json::from_str(include_str!("../../tests/golden/correlation.json")).unwrap()
-    }
 
     fn numbers(value: &Value) -> Vec<f64> {
         serde_json::from_value(value.clone()).unwrap()
     }
 
-    #[track_caller]
-    fn close(found: f64, expected: &Value) {
-        let expected = expected.as_f64().unwrap();
-        assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
-    }
-
     #[test]
     fn predictions_differ_from_labels_by_numpys_figures() {
-        let golden = golden();
+        let golden = correlation();
         let rows: Vec<bool> =
             golden["residual"]["labels"].as_str().unwrap().bytes().map(|label| label == b'1').collect();
         let probabilities: Vec<f32> = numbers(&golden["residual"]["probabilities"]).iter().map(|p| *p as f32).collect();
