@@ -2,10 +2,11 @@
 
 use super::faces;
 use crate::cli::{DataArgs, EvaluateArgs, SelectionArgs};
+use gal_bench::config::Divergence;
 use gal_bench::evaluate::{Evaluation, Statistics};
 use gal_bench::progress::Progress;
 use gal_bench::report::{Collected, line, table};
-use gal_bench::train::is_finished;
+use gal_bench::train::{is_diverged, is_finished};
 use gal_bench::variant::REGISTRY;
 use gal_bench::{Error, Result, report};
 use serde::Serialize;
@@ -22,15 +23,19 @@ pub(super) struct Evaluated {
     pub(super) evaluations: Vec<Evaluation>,
     /// Intervals of means, and tests of differences.
     pub(super) statistics: Statistics,
+    /// The runs that diverged.
+    pub(super) diverged: Vec<Divergence>,
 }
 
 impl Evaluated {
-    /// Text for a terminal: a table for each run, or a line for each of many runs, then the findings.
+    /// Text for a terminal: a table for each run, or a line for each of many runs, then the findings, and the runs that
+    /// diverged.
     pub(super) fn text(&self) -> String {
         let show = if self.evaluations.len() > TABLES { line } else { table };
         let tables = self.evaluations.iter().map(show);
         let found = report::findings(&self.statistics).into_iter().map(|sentence| sentence + "\n");
-        tables.chain(found).collect::<Vec<_>>().join("\n")
+        let diverged = self.diverged.iter().map(|run| format!("{} diverged at step {}\n", run.id, run.step));
+        tables.chain(found).chain(diverged).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -42,7 +47,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     })
 }
 
-/// Evaluates the selected runs that are finished.
+/// Evaluates the selected runs that are finished, and lists those that diverged.
 pub(super) fn evaluate(
     data: &DataArgs,
     selection: &SelectionArgs,
@@ -54,8 +59,8 @@ pub(super) fn evaluate(
     let (variants, seeds) = (selection.variants(), selection.seeds());
     let all = variants.iter().flat_map(|variant| seeds.iter().map(move |seed| (variant, *seed)));
     let all = all.map(|(variant, seed)| selection.folder(dataset, &profile, variant, seed));
-    let finished: Vec<PathBuf> = all.filter(|folder| is_finished(folder)).collect();
-    if finished.is_empty() {
+    let ended: Vec<PathBuf> = all.filter(|folder| is_finished(folder) || is_diverged(folder)).collect();
+    if !ended.iter().any(|folder| is_finished(folder)) {
         return Err(Error::Request(format!(
             "no finished run of {dataset} with profile {} and seed {} in {}: run `gal-bench train --dataset {dataset}` \
              first",
@@ -65,7 +70,7 @@ pub(super) fn evaluate(
         )));
     }
     let report = reports.join(report::folder_name(REGISTRY, dataset, &profile.name, &variants, &seeds));
-    let Collected { evaluations, statistics, examples } = report::collect(&finished, &report)?;
+    let Collected { evaluations, statistics, examples, diverged } = report::collect(&ended, &report)?;
     faces::show(&examples, data, &report, progress)?;
-    Ok(Evaluated { report, evaluations, statistics })
+    Ok(Evaluated { report, evaluations, statistics, diverged })
 }

@@ -1,6 +1,7 @@
 //! Experiment configuration: profiles, the configuration and the summary of a run, deviations from the paper's protocol.
 
 mod deviations;
+mod divergence;
 mod embedded;
 mod profile;
 mod run_config;
@@ -9,6 +10,7 @@ mod schedule;
 mod summary;
 mod validate;
 
+pub use divergence::Divergence;
 pub use profile::{Compute, Crop, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Training};
 pub use run_config::{RunConfig, run_folder};
 pub use schedule::Schedule;

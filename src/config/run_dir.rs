@@ -20,6 +20,8 @@ pub const MODEL: &str = "model.safetensors";
 pub const BEST_MODEL: &str = "best.safetensors";
 /// The state that an unfinished run resumes from. To read one, use [`training_state`].
 pub const TRAINING_STATE: &str = "training-state.safetensors";
+/// The record of a run that diverged, JSON.
+pub const DIVERGED: &str = "diverged.json";
 /// The batch at which training diverged, CSV.
 pub const DIVERGED_BATCH: &str = "diverged-batch.csv";
 /// The lock of the process that trains the run.
@@ -35,8 +37,8 @@ const FORMER_DIVERGED_BATCH: &str = "diverged.csv";
 /// Files that a new attempt at a run removes first.
 pub const STALE: [&str; 2] = [DIVERGED_BATCH, FORMER_DIVERGED_BATCH];
 /// Files of an earlier run that `--force` removes. The network stays until the new one replaces it.
-pub const REPLACED: [&str; 8] =
-    [SUMMARY, TRAINING_STATE, FORMER_TRAINING_STATE, BEST_MODEL, METRICS, PREDICTIONS, AFFINITY, MASKS];
+pub const REPLACED: [&str; 9] =
+    [SUMMARY, DIVERGED, TRAINING_STATE, FORMER_TRAINING_STATE, BEST_MODEL, METRICS, PREDICTIONS, AFFINITY, MASKS];
 /// Files that a finished run has no use for.
 pub const OBSOLETE: [&str; 4] = [TRAINING_STATE, FORMER_TRAINING_STATE, FORMER_MODEL, ".training"];
 

@@ -1,9 +1,10 @@
 //! From run folders to the results of a report.
 
 use super::results::examples::{self, ExampleFaces};
-use super::results::runs::Run;
+use super::results::runs::{Diverged, Run};
 use super::results::{comparison_report, comparisons, dependence, profile, runs};
 use super::runs::order;
+use crate::config::Divergence;
 use crate::error::{Error, Result};
 use crate::evaluate::dependence::{Correlations, DependenceStats};
 use crate::evaluate::masks::Masks;
@@ -20,9 +21,12 @@ pub struct Collected {
     pub statistics: Statistics,
     /// Example faces of each run.
     pub examples: Vec<ExampleFaces>,
+    /// The runs that diverged, in the same order.
+    pub diverged: Vec<Divergence>,
 }
 
-/// Evaluates the finished runs in the folders `runs` and writes the results below `folder`, for `report::render`.
+/// Evaluates the finished runs in the folders `runs` and writes the results below `folder`, for `report::render`. Runs
+/// that diverged are listed in the results.
 ///
 /// # Errors
 /// Unfinished or incomplete runs; runs that cannot share a report because their data, profile or test images differ; two
@@ -33,24 +37,32 @@ pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<Collected> {
 
 /// Like [`collect`], for the variants of `registry`.
 pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> Result<Collected> {
-    if folders.is_empty() {
+    let (mut diverged, mut finished) = (Vec::new(), Vec::new());
+    for run in folders {
+        match Divergence::of_run(run)? {
+            Some(divergence) => diverged.push(divergence),
+            None => finished.push(run.clone()),
+        }
+    }
+    diverged.sort_by_key(|run| (registry.rank(&run.variant), run.variant.clone(), run.seed));
+    if finished.is_empty() {
         return Err(Error::Request("a report needs at least one finished run".to_owned()));
     }
     if comparison_report::read(folder)?.is_some() {
         let shown = folder.display();
         return Err(Error::Request(format!("{shown} holds a comparison: give --reports another folder, or remove it")));
     }
-    let mut read = folders.iter().map(|path| read_run(path)).collect::<Result<Vec<_>>>()?;
+    let mut read = finished.iter().map(|path| read_run(path)).collect::<Result<Vec<_>>>()?;
     read.sort_by_key(|(run, ..)| order(registry, run.summary()));
     let (collected, correctness, stats, examples): (Vec<Run>, Vec<Correctness>, Vec<DependenceStats>, Vec<_>) =
         read.into_iter().collect();
     check_compatible(&collected, &correctness)?;
-    let profile = profile::shared(folders)?;
+    let profile = profile::shared(&finished)?;
     let classifiers: Vec<Classifier> = collected.iter().zip(&correctness).map(classifier).collect();
     let mut names: Vec<&str> = classifiers.iter().map(|classifier| classifier.name).collect();
     names.dedup();
     let statistics = Statistics::new(&classifiers, &registry.comparisons(&names))?;
-    runs::write(&collected, folder)?;
+    runs::write(&collected, diverged.iter().map(Diverged::from).collect(), folder)?;
     comparisons::write(&statistics, folder)?;
     profile::write(profile.as_deref(), folder)?;
     examples::remove(folder)?;
@@ -58,7 +70,8 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     if let Some(correlations) = Correlations::new(with_stats)? {
         dependence::write(&correlations, folder)?;
     }
-    Ok(Collected { evaluations: collected.into_iter().map(|run| run.evaluation).collect(), statistics, examples })
+    let evaluations = collected.into_iter().map(|run| run.evaluation).collect();
+    Ok(Collected { evaluations, statistics, examples, diverged })
 }
 
 /// Reads a run's folder; its predictions are large, so everything that needs them is computed here.

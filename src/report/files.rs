@@ -24,7 +24,8 @@ pub fn render_with(registry: Registry, folder: &Path) -> Result<Vec<(PathBuf, Ve
         let html = html::page(&page, |_| None);
         return Ok(pages(page, html));
     }
-    let report = Report::new(registry, runs::read(folder)?, comparisons::read(folder)?);
+    let (runs, diverged) = runs::read(folder)?;
+    let report = Report::new(registry, runs, diverged, comparisons::read(folder)?);
     let correlations = dependence::read(folder)?;
     let faces = examples::read(folder)?;
     let profile = profile::read(folder)?;

@@ -18,6 +18,6 @@ pub use folder_name::folder_name;
 pub use page::findings::findings;
 pub use results::comparison_report::write_comparison;
 pub use results::examples::{ExampleFaces, TILE};
-pub use results::runs::Run;
+pub use results::runs::{Diverged, Run};
 pub use terminal::comparison_report::comparison_text;
 pub use terminal::evaluations::{line, overview, table};

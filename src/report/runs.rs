@@ -1,7 +1,7 @@
 //! The runs of a report by variant: means over seeds, differences between variants, and comparability with the paper.
 
 use super::published::Protocol;
-use super::results::runs::Run;
+use super::results::runs::{Diverged, Run};
 use crate::attribute::COUNT;
 use crate::config::RunSummary;
 use crate::evaluate::{Affinity, Head, HeadResult, Statistics};
@@ -96,15 +96,22 @@ pub(super) fn tally(differences: impl Iterator<Item = f64>) -> Tally {
 pub(super) struct Report {
     pub(super) registry: Registry,
     runs: Vec<Run>,
+    /// Runs that diverged, which have no results.
+    pub(super) diverged: Vec<Diverged>,
     /// Intervals and tests; `None` in results of a version without them.
     pub(super) statistics: Option<Statistics>,
 }
 
 impl Report {
     /// Expects at least one run.
-    pub(super) fn new(registry: Registry, mut runs: Vec<Run>, statistics: Option<Statistics>) -> Self {
+    pub(super) fn new(
+        registry: Registry,
+        mut runs: Vec<Run>,
+        diverged: Vec<Diverged>,
+        statistics: Option<Statistics>,
+    ) -> Self {
         runs.sort_by_key(|run| order(registry, run.summary()));
-        Self { registry, runs, statistics }
+        Self { registry, runs, diverged, statistics }
     }
 
     pub(super) fn runs(&self) -> &[Run] {

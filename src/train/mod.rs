@@ -30,7 +30,7 @@ pub use image_cache::{ImageCache, LabelledImages};
 pub use job::{TrainJob, TrainedRun};
 pub use learner::{Learner, Losses, Outputs};
 pub use loader::{Batch, DataLoader};
-pub use run_dir::{is_finished, is_resumable};
+pub use run_dir::{is_diverged, is_finished, is_resumable};
 pub use run_job::train;
 pub use shared_run::{SharedRun, Task, shared_runs, tasks};
 pub use summary::cpu_features;

@@ -3,7 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::job::TrainJob;
 use super::trained_model::CheckpointMeta;
-use crate::config::run_dir::{self, CONFIG, LOCK, SUMMARY};
+use crate::config::run_dir::{self, CONFIG, DIVERGED, LOCK, SUMMARY};
 use crate::config::{self, RunConfig, RunSummary};
 use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
@@ -18,6 +18,11 @@ use std::path::{Path, PathBuf};
 /// True if the run in `folder` is finished.
 pub fn is_finished(folder: &Path) -> bool {
     folder.join(SUMMARY).exists()
+}
+
+/// True if the run in `folder` diverged.
+pub fn is_diverged(folder: &Path) -> bool {
+    !is_finished(folder) && folder.join(DIVERGED).exists()
 }
 
 /// True if `folder` holds a training state from which this run, and those that share its FLN, can resume.

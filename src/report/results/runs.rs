@@ -1,7 +1,7 @@
 //! The runs of a report: `results.json`, `affinity-VARIANT-seedN.csv`, and their rows of the other files.
 
 use super::{accuracy, csv_file, curves};
-use crate::config::RunSummary;
+use crate::config::{Divergence, RunSummary};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, Affinity, Evaluation, Point, run_files};
 use crate::io;
@@ -38,20 +38,46 @@ impl Run {
     }
 }
 
+/// A run that diverged, an element of `diverged` in `results.json`:
+/// `{"variant": "gal-j", "seed": 0, "step": 561, "rate": 0.05}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Diverged {
+    /// The variant's name.
+    #[serde(deserialize_with = "crate::variant::deserialize_name")]
+    pub variant: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Index of the optimizer step at which it diverged, from 0.
+    pub step: usize,
+    /// The learning rate of that step, without the factors of the profile's `[optimizer]`.
+    pub rate: f64,
+}
+
+impl From<&Divergence> for Diverged {
+    fn from(found: &Divergence) -> Self {
+        Self { variant: found.variant.clone(), seed: found.seed, step: found.step, rate: found.rate }
+    }
+}
+
 /// `results.json`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Index {
     format: u32,
     runs: Vec<RunSummary>,
+    /// In the order of variants, then seeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    diverged: Vec<Diverged>,
 }
 
 fn affinity_file(variant: &str, seed: u64) -> String {
     format!("affinity-{variant}-seed{seed}.csv")
 }
 
-/// Writes `runs` into the results below `folder`, and removes the affinities of an earlier report.
-pub(in crate::report) fn write(runs: &[Run], folder: &Path) -> Result<()> {
+/// Writes `runs` and the runs that diverged into the results below `folder`, and removes the affinities of an earlier
+/// report.
+pub(in crate::report) fn write(runs: &[Run], diverged: Vec<Diverged>, folder: &Path) -> Result<()> {
     let results = folder.join("results");
     io::create_folder(&results)?;
     csv_file::remove_all(&results, "affinity-")?;
@@ -63,12 +89,12 @@ pub(in crate::report) fn write(runs: &[Run], folder: &Path) -> Result<()> {
     }
     csv_file::write(&results.join(accuracy::FILE), runs.iter().flat_map(|run| accuracy::rows(&run.evaluation)))?;
     csv_file::write(&results.join(curves::FILE), runs.iter().flat_map(|run| curves::rows(run.summary(), &run.curve)))?;
-    let index = Index { format: FORMAT, runs: runs.iter().map(|run| run.summary().clone()).collect() };
+    let index = Index { format: FORMAT, runs: runs.iter().map(|run| run.summary().clone()).collect(), diverged };
     io::write_json(&results.join(FILE), &index)
 }
 
-/// Reads the runs from the results below `folder`.
-pub(in crate::report) fn read(folder: &Path) -> Result<Vec<Run>> {
+/// Reads the runs, and those that diverged, from the results below `folder`.
+pub(in crate::report) fn read(folder: &Path) -> Result<(Vec<Run>, Vec<Diverged>)> {
     let results = folder.join("results");
     let path = results.join(FILE);
     let Some(index) = io::read_json_if_exists::<Index>(&path, "a report's index")? else {
@@ -95,5 +121,5 @@ pub(in crate::report) fn read(folder: &Path) -> Result<Vec<Run>> {
             evaluation: Evaluation { run: summary, heads },
         })
     });
-    runs.collect()
+    Ok((runs.collect::<Result<_>>()?, index.diverged))
 }

@@ -359,3 +359,24 @@ fn the_implausible_published_figure_is_marked() {
     let row = page.lines().find(|line| line.starts_with("| `Big_Lips` | 67.30")).unwrap();
     assert_eq!(row, "| `Big_Lips` | 67.30 | 71.47 | 96.00 (not credible) | 70.88 | 71.81 |");
 }
+
+#[test]
+fn a_run_that_diverged_is_listed_in_results_and_page() {
+    let workspace = Workspace::new();
+    let mut folders: Vec<PathBuf> =
+        ["baseline", "gal-p"].map(|variant| FakeRun::new(variant, 1).write(workspace.root())).into();
+    let diverged = workspace.path("synthetic-quick-gal-j-seed1");
+    std::fs::create_dir(&diverged).unwrap();
+    let record = r#"{"id": "synthetic-quick-gal-j-seed1", "dataset": "synthetic", "profile": "quick", "variant": "gal-j",
+        "seed": 1, "step": 561, "rate": 0.05, "symptom": "the loss is not finite", "commit": "0000000"}"#;
+    std::fs::write(diverged.join("diverged.json"), record).unwrap();
+    folders.insert(1, diverged);
+    let report = workspace.path("report");
+    assert_eq!(report::collect(&folders, &report).unwrap().diverged[0].step, 561);
+    let results: serde_json::Value = serde_json::from_str(&workspace.read("report/results/results.json")).unwrap();
+    let expected = serde_json::json!([{"variant": "gal-j", "seed": 1, "step": 561, "rate": 0.05}]);
+    assert_eq!(results["diverged"], expected);
+    report::write(&report).unwrap();
+    let page = workspace.read("report/README.md");
+    assert!(page.contains("GAL-j seed 1 at step 561 with learning rate 0.05"), "{page}");
+}
