@@ -111,7 +111,7 @@ class GalNet(nn.Module):
             (5, 1, 2, 2, True),
             (3, 1, 1, 1, False),
             (3, 1, 1, 2, False),
-            (3, 1, 1, 2, True),
+            (3, 1, 1, 2, config.get("last_pool", True)),
         ]
         self.data_bn = nn.BatchNorm2d(3, eps=eps)
         for i, (inputs, outputs, layer) in enumerate(zip([3, *widths], widths, layers), start=1):

@@ -39,6 +39,7 @@ struct ExportMeta<'a> {
     input: usize,
     stride: usize,
     widths: [usize; 5],
+    last_pool: bool,
     branch: usize,
     node: usize,
     /// Positions of the backbone's last map.
@@ -106,6 +107,7 @@ fn metadata<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<
         input: network.input_size,
         stride: network.stride,
         widths: network.widths,
+        last_pool: network.last_pool,
         branch: network.branch_channels,
         node: network.node_channels,
         positions: side * side,

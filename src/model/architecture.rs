@@ -40,6 +40,9 @@ pub struct Architecture {
     /// Channels of an AlexNet's five convolutions, or of a ResNet's first convolution and four stages; a profile may
     /// omit them for the backbone's default.
     pub widths: [usize; 5],
+    /// Pools an AlexNet's last map, as published. Without this pool the branches read a larger map.
+    #[serde(skip_serializing_if = "is_true")]
+    pub last_pool: bool,
     /// Channels of each branch.
     pub branch_channels: usize,
     /// Channels of a node before it is flattened over the map's positions.
@@ -57,6 +60,7 @@ impl Architecture {
         input_size: 227,
         stride: 4,
         widths: [96, 256, 384, 384, 256],
+        last_pool: true,
         branch_channels: 256,
         node_channels: 10,
         bn_eps: 1e-3,
@@ -74,6 +78,8 @@ pub(super) struct PartialArchitecture {
     pub(super) input_size: usize,
     pub(super) stride: Option<usize>,
     pub(super) widths: Option<[usize; 5]>,
+    #[serde(default = "yes")]
+    pub(super) last_pool: bool,
     #[serde(alias = "branch")]
     pub(super) branch_channels: usize,
     #[serde(alias = "node")]
@@ -82,6 +88,15 @@ pub(super) struct PartialArchitecture {
     pub(super) bn_eps: f64,
     #[serde(alias = "decay")]
     pub(super) bn_decay: f64,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 #[cfg(test)]
@@ -98,5 +113,14 @@ mod tests {
         let written = toml::to_string(&expected).unwrap();
         assert!(written.contains("input_size = 227") && written.contains("bn_eps = 0.001"), "{written}");
         assert_eq!(toml::from_str::<Architecture>(&written).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_last_pool_is_stored_only_if_it_is_left_out() {
+        let without = Architecture { last_pool: false, ..Architecture::PAPER };
+        let written = toml::to_string(&without).unwrap();
+        assert!(written.contains("last_pool = false"), "{written}");
+        assert_eq!(toml::from_str::<Architecture>(&written).unwrap(), without);
+        assert!(!toml::to_string(&Architecture::PAPER).unwrap().contains("last_pool"));
     }
 }

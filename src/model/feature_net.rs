@@ -165,3 +165,32 @@ impl FeatureNet {
         ForwardCtx { backend: self.backend, mode, eps: self.architecture.bn_eps, running: &self.running }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::BackboneName;
+    use super::*;
+    use crate::nn::max_pool;
+
+    const SMALL: Architecture =
+        Architecture { input_size: 66, stride: 2, widths: [6; 5], branch_channels: 2, ..Architecture::PAPER };
+
+    #[test]
+    fn an_alexnet_without_its_last_pool_gives_the_map_that_the_pool_reads() {
+        let pixels = Tensor::rand(0.0_f32, 255.0, (3, 2, 66, 66), &Device::Cpu).unwrap();
+        for backbone in [BackboneName::AlexnetCvgj, BackboneName::Alexnet] {
+            let features = |last_pool| {
+                let architecture = Architecture { backbone, last_pool, ..SMALL };
+                let parameters = Parameters::new(4);
+                let net = FeatureNet::new(&architecture, Backend::Native, &parameters, &Device::Cpu).unwrap();
+                let features = net.features(&pixels, Mode::Train).unwrap();
+                assert_eq!(features.dim(3).unwrap(), architecture.map_size().unwrap());
+                features
+            };
+            let (pooled, whole) = (features(true), features(false));
+            assert_eq!([&pooled, &whole].map(|map| map.dim(3).unwrap()), [2, 6]);
+            let values = |map: &Tensor| map.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert!(values(&max_pool(&whole).unwrap()) == values(&pooled), "{backbone}");
+        }
+    }
+}

@@ -42,8 +42,9 @@ pub(super) fn layers(
     configs: [LayerConfig; 5],
     architecture: &Architecture,
 ) -> impl Iterator<Item = (String, ConvLayer)> {
-    let Architecture { stride, widths, .. } = *architecture;
+    let Architecture { stride, widths, last_pool, .. } = *architecture;
     configs.into_iter().enumerate().map(move |(i, config)| {
+        let config = LayerConfig { pool: config.pool && (i < 4 || last_pool), ..config };
         let (inputs, stride) = if i == 0 { (3, stride) } else { (widths[i - 1], 1) };
         let shape = [widths[i], inputs / config.groups, config.kernel, config.kernel];
         (format!("conv{}", i + 1), ConvLayer { config, shape, stride })
@@ -67,7 +68,8 @@ pub(super) fn output_size(
     architecture: &Architecture,
 ) -> std::result::Result<usize, String> {
     measure(configs, architecture).map(|(side, _)| side).ok_or_else(|| {
-        format!("an input of {} pixels is too small for five convolutions and three pools", architecture.input_size)
+        let pools = if architecture.last_pool { "three" } else { "two" };
+        format!("an input of {} pixels is too small for five convolutions and {pools} pools", architecture.input_size)
     })
 }
 

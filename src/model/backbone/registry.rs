@@ -27,6 +27,7 @@ impl From<PartialArchitecture> for Architecture {
             input_size,
             stride,
             widths,
+            last_pool,
             branch_channels,
             node_channels,
             bn_eps,
@@ -34,7 +35,7 @@ impl From<PartialArchitecture> for Architecture {
         } = partial;
         let (default_stride, default_widths) = backbone.published();
         let (stride, widths) = (stride.unwrap_or(default_stride), widths.unwrap_or(default_widths));
-        Self { backbone, input_size, stride, widths, branch_channels, node_channels, bn_eps, bn_decay }
+        Self { backbone, input_size, stride, widths, last_pool, branch_channels, node_channels, bn_eps, bn_decay }
     }
 }
 

@@ -78,6 +78,9 @@ impl BackboneSpec for ResNet {
         if architecture.widths.contains(&0) {
             return Err("no width may be 0".to_owned());
         }
+        if !architecture.last_pool {
+            return Err("last_pool = false is for AlexNets only: a ResNet has no pool after its last map".to_owned());
+        }
         let halve = |side: usize| conv_output_size(side, 3, 2, 1);
         let stem = conv_output_size(architecture.input_size, 7, architecture.stride, 3)
             .filter(|_| architecture.input_size > 0);

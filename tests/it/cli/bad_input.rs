@@ -44,7 +44,7 @@ fn first_image() -> String {
 const DOCTOR: &str = "doctor --device cpu --profile mine.toml";
 
 /// Name of each case, arguments, and damage.
-const CASES: [(&str, &str, Spoil); 22] = [
+const CASES: [(&str, &str, Spoil); 23] = [
     ("a row has 39 labels", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1 ", "000001.jpg ")),
     ("a label is 0", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1", "000001.jpg 0")),
     ("the count of rows is wrong", PREPARE, |w| edit(w, ATTRIBUTES, "2\n", "3\n")),
@@ -78,6 +78,9 @@ const CASES: [(&str, &str, Spoil); 22] = [
     ("momentum is negative", DOCTOR, |w| profile(w, "momentum = 0.9", "momentum = -2.0")),
     ("a rate is negative", DOCTOR, |w| profile(w, "head_rate = ", "head_rate = -")),
     ("eps is not a number", DOCTOR, |w| profile(w, "eps = 1e-3", "eps = nan")),
+    ("a residual network has no last pool", DOCTOR, |w| {
+        profile(w, "backbone = \"alexnet-cvgj\"", "backbone = \"resnet18\"\nlast_pool = false");
+    }),
     ("the learning rate is negative", DOCTOR, |w| profile(w, "initial = ", "initial = -")),
 ];
 

@@ -14,8 +14,12 @@ use serde_json::Value;
 
 /// Synthetic faces as JPEG files in CelebA's layout: 16 to train on, 2 to validate, 10 to test.
 fn faces() -> Workspace {
+    faces_for(TINY)
+}
+
+fn faces_for(profile: &str) -> Workspace {
     let workspace = Workspace::new();
-    workspace.write("tiny.toml", TINY.replace(".synthetic]", ".celeba]").replace("steps = 40", "steps = 10"));
+    workspace.write("tiny.toml", profile.replace(".synthetic]", ".celeba]").replace("steps = 40", "steps = 10"));
     let faces = synthetic::dataset(&synthetic::Options { train: 16, val: 2, test: 10, seed: 1 }).unwrap();
     let renderer = Renderer::new(1).unwrap();
     let mut files = CelebaFiles::new(&workspace.path("celeba"));
@@ -163,6 +167,23 @@ fn an_export_has_the_names_and_shapes_of_the_modules_own_tensors() {
         }
         assert_eq!(Value::from(found), golden(variant), "{variant}");
     }
+}
+
+#[test]
+fn a_network_without_its_last_pool_is_trained_predicted_with_and_exported() {
+    let faces = faces_for(&TINY.replace("stride = 2", "stride = 2\nlast_pool = false"));
+    train(&faces, Format::Npy, "runs", &["gal-j"]);
+    let run = "celeba-tiny-gal-j-seed0";
+    assert!(faces.read(&format!("runs/{run}/config.toml")).contains("last_pool = false"));
+    let tested = Predictions::read(&faces.path(format!("runs/{run}/predictions.parquet"))).unwrap();
+    let predicted = predict(&faces, "runs", run, &images());
+    assert_eq!(probabilities(&predicted["images"][0], "cln"), tested.cln.unwrap()[..COUNT]);
+    faces.gal_bench(&format!("export --run {run} --output out")).succeeds();
+    let bytes = faces.bytes("out/gal_net.safetensors");
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let metadata: Value = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["gal-bench"]).unwrap();
+    // A map of 3 x 3, where the pool would leave 1 x 1.
+    assert_eq!((&metadata["last_pool"], &metadata["positions"]), (&false.into(), &9.into()));
 }
 
 #[test]
