@@ -2,11 +2,11 @@
 
 use super::check::{Check, Named, Side, Tolerances, compare, numbers};
 use crate::error::Result;
-use crate::model::{Backend, loss};
+use crate::model::loss;
 use crate::nn::{
-    BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, Edges, Moments, MomentumSgd,
-    ParamGroup, Statistics, batched_linear, batched_linear_reference, graph_attention, graph_attention_reference,
-    standardize,
+    BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, CorrelationBlock,
+    CorrelationParameters, Edges, Moments, MomentumSgd, ParamGroup, Statistics, batched_linear,
+    batched_linear_reference, standardize,
 };
 use candle_core::{Tensor, Var};
 
@@ -120,8 +120,8 @@ pub(super) fn examine(reference: Side, examined: Side, tolerances: Tolerances, n
     }
     both("branches", &branches);
     both("batched linear", &linear);
-    both("graph attention, learned", &|side| attention(side, false));
-    both("graph attention, fixed", &|side| attention(side, true));
+    both("correlation net, learned", &|side| correlation(side, false));
+    both("correlation net, fixed", &|side| correlation(side, true));
     both("loss", &cross_entropy);
     for (name, run) in [("standardization", pixels as fn(Side) -> Result<Named>), ("momentum", momentum)] {
         note(compare(name, tolerances.forward, run(reference), run(examined)));
@@ -262,17 +262,35 @@ fn linear(side: Side) -> Result<Both> {
     Ok((vec![("output".into(), y)], back))
 }
 
-fn attention(side: Side, fixed: bool) -> Result<Both> {
-    let v = variable("attention", &[3, 11, 14], (0.0, 0.5), side)?;
-    let u = variable("attention's values", &[3, 11, 14], (0.0, 0.5), side)?;
-    let edges =
-        if fixed { Edges::Fixed(numbers("edges", &[11, 11], (0.1, 0.1), side.device)?) } else { Edges::Learned };
-    let run = if side.backend == Backend::Native { graph_attention } else { graph_attention_reference };
-    let (refined, weights) = run(v.as_tensor(), u.as_tensor(), &edges)?;
-    let nodes = [("the values", &u), ("the nodes", &v)];
-    // Fixed edges do not depend on the nodes.
-    let back = gradients(&refined, &nodes[..if fixed { 1 } else { 2 }], side)?;
-    Ok((vec![("refined".into(), refined), ("weights".into(), weights)], back))
+fn correlation(side: Side, fixed: bool) -> Result<Both> {
+    let (a, g, c, positions, batch) = (11, 2, 5, 7, 3);
+    let gated = variable("gated", &[a, c, batch * positions], (0.0, 0.5), side)?;
+    let weight = variable("node weights", &[a, g, c], (0.0, 0.5), side)?;
+    let bias = variable("node biases", &[a, g], (0.0, 0.5), side)?;
+    let out_weight = variable("classifier weights", &[a, 2, positions * g], (0.0, 0.5), side)?;
+    let out_bias = variable("classifier biases", &[a, 2], (0.0, 0.5), side)?;
+    let edges = if fixed { Edges::Fixed(numbers("edges", &[a, a], (0.1, 0.1), side.device)?) } else { Edges::Learned };
+    let block = CorrelationBlock { positions, edges, rows: None };
+    let tensor = |variable: &Var| variable.as_tensor().clone();
+    let p = CorrelationParameters {
+        weight: tensor(&weight),
+        bias: tensor(&bias),
+        out_weight: tensor(&out_weight),
+        out_bias: tensor(&out_bias),
+    };
+    let output = match side.backend.precision() {
+        None => block.forward(gated.as_tensor(), &p)?,
+        Some(precision) => block.forward_reference(gated.as_tensor(), &p, precision)?,
+    };
+    let variables = [
+        ("the features", &gated),
+        ("the node weights", &weight),
+        ("the node biases", &bias),
+        ("the classifier weights", &out_weight),
+        ("the classifier biases", &out_bias),
+    ];
+    let back = gradients(&output.logits, &variables, side)?;
+    Ok((vec![("logits".into(), output.logits), ("affinity".into(), output.affinity)], back))
 }
 
 fn cross_entropy(side: Side) -> Result<Both> {
@@ -305,6 +323,7 @@ fn momentum(side: Side) -> Result<Named> {
 mod tests {
     use super::*;
     use crate::config::Compute;
+    use crate::model::Backend;
     use crate::nn::Precision;
     use candle_core::Device;
 

@@ -8,7 +8,7 @@ use super::architecture::Architecture;
 use super::backend::Backend;
 use super::init::glorot;
 use crate::attribute::COUNT;
-use crate::nn::{Edges, Parameters, graph_attention, graph_attention_reference};
+use crate::nn::{CorrelationBlock, CorrelationOutput, CorrelationParameters, Edges, Parameters};
 use crate::variant::{Affinity, NodeLayout};
 use candle_core::{Device, Result, Tensor};
 use candle_nn::Init;
@@ -17,20 +17,8 @@ use candle_nn::Init;
 #[derive(Debug)]
 pub struct CorrelationNet {
     backend: Backend,
-    positions: usize,
-    edges: Edges,
-    layout: NodeLayout,
-    node: (Tensor, Tensor),
-    classifier: (Tensor, Tensor),
-}
-
-/// Output of the correlation net for a batch.
-#[derive(Debug)]
-pub struct CorrelationOutput {
-    /// Logits `[40, 2, batch]`; class 1 is "has the attribute".
-    pub logits: Tensor,
-    /// Weights between attributes, rows summing to 1, averaged over the batch: `[40, 40]`.
-    pub affinity: Tensor,
+    block: CorrelationBlock,
+    parameters: CorrelationParameters,
 }
 
 impl CorrelationNet {
@@ -50,44 +38,26 @@ impl CorrelationNet {
             None => Edges::Learned,
             Some(edges) => Edges::Fixed(Tensor::from_vec(edges, (COUNT, COUNT), device)?),
         };
+        let rows = match layout {
+            NodeLayout::Own => None,
+            NodeLayout::AuthorsCode => Some((0..COUNT * node).map(|row| row % node * COUNT + row / node).collect()),
+        };
         let zero = Init::Const(0.0);
-        Ok(Self {
-            backend,
-            positions: side * side,
-            edges,
-            layout,
-            node: (
-                vb.pp("node").get_with_hints((COUNT, node, branch), "weight", glorot(branch, node))?,
-                vb.pp("node").get_with_hints((COUNT, node), "bias", zero)?,
-            ),
-            classifier: (
-                vb.pp("fc").get_with_hints((COUNT, 2, features), "weight", glorot(features, 2))?,
-                vb.pp("fc").get_with_hints((COUNT, 2), "bias", zero)?,
-            ),
-        })
+        let parameters = CorrelationParameters {
+            weight: vb.pp("node").get_with_hints((COUNT, node, branch), "weight", glorot(branch, node))?,
+            bias: vb.pp("node").get_with_hints((COUNT, node), "bias", zero)?,
+            out_weight: vb.pp("fc").get_with_hints((COUNT, 2, features), "weight", glorot(features, 2))?,
+            out_bias: vb.pp("fc").get_with_hints((COUNT, 2), "bias", zero)?,
+        };
+        Ok(Self { backend, block: CorrelationBlock { positions: side * side, edges, rows }, parameters })
     }
 
     /// Runs on the feature net's gated features, `[40, c, batch * positions]`.
     pub fn forward(&self, gated: &Tensor) -> Result<CorrelationOutput> {
-        // The dot products are not scaled before the softmax, so they need single precision.
-        let attention = if self.backend == Backend::Native { graph_attention } else { graph_attention_reference };
-        let nodes = self.backend.linear(&self.node.0, &gated.detach(), &self.node.1)?;
-        let (count, channels, n) = nodes.dims3()?;
-        let batch = n / self.positions;
-        let flat = |nodes: Tensor| nodes.contiguous()?.reshape((batch, count, self.positions * channels));
-        let values = match self.layout {
-            NodeLayout::Own => None,
-            NodeLayout::AuthorsCode => {
-                Some(flat(nodes.reshape((channels, count, batch, self.positions))?.permute((2, 1, 3, 0))?)?)
-            }
-        };
-        let nodes = flat(nodes.reshape((count, channels, batch, self.positions))?.permute((2, 0, 3, 1))?)?;
-        let (refined, affinity) = attention(&nodes, values.as_ref().unwrap_or(&nodes), &self.edges)?;
-        let refined = refined.permute((1, 2, 0))?.contiguous()?;
-        Ok(CorrelationOutput {
-            logits: self.backend.linear(&self.classifier.0, &refined, &self.classifier.1)?,
-            affinity,
-        })
+        match self.backend.precision() {
+            None => self.block.forward(gated, &self.parameters),
+            Some(precision) => self.block.forward_reference(gated, &self.parameters, precision),
+        }
     }
 }
 
@@ -109,8 +79,11 @@ mod tests {
             (net.forward(&gated).unwrap().logits.to_vec3::<f32>().unwrap(), net)
         };
         let (found, net) = logits(NodeLayout::AuthorsCode);
-        let nodes = batched_linear(&net.node.0, &gated, Some(&net.node.1)).unwrap().to_vec3::<f32>().unwrap();
-        let weights = net.classifier.0.to_vec3::<f32>().unwrap();
+        let nodes = batched_linear(&net.parameters.weight, &gated, Some(&net.parameters.bias))
+            .unwrap()
+            .to_vec3::<f32>()
+            .unwrap();
+        let weights = net.parameters.out_weight.to_vec3::<f32>().unwrap();
         for j in 0..COUNT {
             // Row j holds, at 10 q + g, channel j mod 10 of block 4 g + j div 10 at position q.
             let expected: f32 = (0..positions)

@@ -12,9 +12,10 @@ mod feature_net;
 mod init;
 mod running;
 
+pub use crate::nn::CorrelationOutput;
 pub use architecture::{Architecture, BackboneName};
 pub use backend::{Backend, Mode};
-pub use correlation::{CorrelationNet, CorrelationOutput};
+pub use correlation::CorrelationNet;
 pub use feature_net::{FeatureNet, FeatureOutput};
 
 use candle_core::{D, Result, Tensor};

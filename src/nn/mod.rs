@@ -7,10 +7,10 @@
 //! Every operation has two implementations. On the CPU it is a candle custom operation over the loops in `cpu`. Its
 //! `reference`, from candle's own operations, runs on any device, and tests compare both.
 
-mod attention;
 mod block;
 mod branch;
 mod conv;
+mod correlation;
 mod cpu;
 mod geometry;
 mod linear;
@@ -22,10 +22,10 @@ mod reference;
 mod runtime;
 mod storage;
 
-pub use attention::{Edges, graph_attention, graph_attention_reference};
 pub use block::{ConvBlock, ConvParameters};
 pub use branch::{BranchBlock, BranchMoments, BranchOutput, BranchParameters, BranchStatistics};
 pub use conv::{convolve, convolve_reference};
+pub use correlation::{CorrelationBlock, CorrelationOutput, CorrelationParameters, Edges};
 pub use cpu::mask::HIDDEN as MASK_HIDDEN;
 pub use linear::{batched_linear, batched_linear_reference};
 pub use norm::{Moments, Statistics, batch_norm, standardize};

@@ -160,7 +160,8 @@ impl Learner {
             .try_fold(None, |sum: Option<Tensor>, term| sum.map_or(Ok(term.clone()), |sum| sum + term).map(Some))?;
         let mut gradients = total.ok_or_else(|| Error::Internal("nothing to train".to_owned()))?.backward()?;
         if group.world_size() > 1 {
-            let affinities = refined.iter_mut().map(|refined| &mut refined.affinity);
+            let affinities =
+                refined.iter_mut().flat_map(|output| [&mut output.affinity].into_iter().chain(&mut output.products));
             let logged = fln.iter_mut().chain(&mut cln).chain(&mut correct).chain(affinities);
             self.all_reduce(group, &mut gradients, logged)?;
         }
@@ -244,11 +245,7 @@ impl Learner {
     }
 
     fn detach_outputs(&self, out: &FeatureOutput, refined: &[CorrelationOutput]) -> Outputs {
-        let detach = |output: &CorrelationOutput| CorrelationOutput {
-            logits: output.logits.detach(),
-            affinity: output.affinity.detach(),
-        };
-        let cln = self.heads.iter().zip(refined).map(|(head, refined)| (head.variant.name, detach(refined)));
+        let cln = self.heads.iter().zip(refined).map(|(head, refined)| (head.variant.name, refined.detach()));
         Outputs { fln: out.logits.detach(), cln: cln.collect(), mask: out.mask.detach() }
     }
 

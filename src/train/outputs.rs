@@ -3,6 +3,7 @@
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::io;
+use crate::model::CorrelationOutput;
 use crate::tensorboard::{Value, heat_map};
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,36 @@ pub(super) struct TrainingLine {
     /// Share of the time in which the device waited for data.
     #[serde(alias = "waiting")]
     pub(super) data_wait: f64,
+    /// The learned affinity on the batch of the step; no fields without one.
+    #[serde(flatten)]
+    pub(super) affinity: Option<AffinityLine>,
+}
+
+/// The learned affinity on a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct AffinityLine {
+    /// Mean weight of an attribute on itself.
+    pub(super) affinity_diagonal: f64,
+    /// Mean dot product of a node with itself.
+    pub(super) self_product: f64,
+    /// Mean of a node's largest dot product with another.
+    pub(super) largest_other_product: f64,
+}
+
+impl AffinityLine {
+    /// `None` without a learned affinity.
+    pub(super) fn new(output: Option<&CorrelationOutput>) -> Result<Option<Self>> {
+        let Some((output, products)) = output.and_then(|output| Some((output, output.products.as_ref()?))) else {
+            return Ok(None);
+        };
+        let (affinity, products) = (output.affinity.flatten_all()?.to_vec1::<f32>()?, products.to_vec1::<f32>()?);
+        let diagonal = affinity.iter().step_by(COUNT + 1).map(|weight| f64::from(*weight)).sum::<f64>();
+        Ok(Some(Self {
+            affinity_diagonal: diagonal / COUNT as f64,
+            self_product: f64::from(products[0]),
+            largest_other_product: f64::from(products[1]),
+        }))
+    }
 }
 
 impl TrainingLine {
@@ -51,6 +82,9 @@ impl TrainingLine {
             ("learning_rate", Some(self.lr)),
             ("speed/images_per_second", Some(self.images_per_second)),
             ("speed/waiting_for_images", Some(self.data_wait)),
+            ("affinity/diagonal", self.affinity.map(|line| line.affinity_diagonal)),
+            ("affinity/self_product", self.affinity.map(|line| line.self_product)),
+            ("affinity/largest_other_product", self.affinity.map(|line| line.largest_other_product)),
         ])
     }
 }
@@ -218,6 +252,7 @@ mod tests {
             training_accuracy_cln: Some(0.816),
             images_per_second: 250.4,
             data_wait: 0.049,
+            affinity: None,
         };
         assert_eq!(line.progress_line(), "loss 12.340, accuracy 81.6 %, 250 images/s");
         let waiting = TrainingLine { data_wait: 0.31, ..line };

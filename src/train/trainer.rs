@@ -13,7 +13,7 @@ use super::learner::Learner;
 use super::loader::{DataLoader, prefetch};
 use super::meters::TrainingMeters;
 use super::outputs::{
-    DATA_WAIT_NOTICE, TrainingLine, ValidationLine, append_line, truncate_after_step, write_affinity,
+    AffinityLine, DATA_WAIT_NOTICE, TrainingLine, ValidationLine, append_line, truncate_after_step, write_affinity,
 };
 use super::plan_runs::PlannedRun;
 use super::run_dir::{RunDir, baseline};
@@ -214,6 +214,9 @@ impl<'a> Trainer<'a> {
                 training_accuracy_cln: accuracy.cln.get(run.variant.name).copied(),
                 images_per_second: (recent.steps() * self.batch) as f64 / elapsed.as_secs_f64(),
                 data_wait: recent.data_wait(elapsed),
+                affinity: AffinityLine::new(
+                    self.learner.outputs().and_then(|outputs| outputs.cln.get(run.variant.name)),
+                )?,
             };
             append_line(&run.file(METRICS), &line)?;
             tensorboard::append(&run.events(), step, &line.values())?;

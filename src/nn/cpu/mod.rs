@@ -2,6 +2,7 @@
 
 pub(super) mod branch;
 pub(super) mod conv;
+pub(super) mod correlation;
 pub(super) mod im2col;
 pub(super) mod mask;
 pub(super) mod matmul;

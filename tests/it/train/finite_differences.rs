@@ -3,8 +3,8 @@
 
 use candle_core::{Device, Result, Tensor, Var};
 use gal_bench::nn::{
-    BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, Edges, Statistics, batched_linear,
-    convolve, graph_attention,
+    BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, CorrelationBlock,
+    CorrelationParameters, Edges, Statistics, batched_linear, convolve,
 };
 use rand::{RngExt, SeedableRng};
 
@@ -86,14 +86,20 @@ fn gradients_of_a_convolution_by_itself_are_central_differences() {
 }
 
 #[test]
-fn gradients_of_linear_layers_and_graph_attention_are_central_differences() {
+fn gradients_of_linear_layers_and_correlation_nets_are_central_differences() {
     check("batched linear", &[&[3, 2, 5], &[3, 5, 7], &[3, 2]], |t| batched_linear(&t[0], &t[1], Some(&t[2])));
-    for edges in [Edges::Learned, Edges::Fixed(random(7, &[5, 5]))] {
-        let one = |t: &[Tensor]| Ok(graph_attention(&t[0], &t[0], &edges)?.0);
-        check("graph attention", &[&[3, 5, 4]], one);
+    let (a, g, c, positions, batch) = (5, 2, 3, 4, 3);
+    let shapes: [&[usize]; 5] = [&[a, c, batch * positions], &[a, g, c], &[a, g], &[a, 2, positions * g], &[a, 2]];
+    let authors_layout = Some((0..a * g).map(|row| row % g * a + row / g).collect::<Vec<_>>());
+    for edges in [Edges::Learned, Edges::Fixed(random(7, &[a, a]))] {
+        for rows in [None, authors_layout.clone()] {
+            let block = CorrelationBlock { positions, edges: edges.clone(), rows };
+            check("correlation net", &shapes, |t| {
+                let [weight, bias, out_weight, out_bias] = [1, 2, 3, 4].map(|i| t[i].clone());
+                Ok(block.forward(&t[0], &CorrelationParameters { weight, bias, out_weight, out_bias })?.logits)
+            });
+        }
     }
-    let authors_layout = |t: &[Tensor]| Ok(graph_attention(&t[0], &t[1], &Edges::Learned)?.0);
-    check("graph attention of other values", &[&[1, 5, 4], &[1, 5, 4]], authors_layout);
 }
 
 #[test]

@@ -1,0 +1,406 @@
+//! The CPU operation of a correlation net, see [`crate::nn::CorrelationBlock`]. A node's values are stored as
+//! `[g, positions]`, so that whole maps are copied; the classifiers' weights are transposed to match.
+
+use super::matmul::{self, View, Window, fill_uninit};
+use super::{scratch, simd};
+use crate::nn::storage;
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+use std::sync::{Arc, Mutex};
+
+/// Attributes, channels of a node and of a feature, outputs of a classifier, images, and positions of the map.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::nn) struct CorrelationSizes {
+    pub(in crate::nn) a: usize,
+    pub(in crate::nn) g: usize,
+    pub(in crate::nn) c: usize,
+    pub(in crate::nn) outputs: usize,
+    pub(in crate::nn) batch: usize,
+    pub(in crate::nn) positions: usize,
+}
+
+impl CorrelationSizes {
+    /// Length of a node's vector.
+    fn node(self) -> usize {
+        self.g * self.positions
+    }
+
+    /// Values of all nodes of one image.
+    fn image(self) -> usize {
+        self.a * self.node()
+    }
+
+    fn n(self) -> usize {
+        self.batch * self.positions
+    }
+}
+
+/// Results of the forward pass besides the logits.
+#[derive(Debug, Default)]
+pub(in crate::nn) struct SavedForBackward {
+    /// `[batch, a, g, positions]`.
+    nodes: Vec<f32>,
+    /// The values that the edges weigh, as `nodes`; `None` if they are the nodes.
+    values: Option<Vec<f32>>,
+    /// Weighted means of the values, as `nodes`.
+    refined: Vec<f32>,
+    /// Softmax weights, `[batch, a, a]`; empty for fixed edges.
+    pub(in crate::nn) weights: Vec<f32>,
+    /// Mean dot product of a node with itself, and mean of its largest with another node, of each image; empty for fixed
+    /// edges.
+    pub(in crate::nn) products: Vec<[f32; 2]>,
+}
+
+#[derive(Debug)]
+pub(in crate::nn) struct CorrelationOp {
+    pub(in crate::nn) sizes: CorrelationSizes,
+    /// Fixed edges `[a, a]`; `None` for the softmax of dot products.
+    pub(in crate::nn) fixed: Option<Vec<f32>>,
+    /// Row of the nodes `[a * g, n]` that each row of the values is; `None` if the values are the nodes.
+    pub(in crate::nn) rows: Option<Vec<usize>>,
+    pub(in crate::nn) saved: Arc<Mutex<SavedForBackward>>,
+}
+
+/// The packed parameters, or their gradients.
+struct Packed<T> {
+    /// `[a, g, c]`.
+    weight: T,
+    /// `[a, g]`.
+    bias: T,
+    /// `[a, outputs, positions * g]`.
+    out_weight: T,
+    /// `[a, outputs]`.
+    out_bias: T,
+}
+
+impl CorrelationSizes {
+    fn split(self, packed: &[f32]) -> Packed<&[f32]> {
+        let (weight, rest) = packed.split_at(self.a * self.g * self.c);
+        let (bias, rest) = rest.split_at(self.a * self.g);
+        let (out_weight, out_bias) = rest.split_at(self.a * self.outputs * self.node());
+        Packed { weight, bias, out_weight, out_bias }
+    }
+
+    fn split_mut(self, packed: &mut [f32]) -> Packed<&mut [f32]> {
+        let (weight, rest) = packed.split_at_mut(self.a * self.g * self.c);
+        let (bias, rest) = rest.split_at_mut(self.a * self.g);
+        let (out_weight, out_bias) = rest.split_at_mut(self.a * self.outputs * self.node());
+        Packed { weight, bias, out_weight, out_bias }
+    }
+
+    /// Classifier weights with rows `[g, positions]`.
+    fn channel_major(self, out_weight: &[f32]) -> Vec<f32> {
+        let mut to = vec![0.0; out_weight.len()];
+        for (from, to) in out_weight.chunks_exact(self.node()).zip(to.chunks_exact_mut(self.node())) {
+            transpose(from, to, self.g);
+        }
+        to
+    }
+}
+
+/// Transposes the row-major matrix `from` with rows of `columns` values.
+fn transpose(from: &[f32], to: &mut [f32], columns: usize) {
+    let rows = from.len() / columns;
+    for (row, values) in from.chunks_exact(columns).enumerate() {
+        for (column, value) in values.iter().enumerate() {
+            to[column * rows + row] = *value;
+        }
+    }
+}
+
+fn softmax(row: &mut [f32]) {
+    let peak = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut total = 0.0;
+    for value in row.iter_mut() {
+        *value = (*value - peak).exp();
+        total += *value;
+    }
+    for value in row {
+        *value /= total;
+    }
+}
+
+/// Mean of the diagonal of square scores, and mean over the rows of the largest other value.
+fn products(scores: &[f32], size: usize) -> [f32; 2] {
+    let mut sums = [0.0; 2];
+    for (i, row) in scores.chunks_exact(size).enumerate() {
+        let others = row.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, value)| *value);
+        sums[0] += row[i];
+        sums[1] += others.fold(f32::NEG_INFINITY, f32::max);
+    }
+    sums.map(|sum| sum / size as f32)
+}
+
+/// Buffers of one image in the forward pass.
+struct Image<'a> {
+    nodes: &'a [f32],
+    /// The values that the edges weigh.
+    values: &'a [f32],
+    /// `[a, outputs]`.
+    logits: &'a mut [f32],
+    refined: &'a mut [f32],
+}
+
+impl CorrelationOp {
+    /// All nodes, `[batch, a, g, positions]`.
+    fn nodes(&self, gated: &[f32], p: &Packed<&[f32]>) -> Vec<f32> {
+        let CorrelationSizes { a, g, c, batch, positions, .. } = self.sizes;
+        let n = self.sizes.n();
+        let fill = |out: Window| {
+            (0..a).into_par_iter().for_each(|i| {
+                scratch::with(g * n, |maps| {
+                    let (weight, x) =
+                        (View::new(&p.weight[i * g * c..], g, c, c), View::new(&gated[i * c * n..], c, n, n));
+                    matmul::multiply(Window::new(maps, n), weight, x, false);
+                    for (k, (map, bias)) in maps.chunks_exact_mut(n).zip(&p.bias[i * g..]).enumerate() {
+                        simd::scale_shift_in_place(map, 1.0, *bias);
+                        for (image, map) in map.chunks_exact(positions).enumerate() {
+                            out.at(((image * a + i) * g + k) * positions).write(map);
+                        }
+                    }
+                });
+            });
+        };
+        #[allow(unsafe_code, reason = "see `fill_uninit`")]
+        // SAFETY: all attributes, channels, images and positions are written.
+        unsafe {
+            fill_uninit(batch * self.sizes.image(), positions, fill)
+        }
+    }
+
+    /// The values that the edges weigh, as `nodes`.
+    fn values(&self, nodes: &[f32], rows: &[usize]) -> Vec<f32> {
+        let (image, positions) = (self.sizes.image(), self.sizes.positions);
+        let mut values = vec![0.0; nodes.len()];
+        values.par_chunks_exact_mut(image).zip(nodes.par_chunks_exact(image)).for_each(|(values, nodes)| {
+            for (value, row) in values.chunks_exact_mut(positions).zip(rows) {
+                value.copy_from_slice(&nodes[row * positions..(row + 1) * positions]);
+            }
+        });
+        values
+    }
+
+    /// Refines the nodes of one image with the edges `w`, and classifies them.
+    fn classify(&self, w: &[f32], image: Image, out_weight: &[f32], out_bias: &[f32]) {
+        let CorrelationSizes { a, outputs, .. } = self.sizes;
+        let node = self.sizes.node();
+        let values = View::new(image.values, a, node, node);
+        matmul::multiply(Window::new(image.refined, node), View::new(w, a, a, a), values, false);
+        let rows = out_weight.chunks_exact(node).zip(out_bias);
+        for (row, ((weight, bias), logit)) in rows.zip(image.logits).enumerate() {
+            let refined = &image.refined[row / outputs * node..][..node];
+            *logit = simd::dot(weight, refined) + bias;
+        }
+    }
+
+    /// Writes softmax weights of one image to `w`; returns the size of the dot products.
+    fn attend(&self, nodes: &[f32], w: &mut [f32]) -> [f32; 2] {
+        let (a, node) = (self.sizes.a, self.sizes.node());
+        let v = View::new(nodes, a, node, node);
+        matmul::multiply(Window::new(w, a), v, v.transposed(), false);
+        let products = products(w, a);
+        w.chunks_exact_mut(a).for_each(softmax);
+        products
+    }
+}
+
+impl CustomOp2 for CorrelationOp {
+    fn name(&self) -> &'static str {
+        "correlation"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, p: &CpuStorage, pl: &Layout) -> Result<(CpuStorage, Shape)> {
+        let CorrelationSizes { a, outputs, batch, .. } = self.sizes;
+        let (image, edges) = (self.sizes.image(), a * a);
+        let p = self.sizes.split(storage::slice(p, pl)?);
+        let out_weight = self.sizes.channel_major(p.out_weight);
+        let nodes = self.nodes(storage::slice(x, xl)?, &p);
+        let values = self.rows.as_ref().map(|rows| self.values(&nodes, rows));
+        let mut refined = vec![0.0; nodes.len()];
+        let mut by_image = vec![0.0; batch * a * outputs];
+        let images = nodes
+            .par_chunks_exact(image)
+            .zip(values.as_ref().unwrap_or(&nodes).par_chunks_exact(image))
+            .zip(by_image.par_chunks_exact_mut(a * outputs).zip(refined.par_chunks_exact_mut(image)))
+            .map(|((nodes, values), (logits, refined))| Image { nodes, values, logits, refined });
+        let classify = |w: &[f32], image: Image| self.classify(w, image, &out_weight, p.out_bias);
+        let (mut weights, mut products) = (Vec::new(), Vec::new());
+        if let Some(fixed) = &self.fixed {
+            images.for_each(|image| classify(fixed, image));
+        } else {
+            (weights, products) = (vec![0.0; batch * edges], vec![[0.0; 2]; batch]);
+            images.zip(weights.par_chunks_exact_mut(edges)).zip(&mut products).for_each(|((image, w), products)| {
+                *products = self.attend(image.nodes, w);
+                classify(w, image);
+            });
+        }
+        let mut logits = vec![0.0; by_image.len()];
+        transpose(&by_image, &mut logits, a * outputs);
+        *storage::lock(&self.saved)? = SavedForBackward { nodes, values, refined, weights, products };
+        Ok((CpuStorage::F32(logits), (a, outputs, batch).into()))
+    }
+
+    fn bwd(
+        &self,
+        gated: &Tensor,
+        packed: &Tensor,
+        _logits: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let saved = std::mem::take(&mut *storage::lock(&self.saved)?);
+        if saved.nodes.is_empty() {
+            bail!("a correlation net has one backward pass")
+        }
+        storage::with(gradient, |gradient| {
+            storage::with(packed, |parameters| {
+                storage::with(gated, |features| {
+                    let p = self.sizes.split(parameters);
+                    let d_nodes = self.node_gradients(&saved, gradient, p.out_weight);
+                    let d_packed = self.parameter_gradients(&saved, gradient, features, &d_nodes);
+                    let d_gated = gated.track_op().then(|| self.feature_gradients(&d_nodes, p.weight));
+                    let d_gated = d_gated.map(|values| storage::shaped(values, gated)).transpose()?;
+                    Ok((d_gated, Some(storage::shaped(d_packed, packed)?)))
+                })
+            })
+        })???
+    }
+}
+
+impl CorrelationOp {
+    /// Gradients of the nodes, `[a * g, n]`, from those of the logits, `[a, outputs, batch]`.
+    fn node_gradients(&self, saved: &SavedForBackward, gradient: &[f32], out_weight: &[f32]) -> Vec<f32> {
+        let CorrelationSizes { a, g, batch, positions, .. } = self.sizes;
+        let n = self.sizes.n();
+        let out_weight = self.sizes.channel_major(out_weight);
+        let mut by_image = vec![0.0; gradient.len()];
+        transpose(gradient, &mut by_image, batch);
+        let rows = by_image.len() / batch;
+        let fill = |out: Window| {
+            by_image.par_chunks_exact(rows).enumerate().for_each(|(image, gradient)| {
+                self.image_gradients(saved, image, gradient, &out_weight, |row, values| {
+                    out.at(row * n + image * positions).write(values);
+                });
+            });
+        };
+        #[allow(unsafe_code, reason = "see `fill_uninit`")]
+        // SAFETY: every image writes its positions of all rows.
+        unsafe {
+            fill_uninit(a * g * n, n, fill)
+        }
+    }
+
+    /// Calls `write(row, gradients)` with the gradients of each row of an image's nodes `[a * g, positions]`.
+    fn image_gradients(
+        &self,
+        saved: &SavedForBackward,
+        image: usize,
+        gradient: &[f32],
+        out_weight: &[f32],
+        mut write: impl FnMut(usize, &[f32]),
+    ) {
+        let CorrelationSizes { a, outputs, positions, .. } = self.sizes;
+        let (node, size, edges) = (self.sizes.node(), self.sizes.image(), a * a);
+        let nodes = View::new(&saved.nodes[image * size..], a, node, node);
+        scratch::with(3 * size + 2 * edges, |buffer| {
+            let (d_refined, rest) = buffer.split_at_mut(size);
+            let (d_nodes, rest) = rest.split_at_mut(size);
+            let (d_values, scores) = rest.split_at_mut(size);
+            d_refined.fill(0.0);
+            for (row, (weight, gradient)) in out_weight.chunks_exact(node).zip(gradient).enumerate() {
+                simd::add_scaled(&mut d_refined[row / outputs * node..][..node], weight, *gradient);
+            }
+            let d_refined = View::new(d_refined, a, node, node);
+            let w = if let Some(fixed) = &self.fixed {
+                d_nodes.fill(0.0);
+                fixed.as_slice()
+            } else {
+                let w = &saved.weights[image * edges..(image + 1) * edges];
+                let values = View::new(&saved.values.as_ref().unwrap_or(&saved.nodes)[image * size..], a, node, node);
+                let both = scores_gradients(w, d_refined, values, a, scores);
+                matmul::multiply(Window::new(d_nodes, node), both, nodes, false);
+                w
+            };
+            let transposed = View::new(w, a, a, a).transposed();
+            match &self.rows {
+                None => matmul::multiply(Window::new(d_nodes, node), transposed, d_refined, true),
+                Some(rows) => {
+                    matmul::multiply(Window::new(d_values, node), transposed, d_refined, false);
+                    for (row, values) in rows.iter().zip(d_values.chunks_exact(positions)) {
+                        simd::add_scaled(&mut d_nodes[row * positions..(row + 1) * positions], values, 1.0);
+                    }
+                }
+            }
+            d_nodes.chunks_exact(positions).enumerate().for_each(|(row, values)| write(row, values));
+        });
+    }
+
+    /// Gradients of the packed parameters.
+    fn parameter_gradients(
+        &self,
+        saved: &SavedForBackward,
+        gradient: &[f32],
+        gated: &[f32],
+        d_nodes: &[f32],
+    ) -> Vec<f32> {
+        let CorrelationSizes { a, g, c, outputs, batch, .. } = self.sizes;
+        let (node, size, n) = (self.sizes.node(), self.sizes.image(), self.sizes.n());
+        let mut packed = vec![0.0; a * (g * c + g + outputs * node + outputs)];
+        let d = self.sizes.split_mut(&mut packed);
+        let nodes = d.weight.par_chunks_exact_mut(g * c).zip(d.bias.par_chunks_exact_mut(g));
+        let classifiers =
+            d.out_weight.par_chunks_exact_mut(outputs * node).zip(d.out_bias.par_chunks_exact_mut(outputs));
+        nodes.zip(classifiers).enumerate().for_each(|(i, ((weight, bias), (out_weight, out_bias)))| {
+            let d_nodes = &d_nodes[i * g * n..(i + 1) * g * n];
+            let features = View::new(&gated[i * c * n..], c, n, n);
+            matmul::multiply(Window::new(weight, c), View::new(d_nodes, g, n, n), features.transposed(), false);
+            for (bias, d_node) in bias.iter_mut().zip(d_nodes.chunks_exact(n)) {
+                *bias = simd::sum(d_node);
+            }
+            let gradients = gradient[i * outputs * batch..].chunks_exact(batch);
+            scratch::with(node, |sum| {
+                for ((weight, bias), gradient) in out_weight.chunks_exact_mut(node).zip(out_bias).zip(gradients) {
+                    sum.fill(0.0);
+                    for (image, gradient) in gradient.iter().enumerate() {
+                        simd::add_scaled(sum, &saved.refined[image * size + i * node..][..node], *gradient);
+                    }
+                    transpose(sum, weight, self.sizes.positions);
+                    *bias = simd::sum(gradient);
+                }
+            });
+        });
+        packed
+    }
+
+    /// Gradients of the features, `[a, c, n]`.
+    fn feature_gradients(&self, d_nodes: &[f32], weight: &[f32]) -> Vec<f32> {
+        let CorrelationSizes { a, g, c, .. } = self.sizes;
+        let n = self.sizes.n();
+        let fill = |out: Window| {
+            (0..a).into_par_iter().for_each(|i| {
+                let weight = View::new(&weight[i * g * c..], g, c, c).transposed();
+                matmul::multiply(out.at(i * c * n), weight, View::new(&d_nodes[i * g * n..], g, n, n), false);
+            });
+        };
+        #[allow(unsafe_code, reason = "see `fill_uninit`")]
+        // SAFETY: all attributes are written.
+        unsafe {
+            fill_uninit(a * c * n, n, fill)
+        }
+    }
+}
+
+/// Gradient of the scores before the softmax, `w * (dw - sum(dw * w))` with `dw = dr u^T`, plus its transpose: the scores are
+/// `v v^T`, so that both factors receive a gradient. `buffer` holds `2 * a * a` values.
+fn scores_gradients<'a>(w: &[f32], d_refined: View, values: View, a: usize, buffer: &'a mut [f32]) -> View<'a> {
+    let (scores, both) = buffer.split_at_mut(a * a);
+    matmul::multiply(Window::new(scores, a), d_refined, values.transposed(), false);
+    for (d, w) in scores.chunks_exact_mut(a).zip(w.chunks_exact(a)) {
+        let mean = simd::dot(d, w);
+        for (d, w) in d.iter_mut().zip(w) {
+            *d = w * (*d - mean);
+        }
+    }
+    transpose(scores, both, a);
+    simd::add_scaled(both, scores, 1.0);
+    View::new(both, a, a, a)
+}
