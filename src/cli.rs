@@ -100,6 +100,15 @@ pub(crate) struct SourceArgs {
     pub(crate) allow_missing: bool,
 }
 
+/// The validation split of a data set without one.
+#[derive(Debug, Args)]
+pub(crate) struct ValSplitArgs {
+    /// Move this share of the training half's people, such as 0.1, to a validation split, for a data set without one. The
+    /// people are drawn by the seed of `prepare` [default: none; of `run-all` and `run-task`: the profile's `val_split`]
+    #[arg(long = "val-split", value_name = "SHARE")]
+    pub(crate) share: Option<f64>,
+}
+
 /// Threads, and whether to repeat finished work.
 #[derive(Debug, Args)]
 pub(crate) struct ExecutionArgs {
@@ -197,6 +206,7 @@ fn controls_help(registry: Registry) -> String {
   gal-bench prepare --dataset lfwa --root /data/lfwa --expand 75000
   gal-bench prepare --dataset celeba --root /data/celeba --allow-missing
   gal-bench prepare --dataset lfwa --expand 75000 --balance --format webdataset
+  gal-bench prepare --dataset lfwa --expand 75000 --val-split 0.1
   gal-bench prepare --dataset lfwa --verify")]
 pub(crate) struct PrepareArgs {
     #[command(flatten)]
@@ -214,6 +224,8 @@ pub(crate) struct PrepareArgs {
     /// proportional to the sum of 1/rate of the image's attributes, at least 1 and at most 4 times the mean
     #[arg(long)]
     pub(crate) balance: bool,
+    #[command(flatten)]
+    pub(crate) val_split: ValSplitArgs,
     /// Storage format of the images
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -416,6 +428,8 @@ pub(crate) struct JobArgs {
     pub(crate) data: DataArgs,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) val_split: ValSplitArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
     /// Folder of the reports

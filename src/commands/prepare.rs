@@ -39,7 +39,8 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
         force: args.execution.force,
         ..store::Options::default()
     };
-    let prepared = prepare(args.data.dataset, &args.source, &folder, &store, &progress)?;
+    let source = Source { args: &args.source, val_split: args.val_split.share };
+    let prepared = prepare(args.data.dataset, &source, &folder, &store, &progress)?;
     args.output_args.result(&prepared, || describe(&prepared, &folder))
 }
 
@@ -62,15 +63,25 @@ fn verify(args: &PrepareArgs, folder: &Path) -> Result<()> {
     args.output_args.result(&result, || text)
 }
 
+/// Where a set is prepared from.
+pub(super) struct Source<'a> {
+    pub(super) args: &'a SourceArgs,
+    /// Share of the training half's people for a validation split.
+    pub(super) val_split: Option<f64>,
+}
+
 /// Reads the data set and writes the prepared set.
 pub(super) fn prepare(
     name: DatasetName,
-    source: &SourceArgs,
+    source: &Source,
     folder: &Path,
     options: &store::Options,
     progress: &Progress,
 ) -> Result<Prepared> {
-    let dataset = super::read(name, source, options.seed)?;
+    let mut dataset = super::read(name, source.args, options.seed)?;
+    if let Some(share) = source.val_split {
+        dataset.hold_out(share, options.seed)?;
+    }
     progress.log(format!("{}: {} annotated images", name.label(), thousands(dataset.len())));
     for note in &dataset.notes {
         progress.log(format!("  {note}"));

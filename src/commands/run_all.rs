@@ -3,6 +3,7 @@
 
 use super::{evaluate, prepare, train};
 use crate::cli::{JobArgs, RunAllArgs};
+use gal_bench::config::Prepare;
 use gal_bench::progress::Progress;
 use gal_bench::report::overview;
 use gal_bench::train::{Task, is_finished, is_resumable, tasks};
@@ -44,18 +45,30 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     })
 }
 
-/// Prepares the job's set with the expansion of its profile.
+/// Prepares the job's set with the expansion and the validation split of its profile.
 pub(super) fn prepare_set(job: &JobArgs, options: store::Options, progress: &Progress) -> Result<()> {
     let profile = job.selection.profile()?;
-    let expand = profile.prepare.get(job.data.dataset.label()).and_then(|prepare| prepare.expand);
-    let store = store::Options { expand, ..options };
-    prepare::prepare(job.data.dataset, &job.source, &job.data.prepared(), &store, progress).map(drop)
+    let section = profile.prepare.get(job.data.dataset.label());
+    let store = store::Options { expand: section.and_then(|prepare| prepare.expand), ..options };
+    let source = prepare::Source { args: &job.source, val_split: val_split(job, section) };
+    prepare::prepare(job.data.dataset, &source, &job.data.prepared(), &store, progress).map(drop)
+}
+
+/// Share of people for a validation split: the option's, otherwise the profile's.
+fn val_split(job: &JobArgs, section: Option<&Prepare>) -> Option<f64> {
+    job.val_split.share.or(section.and_then(|section| section.val_split))
 }
 
 /// The command that reproduces the job's runs.
 pub(super) fn command(job: &JobArgs, world_size: usize) -> String {
-    let command = train::command("run-all", job.data.dataset.label(), &job.selection, &job.compute, world_size);
-    if job.source.allow_missing { format!("{command} --allow-missing") } else { command }
+    let mut command = train::command("run-all", job.data.dataset.label(), &job.selection, &job.compute, world_size);
+    if job.source.allow_missing {
+        command += " --allow-missing";
+    }
+    if let Some(share) = job.val_split.share {
+        command += &format!(" --val-split {share}");
+    }
+    command
 }
 
 /// The job's tasks, in the order of their numbers.
@@ -120,17 +133,31 @@ fn print_tasks(job: &JobArgs) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::{Cli, Command};
+    use crate::cli::{Cli, Command, JobArgs};
     use clap::Parser;
+    use gal_bench::config::Prepare;
+
+    fn job(words: &str) -> JobArgs {
+        let Command::RunAll(args) = Cli::parse_from(words.split_whitespace()).command else {
+            panic!("expected run-all");
+        };
+        args.job
+    }
+
+    #[test]
+    fn the_option_val_split_overrides_the_profiles() {
+        let section = Prepare { val_split: Some(0.2), ..Prepare::default() };
+        let (without, with) = (job("gal-bench run-all"), job("gal-bench run-all --val-split 0.1"));
+        assert_eq!(super::val_split(&without, None), None);
+        assert_eq!(super::val_split(&without, Some(&section)), Some(0.2));
+        assert_eq!(super::val_split(&with, Some(&section)), Some(0.1));
+    }
 
     #[test]
     fn the_recorded_command_is_the_given_one_without_folders() {
         let given = "gal-bench run-all --dataset celeba --profile paper --variant gal-j --variant gal-p --controls \
-                     --seed 0,2 --weights w.safetensors --tf32 --allow-missing";
+                     --seed 0,2 --weights w.safetensors --tf32 --allow-missing --val-split 0.1";
         let folders = " --root r --prepared p --runs o --reports t --threads 3 --device cuda:1";
-        let Command::RunAll(args) = Cli::parse_from(format!("{given}{folders}").split_whitespace()).command else {
-            panic!("expected run-all");
-        };
-        assert_eq!(super::command(&args.job, 1), given);
+        assert_eq!(super::command(&job(&format!("{given}{folders}")), 1), given);
     }
 }

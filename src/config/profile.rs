@@ -157,6 +157,9 @@ pub struct Prepare {
     /// Least number of training images, reached by distorted copies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expand: Option<usize>,
+    /// Share of the training half's people, by identity, that become the validation split of a data set without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_split: Option<f64>,
 }
 
 impl Profile {

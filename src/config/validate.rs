@@ -24,6 +24,12 @@ pub(super) fn validate(profile: &Profile) -> Result<(), String> {
         }
     }
     numbers(profile)?;
+    profile.prepare.iter().try_for_each(|(dataset, section)| match section.val_split {
+        Some(share) if !(share > 0.0 && share < 1.0) => {
+            Err(format!("prepare.{dataset}: val_split is {share}, expected a number above 0 and below 1"))
+        }
+        _ => Ok(()),
+    })?;
     profile.training.iter().try_for_each(|(dataset, section)| training(dataset, section))
 }
 

@@ -21,6 +21,7 @@ mod split;
 pub mod synthetic;
 pub mod table;
 mod text;
+mod val_split;
 
 pub use name::DatasetName;
 pub use set::{Annotations, Dataset, Images, Options, Partition};

@@ -19,12 +19,16 @@ pub struct Options {
 }
 
 /// The origin of the split into train, val and test images; results are comparable only on the same partition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Partition {
     /// The partition's digest is the official one, and no image is missing.
     pub official: bool,
     /// One sentence for the report.
     pub description: String,
+    /// Share of the training half's people that [`Dataset::hold_out`] moved to the validation split; `None` if it moved
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_split: Option<f64>,
 }
 
 /// An annotated data set.

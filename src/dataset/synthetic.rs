@@ -59,6 +59,7 @@ pub fn dataset(options: &Options) -> Result<Dataset> {
         partition: Partition {
             official: false,
             description: format!("synthetic faces drawn by gal-bench, seed {seed}"),
+            val_split: None,
         },
         notes: vec![
             "The faces and their labels were drawn by this program; no figure says anything about real faces."

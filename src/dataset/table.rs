@@ -106,6 +106,16 @@ pub fn counts(table: &DataFrame) -> Result<[usize; 3]> {
     Ok(Split::ALL.map(|wanted| splits.iter().filter(|split| **split == wanted).count()))
 }
 
+/// Replaces the `split` column.
+///
+/// # Errors
+/// `splits` has another length than the table.
+pub(super) fn set_splits(table: &mut DataFrame, splits: &[Split]) -> Result<()> {
+    let labels = splits.iter().map(|split| split.label());
+    table.with_column(StringChunked::from_iter_values("split".into(), labels).into_column())?;
+    Ok(())
+}
+
 /// The `split` column.
 fn splits(table: &DataFrame) -> Result<Vec<Split>> {
     let column = table.column("split")?.str()?;

@@ -108,6 +108,7 @@ fn describe(dataset: &Dataset, options: &Options, items: &[SourceItem]) -> Resul
         dataset: dataset.name.label().to_owned(),
         split_official: dataset.partition.official,
         split: dataset.partition.description.clone(),
+        val_split: dataset.partition.val_split,
         notes: dataset.notes.clone(),
         seed: options.seed,
         size: options.size,

@@ -18,6 +18,9 @@ pub struct Prepared {
     pub split_official: bool,
     /// The partition's origin, as a sentence.
     pub split: String,
+    /// Share of the training half's people in the validation split; `None` if the split is the data set's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_split: Option<f64>,
     /// Remarks on the annotations for readers of the report.
     pub notes: Vec<String>,
     /// Seed of every distortion.

@@ -74,6 +74,10 @@ fn deviations(job: &TrainJob, dataset: DatasetName, ranks: usize, local_batch: u
     if !prepared.split_official && dataset != DatasetName::Synthetic {
         deviations.push(format!("Partition: not known to be the official one. {}", prepared.split));
     }
+    if let Some(share) = prepared.val_split {
+        deviations
+            .push(format!("Training images: without {share} of the people, held out for validation (paper: all)."));
+    }
     Ok(deviations)
 }
 

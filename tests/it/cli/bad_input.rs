@@ -44,7 +44,7 @@ fn first_image() -> String {
 const DOCTOR: &str = "doctor --device cpu --profile mine.toml";
 
 /// Name of each case, arguments, and damage.
-const CASES: [(&str, &str, Spoil); 23] = [
+const CASES: [(&str, &str, Spoil); 27] = [
     ("a row has 39 labels", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1 ", "000001.jpg ")),
     ("a label is 0", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1", "000001.jpg 0")),
     ("the count of rows is wrong", PREPARE, |w| edit(w, ATTRIBUTES, "2\n", "3\n")),
@@ -62,6 +62,9 @@ const CASES: [(&str, &str, Spoil); 23] = [
         w.write("file", "");
     }),
     ("--preview is given for photographs", "prepare --preview sheet.png --dataset celeba", |_| ()),
+    ("--val-split is not a share", "prepare --dataset celeba --root celeba --val-split 1.5", |_| ()),
+    ("--val-split leaves nobody for training", "prepare --dataset celeba --root celeba --val-split 0.5", |_| ()),
+    ("--val-split is given for a set with a validation split", "prepare --val-split 0.1", |_| ()),
     ("the prepared set is missing", "train --prepared nowhere --device cpu", |_| ()),
     ("the profile is unknown", "train --profile fast", |_| ()),
     ("the run is missing", "predict --run nowhere face.jpg", |_| ()),
@@ -80,6 +83,9 @@ const CASES: [(&str, &str, Spoil); 23] = [
     ("eps is not a number", DOCTOR, |w| profile(w, "eps = 1e-3", "eps = nan")),
     ("a residual network has no last pool", DOCTOR, |w| {
         profile(w, "backbone = \"alexnet-cvgj\"", "backbone = \"resnet18\"\nlast_pool = false");
+    }),
+    ("the profile's val_split is not a share", DOCTOR, |w| {
+        profile(w, "[prepare.lfwa]", "[prepare.lfwa]\nval_split = 0.0");
     }),
     ("the learning rate is negative", DOCTOR, |w| profile(w, "initial = ", "initial = -")),
 ];

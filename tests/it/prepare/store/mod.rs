@@ -53,7 +53,7 @@ impl Bench {
             name: DatasetName::Lfwa,
             table: table(&sources, splits),
             images: Images::Folder(folder.path().join("in")),
-            partition: Partition { official: false, description: "Made for a test.".to_owned() },
+            partition: Partition { official: false, description: "Made for a test.".to_owned(), val_split: None },
             notes: vec!["A note.".to_owned()],
         };
         Self { folder, dataset }
@@ -96,6 +96,25 @@ impl Bench {
 
 fn options() -> Options {
     Options { size: 32, expand: Some(10), seed: 7, ..Options::default() }
+}
+
+#[test]
+fn held_out_people_are_stored_once_and_recorded() {
+    let mut bench = Bench::new(&["train"; 10]);
+    let whole = bench.prepare(&options()).unwrap();
+    let description = |bench: &Bench| std::fs::read_to_string(bench.out().join("prepared.json")).unwrap();
+    assert!(!description(&bench).contains("val_split"));
+
+    bench.dataset.hold_out(0.3, 7).unwrap();
+    assert!(bench.refusal(&options()).contains("--force"));
+    let prepared = bench.prepare(&Options { force: true, ..options() }).unwrap();
+    assert_ne!(prepared.input_digest, whole.input_digest);
+    assert_eq!((prepared.train.sources, prepared.train.stored), (7, 14));
+    assert_eq!((prepared.val.sources, prepared.val.stored), (3, 3));
+    assert!(description(&bench).contains("\"val_split\": 0.3"));
+    assert!(prepared.split.contains("3 of 10"), "{}", prepared.split);
+    let rows = Reader::open(&bench.out()).unwrap().rows;
+    assert!(rows.iter().all(|row| row.split == Split::Train || row.copy == 0));
 }
 
 #[test]
