@@ -158,7 +158,7 @@ fn dataset(faces: &Path) -> Result<Dataset> {
         identities: vec![None; SOURCES],
         labels: vec![[false; 40]; SOURCES],
     };
-    let partition = Partition { official: false, description: "all for training".to_owned(), val_split: None };
+    let partition = Partition { description: "all for training".to_owned(), ..Partition::default() };
     let table = table::build(columns)?;
     Ok(Dataset {
         name: DatasetName::Lfwa,

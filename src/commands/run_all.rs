@@ -61,14 +61,10 @@ fn val_split(job: &JobArgs, section: Option<&Prepare>) -> Option<f64> {
 
 /// The command that reproduces the job's runs.
 pub(super) fn command(job: &JobArgs, world_size: usize) -> String {
-    let mut command = train::command("run-all", job.data.dataset.label(), &job.selection, &job.compute, world_size);
-    if job.source.allow_missing {
-        command += " --allow-missing";
-    }
-    if let Some(share) = job.val_split.share {
-        command += &format!(" --val-split {share}");
-    }
-    command
+    let command = train::command("run-all", job.data.dataset.label(), &job.selection, &job.compute, world_size);
+    let missing = if job.source.allow_missing { " --allow-missing" } else { "" };
+    let val_split = job.val_split.share.map_or_else(String::new, |share| format!(" --val-split {share}"));
+    format!("{command}{missing}{val_split}")
 }
 
 /// The job's tasks, in the order of their numbers.

@@ -1,5 +1,6 @@
 //! `summary.json` of a finished run's folder. Later stages read it, the predictions, the metrics and the affinity.
 
+use crate::dataset::DatasetName;
 use crate::error::Result;
 use crate::io;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ pub struct RunSummary {
     pub split_official: bool,
     /// A sentence about the origin of the partition.
     pub split: String,
+    /// How the images are less than the data set's, as a noun phrase; `None` if all are there at their size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extent: Option<String>,
     /// BLAKE3 of the prepared set's manifest, which holds the digest of every image.
     pub data_digest: String,
     /// Remarks of the annotation reader.
@@ -66,5 +70,34 @@ impl RunSummary {
     /// Reads a run's `summary.json`.
     pub fn read(path: &Path) -> Result<Self> {
         io::read_json(path, "a run's summary")
+    }
+
+    /// The data set's name in print.
+    pub fn dataset_title(&self) -> &str {
+        match DatasetName::parse(&self.dataset) {
+            Some(name) => name.title(),
+            None => &self.dataset,
+        }
+    }
+
+    /// The data in a sentence: the data set, and how it is less than the whole.
+    pub fn data(&self) -> String {
+        match &self.extent {
+            Some(extent) => format!("{}, {extent}", self.dataset_title()),
+            None => self.dataset_title().to_owned(),
+        }
+    }
+
+    /// True if the test images are those of the official partition, every one at its size.
+    pub fn is_official_test(&self) -> bool {
+        self.split_official && self.extent.is_none()
+    }
+
+    /// The test images in a sentence; no other figures may be called those of the official test split.
+    pub fn test_data(&self) -> String {
+        if self.is_official_test() {
+            return format!("{}'s official test split", self.dataset_title());
+        }
+        self.data()
     }
 }

@@ -119,5 +119,5 @@ fn identify_partition(partition: &Pairs<Split>, bytes: &[u8]) -> Result<Partitio
     let [train, val, test] =
         Split::ALL.map(|wanted| thousands(partition.values.iter().filter(|split| **split == wanted).count()));
     let description = format!("{}; {train} train, {val} val, {test} test images", provenance.sentence);
-    Ok(Partition { official: provenance.official, description, val_split: None })
+    Ok(Partition { official: provenance.official, description, ..Partition::default() })
 }

@@ -116,6 +116,19 @@ mod tests {
         assert!(!known.matches("f", b"x", ""));
     }
 
+    /// Both digests stand for one file in the table: the published sum, and the one that is compared.
+    #[test]
+    fn the_official_partition_of_lfwa_and_the_seeded_one_are_told_apart() {
+        let known: Vec<KnownFile> =
+            table().unwrap().into_iter().filter(|known| known.file == "indices_train_test.mat").collect();
+        assert_eq!(known.iter().map(|known| known.official).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(
+            known[0].sentence("partition", &known[0].file),
+            "partition: indices_train_test.mat is the official LFWA partition (md5 09526624631bf6b6)"
+        );
+        assert!(known[1].description.ends_with("not the official LFWA one"), "{}", known[1].description);
+    }
+
     #[test]
     fn an_unknown_file_is_named_with_its_digest() {
         // The digest of the empty input, from BLAKE3's specification.

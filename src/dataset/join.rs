@@ -1,6 +1,7 @@
 //! Joins labels, partition, identities and images. An image that one of them lacks is an error that names it; no row
 //! is dropped silently.
 
+use super::extent;
 use super::fields::{Annotation, Pairs, SourceLocation, positions};
 use super::layout::ImageFolder;
 use super::name::DatasetName;
@@ -124,11 +125,16 @@ impl JoinedAnnotation {
                 let message = format!("contains none of the {} annotated images", thousands(total));
                 return Err(Error::file(&folder.path, message));
             }
-            self.keep(&present);
-            let remark = format!("subset: {} of {} annotated images", thousands(kept), thousands(total));
-            self.partition.official = false;
-            self.partition.description = format!("{}; {remark}", self.partition.description);
-            self.notes.push(remark);
+            self.keep_subset(&present);
+        }
+        let reduced = extent::reduced_size(name, &folder.path, &self.columns.sources);
+        self.partition.extent = extent::describe(kept, total, reduced);
+        if let Some((width, height)) = reduced {
+            let (own_width, own_height) = name.image_size();
+            self.partition.description = format!(
+                "{}; the sources are {width} x {height} pixels, those of the data set {own_width} x {own_height}",
+                self.partition.description
+            );
         }
         if folder.found.len() > kept {
             let (found, unlabelled) = (thousands(folder.found.len()), thousands(folder.found.len() - kept));
@@ -154,6 +160,22 @@ impl JoinedAnnotation {
             thousands(self.columns.sources.len()),
         );
         Error::file(&folder.path, message)
+    }
+
+    /// Keeps the rows for which `present` holds, and says so in the partition and the notes.
+    fn keep_subset(&mut self, present: &[bool]) {
+        let people = identity_note(&self.columns.splits, &self.columns.identities);
+        self.keep(present);
+        let splits = &self.columns.splits;
+        let kept_people = identity_note(splits, &self.columns.identities);
+        self.notes.iter_mut().filter(|note| **note == people).for_each(|note| note.clone_from(&kept_people));
+        let remark = format!("subset: {} of {} annotated images", thousands(splits.len()), thousands(present.len()));
+        let [train, val, test] =
+            Split::ALL.map(|wanted| thousands(splits.iter().filter(|split| **split == wanted).count()));
+        let partition = &mut self.partition;
+        partition.official = false;
+        partition.description = format!("{}; {remark}, {train} train, {val} val, {test} test", partition.description);
+        self.notes.push(remark);
     }
 
     /// Keeps the rows for which `present` holds.

@@ -79,7 +79,7 @@ fn read_annotation(root: &Path) -> Result<JoinedAnnotation> {
     let held_out = if val == 0 { String::new() } else { format!("{} val, ", thousands(val)) };
     let (train, test) = (thousands(train), thousands(test));
     let description = format!("{}; {train} train, {held_out}{test} test images", provenance.sentence);
-    let partition = Partition { official: provenance.official, description, val_split: None };
+    let partition = Partition { official: provenance.official, description, ..Partition::default() };
     let columns = Columns { sources: labels.images, splits, identities, labels: labels.labels };
     Ok(JoinedAnnotation { columns, location: labels.location, partition, notes })
 }

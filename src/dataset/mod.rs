@@ -8,6 +8,7 @@ mod annotation;
 pub mod celeba;
 mod checksums;
 mod delimited;
+mod extent;
 mod fields;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -24,6 +24,24 @@ impl DatasetName {
         }
     }
 
+    /// The name in print.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Celeba => "CelebA",
+            Self::Lfwa => "LFWA",
+            Self::Synthetic => "synthetic faces",
+        }
+    }
+
+    /// Width and height of its images as its authors publish them; of synthetic faces as they are drawn.
+    pub(super) fn image_size(self) -> (u32, u32) {
+        match self {
+            Self::Celeba => (178, 218),
+            Self::Lfwa => (250, 250),
+            Self::Synthetic => (crate::synthetic::SIZE, crate::synthetic::SIZE),
+        }
+    }
+
     /// The data set spelled `label`; `None` if there is none.
     pub fn parse(label: &str) -> Option<Self> {
         [Self::Celeba, Self::Lfwa, Self::Synthetic].into_iter().find(|name| name.label() == label)

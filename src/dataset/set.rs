@@ -19,7 +19,7 @@ pub struct Options {
 }
 
 /// The origin of the split into train, val and test images; results are comparable only on the same partition.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Partition {
     /// The partition's digest is the official one, and no image is missing.
     pub official: bool,
@@ -29,6 +29,10 @@ pub struct Partition {
     /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_split: Option<f64>,
+    /// How the images are less than the data set's, such as "a subset of 30,000 images of 64 x 64 pixels"; `None` if all
+    /// are there at their size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extent: Option<String>,
 }
 
 /// An annotated data set.

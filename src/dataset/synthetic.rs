@@ -57,9 +57,8 @@ pub fn dataset(options: &Options) -> Result<Dataset> {
         table: DataFrame::new(labels.len(), columns)?,
         images: Images::Synthetic(images),
         partition: Partition {
-            official: false,
             description: format!("synthetic faces drawn by gal-bench, seed {seed}"),
-            val_split: None,
+            ..Partition::default()
         },
         notes: vec![
             "The faces and their labels were drawn by this program; no figure says anything about real faces."

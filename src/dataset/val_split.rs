@@ -2,7 +2,7 @@
 
 use super::set::Dataset;
 use super::split::Split;
-use super::table;
+use super::table::{self, Row};
 use crate::error::{Error, Result};
 use crate::random;
 use crate::render::format::thousands;
@@ -23,49 +23,36 @@ impl Dataset {
     /// # Errors
     /// A share that is not between 0 and 1, a data set with a validation split, or no person left for training.
     pub fn hold_out(&mut self, share: f64, seed: u64) -> Result<()> {
-        let refuse = |message: String| Err(Error::Request(message));
         if !(share > 0.0 && share < 1.0) {
-            return refuse(format!("a validation share of {share}, expected a number above 0 and below 1 ({OPTIONS})"));
+            return Err(Error::Request(format!(
+                "a validation share of {share}, expected a number above 0 and below 1 ({OPTIONS})"
+            )));
         }
         let [_, val, _] = self.counts()?;
         if val > 0 {
             let (name, val) = (self.name.label(), thousands(val));
-            return refuse(format!(
+            return Err(Error::Request(format!(
                 "{name} has a validation split of its own of {val} images: leave out the share of people for another \
                  one ({OPTIONS})"
-            ));
+            )));
         }
         let rows = self.rows()?;
-        let person = |row: &table::Row<'_>| (row.identity.is_none(), row.identity.unwrap_or(row.source).to_owned());
-        let mut splits: Vec<Split> = rows.iter().map(|row| row.split).collect();
-        let mut images: HashMap<_, Vec<usize>> = HashMap::new();
-        for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.split == Split::Train) {
-            images.entry(person(row)).or_default().push(index);
-        }
-        let mut people: Vec<_> = images.into_iter().collect();
+        let people = in_order_of_draw(&rows, seed);
         let held = ((share * people.len() as f64).round() as usize).max(1);
         if held >= people.len() {
-            return refuse(format!(
+            return Err(Error::Request(format!(
                 "a validation share of {share} leaves none of the {} people of the training split for training ({OPTIONS})",
                 thousands(people.len())
-            ));
+            )));
         }
-        people.sort_by_cached_key(|((unknown, name), _)| {
-            let draw: u64 = random::generator(seed, &[PURPOSE, u64::from(*unknown), random::name(name)]).random();
-            (draw, *unknown, name.clone())
-        });
-        let moved: Vec<usize> = people[..held].iter().flat_map(|(_, images)| images.iter().copied()).collect();
-        moved.iter().for_each(|index| splits[*index] = Split::Val);
-        let kind = match (rows.iter().any(|row| row.identity.is_some()), rows.iter().any(|row| row.identity.is_none()))
-        {
-            (true, false) => "people",
-            (false, _) => "images",
-            (true, true) => "people, or images of unknown people,",
-        };
-        let (held, people, moved) = (thousands(held), thousands(people.len()), thousands(moved.len()));
+        let mut splits: Vec<Split> = rows.iter().map(|row| row.split).collect();
+        for index in people[..held].iter().flatten() {
+            splits[*index] = Split::Val;
+        }
+        let kind = kind(&rows);
         table::set_splits(&mut self.table, &splits)?;
         let [train, val, test] = self.counts()?.map(thousands);
-        debug_assert_eq!(moved, val);
+        let (held, people) = (thousands(held), thousands(people.len()));
         self.partition.val_split = Some(share);
         self.partition.description = format!(
             "{}; of the training half, {held} of {people} {kind} were drawn for validation with seed {seed}, which gives \
@@ -73,6 +60,31 @@ impl Dataset {
             self.partition.description
         );
         Ok(())
+    }
+}
+
+/// The training rows of each person, or of each image of an unknown person, in the order of the draw.
+fn in_order_of_draw(rows: &[Row], seed: u64) -> Vec<Vec<usize>> {
+    let mut people: HashMap<(bool, &str), Vec<usize>> = HashMap::new();
+    for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.split == Split::Train) {
+        people.entry((row.identity.is_none(), row.identity.unwrap_or(row.source))).or_default().push(index);
+    }
+    let mut people: Vec<_> = people.into_iter().collect();
+    people.sort_by_cached_key(|((unknown, name), _)| {
+        let draw: u64 = random::generator(seed, &[PURPOSE, u64::from(*unknown), random::name(name)]).random();
+        (draw, *unknown, *name)
+    });
+    people.into_iter().map(|(_, rows)| rows).collect()
+}
+
+/// What the units of the draw are, as a noun.
+fn kind(rows: &[Row]) -> &'static str {
+    let mut training = rows.iter().filter(|row| row.split == Split::Train).map(|row| row.identity.is_some());
+    let first = training.next() == Some(true);
+    match (first, training.all(|known| known == first)) {
+        (true, true) => "people",
+        (false, true) => "images",
+        (_, false) => "people, or images of unknown people,",
     }
 }
 
@@ -100,7 +112,7 @@ mod tests {
             name: DatasetName::Lfwa,
             table: table::build(columns).unwrap(),
             images: Images::Folder("images".into()),
-            partition: Partition { official: true, description: "made for a test".to_owned(), val_split: None },
+            partition: Partition { official: true, description: "made for a test".to_owned(), ..Partition::default() },
             notes: Vec::new(),
         }
     }

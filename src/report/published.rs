@@ -190,7 +190,7 @@ mod tests {
                 compared += 1;
             }
         }
-        assert_eq!(compared, 28);
+        assert_eq!(compared, 30);
     }
 
     #[test]

@@ -150,25 +150,27 @@ impl Report {
         }
     }
 
-    /// The data set in a sentence.
-    pub(super) fn data(&self) -> &str {
-        match self.shared().dataset.as_str() {
-            "celeba" => "CelebA",
-            "lfwa" => "LFWA",
-            "synthetic" => "synthetic faces",
-            other => other,
-        }
+    /// The data in a sentence: the data set, and how it is less than the whole.
+    pub(super) fn data(&self) -> String {
+        self.shared().data()
+    }
+
+    /// The test images in a sentence.
+    pub(super) fn test_data(&self) -> String {
+        self.shared().test_data()
     }
 
     /// True if data set, partition and protocol are the paper's, so that the accuracies compare with published ones.
     pub(super) fn is_papers_protocol(&self) -> bool {
-        let faithful = self.runs.iter().all(|run| run.summary().split_official && run.summary().deviations.is_empty());
+        let faithful =
+            self.runs.iter().all(|run| run.summary().is_official_test() && run.summary().deviations.is_empty());
         self.protocol().is_some() && faithful
     }
 
     /// The line under every table and figure.
     pub(super) fn caption(&self) -> String {
-        let mut letters = self.data().chars();
+        let data = self.test_data();
+        let mut letters = data.chars();
         let data: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
         let verdict = if self.is_papers_protocol() { "the paper's protocol" } else { "not the paper's protocol" };
         let inputs = self.range(|s| s.input);

@@ -109,6 +109,7 @@ fn describe(dataset: &Dataset, options: &Options, items: &[SourceItem]) -> Resul
         split_official: dataset.partition.official,
         split: dataset.partition.description.clone(),
         val_split: dataset.partition.val_split,
+        extent: dataset.partition.extent.clone(),
         notes: dataset.notes.clone(),
         seed: options.seed,
         size: options.size,

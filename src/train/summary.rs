@@ -37,6 +37,7 @@ pub(super) fn summarize(
         dataset: run.config.dataset.clone(),
         split_official: prepared.split_official,
         split: prepared.split.clone(),
+        extent: prepared.extent.clone(),
         data_digest: run.config.data_digest.clone(),
         data_notes: prepared.notes.clone(),
         profile: job.profile.name.clone(),
@@ -71,7 +72,9 @@ fn deviations(job: &TrainJob, dataset: DatasetName, ranks: usize, local_batch: u
         ));
     }
     let prepared = &job.data.prepared;
-    if !prepared.split_official && dataset != DatasetName::Synthetic {
+    if let Some(extent) = &prepared.extent {
+        deviations.push(format!("Images: {extent} (paper: all, at the data set's size). {}", prepared.split));
+    } else if !prepared.split_official && dataset != DatasetName::Synthetic {
         deviations.push(format!("Partition: not known to be the official one. {}", prepared.split));
     }
     if let Some(share) = prepared.val_split {

@@ -66,7 +66,7 @@ fn who(report: &ComparisonReport) -> Table {
         if let Some(run) = &entry.run {
             cells.extend([
                 run.variant.clone(),
-                run.dataset.clone(),
+                run.test_data(),
                 run.profile.clone(),
                 run.seed.to_string(),
                 thousands(run.steps),

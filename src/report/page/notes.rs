@@ -36,8 +36,9 @@ pub(super) fn beside_the_paper(report: &Report, protocol: Protocol) -> String {
     if report.is_papers_protocol() {
         return format!("**{of}, published.** The same data, partition and protocol as the paper's.");
     }
+    let split = if report.shared().is_official_test() { " The test images are the same." } else { "" };
     format!(
-        "**{of}, published, another protocol.** The paper used {papers}. The runs of this report deviate from that as \
+        "**{of}, published, another protocol.**{split} The paper used {papers}. The runs of this report deviate from that as \
          [listed below](#{}), so a difference in accuracy is not a difference between methods.",
         deviations::ANCHOR
     )

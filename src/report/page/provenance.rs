@@ -18,7 +18,7 @@ pub(super) fn section(report: &Report, profile: Option<&str>) -> String {
          `gal-bench report --check` verifies that this page and its figures match the files in [results/](results).\n\n\
          - Data: {}, {} test images; digest of the prepared set's manifest `{}`.\n\
          - Partition: {official}. {}\n",
-        report.data(),
+        report.test_data(),
         thousands(shared.test_images),
         shared.data_digest,
         sentence(&shared.split)

@@ -21,7 +21,7 @@ pub(super) fn lfwa(report: &Report) -> String {
         let accuracy = variant.accuracy();
         table.row([
             format!("{}, this report", variant.title),
-            report.data().to_owned(),
+            report.test_data(),
             bold(percent_mean_std(accuracy)),
             "-".to_owned(),
             percent(floor),

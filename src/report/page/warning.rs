@@ -2,8 +2,10 @@
 
 use super::super::runs::Report;
 use super::deviations;
+use crate::config::RunSummary;
+use crate::render::format::thousands;
 
-/// The warning, empty for runs with the paper's protocol.
+/// The kind of data and the deviations from the paper's protocol.
 pub(super) fn warning(report: &Report) -> String {
     let mut lines = Vec::new();
     if report.shared().dataset == "synthetic" {
@@ -12,12 +14,8 @@ pub(super) fn warning(report: &Report) -> String {
              program works. They say nothing about accuracy on real faces and cannot be compared with published ones."
                 .to_owned(),
         );
-    } else if !report.shared().split_official {
-        lines.push(format!(
-            "**The partition is not the official one.** No figure here is a result on the official test split of {}. {}",
-            report.data(),
-            deviations::sentence(&report.shared().split)
-        ));
+    } else {
+        lines.push(test_split(report.shared()));
     }
     let count = deviations::distinct(report).len();
     if count > 0 {
@@ -28,4 +26,18 @@ pub(super) fn warning(report: &Report) -> String {
         ));
     }
     if lines.is_empty() { String::new() } else { format!("> {}\n\n", lines.join("\n>\n> ")) }
+}
+
+/// Whether the figures are results on the official test split.
+fn test_split(shared: &RunSummary) -> String {
+    let (title, split) = (shared.dataset_title(), deviations::sentence(&shared.split));
+    if shared.is_official_test() {
+        let count = thousands(shared.test_images);
+        return format!("**The test images are {}**, all {count} of it. {split}", shared.test_data());
+    }
+    let reason = match &shared.extent {
+        Some(extent) => format!("The data is {extent}."),
+        None => "The partition is not the official one.".to_owned(),
+    };
+    format!("**{reason}** No figure here is a result on the official test split of {title}. {split}")
 }

@@ -41,7 +41,11 @@ pub fn table(evaluation: &Evaluation) -> String {
     table.row(row("mean", percent(evaluation.primary_head().mean_floor()), means));
     format!(
         "{}: {} on {}, seed {}, {} test images, accuracy in %\n\n{table}",
-        run.id, run.variant, run.dataset, run.seed, run.test_images
+        run.id,
+        run.variant,
+        run.test_data(),
+        run.seed,
+        run.test_images
     )
 }
 

@@ -28,6 +28,7 @@ impl FakeRun {
             dataset: "synthetic".to_owned(),
             split_official: false,
             split: "Drawn with the faces, by identity".to_owned(),
+            extent: None,
             data_digest: "0123456789abcdef".repeat(4),
             data_notes: vec!["1,600 faces drawn with seed 1.".to_owned()],
             profile: "quick".to_owned(),

@@ -343,6 +343,35 @@ fn a_report_on_lfwa_stands_beside_the_published_rows_of_lfwa() {
 }
 
 #[test]
+fn figures_on_the_official_test_split_are_named_so_and_stay_another_protocol() {
+    let page = page_of(&on("lfwa", true, &["66 px input, not 227"]));
+    let data = "LFWA's official test split";
+    assert!(page.contains(&format!("**The test images are {data}**, all 60 of it.")), "{page}");
+    assert!(page.contains(&format!("*{data}, profile quick (66 px input, 1,200 steps): not the paper's protocol.*")));
+    assert!(page.contains(&format!("- Data: {data}, 60 test images;")), "{page}");
+    assert!(page.contains("**LFWA, published, another protocol.** The test images are the same."), "{page}");
+    assert!(!page.contains("The same data, partition and protocol as the paper's."));
+}
+
+#[test]
+fn a_subset_is_named_in_heading_captions_and_warning() {
+    let mut runs = on("celeba", false, &["66 px input, not 227"]);
+    for run in &mut runs {
+        run.summary.extent = Some("a subset of 30,000 images of 64 x 64 pixels".to_owned());
+    }
+    let page = page_of(&runs);
+    let data = "CelebA, a subset of 30,000 images of 64 x 64 pixels";
+    assert!(page.starts_with(&format!("# gal-bench report: {data}, profile quick\n")), "{page}");
+    assert!(page.contains(&format!("*{data}, profile quick (66 px input")), "{page}");
+    let warning = "**The data is a subset of 30,000 images of 64 x 64 pixels.** No figure here is a result on the \
+                   official test split of CelebA.";
+    assert!(page.contains(warning), "{page}");
+    assert!(
+        page.contains("ResNet-18, trained on 16,277 images of CelebA, reaches 90.32 % from random weights and 90.88 %")
+    );
+}
+
+#[test]
 fn every_table_has_its_heading_and_the_floor() {
     let page = page_of(&fake_runs());
     for number in 1..=4 {

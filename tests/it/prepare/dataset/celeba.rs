@@ -1,6 +1,7 @@
 //! CelebA in the layouts of its authors, torchvision and Kaggle, and the errors of broken files.
 
 use super::{Folder, csv_header, expected_labels, values};
+use crate::common::images::{gradient, jpeg};
 use gal_bench::attribute::{COUNT, NAMES};
 use gal_bench::dataset::{Images, Split, celeba, table};
 
@@ -149,8 +150,27 @@ fn allow_missing_keeps_the_images_that_exist_and_notes_it() {
     assert_eq!(dataset.labels(1).unwrap(), expected_labels(2));
     let remark = "subset: 3 of 5 annotated images";
     assert!(!dataset.partition.official);
-    assert!(dataset.partition.description.ends_with(remark), "{}", dataset.partition.description);
+    let expected = format!("2 train, 1 val, 2 test images; {remark}, 1 train, 1 val, 1 test");
+    assert!(dataset.partition.description.ends_with(&expected), "{}", dataset.partition.description);
+    assert_eq!(dataset.partition.extent.as_deref(), Some("a subset of 3 images"));
     assert!(dataset.notes.contains(&remark.to_owned()), "{:?}", dataset.notes);
+}
+
+#[test]
+fn images_below_the_data_sets_size_and_the_people_of_a_subset_are_named() {
+    let small = jpeg(&gradient(0, 64, 64), 90);
+    let folder =
+        IMAGES[..4].iter().fold(official().with(IDENTITY, pairs(" ", "\n", |i| i.to_string())), |folder, image| {
+            folder.with(&format!("Img/img_align_celeba/{image}"), &small)
+        });
+    assert_eq!(folder.read().partition.extent, None, "the last image has no size");
+    let dataset = folder.without("Img/img_align_celeba/000005.jpg").read_allow_missing().unwrap();
+    assert_eq!(dataset.partition.extent.as_deref(), Some("a subset of 4 images of 64 x 64 pixels"));
+    let description = dataset.partition.description;
+    let expected = "; subset: 4 of 5 annotated images, 2 train, 1 val, 1 test; the sources are 64 x 64 pixels, those of the \
+                    data set 178 x 218";
+    assert!(description.ends_with(expected), "{description}");
+    assert!(dataset.notes.contains(&"identities: 4, none of them in two splits".to_owned()), "{:?}", dataset.notes);
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Bench {
             name: DatasetName::Lfwa,
             table: table(&sources, splits),
             images: Images::Folder(folder.path().join("in")),
-            partition: Partition { official: false, description: "Made for a test.".to_owned(), val_split: None },
+            partition: Partition { description: "Made for a test.".to_owned(), ..Partition::default() },
             notes: vec!["A note.".to_owned()],
         };
         Self { folder, dataset }
