@@ -103,8 +103,8 @@ pub(crate) struct SourceArgs {
 /// The validation split of a data set without one.
 #[derive(Debug, Args)]
 pub(crate) struct ValSplitArgs {
-    /// Move this share of the training half's people, such as 0.1, to a validation split, for a data set without one. The
-    /// people are drawn by the seed of `prepare` [default: none; of `run-all` and `run-task`: the profile's `val_split`]
+    /// Move this share of the training half's people, such as 0.1, to the validation split of a data set without one. The
+    /// seed of `prepare` draws them. Default of `run-all` and `run-task`: the profile's `val_split`
     #[arg(long = "val-split", value_name = "SHARE")]
     pub(crate) share: Option<f64>,
 }

@@ -63,7 +63,7 @@ fn verify(args: &PrepareArgs, folder: &Path) -> Result<()> {
     args.output_args.result(&result, || text)
 }
 
-/// Where a set is prepared from.
+/// The files of the data set, and its validation split.
 pub(super) struct Source<'a> {
     pub(super) args: &'a SourceArgs,
     /// Share of the training half's people for a validation split.

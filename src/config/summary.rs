@@ -18,7 +18,7 @@ pub struct RunSummary {
     pub split_official: bool,
     /// A sentence about the origin of the partition.
     pub split: String,
-    /// How the images are less than the data set's, as a noun phrase; `None` if all are there at their size.
+    /// The part of the data set, as a noun phrase. `None` if every image is there at its size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extent: Option<String>,
     /// BLAKE3 of the prepared set's manifest, which holds the digest of every image.
@@ -80,7 +80,7 @@ impl RunSummary {
         }
     }
 
-    /// The data in a sentence: the data set, and how it is less than the whole.
+    /// The data in a sentence: the data set, and the part of it.
     pub fn data(&self) -> String {
         match &self.extent {
             Some(extent) => format!("{}, {extent}", self.dataset_title()),

@@ -1,4 +1,4 @@
-//! How the images on disk are less than a data set's: fewer, or smaller.
+//! The part of a data set that is on disk: fewer images, or smaller ones.
 
 use super::name::DatasetName;
 use crate::render::format::thousands;
@@ -18,8 +18,8 @@ pub(super) fn reduced_size(name: DatasetName, folder: &Path, sources: &[String])
     (is_smaller && sources.par_iter().all(|source| size(source) == Some(first))).then_some(first)
 }
 
-/// A noun phrase such as "a subset of 30,000 images of 64 x 64 pixels"; `None` if `kept` is every image and all have the
-/// data set's size.
+/// A noun phrase such as "a subset of 30,000 images of 64 x 64 pixels". `None` if `kept` is every image and none is
+/// reduced.
 pub(super) fn describe(kept: usize, total: usize, reduced: Option<Size>) -> Option<String> {
     let images = if kept < total { Some(format!("a subset of {} images", thousands(kept))) } else { None };
     match (images, reduced) {

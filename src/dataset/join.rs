@@ -162,7 +162,7 @@ impl JoinedAnnotation {
         Error::file(&folder.path, message)
     }
 
-    /// Keeps the rows for which `present` holds, and says so in the partition and the notes.
+    /// Keeps the rows for which `present` holds, and states it in the partition and the notes.
     fn keep_subset(&mut self, present: &[bool]) {
         let people = identity_note(&self.columns.splits, &self.columns.identities);
         self.keep(present);

@@ -29,8 +29,8 @@ pub struct Partition {
     /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_split: Option<f64>,
-    /// How the images are less than the data set's, such as "a subset of 30,000 images of 64 x 64 pixels"; `None` if all
-    /// are there at their size.
+    /// The part of the data set, such as "a subset of 30,000 images of 64 x 64 pixels". `None` if every image is there at
+    /// its size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extent: Option<String>,
 }

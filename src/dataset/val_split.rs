@@ -77,7 +77,7 @@ fn in_order_of_draw(rows: &[Row], seed: u64) -> Vec<Vec<usize>> {
     people.into_iter().map(|(_, rows)| rows).collect()
 }
 
-/// What the units of the draw are, as a noun.
+/// The units of the draw, as a noun.
 fn kind(rows: &[Row]) -> &'static str {
     let mut training = rows.iter().filter(|row| row.split == Split::Train).map(|row| row.identity.is_some());
     let first = training.next() == Some(true);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_is_one_of_people_and_nobody_is_in_two_splits() {
+    fn the_share_is_one_of_people_and_no_person_is_in_two_splits() {
         let dataset = held_out(0.15, 0);
         let [train, val, test] = Split::ALL.map(|split| people(&dataset, split));
         assert_eq!([train.len(), val.len(), test.len()], [170, 30, 50]);

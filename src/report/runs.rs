@@ -150,7 +150,7 @@ impl Report {
         }
     }
 
-    /// The data in a sentence: the data set, and how it is less than the whole.
+    /// The data in a sentence: the data set, and the part of it.
     pub(super) fn data(&self) -> String {
         self.shared().data()
     }

@@ -21,7 +21,7 @@ pub struct Prepared {
     /// Share of the training half's people in the validation split; `None` if the split is the data set's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_split: Option<f64>,
-    /// How the images are less than the data set's, as a noun phrase; `None` if all are there at their size.
+    /// The part of the data set, as a noun phrase. `None` if every image is there at its size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extent: Option<String>,
     /// Remarks on the annotations for readers of the report.

@@ -28,7 +28,7 @@ pub(super) fn warning(report: &Report) -> String {
     if lines.is_empty() { String::new() } else { format!("> {}\n\n", lines.join("\n>\n> ")) }
 }
 
-/// Whether the figures are results on the official test split.
+/// States if the figures are results on the official test split.
 fn test_split(shared: &RunSummary) -> String {
     let (title, split) = (shared.dataset_title(), deviations::sentence(&shared.split));
     if shared.is_official_test() {

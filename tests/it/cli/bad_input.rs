@@ -63,7 +63,7 @@ const CASES: [(&str, &str, Spoil); 27] = [
     }),
     ("--preview is given for photographs", "prepare --preview sheet.png --dataset celeba", |_| ()),
     ("--val-split is not a share", "prepare --dataset celeba --root celeba --val-split 1.5", |_| ()),
-    ("--val-split leaves nobody for training", "prepare --dataset celeba --root celeba --val-split 0.5", |_| ()),
+    ("--val-split leaves no person for training", "prepare --dataset celeba --root celeba --val-split 0.5", |_| ()),
     ("--val-split is given for a set with a validation split", "prepare --val-split 0.1", |_| ()),
     ("the prepared set is missing", "train --prepared nowhere --device cpu", |_| ()),
     ("the profile is unknown", "train --profile fast", |_| ()),

@@ -255,8 +255,7 @@ fn the_error_of_an_empty_folder_lists_the_files_searched_for() {
     assert!(error.starts_with(expected), "{error}");
 }
 
-/// The authors' files of LFWA, if the environment names a folder with them. 71.7504 and the numbers of people were computed
-/// from them with h5py and numpy.
+/// Runs if the environment names a folder with LFWA's files. The expected numbers were computed with h5py and numpy.
 #[allow(clippy::print_stderr, reason = "reports a skipped test")]
 #[test]
 fn the_official_partition_has_the_known_sizes_people_and_floor() {
