@@ -72,6 +72,7 @@ fn compare(mode: &str, profile: &Profile, batch: usize, no_input_grad: bool) -> 
     theirs_by.extend(numbers);
     theirs_by.extend([threads.to_string(), SECONDS.to_string()]);
     theirs_by.extend(no_input_grad.then(|| "--no-input-grad".to_owned()));
+    theirs_by.extend((!profile.network.last_pool).then(|| "--no-last-pool".to_owned()));
     let (mut ours, mut theirs, mut peaks) = (Vec::new(), Vec::new(), (0.0_f64, 0.0_f64));
     for _ in 0..ROUNDS {
         let output = std::process::Command::new(std::env::current_exe()?)

@@ -1,10 +1,11 @@
 """GAL-j in PyTorch on a CPU, as fast as possible: the network, losses and optimizer of `src/model` and
 `src/train/learner.rs`, with channels_last, oneDNN, and all branches as one convolution.
 
-    train.py train|infer BATCH INPUT STRIDE WIDTHS BRANCH THREADS SECONDS [--no-input-grad]
+    train.py train|infer BATCH INPUT STRIDE WIDTHS BRANCH THREADS SECONDS [--no-input-grad] [--no-last-pool]
 
 WIDTHS are five numbers separated by commas. --no-input-grad omits scale and shift of the pixels' norm. PyTorch then does
-not compute the first convolution's input gradient, which our code does not need either. Prints one JSON object: images/s
+not compute the first convolution's input gradient, which our code does not need either. --no-last-pool omits the pool
+after the last convolution. Prints one JSON object: images/s
 of the best and the median step, and peak memory in MiB. Set MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and
 MALLOC_TOP_PAD_ to large values; otherwise glibc returns every buffer to the system after each step.
 """
@@ -27,7 +28,7 @@ def block(inputs, outputs, kernel, stride=1, padding=0, groups=1):
 
 
 class Network(nn.Module):
-    def __init__(self, side, stride, widths, branch, input_grad):
+    def __init__(self, side, stride, widths, branch, input_grad, last_pool):
         super().__init__()
         a, b, c, d, e = widths
         self.data_bn = nn.BatchNorm2d(3, eps=1e-3, affine=input_grad)
@@ -39,7 +40,7 @@ class Network(nn.Module):
             *block(b, c, 3, 1, 1),
             *block(c, d, 3, 1, 1, 2),
             *block(d, e, 3, 1, 1, 2),
-            nn.MaxPool2d(3, 2),
+            nn.MaxPool2d(3, 2) if last_pool else nn.Identity(),
         )
         self.branch = branch
         self.branches = nn.Sequential(*block(e, COUNT * branch, 1))
@@ -47,7 +48,7 @@ class Network(nn.Module):
         self.mask_bn = nn.BatchNorm2d(COUNT * HIDDEN, eps=1e-3)
         self.mask_out = nn.Parameter(torch.randn(COUNT, HIDDEN) * 0.25)
         self.mask_out_bias = nn.Parameter(torch.zeros(COUNT))
-        for _ in range(3):
+        for _ in range(3 if last_pool else 2):
             side = ((side - 11) // stride + 1 if _ == 0 else side) - 3
             side = side // 2 + 1
         self.side = side
@@ -77,13 +78,14 @@ class Network(nn.Module):
 
 
 def main():
-    mode, *numbers = [argument for argument in sys.argv[1:] if argument != "--no-input-grad"]
+    mode, *numbers = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     batch, side, stride = (int(number) for number in numbers[:3])
     widths = [int(width) for width in numbers[3].split(",")]
     branch, threads, seconds = int(numbers[4]), int(numbers[5]), float(numbers[6])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    net = Network(side, stride, widths, branch, "--no-input-grad" not in sys.argv).to(memory_format=torch.channels_last)
+    input_grad, last_pool = "--no-input-grad" not in sys.argv, "--no-last-pool" not in sys.argv
+    net = Network(side, stride, widths, branch, input_grad, last_pool).to(memory_format=torch.channels_last)
     x = (torch.rand(batch, 3, side, side) * 255).contiguous(memory_format=torch.channels_last)
     y = torch.randint(0, 2, (batch, COUNT))
     decaying = [p for p in net.parameters() if p.dim() > 1]

@@ -10,9 +10,10 @@ use crate::model::{Architecture, BackboneName};
 /// A setting's name, and its value in a profile.
 type Setting = (&'static str, fn(&Profile) -> String);
 
-const SETTINGS: [Setting; 12] = [
+const SETTINGS: [Setting; 14] = [
     ("Input size", |p| pixels(p.network.input_size)),
     ("Backbone", |p| backbone(&p.network)),
+    ("Pool after the last convolution", |p| if p.network.last_pool { "kept" } else { "left out" }.to_owned()),
     ("Width of a branch", |p| p.network.branch_channels.to_string()),
     ("Width of a node", |p| p.network.node_channels.to_string()),
     ("Decay of batch norm's running averages", |p| p.network.bn_decay.to_string()),
@@ -21,6 +22,7 @@ const SETTINGS: [Setting; 12] = [
     ("Horizontal flip in training", |p| if p.images.flip { "on" } else { "off" }.to_owned()),
     ("Momentum", |p| p.optimizer.momentum.to_string()),
     ("Learning-rate factor of branches and CLN", |p| p.optimizer.head_rate.to_string()),
+    ("Learning-rate factor of the CLN beside it", |p| p.optimizer.cln_rate.to_string()),
     ("Learning-rate factor of the CLN on a frozen FLN", |p| p.optimizer.frozen_rate.to_string()),
     ("Weight decay", |p| weight_decay(p.optimizer.weight_decay)),
 ];

@@ -123,11 +123,15 @@ pub enum Crop {
 pub struct Optimizer {
     /// Momentum factor.
     pub momentum: f64,
-    /// Learning-rate factor of branches and correlation net.
+    /// Learning-rate factor of branches and correlation nets.
     pub head_rate: f64,
-    /// Learning-rate factor of a correlation net on a frozen FLN, on top of `head_rate`. Trained features need smaller
-    /// steps than features that are trained with it.
-    #[serde(default = "one")]
+    /// Learning-rate factor of every correlation net, on top of `head_rate`. The unscaled dot products of a learned
+    /// affinity diverge at rates at which a backbone trains well.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub cln_rate: f64,
+    /// Learning-rate factor of a correlation net on a frozen FLN, on top of both. It makes GAL-c and GAL-j train at
+    /// different rates, so no embedded profile sets it.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub frozen_rate: f64,
     /// L2 penalty of all variants; each variant's own if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,6 +140,18 @@ pub struct Optimizer {
 
 fn one() -> f64 {
     1.0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(factor: &f64) -> bool {
+    factor.to_bits() == 1.0_f64.to_bits()
+}
+
+impl Optimizer {
+    /// Learning-rate factor of a correlation net on an FLN that is frozen or not.
+    pub fn correlation_rate(&self, frozen: bool) -> f64 {
+        self.head_rate * self.cln_rate * if frozen { self.frozen_rate } else { 1.0 }
+    }
 }
 
 /// Batch, steps and schedule.

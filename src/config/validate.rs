@@ -43,7 +43,7 @@ fn name(name: &str) -> Result<(), String> {
 }
 
 fn numbers(profile: &Profile) -> Result<(), String> {
-    let Optimizer { momentum, head_rate, frozen_rate, weight_decay } = profile.optimizer;
+    let Optimizer { momentum, head_rate, cln_rate, frozen_rate, weight_decay } = profile.optimizer;
     let (bn_eps, bn_decay) = (profile.network.bn_eps, profile.network.bn_decay);
     let weight_decay = weight_decay.unwrap_or(0.0);
     let (positive, share) = (|value: f64| value > 0.0, |value: f64| (0.0..1.0).contains(&value));
@@ -52,6 +52,7 @@ fn numbers(profile: &Profile) -> Result<(), String> {
         ("network.bn_decay", bn_decay, share(bn_decay), "a number from 0 to below 1"),
         ("optimizer.momentum", momentum, share(momentum), "a number from 0 to below 1"),
         ("optimizer.head_rate", head_rate, positive(head_rate), "a number above 0"),
+        ("optimizer.cln_rate", cln_rate, positive(cln_rate), "a number above 0"),
         ("optimizer.frozen_rate", frozen_rate, positive(frozen_rate), "a number above 0"),
         ("optimizer.weight_decay", weight_decay, weight_decay >= 0.0, "0 or a number above it"),
     ] {

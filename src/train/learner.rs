@@ -94,12 +94,11 @@ impl Learner {
         retain_freed_memory();
         let parameters = Parameters::new(seed);
         let feature_net = FeatureNet::new(architecture, backend, &parameters, device)?;
-        let (optimizer, lr_scale) = match run.fln {
-            Fln::Trained => {
-                (Some(optimizers::for_feature_net(&parameters, settings, run.weight_decay)?), settings.head_rate)
-            }
-            Fln::FrozenBaseline => (None, settings.head_rate * settings.frozen_rate),
+        let optimizer = match run.fln {
+            Fln::Trained => Some(optimizers::for_feature_net(&parameters, settings, run.weight_decay)?),
+            Fln::FrozenBaseline => None,
         };
+        let lr_scale = settings.correlation_rate(optimizer.is_none());
         let mut heads = Vec::new();
         for variant in &run.variants {
             let Some(affinity) = variant.affinity else { continue };
@@ -314,6 +313,7 @@ mod tests {
     fn trained(group: &ProcessGroup, images: impl Fn(usize) -> f32) -> Trained {
         let mut profile = Profile::load("quick").unwrap();
         profile.network.widths = [4; 5];
+        profile.optimizer.weight_decay = Some(0.001);
         let run = shared_runs(&["baseline", "gal-j"].map(|name| Variant::named(name).unwrap()), &profile).remove(0);
         let mut learner =
             Learner::new(&profile.network, &run, &profile.optimizer, 3, Backend::Native, &Device::Cpu).unwrap();

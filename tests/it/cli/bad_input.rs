@@ -82,7 +82,7 @@ const CASES: [(&str, &str, Spoil); 27] = [
     ("a rate is negative", DOCTOR, |w| profile(w, "head_rate = ", "head_rate = -")),
     ("eps is not a number", DOCTOR, |w| profile(w, "eps = 1e-3", "eps = nan")),
     ("a residual network has no last pool", DOCTOR, |w| {
-        profile(w, "backbone = \"alexnet-cvgj\"", "backbone = \"resnet18\"\nlast_pool = false");
+        profile(w, "backbone = \"alexnet-cvgj\"", "backbone = \"resnet18\"");
     }),
     ("the profile's val_split is not a share", DOCTOR, |w| {
         profile(w, "[prepare.lfwa]", "[prepare.lfwa]\nval_split = 0.0");
