@@ -32,7 +32,7 @@ impl Head {
 pub enum Kind {
     /// A row of the paper's Table 2.
     Paper,
-    /// Not in the paper: GAL-j with one thing changed, which shows what GAL-j owes to that thing.
+    /// Not in the paper: one of its variants with one thing changed, which shows what the variant owes to that thing.
     Control,
 }
 
@@ -43,6 +43,17 @@ pub enum Fln {
     Trained,
     /// Copied from the trained Baseline and frozen, with running batch-norm statistics.
     FrozenBaseline,
+}
+
+/// The nets that the gradient of each loss trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Streams {
+    /// Each loss trains its own net, as in the paper: no gradient of the correlation net reaches the features.
+    Separate,
+    /// The sum of both losses trains both nets.
+    One,
+    /// The correlation net's loss trains both nets. The feature learning net's own classifiers keep their initial weights.
+    ClnOnly,
 }
 
 /// The weights between attributes.
@@ -100,8 +111,10 @@ pub struct Variant {
     pub ablation: Option<&'static str>,
     /// How it is drawn.
     pub style: Style,
-    /// The feature learning net. A correlation net sends no gradient into it.
+    /// The feature learning net.
     pub fln: Fln,
+    /// The nets that each loss trains.
+    pub streams: Streams,
     /// The edges of the correlation net; `None` if it has no such net.
     pub affinity: Option<Affinity>,
     /// Layout of the values that the edges weigh.
@@ -122,6 +135,7 @@ pub const BASELINE: Variant = Variant {
     ablation: Some("no correlation net"),
     style: Style { colour: "#4d4d4d", dashes: "" },
     fln: Fln::Trained,
+    streams: Streams::Separate,
     affinity: None,
     nodes: NodeLayout::Own,
     weight_decay: 0.0005,
@@ -141,13 +155,13 @@ pub const GAL_J: Variant = Variant {
     ..BASELINE
 };
 
-/// A control differs from GAL-j in one thing.
+/// A control that differs from GAL-j in one thing.
 const CONTROL: Variant =
     Variant { published_name: None, kind: Kind::Control, compared_with: &[BASELINE.name, GAL_J.name], ..GAL_J };
 
 /// The paper's variants in its order, then the controls. Colours are Okabe and Ito's (2008), darkened where a white ground
 /// needs it; dashes distinguish lines without colour vision.
-pub const VARIANTS: [Variant; 8] = [
+pub const VARIANTS: [Variant; 11] = [
     BASELINE,
     Variant {
         name: "gal-c",
@@ -209,6 +223,36 @@ pub const VARIANTS: [Variant; 8] = [
         nodes: NodeLayout::AuthorsCode,
         ..CONTROL
     },
+    Variant {
+        name: "one-stream",
+        title: "One stream",
+        question: "Do two separate gradient streams do better than one?",
+        ablation: Some("learned; both losses train both nets"),
+        style: Style { colour: "#d1403f", dashes: "6 2 2 2" },
+        streams: Streams::One,
+        ..CONTROL
+    },
+    Variant {
+        name: "cln-only",
+        title: "CLN only",
+        question: "Do the features need a loss of their own?",
+        ablation: Some("learned; its loss alone trains both nets"),
+        style: Style { colour: "#a0642f", dashes: "3 3 9 3" },
+        streams: Streams::ClnOnly,
+        ..CONTROL
+    },
+    Variant {
+        name: "baseline-decay",
+        title: "Baseline (decay 0.001)",
+        question: "How much of GAL-j's gain comes from its weight decay?",
+        kind: Kind::Control,
+        published_name: None,
+        compared_with: CONTROL.compared_with,
+        ablation: Some("no correlation net; weight decay of GAL-j"),
+        style: Style { colour: "#7b7f86", dashes: "5 5" },
+        weight_decay: GAL_J.weight_decay,
+        ..BASELINE
+    },
 ];
 
 impl Variant {
@@ -225,6 +269,11 @@ impl Variant {
     /// The head that the variant is scored by: the CLN's if it has one, else the FLN's.
     pub fn primary_head(&self) -> Head {
         if self.affinity.is_some() { Head::Cln } else { Head::Fln }
+    }
+
+    /// True if its FLN's own classifiers are trained.
+    pub fn has_fln_head(&self) -> bool {
+        self.streams != Streams::ClnOnly
     }
 
     /// True if training decides its affinity.
@@ -364,16 +413,17 @@ mod tests {
     #[test]
     fn names_titles_and_styles_are_unique() {
         let distinct = |of: fn(&Variant) -> String| VARIANTS.iter().map(of).collect::<BTreeSet<_>>().len();
-        assert_eq!(VARIANTS.iter().flat_map(Variant::names).collect::<BTreeSet<_>>().len(), 10);
+        assert_eq!(VARIANTS.iter().flat_map(Variant::names).collect::<BTreeSet<_>>().len(), 13);
         assert_eq!(distinct(|variant| variant.title.to_owned()), VARIANTS.len());
         assert_eq!(distinct(|variant| variant.style.colour.to_owned()), VARIANTS.len());
     }
 
     #[test]
-    fn every_control_is_compared_with_gal_j_and_has_a_row_in_the_ablation() {
+    fn every_control_is_tested_against_gal_j_and_baseline_and_has_a_row_in_the_ablation() {
         for control in REGISTRY.select(&["gal-j".to_owned()], true).into_iter().skip(1) {
             assert_eq!(control.kind, Kind::Control);
-            assert!(control.compared_with.contains(&GAL_J.name) && control.ablation.is_some(), "{}", control.name);
+            assert_eq!(control.compared_with, [BASELINE.name, GAL_J.name], "{}", control.name);
+            assert!(control.ablation.is_some(), "{}", control.name);
         }
     }
 
@@ -385,7 +435,9 @@ mod tests {
         };
         assert_eq!(names(&[], false), ["baseline", "gal-c", "gal-j", "gal-p"]);
         assert_eq!(names(&["shuffled", "baseline", "random-groups"], false), ["baseline", "random-groups"]);
-        assert_eq!(names(&["gal-j"], true), ["gal-j", "identity", "uniform", "random-groups", "authors-layout"]);
+        let affinities = ["gal-j", "identity", "uniform", "random-groups", "authors-layout"];
+        let training = ["one-stream", "cln-only", "baseline-decay"];
+        assert_eq!(names(&["gal-j"], true), [&affinities[..], &training].concat());
     }
 
     #[test]

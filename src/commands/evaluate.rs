@@ -56,7 +56,7 @@ pub(super) fn evaluate(
 ) -> Result<Evaluated> {
     let dataset = data.dataset.label();
     let profile = selection.profile()?;
-    let (variants, seeds) = (selection.variants(), selection.seeds());
+    let (variants, seeds) = (selection.variants()?, selection.seeds());
     let all = variants.iter().flat_map(|variant| seeds.iter().map(move |seed| (variant, *seed)));
     let all = all.map(|(variant, seed)| selection.folder(dataset, &profile, variant, seed));
     let ended: Vec<PathBuf> = all.filter(|folder| is_finished(folder) || is_diverged(folder)).collect();
@@ -69,7 +69,7 @@ pub(super) fn evaluate(
             selection.runs.display()
         )));
     }
-    let report = reports.join(report::folder_name(REGISTRY, dataset, &profile.name, &variants, &seeds));
+    let report = reports.join(report::folder_name(REGISTRY, dataset, &profile, &variants, &seeds)?);
     let Collected { evaluations, statistics, examples, diverged } = report::collect(&ended, &report)?;
     faces::show(&examples, data, &report, progress)?;
     Ok(Evaluated { report, evaluations, statistics, diverged })

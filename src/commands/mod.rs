@@ -90,8 +90,8 @@ impl SourceArgs {
 
 impl SelectionArgs {
     /// The selected variants, each once, in the paper's order.
-    fn variants(&self) -> Vec<Variant> {
-        REGISTRY.select(&self.variant, self.controls)
+    fn variants(&self) -> Result<Vec<Variant>> {
+        self.profile()?.select(REGISTRY, &self.variant, self.controls)
     }
 
     /// The selected seeds, each once.

@@ -29,7 +29,7 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     prepare_set(job, store, &progress)?;
 
     progress.log("2/3 train");
-    let runs = (&*selection.variants(), &*selection.seeds());
+    let runs = (&*selection.variants()?, &*selection.seeds());
     let command = command(job, rendezvous.world_size);
     train::train_on(&job.data.prepared(), selection, runs, &job.compute, &rendezvous, &command, &progress)?;
 
@@ -70,7 +70,7 @@ pub(super) fn command(job: &JobArgs, world_size: usize) -> String {
 /// The job's tasks, in the order of their numbers.
 pub(super) fn tasks_of(job: &JobArgs) -> Result<Vec<Task>> {
     let profile = job.selection.profile()?;
-    Ok(tasks(&job.selection.variants(), &job.selection.seeds(), &profile))
+    Ok(tasks(&job.selection.variants()?, &job.selection.seeds(), &profile))
 }
 
 /// A line of the list of tasks.

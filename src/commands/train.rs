@@ -20,7 +20,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let rendezvous = args.compute.distributed.rendezvous()?;
     let command = command("train", args.data.dataset.label(), &args.selection, &args.compute, rendezvous.world_size);
     let selection = &args.selection;
-    let runs = (&*selection.variants(), &*selection.seeds());
+    let runs = (&*selection.variants()?, &*selection.seeds());
     let progress = args.output_args.progress();
     let trained = train_on(&prepared, selection, runs, &args.compute, &rendezvous, &command, &progress)?;
     let evaluations = trained.iter().map(|run| Evaluation::of_run(&run.folder)).collect::<Result<Vec<_>>>()?;

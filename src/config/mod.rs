@@ -1,5 +1,6 @@
 //! Experiment configuration: profiles, the configuration and the summary of a run, deviations from the paper's protocol.
 
+mod choice;
 mod deviations;
 mod divergence;
 mod embedded;

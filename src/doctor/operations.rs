@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::loss;
 use crate::nn::{
     BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, CorrelationBlock,
-    CorrelationParameters, Edges, Moments, MomentumSgd, ParamGroup, Statistics, batched_linear,
+    CorrelationParameters, Edges, Gated, Moments, MomentumSgd, ParamGroup, Statistics, batched_linear,
     batched_linear_reference, standardize,
 };
 use candle_core::{Tensor, Var};
@@ -228,7 +228,7 @@ fn branches(side: Side) -> Result<Both> {
         mask_out_weight: out_weight.as_tensor().clone(),
         mask_out_bias: out_bias.as_tensor().clone(),
     };
-    let block = BranchBlock { eps: 1e-3, gated: true };
+    let block = BranchBlock { eps: 1e-3, gated: Gated::Detached };
     let out = match side.backend.precision() {
         None => block.forward(x.as_tensor(), &p, &BranchStatistics::Batch)?,
         Some(precision) => block.forward_reference(x.as_tensor(), &p, &BranchStatistics::Batch, precision)?,

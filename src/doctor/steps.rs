@@ -50,7 +50,12 @@ fn learner(profile: &Profile, run: &SharedRun, side: Side) -> Result<Learner> {
         let mut profile = profile.clone();
         profile.network.bn_decay = 0.0;
         let profile = &profile;
-        let baseline = SharedRun { fln: Fln::Trained, weight_decay: run.weight_decay, variants: vec![BASELINE] };
+        let baseline = SharedRun {
+            fln: BASELINE.fln,
+            streams: BASELINE.streams,
+            weight_decay: run.weight_decay,
+            variants: vec![BASELINE],
+        };
         let reference = Side { device: &Device::Cpu, backend: Backend::Native };
         let mut trained = self::learner(profile, &baseline, reference)?;
         for step in 0..3 {

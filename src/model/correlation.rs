@@ -1,5 +1,5 @@
 //! Correlation learning net (paper, section 3.3). It maps each branch's features to one node, refines the nodes by graph
-//! attention, and classifies them. Its gradient stops at the features.
+//! attention, and classifies them. Features without a gradient stop its own there, as in the paper.
 //!
 //! Parameters: `node.weight` `[40, g, c]`, `node.bias` `[40, g]`, `fc.weight` `[40, 2, g * positions]`, `fc.bias`
 //! `[40, 2]`. A node's vector holds the `g` channels of the first position, then those of the next.

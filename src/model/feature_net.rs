@@ -21,8 +21,8 @@ use super::init::{glorot, he};
 use super::running::RunningStats;
 use crate::attribute::COUNT;
 use crate::nn::{
-    BranchBlock, BranchMoments, BranchParameters, BranchStatistics, MASK_HIDDEN as HIDDEN, Parameters, Statistics,
-    standardize,
+    BranchBlock, BranchMoments, BranchParameters, BranchStatistics, Gated, MASK_HIDDEN as HIDDEN, Parameters,
+    Statistics, standardize,
 };
 use candle_core::{Device, Result, Tensor, Var, bail};
 use candle_nn::{Init, VarBuilder};
@@ -59,7 +59,7 @@ pub struct FeatureNet {
 pub struct FeatureOutput {
     /// Logits of the FLN's own classifiers, `[40, 2, batch]`; class 1 is "has the attribute".
     pub logits: Tensor,
-    /// Gated branch features without a gradient, `[40, c, batch * positions]`. `None` unless requested.
+    /// Gated branch features, `[40, c, batch * positions]`. `None` unless requested.
     pub gated: Option<Tensor>,
     /// PSE masks, `[40, batch, positions]`.
     pub mask: Tensor,
@@ -120,8 +120,10 @@ impl FeatureNet {
         self.running.load(tensors)
     }
 
-    /// Runs on pixels from 0 to 255, f32 `[3, batch, side, side]`. `gated` requests the features for a correlation net.
+    /// Runs on pixels from 0 to 255, f32 `[3, batch, side, side]`. `gated` requests the features for a correlation net,
+    /// without a gradient.
     pub fn forward(&self, pixels: &Tensor, mode: Mode, gated: bool) -> Result<FeatureOutput> {
+        let gated = if gated { Gated::Detached } else { Gated::Off };
         self.branches(&self.features(pixels, mode)?, mode, gated)
     }
 
@@ -140,7 +142,7 @@ impl FeatureNet {
     }
 
     /// Runs the branches and their classifiers on the map of [`FeatureNet::features`].
-    pub fn branches(&self, features: &Tensor, mode: Mode, gated: bool) -> Result<FeatureOutput> {
+    pub fn branches(&self, features: &Tensor, mode: Mode, gated: Gated) -> Result<FeatureOutput> {
         let ctx = self.ctx(mode);
         let block = BranchBlock { eps: ctx.eps, gated };
         let statistics = match (self.running.of("branch.bn", mode), self.running.of("branch.pse.bn", mode)) {

@@ -2,7 +2,7 @@
 //! feature `F_i`. The spatial mask of the paper's PSE module is the sigmoid of 1x1 convolutions over the channel mean of
 //! `F_i`. The output is the global average of the gated feature `G_i = F_i * mask`.
 
-use super::cpu::branch::{BranchOp, RunningMoments, SavedForBackward, Sizes};
+use super::cpu::branch::{BranchOp, Gated, RunningMoments, SavedForBackward, Sizes};
 use super::cpu::mask::HIDDEN;
 use super::norm::{Moments, Statistics, batch_norm};
 use super::precision::Precision;
@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 pub struct BranchBlock {
     /// Batch norm's epsilon.
     pub eps: f64,
-    /// Returns the gated features too, which only a correlation net needs.
-    pub gated: bool,
+    /// Whether the gated features are returned, too.
+    pub gated: Gated,
 }
 
 /// Parameters of `a` branches with `c` channels over `i` input channels.
@@ -104,7 +104,7 @@ pub enum BranchStatistics {
 pub struct BranchOutput {
     /// Global averages of the gated features, `[a, c, batch]`.
     pub pooled: Tensor,
-    /// Gated features without a gradient, `[a, c, batch * positions]`. `None` unless requested.
+    /// Gated features, `[a, c, batch * positions]`. `None` unless requested.
     pub gated: Option<Tensor>,
     /// Masks without a gradient, `[a, batch, positions]`.
     pub mask: Tensor,
@@ -132,10 +132,15 @@ impl BranchBlock {
         let saved = Arc::new(Mutex::new(SavedForBackward::default()));
         let sizes = Sizes { a, c, batch, positions };
         let op = BranchOp { sizes, eps: self.eps as f32, gated: self.gated, running, saved: saved.clone() };
-        let pooled = x.contiguous()?.apply_op3(&p.weight, &p.packed()?, op)?;
+        let output = x.contiguous()?.apply_op3(&p.weight, &p.packed()?, op)?;
         let mut saved = storage::lock(&saved)?;
         let device = x.device();
-        let gated = saved.gated.take().map(|v| Tensor::from_vec(v, (a, c, n), device)).transpose()?;
+        let (pooled, gated) = match self.gated {
+            Gated::Tracked => (output.reshape((a, c, batch, positions))?.mean(3)?, Some(output)),
+            Gated::Off | Gated::Detached => {
+                (output, saved.gated.take().map(|v| Tensor::from_vec(v, (a, c, n), device)).transpose()?)
+            }
+        };
         let mask = Tensor::from_vec(saved.mask.clone(), (a, batch, positions), device)?;
         let moments = match statistics {
             BranchStatistics::Running(_) => None,
@@ -184,6 +189,11 @@ impl BranchBlock {
         let pooled = gated.reshape((a, c, batch, positions))?.mean(3)?;
         let moments = features.zip(hidden).map(|(features, mask)| BranchMoments { features, mask });
         let mask = mask.detach().reshape((a, batch, positions))?;
-        Ok(BranchOutput { pooled, gated: self.gated.then(|| gated.detach()), mask, moments })
+        let gated = match self.gated {
+            Gated::Off => None,
+            Gated::Detached => Some(gated.detach()),
+            Gated::Tracked => Some(gated),
+        };
+        Ok(BranchOutput { pooled, gated, mask, moments })
     }
 }

@@ -26,6 +26,7 @@ pub use block::{ConvBlock, ConvParameters};
 pub use branch::{BranchBlock, BranchMoments, BranchOutput, BranchParameters, BranchStatistics};
 pub use conv::{convolve, convolve_reference};
 pub use correlation::{CorrelationBlock, CorrelationOutput, CorrelationParameters, Edges};
+pub use cpu::branch::Gated;
 pub use cpu::mask::HIDDEN as MASK_HIDDEN;
 pub use linear::{batched_linear, batched_linear_reference};
 pub use norm::{Moments, Statistics, batch_norm, standardize};

@@ -1,19 +1,27 @@
 //! The name of a report's folder. It holds what was asked for, so that a report never replaces one on other runs.
 
+use crate::config::Profile;
+use crate::error::Result;
 use crate::variant::{Registry, Variant};
 
 /// Name of the report on `variants` with `seeds`, such as `lfwa-quick-controls-seeds0-2`. The paper's variants go without
 /// saying.
-pub fn folder_name(registry: Registry, dataset: &str, profile: &str, variants: &[Variant], seeds: &[u64]) -> String {
+pub fn folder_name(
+    registry: Registry,
+    dataset: &str,
+    profile: &Profile,
+    variants: &[Variant],
+    seeds: &[u64],
+) -> Result<String> {
     let names = |variants: &[Variant]| variants.iter().map(|variant| variant.name).collect::<Vec<_>>();
-    let mut parts = vec![dataset, profile];
-    if names(variants) == names(&registry.select(&[], true)) {
+    let mut parts = vec![dataset, &profile.name];
+    if names(variants) == names(&profile.select(registry, &[], true)?) {
         parts.push("controls");
-    } else if names(variants) != names(&registry.select(&[], false)) {
+    } else if names(variants) != names(&profile.select(registry, &[], false)?) {
         parts.extend(names(variants));
     }
     let word = if seeds.len() == 1 { "seed" } else { "seeds" };
-    format!("{}-{word}{}", parts.join("-"), ranges(seeds))
+    Ok(format!("{}-{word}{}", parts.join("-"), ranges(seeds)))
 }
 
 /// Ascending numbers as page ranges: `0-2,5`; their count if that is too long for a file's name.
@@ -36,7 +44,9 @@ mod tests {
     fn a_name_holds_what_was_asked_for() {
         let name = |names: &[&str], controls, seeds: &[u64]| {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            folder_name(REGISTRY, "lfwa", "quick", &REGISTRY.select(&names, controls), seeds)
+            let profile = Profile::load("quick").unwrap();
+            let variants = profile.select(REGISTRY, &names, controls).unwrap();
+            folder_name(REGISTRY, "lfwa", &profile, &variants, seeds).unwrap()
         };
         assert_eq!(name(&[], false, &[0]), "lfwa-quick-seed0");
         assert_eq!(name(&[], true, &[0, 1, 2]), "lfwa-quick-controls-seeds0-2");

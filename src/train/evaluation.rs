@@ -38,7 +38,9 @@ impl SplitPredictions {
             let (pixels, _) = loader.center_crop_batch(range, false)?.tensors(device)?;
             let predictions = learner.predict(&pixels)?;
             for (variant, table) in variants.iter().zip(&mut tables) {
-                table.fln.extend(&predictions.fln);
+                if let Some(fln) = &mut table.fln {
+                    fln.extend(&predictions.fln);
+                }
                 if let (Some(cln), Some(predicted)) = (&mut table.cln, predictions.cln.get(variant.name)) {
                     cln.extend(predicted);
                 }
@@ -60,7 +62,7 @@ fn empty_table(variant: &Variant, indices: &[usize], rows: &[Row]) -> Prediction
         images: rows.clone().map(|row| row.source.clone()).collect(),
         identities: rows.clone().map(|row| row.identity.clone()).collect(),
         labels: rows.flat_map(|row| row.labels).collect(),
-        fln: Vec::new(),
+        fln: variant.has_fln_head().then(Vec::new),
         cln: variant.affinity.map(|_| Vec::new()),
     }
 }

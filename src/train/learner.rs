@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::model::{
     Architecture, Backend, CorrelationNet, CorrelationOutput, FeatureNet, FeatureOutput, Mode, loss, probabilities,
 };
-use crate::nn::{MomentumSgd, Parameters, retain_freed_memory};
-use crate::variant::{Fln, Variant};
+use crate::nn::{Gated, MomentumSgd, Parameters, retain_freed_memory};
+use crate::variant::{Fln, Streams, Variant};
 use crate::weights::PretrainedWeights;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
@@ -30,6 +30,7 @@ pub struct Learner {
     pub(super) parameters: Parameters,
     /// `None` if the feature net is frozen.
     pub(super) optimizer: Option<MomentumSgd>,
+    streams: Streams,
     pub(super) heads: Vec<CorrelationHead>,
     /// Outputs on the last batch.
     outputs: Option<Outputs>,
@@ -53,7 +54,7 @@ pub struct Outputs {
 /// The losses of a step: mean cross-entropies over the batch, summed over the attributes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Losses {
-    /// The FLN's; `None` if it is frozen.
+    /// The FLN's; `None` if it trains nothing.
     pub fln: Option<f64>,
     /// Each correlation net's, by variant.
     pub cln: BTreeMap<&'static str, f64>,
@@ -62,7 +63,7 @@ pub struct Losses {
 /// Accuracies on the whole batch of a step, from 0 to 1.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Accuracy {
-    /// The FLN's; `None` if it is frozen.
+    /// The FLN's; `None` if its classifiers are not trained.
     pub(super) fln: Option<f64>,
     /// Each correlation net's, by variant.
     pub(super) cln: BTreeMap<&'static str, f64>,
@@ -94,8 +95,9 @@ impl Learner {
         retain_freed_memory();
         let parameters = Parameters::new(seed);
         let feature_net = FeatureNet::new(architecture, backend, &parameters, device)?;
+        let trains_head = run.streams != Streams::ClnOnly;
         let optimizer = match run.fln {
-            Fln::Trained => Some(optimizers::for_feature_net(&parameters, settings, run.weight_decay)?),
+            Fln::Trained => Some(optimizers::for_feature_net(&parameters, settings, run.weight_decay, trains_head)?),
             Fln::FrozenBaseline => None,
         };
         let lr_scale = settings.correlation_rate(optimizer.is_none());
@@ -108,7 +110,16 @@ impl Learner {
                 optimizers::for_correlation_net(&parameters, lr_scale, settings.momentum, run.weight_decay)?;
             heads.push(CorrelationHead { variant: *variant, net, parameters, optimizer });
         }
-        Ok(Self { feature_net, parameters, optimizer, heads, outputs: None, correct: Vec::new(), total: 0 })
+        Ok(Self {
+            feature_net,
+            parameters,
+            optimizer,
+            streams: run.streams,
+            heads,
+            outputs: None,
+            correct: Vec::new(),
+            total: 0,
+        })
     }
 
     /// Loads pretrained weights into the backbone.
@@ -119,6 +130,11 @@ impl Learner {
     /// True if the feature net keeps its weights.
     pub fn is_frozen(&self) -> bool {
         self.optimizer.is_none()
+    }
+
+    /// True if the FLN's own loss is trained with.
+    fn has_fln_loss(&self) -> bool {
+        self.optimizer.is_some() && self.streams != Streams::ClnOnly
     }
 
     /// The feature net's mode in training.
@@ -145,14 +161,20 @@ impl Learner {
         targets: &Tensor,
         rate: f64,
     ) -> Result<Losses> {
-        let out = self.feature_net.branches(features, self.mode(), !self.heads.is_empty())?;
-        let mut fln = self.optimizer.is_some().then(|| loss(&out.logits, targets)).transpose()?;
+        let gated = match self.streams {
+            _ if self.heads.is_empty() => Gated::Off,
+            Streams::Separate => Gated::Detached,
+            Streams::One | Streams::ClnOnly => Gated::Tracked,
+        };
+        let out = self.feature_net.branches(features, self.mode(), gated)?;
+        let mut fln = self.has_fln_loss().then(|| loss(&out.logits, targets)).transpose()?;
         let mut refined = self.refine(&out)?;
         let mut cln =
             refined.iter().map(|refined| loss(&refined.logits, targets)).collect::<candle_core::Result<Vec<_>>>()?;
         let logits = fln.iter().map(|_| &out.logits).chain(refined.iter().map(|refined| &refined.logits));
         let mut correct = logits.map(|logits| count_correct(logits, targets)).collect::<Result<Vec<_>>>()?;
-        // The correlation nets' input carries no gradient, so the gradients of the sum are those of its terms.
+        // With separate streams, the correlation nets' input carries no gradient, so the gradients of the sum are those of its
+        // terms.
         let total = fln
             .iter()
             .chain(&cln)
@@ -186,7 +208,8 @@ impl Learner {
         logged: impl Iterator<Item = &'a mut Tensor>,
     ) -> Result<()> {
         let logged: Vec<&mut Tensor> = logged.collect();
-        let of_feature_net = self.optimizer.iter().flat_map(|_| self.parameters.all());
+        let is_trained = |name: &str| self.optimizer.as_ref().is_some_and(|o| o.momentum_buffers().contains_key(name));
+        let of_feature_net = self.parameters.all().into_iter().filter(|(name, _)| is_trained(name));
         let of_heads = self.heads.iter().flat_map(|head| head.parameters.all());
         let trained: Vec<(String, Var)> = of_feature_net.chain(of_heads).collect();
         let running: Vec<&Var> =
@@ -217,7 +240,7 @@ impl Learner {
         let share =
             |correct: &Tensor| -> Result<f64> { Ok(f64::from(correct.to_scalar::<f32>()?) / self.total as f64) };
         let mut shares = self.correct.iter().map(share);
-        let fln = self.optimizer.as_ref().and_then(|_| shares.next()).transpose()?;
+        let fln = if self.has_fln_loss() { shares.next().transpose()? } else { None };
         let cln = self.heads.iter().zip(shares).map(|(head, share)| Ok((head.variant.name, share?)));
         Ok(Accuracy { fln, cln: cln.collect::<Result<_>>()? })
     }

@@ -5,14 +5,21 @@ use crate::error::Result;
 use crate::model::has_weight_decay;
 use crate::nn::{MomentumSgd, ParamGroup, Parameters};
 
-/// The FLN's four groups: backbone and branches, each split into decaying parameters and the rest.
-pub(super) fn for_feature_net(parameters: &Parameters, settings: &Optimizer, weight_decay: f64) -> Result<MomentumSgd> {
+/// The FLN's four groups: backbone and branches, each split into decaying parameters and the rest. `trains_head` is false if
+/// its own classifiers keep their weights.
+pub(super) fn for_feature_net(
+    parameters: &Parameters,
+    settings: &Optimizer,
+    weight_decay: f64,
+    trains_head: bool,
+) -> Result<MomentumSgd> {
     let mut groups = Vec::new();
     for (in_branches, lr_scale) in [(false, 1.0), (true, settings.head_rate)] {
         for (decays, weight_decay) in [(true, weight_decay), (false, 0.0)] {
             let variables = parameters
                 .all()
                 .into_iter()
+                .filter(|(name, _)| trains_head || !name.starts_with("branch.fc."))
                 .filter(|(name, _)| name.starts_with("branch.") == in_branches && has_weight_decay(name) == decays)
                 .collect();
             groups.push(ParamGroup { variables, lr_scale, weight_decay });

@@ -93,7 +93,7 @@ impl TrainingLine {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ValidationLine {
     pub(super) step: usize,
-    pub(super) validation_accuracy_fln: f64,
+    pub(super) validation_accuracy_fln: Option<f64>,
     pub(super) validation_accuracy_cln: Option<f64>,
 }
 
@@ -101,7 +101,7 @@ impl ValidationLine {
     /// The values for TensorBoard, with the mean affinity `[40 * 40]` on the validation split.
     pub(super) fn values(&self, affinity: Option<&Vec<f32>>) -> Result<Vec<(&'static str, Value)>> {
         let mut values = scalars([
-            ("accuracy/validation_fln", Some(self.validation_accuracy_fln)),
+            ("accuracy/validation_fln", self.validation_accuracy_fln),
             ("accuracy/validation_cln", self.validation_accuracy_cln),
         ]);
         if let Some(affinity) = affinity {
@@ -151,7 +151,9 @@ pub(super) struct PredictionTable {
     pub(super) identities: Vec<Option<String>>,
     /// `[images * 40]`.
     pub(super) labels: Vec<bool>,
-    pub(super) fln: Vec<f32>,
+    /// `None` if the FLN's own classifiers are not trained.
+    pub(super) fln: Option<Vec<f32>>,
+    /// `None` without a correlation net.
     pub(super) cln: Option<Vec<f32>>,
 }
 
@@ -163,16 +165,16 @@ impl PredictionTable {
         let attributes: StringChunked = self.images.iter().flat_map(|_| NAMES).collect_ca("attribute".into());
         let identities: StringChunked =
             self.identities.iter().flat_map(|identity| [identity.as_deref(); COUNT]).collect_ca("identity".into());
-        let cln = match &self.cln {
-            Some(values) => Float32Chunked::from_slice("probability_cln".into(), values),
-            None => Float32Chunked::full_null("probability_cln".into(), self.labels.len()),
+        let head = |name: &str, probabilities: &Option<Vec<f32>>| match probabilities {
+            Some(values) => Float32Chunked::from_slice(name.into(), values),
+            None => Float32Chunked::full_null(name.into(), self.labels.len()),
         };
         let columns = vec![
             images.into_column(),
             attributes.into_column(),
             BooleanChunked::from_slice("label".into(), &self.labels).into_column(),
-            Float32Chunked::from_slice("probability_fln".into(), &self.fln).into_column(),
-            cln.into_column(),
+            head("probability_fln", &self.fln).into_column(),
+            head("probability_cln", &self.cln).into_column(),
             identities.into_column(),
         ];
         let mut frame = DataFrame::new(self.labels.len(), columns)?;

@@ -1,14 +1,16 @@
-//! Which variants share an FLN. The correlation net's gradient stops at the features, so variants that train the FLN alike
-//! can share one. The results equal those of separate runs.
+//! Which variants share an FLN. The gradient of most correlation nets stops at the features, so variants that train the FLN
+//! alike can share one. The results equal those of separate runs.
 
 use crate::config::Profile;
-use crate::variant::{BASELINE, Fln, Variant};
+use crate::variant::{BASELINE, Fln, Streams, Variant};
 
 /// The training of one FLN and of the correlation nets that share it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SharedRun {
     /// How the FLN gets its weights.
     pub fln: Fln,
+    /// The nets that each loss trains. If the correlation net's loss trains the FLN, the run has one variant.
+    pub streams: Streams,
     /// L2 penalty of the FLN and the correlation nets.
     pub weight_decay: f64,
     /// The variants, in the paper's order.
@@ -19,12 +21,15 @@ pub struct SharedRun {
 pub fn shared_runs(variants: &[Variant], profile: &Profile) -> Vec<SharedRun> {
     let mut runs: Vec<SharedRun> = Vec::new();
     for variant in variants {
-        let weight_decay = profile.optimizer.weight_decay.unwrap_or(variant.weight_decay);
-        let same =
-            |run: &&mut SharedRun| run.fln == variant.fln && run.weight_decay.to_bits() == weight_decay.to_bits();
+        let Variant { fln, streams, .. } = *variant;
+        let weight_decay = profile.weight_decay(variant);
+        let same = |run: &&mut SharedRun| {
+            let separate = [run.streams, streams].iter().all(|streams| *streams == Streams::Separate);
+            separate && run.fln == fln && run.weight_decay.to_bits() == weight_decay.to_bits()
+        };
         match runs.iter_mut().find(same) {
             Some(run) => run.variants.push(*variant),
-            None => runs.push(SharedRun { fln: variant.fln, weight_decay, variants: vec![*variant] }),
+            None => runs.push(SharedRun { fln, streams, weight_decay, variants: vec![*variant] }),
         }
     }
     runs.sort_by_key(|run| run.fln == Fln::FrozenBaseline);
@@ -75,14 +80,17 @@ mod tests {
 
     #[test]
     fn the_papers_two_weight_decays_need_two_trained_flns() {
-        let joint = vec!["gal-j", "gal-p", "identity", "uniform", "random-groups", "authors-layout"];
-        assert_eq!(names("paper"), [vec!["baseline"], joint, vec!["gal-c"]]);
+        let joint = ["gal-j", "gal-p", "identity", "uniform", "random-groups", "authors-layout", "baseline-decay"];
+        let own = ["one-stream", "cln-only"].map(|name| vec![name]);
+        let [one_stream, cln_only] = own;
+        assert_eq!(names("paper"), [vec!["baseline"], joint.into(), one_stream, cln_only, vec!["gal-c"]]);
     }
 
     #[test]
     fn one_weight_decay_needs_one() {
-        let joint = vec!["baseline", "gal-j", "gal-p", "identity", "uniform", "random-groups", "authors-layout"];
-        assert_eq!(names("one-decay"), [joint, vec!["gal-c"]]);
+        let joint = ["baseline", "gal-j", "gal-p", "identity", "uniform", "random-groups", "authors-layout"];
+        assert_eq!(names("one-decay")[0], [&joint[..], &["baseline-decay"]].concat());
+        assert_eq!(names("one-decay").len(), 4);
     }
 
     fn tasks_of(profile: &str, variants: &[&str]) -> Vec<(Vec<&'static str>, u64)> {

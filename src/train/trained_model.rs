@@ -75,7 +75,12 @@ impl TrainedModel {
     /// Tensors that do not fit the configuration; the message names `folder`.
     pub fn learner(&self, folder: &Path, device: &Device) -> Result<Learner> {
         let profile = &self.config.profile;
-        let run = SharedRun { fln: self.variant.fln, weight_decay: 0.0, variants: vec![self.variant] };
+        let run = SharedRun {
+            fln: self.variant.fln,
+            streams: self.variant.streams,
+            weight_decay: 0.0,
+            variants: vec![self.variant],
+        };
         let seed = self.config.seed;
         let mut learner = Learner::new(&profile.network, &run, &profile.optimizer, seed, Backend::Native, device)?;
         learner.load_network(&self.variant, &self.tensors).map_err(|error| {

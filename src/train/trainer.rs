@@ -244,12 +244,12 @@ impl<'a> Trainer<'a> {
         for ((run, table), best) in self.runs.iter().zip(predictions.tables).zip(&mut self.best) {
             let line = ValidationLine {
                 step,
-                validation_accuracy_fln: table.accuracy(&table.fln),
+                validation_accuracy_fln: table.fln.as_ref().map(|fln| table.accuracy(fln)),
                 validation_accuracy_cln: table.cln.as_ref().map(|cln| table.accuracy(cln)),
             };
             append_line(&run.file(METRICS), &line)?;
             tensorboard::append(&run.events(), step, &line.values(predictions.affinity.get(run.variant.name))?)?;
-            let primary = line.validation_accuracy_cln.unwrap_or(line.validation_accuracy_fln);
+            let primary = line.validation_accuracy_cln.or(line.validation_accuracy_fln).unwrap_or_default();
             if primary > *best {
                 *best = primary;
                 run.write_network(BEST_MODEL, self.learner.network(&run.variant))?;

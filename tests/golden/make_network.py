@@ -1,7 +1,7 @@
-"""Writes the golden values of the whole network: network/small.safetensors, network/hundred.safetensors and
-network/paper.safetensors. README.md beside this file describes their content.
+"""Writes the golden values of the whole network: network/small.safetensors, network/streams.safetensors,
+network/hundred.safetensors and network/paper.safetensors. README.md beside this file describes their content.
 
-    python tests/golden/make_network.py [small] [hundred] [paper]
+    python tests/golden/make_network.py [small] [streams] [hundred] [paper]
 """
 
 import sys
@@ -20,6 +20,9 @@ KINK_MARGIN = 5  # minimum distance of the data to a kink, in rounding errors of
 SMALL = Config(widths=(12, 16, 24, 24, 16), branch=8, stride=2, side=67)
 SMALL_SEED = 114
 SMALL_DECAY = 0.9  # low, so that the batch is visible in float32 running statistics
+# A map of 3 x 3, which the last pool would reduce to one position.
+STREAMS = Config(widths=(8, 8, 8, 8, 8), branch=3, stride=2, side=43, last_pool=False)
+STREAMS_SEED = 0
 HUNDRED_SEED = 22  # chosen so that rounding decides no ReLU or pool in any step
 HUNDRED_DECAY = 0.99
 HUNDRED_BATCH = 8
@@ -207,6 +210,36 @@ def make_small():
     assert margin > KINK_MARGIN, "rounding could decide a gradient: take another SMALL_SEED"
     fixture.write(FOLDER / "small.safetensors", SCRIPT, kink_margin=f"{margin:.1f}")
     return parameters, running
+
+
+def make_streams():
+    """Gradients of a training step whose correlation net's gradient reaches the features."""
+    generator = np.random.default_rng(STREAMS_SEED)
+    parameters, running = initial_arrays(STREAMS, generator)
+    pixels = images(generator, 4, STREAMS.side)
+    labels = generator.integers(0, 2, (4, STREAMS.attributes)).astype(np.uint8)
+    net = RecordingNetwork(STREAMS, as_double(parameters, True), as_double(running))
+    twin = float32_twin(STREAMS, parameters, running)
+    result = net.forward(torch.tensor(pixels).double(), True, separate=False)
+    twin.forward(torch.tensor(pixels).float(), True, separate=False)
+    margin = kink_margin(net, twin)
+    print(f"  margin to a kink: {margin:.1f} rounding errors")
+    assert margin > KINK_MARGIN, "rounding could decide a gradient: take another STREAMS_SEED"
+    fixture = Fixture()
+    fixture.add_all("streams/parameter", parameters)
+    fixture.add_all("streams/running", running)
+    fixture.add("streams/pixels", pixels)
+    fixture.add("streams/labels", labels)
+    for head in ("fln", "cln"):
+        result[f"loss_{head}"] = loss(result[head], torch.tensor(labels))
+        fixture.add(f"streams/{head}", result[head])
+        fixture.add(f"streams/loss_{head}", result[f"loss_{head}"])
+    for streams, total in [("one", result["loss_fln"] + result["loss_cln"]), ("cln-only", result["loss_cln"])]:
+        gradients = torch.autograd.grad(total, list(net.parameters.values()), retain_graph=True, allow_unused=True)
+        found = {name: gradient for name, gradient in zip(net.parameters, gradients) if gradient is not None}
+        print(f"  {streams}: {len(found)} gradients")
+        fixture.add_all(f"streams/{streams}/grad", found)
+    fixture.write(FOLDER / "streams.safetensors", SCRIPT, kink_margin=f"{margin:.1f}")
 
 
 def falling(steps, peak):
@@ -413,7 +446,7 @@ def make_paper():
 if __name__ == "__main__":
     pin_torch()
     FOLDER.mkdir(exist_ok=True)
-    makers = {"small": make_small, "hundred": make_hundred, "paper": make_paper}
+    makers = {"small": make_small, "streams": make_streams, "hundred": make_hundred, "paper": make_paper}
     for wanted in sys.argv[1:] or makers:
         print(wanted)
         makers[wanted]()

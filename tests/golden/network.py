@@ -36,7 +36,7 @@ GROUPS = [
 class Config:
     """The sizes of a network; the defaults are the paper's."""
 
-    def __init__(self, widths=(96, 256, 384, 384, 256), branch=256, stride=4, side=227, attributes=40):
+    def __init__(self, widths=(96, 256, 384, 384, 256), branch=256, stride=4, side=227, attributes=40, last_pool=True):
         self.widths, self.branch, self.stride, self.side, self.attributes = widths, branch, stride, side, attributes
         # (kernel, stride, padding, groups, 3x3 stride-2 max-pool after it) of conv1..conv5
         self.stages = [
@@ -44,7 +44,7 @@ class Config:
             (5, 1, 2, 2, True),
             (3, 1, 1, 1, False),
             (3, 1, 1, 2, False),
-            (3, 1, 1, 2, True),
+            (3, 1, 1, 2, last_pool),
         ]
 
     def map_side(self):
@@ -117,8 +117,9 @@ class Network:
     def __init__(self, config, parameters, running):
         self.config, self.parameters, self.running = config, parameters, running
 
-    def forward(self, pixels, training, affinity=None):
-        """Runs on pixels [B, 3, H, W], 0..255. `affinity` is None for a learned one, or a fixed [A, A].
+    def forward(self, pixels, training, affinity=None, separate=True):
+        """Runs on pixels [B, 3, H, W], 0..255. `affinity` is None for a learned one, or a fixed [A, A]. The gradient of the
+        CLN stops at the branches if `separate`.
 
         Returns a dictionary: logits `fln` and `cln` [B, A, 2], `affinity` [B, A, A] (rows sum to 1), and
         `batch_statistics`, batch means and biased variances with the names of their running statistics.
@@ -163,8 +164,8 @@ class Network:
             pooled = gated.mean(dim=(2, 3))
             fln.append(F.linear(pooled, p["branch.fc.weight"][a], p["branch.fc.bias"][a]))
 
-            # The CLN's gradient stops at the branches.
-            node = F.conv2d(gated.detach(), p["cln.node.weight"][a, :, :, None, None], p["cln.node.bias"][a])
+            read = gated.detach() if separate else gated
+            node = F.conv2d(read, p["cln.node.weight"][a, :, :, None, None], p["cln.node.bias"][a])
             # Element 10 q + g of a node is channel g at position q.
             nodes.append(node.permute(0, 2, 3, 1).flatten(1))
 

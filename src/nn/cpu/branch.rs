@@ -10,6 +10,18 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
 
+/// The gated features among the outputs of the branches. A correlation net reads them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Gated {
+    /// Not returned.
+    #[default]
+    Off,
+    /// Returned without a gradient.
+    Detached,
+    /// Returned with a gradient, so that a correlation net's loss trains the branches and the backbone, too.
+    Tracked,
+}
+
 /// Branches, channels of each, images, and positions of the map.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::nn) struct Sizes {
@@ -37,18 +49,18 @@ pub(in crate::nn) struct SavedForBackward {
     mean_map: Vec<f32>,
     /// `[a, n]`.
     pub(in crate::nn) mask: Vec<f32>,
-    /// `[a, c, n]`.
+    /// `[a, c, n]`; only if they are wanted without a gradient.
     pub(in crate::nn) gated: Option<Vec<f32>>,
     pub(in crate::nn) features_moments: (Vec<f32>, Vec<f32>),
     pub(in crate::nn) mask_moments: (Vec<f32>, Vec<f32>),
 }
 
+/// The output is the pooled features `[a, c, batch]`, or the gated features `[a, c, n]` if these have a gradient.
 #[derive(Debug)]
 pub(in crate::nn) struct BranchOp {
     pub(in crate::nn) sizes: Sizes,
     pub(in crate::nn) eps: f32,
-    /// Keeps the gated features.
-    pub(in crate::nn) gated: bool,
+    pub(in crate::nn) gated: Gated,
     /// `None` for batch statistics.
     pub(in crate::nn) running: Option<RunningMoments>,
     pub(in crate::nn) saved: Arc<Mutex<SavedForBackward>>,
@@ -199,13 +211,13 @@ impl CustomOp3 for BranchOp {
                 })
                 .collect_into_vec(&mut done);
         };
-        let gated = if self.gated {
+        let gated = if self.gated == Gated::Off {
+            run(None);
+            None
+        } else {
             #[allow(unsafe_code, reason = "see `fill_uninit`")]
             // SAFETY: the rows of all branches cover the buffer.
             Some(unsafe { matmul::fill_uninit(a * c * n, n, |gated| run(Some(gated))) })
-        } else {
-            run(None);
-            None
         };
         let mut saved = storage::lock(&self.saved)?;
         for (channels, moments, hidden) in done {
@@ -213,13 +225,18 @@ impl CustomOp3 for BranchOp {
             saved.features_moments.extend(moments);
             saved.mask_moments.extend(hidden);
         }
-        saved.gated = gated;
         saved.mask = mask;
         if self.running.is_none() {
             saved.z = z;
             saved.mean_map = mean_map;
         }
-        Ok((CpuStorage::F32(pooled), (a, c, batch).into()))
+        match gated {
+            Some(gated) if self.gated == Gated::Tracked => Ok((CpuStorage::F32(gated), (a, c, n).into())),
+            gated => {
+                saved.gated = gated;
+                Ok((CpuStorage::F32(pooled), (a, c, batch).into()))
+            }
+        }
     }
 
     fn bwd(
@@ -227,7 +244,7 @@ impl CustomOp3 for BranchOp {
         x: &Tensor,
         w: &Tensor,
         parameters: &Tensor,
-        _pooled: &Tensor,
+        _output: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let Sizes { a, c, batch, positions } = self.sizes;
@@ -253,7 +270,12 @@ impl CustomOp3 for BranchOp {
                             channels: &saved.channels[i * c..(i + 1) * c],
                             mean_map: &saved.mean_map[i * n..(i + 1) * n],
                             mask: &saved.mask[i * n..(i + 1) * n],
-                            gradient: &gradient[i * c * batch..(i + 1) * c * batch],
+                            gradient: match self.gated {
+                                Gated::Tracked => OutputGradient::Gated(&gradient[i * c * n..(i + 1) * c * n]),
+                                Gated::Off | Gated::Detached => {
+                                    OutputGradient::Pooled(&gradient[i * c * batch..(i + 1) * c * batch])
+                                }
+                            },
                             positions,
                         };
                         branch.run(&parameters.mask(i), self.eps, z, d_gamma, d_beta, d_mask);
@@ -269,13 +291,20 @@ impl CustomOp3 for BranchOp {
     }
 }
 
+/// Gradient of a branch's output.
+enum OutputGradient<'a> {
+    /// Of the pooled features, `[c, batch]`.
+    Pooled(&'a [f32]),
+    /// Of the gated features, `[c, n]`.
+    Gated(&'a [f32]),
+}
+
 /// Operands of the backward pass of one branch.
 struct Backward<'a> {
     channels: &'a [Channel],
     mean_map: &'a [f32],
     mask: &'a [f32],
-    /// Gradient of the pooled features, `[c, batch]`.
-    gradient: &'a [f32],
+    gradient: OutputGradient<'a>,
     positions: usize,
 }
 
@@ -291,35 +320,42 @@ impl Backward<'_> {
         d_mask: &mut [f32],
     ) {
         let (n, c) = (self.mask.len(), self.channels.len());
-        let batch = n / self.positions;
-        let share = 1.0 / self.positions as f32;
         scratch::with(4 * n, |buffer| {
             let (h, rest) = buffer.split_at_mut(n);
-            let (spread, rest) = rest.split_at_mut(n);
+            let (d_gated, rest) = rest.split_at_mut(n);
             let (d_logits, d_map) = rest.split_at_mut(n);
             d_logits.fill(0.0);
             for (r, channel) in self.channels.iter().enumerate() {
                 simd::scale_relu(&z[r * n..(r + 1) * n], h, channel.scale, channel.shift);
-                self.spread(&self.gradient[r * batch..(r + 1) * batch], share, spread);
-                simd::add_product(d_logits, h, spread);
+                self.gated_gradient(r, d_gated);
+                simd::add_product(d_logits, h, d_gated);
             }
             for (d, m) in d_logits.iter_mut().zip(self.mask) {
                 *d *= m * (1.0 - m);
             }
             mask.backward(self.mean_map, d_logits, eps, d_mask, d_map);
             for (r, channel) in self.channels.iter().enumerate() {
-                self.spread(&self.gradient[r * batch..(r + 1) * batch], share, spread);
-                simd::multiply(h, spread, self.mask);
+                self.gated_gradient(r, d_gated);
+                simd::multiply(h, d_gated, self.mask);
                 simd::add_scaled(h, d_map, 1.0 / c as f32);
                 (d_gamma[r], d_beta[r]) = simd::norm_relu_backward(&mut z[r * n..(r + 1) * n], h, *channel);
             }
         });
     }
 
-    /// Writes each sample's value, times `share`, to all its positions.
-    fn spread(&self, values: &[f32], share: f32, out: &mut [f32]) {
-        for (out, value) in out.chunks_exact_mut(self.positions).zip(values) {
-            out.fill(value * share);
+    /// Writes the gradient of the gated features of channel `row`, `[n]`. A pooled feature's gradient is shared equally by
+    /// all positions of its image.
+    fn gated_gradient(&self, row: usize, out: &mut [f32]) {
+        let n = out.len();
+        match self.gradient {
+            OutputGradient::Gated(gradient) => out.copy_from_slice(&gradient[row * n..(row + 1) * n]),
+            OutputGradient::Pooled(gradient) => {
+                let (batch, share) = (n / self.positions, 1.0 / self.positions as f32);
+                let of_channel = &gradient[row * batch..(row + 1) * batch];
+                for (out, value) in out.chunks_exact_mut(self.positions).zip(of_channel) {
+                    out.fill(value * share);
+                }
+            }
         }
     }
 }

@@ -15,9 +15,9 @@ pub(super) fn ablation(report: &Report, statistics: &Statistics) -> Option<Strin
         return None;
     }
     Some(format!(
-        "The controls are not in the paper. Each is GAL-j with fixed edges or with another node layout, all else equal. If a \
-         control is as accurate as GAL-j, the accuracy of GAL-j does not come from its learned edges. Intervals and p are \
-         as above; differences are averaged over seeds.\n\n{}\n{}",
+        "The controls are not in the paper. Each is GAL-j or Baseline with one thing changed, all else equal. If a control is \
+         as accurate as GAL-j, the accuracy of GAL-j does not come from the thing that the control changes. Intervals and p \
+         are as above; differences are averaged over seeds.\n\n{}\n{}",
         table(report, statistics),
         findings(report, statistics)
     ))

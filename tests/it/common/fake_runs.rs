@@ -55,7 +55,7 @@ impl FakeRun {
     }
 
     fn has_cln(&self) -> bool {
-        self.summary.variant != "baseline"
+        !self.summary.variant.starts_with("baseline")
     }
 
     /// Writes the run's folder below `runs`.

@@ -4,7 +4,7 @@
 use candle_core::{Device, Result, Tensor, Var};
 use gal_bench::nn::{
     BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, CorrelationBlock,
-    CorrelationParameters, Edges, Statistics, batched_linear, convolve,
+    CorrelationParameters, Edges, Gated, Statistics, batched_linear, convolve,
 };
 use rand::{RngExt, SeedableRng};
 
@@ -118,7 +118,7 @@ fn gradients_of_the_branches_are_central_differences() {
             &[a, HIDDEN],
             &[a],
         ];
-        check("branches", &shapes, |t| {
+        let branches = |t: &[Tensor], gated| {
             let zeros = |width| Tensor::zeros((a, width), candle_core::DType::F32, &Device::Cpu);
             let p = BranchParameters {
                 weight: t[1].clone(),
@@ -132,8 +132,15 @@ fn gradients_of_the_branches_are_central_differences() {
                 mask_out_weight: t[7].clone(),
                 mask_out_bias: t[8].clone(),
             };
-            let block = BranchBlock { eps: 1e-3, gated: false };
-            Ok(block.forward(&t[0], &p, &BranchStatistics::Batch)?.pooled)
+            BranchBlock { eps: 1e-3, gated }.forward(&t[0], &p, &BranchStatistics::Batch)
+        };
+        check("branches", &shapes, |t| Ok(branches(t, Gated::Off)?.pooled));
+        let tracked = |t: &[Tensor]| branches(t, Gated::Tracked);
+        check("gated features", &shapes, |t| Ok(tracked(t)?.gated.unwrap()));
+        // Both outputs at once, as in training with one gradient stream.
+        check("both", &shapes, |t| {
+            let out = tracked(t)?;
+            Tensor::cat(&[out.pooled.flatten_all()?, (out.gated.unwrap().flatten_all()? * 0.5)?], 0)
         });
     }
 }

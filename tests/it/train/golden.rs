@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use gal_bench::model::{Architecture, Backend, CorrelationNet, FeatureNet, Mode, loss};
-use gal_bench::nn::{ConvBlock, ConvParameters, MomentumSgd, ParamGroup, Parameters, Precision, Statistics};
+use gal_bench::nn::{ConvBlock, ConvParameters, Gated, MomentumSgd, ParamGroup, Parameters, Precision, Statistics};
 use gal_bench::variant::{Affinity, NodeLayout};
 use std::collections::BTreeMap;
 
@@ -60,11 +60,14 @@ struct Network {
 
 impl Network {
     fn new(fixture: &Fixture, prefix: &str, decay: f64, affinity: Affinity, backend: Backend) -> Self {
+        Self::of(&Architecture { bn_decay: decay, ..SMALL }, fixture, prefix, affinity, backend)
+    }
+
+    fn of(architecture: &Architecture, fixture: &Fixture, prefix: &str, affinity: Affinity, backend: Backend) -> Self {
         let (fln_parameters, cln_parameters) = (Parameters::new(0), Parameters::new(0));
-        let architecture = Architecture { bn_decay: decay, ..SMALL };
-        let feature_net = FeatureNet::new(&architecture, backend, &fln_parameters, &Device::Cpu).unwrap();
+        let feature_net = FeatureNet::new(architecture, backend, &fln_parameters, &Device::Cpu).unwrap();
         let cln =
-            CorrelationNet::new(&architecture, (affinity, NodeLayout::Own), backend, &cln_parameters, &Device::Cpu)
+            CorrelationNet::new(architecture, (affinity, NodeLayout::Own), backend, &cln_parameters, &Device::Cpu)
                 .unwrap();
         let (head, body): (BTreeMap<_, _>, BTreeMap<_, _>) =
             fixture.below(&format!("{prefix}/parameter/")).into_iter().partition(|(name, _)| name.starts_with("cln."));
@@ -152,6 +155,41 @@ fn evaluation_mode_agrees_with_pytorch_on_both_backends() {
         for backend in [Backend::Native, Backend::Reference] {
             compare(&format!("small/eval{batch}"), batch, Affinity::Learned, Mode::Eval, backend);
             compare(&format!("small/eval{batch}"), batch, Affinity::Groups, Mode::Eval, backend);
+        }
+    }
+}
+
+#[test]
+fn gradients_of_one_stream_agree_with_pytorch_on_both_backends() {
+    let fixture = Fixture::read("streams");
+    let architecture = Architecture {
+        input_size: 43,
+        stride: 2,
+        widths: [8; 5],
+        last_pool: false,
+        branch_channels: 3,
+        ..Architecture::PAPER
+    };
+    let (pixels, targets) = fixture.batch("streams/pixels", "streams/labels");
+    let cases = [("one", 38), ("cln-only", 36)];
+    for ((streams, trained), backend) in
+        cases.into_iter().flat_map(|case| [(case, Backend::Native), (case, Backend::Reference)])
+    {
+        let network = Network::of(&architecture, &fixture, "streams", Affinity::Learned, backend);
+        let features = network.feature_net.features(&pixels, Mode::Train).unwrap();
+        let out = network.feature_net.branches(&features, Mode::Train, Gated::Tracked).unwrap();
+        let refined = network.cln.forward(out.gated.as_ref().unwrap()).unwrap();
+        let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
+        assert_close("FLN logits", &logits(&out.logits), fixture.get("streams/fln"), 1e-4, 0.0);
+        assert_close("CLN logits", &logits(&refined.logits), fixture.get("streams/cln"), 1e-4, 0.0);
+        let total = if streams == "one" { (fln + cln).unwrap() } else { cln };
+        let (gradients, expected) = (total.backward().unwrap(), fixture.below(&format!("streams/{streams}/grad/")));
+        assert_eq!(expected.len(), trained);
+        let floor = 1e-6 * expected.values().map(|gradient| difference(gradient, gradient).1).fold(0.0, f64::max);
+        let variables = network.variables();
+        for (name, expected) in &expected {
+            let gradient = gradients.get(&variables[name]).unwrap_or_else(|| panic!("{name} has no gradient"));
+            assert_close(&format!("{streams}, {backend:?}, {name}"), gradient, expected, 1e-4, floor);
         }
     }
 }
@@ -275,7 +313,7 @@ fn max_pools_of_odd_shapes_agree_with_pytorch() {
 
 #[test]
 fn branches_of_odd_shapes_agree_with_pytorch() {
-    use gal_bench::nn::{BranchBlock, BranchParameters, BranchStatistics};
+    use gal_bench::nn::{BranchBlock, BranchParameters, BranchStatistics, Gated};
     let fixture = operations();
     for (case, reference) in ["branch", "branch_odd", "branch_single"].into_iter().flat_map(|c| [(c, false), (c, true)])
     {
@@ -309,7 +347,7 @@ fn branches_of_odd_shapes_agree_with_pytorch() {
             mask_out_weight,
             mask_out_bias,
         };
-        let block = BranchBlock { eps: 1e-3, gated: true };
+        let block = BranchBlock { eps: 1e-3, gated: Gated::Detached };
         let out = if reference {
             block.forward_reference(x.as_tensor(), &p, &BranchStatistics::Batch, Precision::Single).unwrap()
         } else {
