@@ -41,7 +41,8 @@ pub enum Kind {
 pub enum Fln {
     /// Trained with its own loss.
     Trained,
-    /// Copied from the trained Baseline and frozen, with running batch-norm statistics.
+    /// Copied from the trained Baseline and frozen, with running batch-norm statistics. The correlation net takes batches in
+    /// another order than Baseline did.
     FrozenBaseline,
 }
 

@@ -10,7 +10,7 @@ use super::feed::Feed;
 use super::image_cache::ImageCache;
 use super::job::{TrainJob, TrainedRun};
 use super::learner::Learner;
-use super::loader::{DataLoader, prefetch};
+use super::loader::{DataLoader, frozen_seed, prefetch};
 use super::meters::TrainingMeters;
 use super::outputs::{
     AffinityLine, DATA_WAIT_NOTICE, TrainingLine, ValidationLine, append_line, truncate_after_step, write_affinity,
@@ -105,7 +105,8 @@ impl<'a> Trainer<'a> {
     fn loader(&self, images: &'a ImageCache<'a>) -> DataLoader<'a> {
         let profile = self.job.profile;
         let (input_size, policy, local) = (profile.network.input_size, &profile.images, self.local.clone());
-        DataLoader { images, input_size, policy, batch_size: self.batch, local, seed: self.seed }
+        let seed = if self.learner.is_frozen() { frozen_seed(self.seed) } else { self.seed };
+        DataLoader { images, input_size, policy, batch_size: self.batch, local, seed }
     }
 
     /// Trains all steps that are missing. Only rank 0 returns runs.
