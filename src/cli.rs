@@ -172,7 +172,7 @@ pub(crate) struct DistributedArgs {
 /// Runs by profile, variants and seeds.
 #[derive(Debug, Args)]
 pub(crate) struct SelectionArgs {
-    /// An embedded profile (paper, authors-code, quick) or the path of a .toml file
+    /// An embedded profile (paper, authors-code, quick, small, imagenet-alexnet) or the path of a .toml file
     #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
     pub(crate) profile: String,
     /// Variant; repeat the option for several [default: the four of the paper]
@@ -458,7 +458,7 @@ pub(crate) struct DoctorArgs {
     /// Check bf16 matrix products and convolutions, with wider tolerances
     #[arg(long)]
     pub(crate) bf16: bool,
-    /// An embedded profile (paper, authors-code, quick) or the path of a .toml file
+    /// An embedded profile (paper, authors-code, quick, small, imagenet-alexnet) or the path of a .toml file
     #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
     pub(crate) profile: String,
     /// JSON file for the results; attach it to bug reports
@@ -478,7 +478,7 @@ pub(crate) struct DoctorArgs {
 #[command(after_help = "Example:
   gal-bench profile quick > mine.toml")]
 pub(crate) struct ProfileArgs {
-    /// Name of the profile: paper, authors-code or quick
+    /// Name of the profile: paper, authors-code, quick, small or imagenet-alexnet
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) output_args: OutputArgs,

@@ -9,10 +9,12 @@ use std::path::Path;
 pub(super) const PAPER: &str = "paper";
 
 /// The embedded profiles by name.
-const EMBEDDED: [(&str, &str); 3] = [
+const EMBEDDED: [(&str, &str); 5] = [
     (PAPER, include_str!("profiles/paper.toml")),
     ("authors-code", include_str!("profiles/authors-code.toml")),
     ("quick", include_str!("profiles/quick.toml")),
+    ("small", include_str!("profiles/small.toml")),
+    ("imagenet-alexnet", include_str!("profiles/imagenet-alexnet.toml")),
 ];
 
 impl Profile {
@@ -64,6 +66,41 @@ mod tests {
         for name in Profile::names() {
             assert_eq!(Profile::load(name).unwrap().name, name);
         }
+    }
+
+    #[test]
+    fn every_embedded_profile_says_what_it_keeps_and_reduces() {
+        for name in Profile::names() {
+            let protocol = Profile::load(name).unwrap().protocol;
+            assert!(!protocol.keeps.is_empty() && !protocol.reduces.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_reduced_profiles_keep_the_map_and_the_nodes_of_the_paper() {
+        for name in Profile::names() {
+            let network = Profile::load(name).unwrap().network;
+            assert_eq!((network.map_size().unwrap(), network.node_channels), (6, 10), "{name}");
+        }
+    }
+
+    #[test]
+    fn small_trains_as_the_paper_does() {
+        let (small, paper) = (Profile::load("small").unwrap(), Profile::load(PAPER).unwrap());
+        assert_eq!((small.training, small.optimizer), (paper.training, paper.optimizer));
+        assert_eq!(small.prepare, paper.prepare);
+    }
+
+    #[test]
+    fn words_about_a_profile_can_be_left_out_and_change_nothing() {
+        let quick = Profile::load("quick").unwrap();
+        let mut table: toml::Table = toml::from_str(Profile::text("quick").unwrap()).unwrap();
+        table.remove("protocol").unwrap();
+        let without: Profile = table.try_into().unwrap();
+        assert_eq!(without, quick);
+        assert_eq!(without.protocol.sections(), []);
+        assert_eq!(quick.protocol.sections()[0].0, "Keeps");
+        assert!(!toml::to_string(&without).unwrap().contains("[protocol]"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod summary;
 mod validate;
 
 pub use divergence::Divergence;
-pub use profile::{Compute, Crop, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Training};
+pub use profile::{Compute, Crop, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Protocol, Training};
 pub use run_config::{RunConfig, run_folder};
 pub use schedule::Schedule;
 pub use summary::RunSummary;

@@ -16,6 +16,9 @@ pub struct Profile {
     pub name: String,
     /// Purpose, expected accuracy and duration.
     pub description: String,
+    /// Its relation to the paper's protocol, in words.
+    #[serde(default, skip_serializing_if = "Protocol::is_empty")]
+    pub protocol: Protocol,
     /// The network's sizes.
     pub network: Architecture,
     /// Pretrained weights of the backbone; random weights if `None`.
@@ -38,6 +41,40 @@ pub struct Profile {
     pub training: BTreeMap<String, Training>,
     /// Preparation of each data set by `run-all`.
     pub prepare: BTreeMap<String, Prepare>,
+}
+
+/// What a profile keeps of the paper's protocol, in words.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Protocol {
+    /// What it keeps.
+    pub keeps: Vec<String>,
+    /// What it reduces or changes.
+    pub reduces: Vec<String>,
+    /// Accuracies that it should reach, one data set each.
+    pub reaches: Vec<String>,
+    /// Durations on two processor cores, one data set each.
+    pub takes: Vec<String>,
+}
+
+impl Protocol {
+    fn is_empty(&self) -> bool {
+        [&self.keeps, &self.reduces, &self.reaches, &self.takes].iter().all(|list| list.is_empty())
+    }
+
+    /// The four lists with their headings, empty ones left out.
+    pub fn sections(&self) -> Vec<(&'static str, &[String])> {
+        let sections =
+            [("Keeps", &self.keeps), ("Reduces", &self.reduces), ("Reaches", &self.reaches), ("Takes", &self.takes)];
+        sections.into_iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| (name, list.as_slice())).collect()
+    }
+}
+
+impl PartialEq for Protocol {
+    /// Always true: words affect no result, so runs of a profile stay valid when these are corrected.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// A file of `gal-bench weights import`.

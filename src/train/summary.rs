@@ -58,13 +58,18 @@ pub(super) fn summarize(
         test_images: sizes.test_images,
         parameters: sizes.parameters,
         train_positive_rate: (0..COUNT).map(positive_rate).collect(),
-        deviations: deviations(job, dataset, run.config.ranks, sizes.local_batch)?,
+        deviations: deviations(job, dataset, run.config.ranks, (sizes.local_batch, sources.len()))?,
     })
 }
 
 /// The differences from the paper's protocol: of the profile, the ranks and the partition.
-fn deviations(job: &TrainJob, dataset: DatasetName, ranks: usize, local_batch: usize) -> Result<Vec<String>> {
-    let mut deviations = job.profile.deviations(dataset)?;
+fn deviations(
+    job: &TrainJob,
+    dataset: DatasetName,
+    ranks: usize,
+    (local_batch, sources): (usize, usize),
+) -> Result<Vec<String>> {
+    let mut deviations = job.profile.deviations(dataset, sources)?;
     if ranks > 1 {
         deviations.push(format!(
             "Batch norm in training: over {local_batch} images on each of {ranks} ranks (paper: over the batch of {}).",
