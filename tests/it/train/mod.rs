@@ -4,6 +4,7 @@ mod doctor;
 mod finite_differences;
 mod former_names;
 mod golden;
+mod streams;
 mod trainer;
 mod watch;
 mod weights;
