@@ -1,4 +1,4 @@
-//! What a profile makes of the variants: the weight decay of each, and which are trained.
+//! Variants under a profile: the weight decay of each, and the selection that is trained.
 
 use super::profile::Profile;
 use crate::error::{Error, Result};

@@ -16,7 +16,7 @@ pub struct Profile {
     pub name: String,
     /// Purpose, expected accuracy and duration.
     pub description: String,
-    /// Its relation to the paper's protocol, in words.
+    /// Words about the protocol; they affect no result.
     #[serde(default, skip_serializing_if = "Protocol::is_empty")]
     pub protocol: Protocol,
     /// The network's sizes.
@@ -43,13 +43,13 @@ pub struct Profile {
     pub prepare: BTreeMap<String, Prepare>,
 }
 
-/// What a profile keeps of the paper's protocol, in words.
+/// A profile's relation to the paper's protocol, in words.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Protocol {
-    /// What it keeps.
+    /// Parts of the protocol that the profile keeps.
     pub keeps: Vec<String>,
-    /// What it reduces or changes.
+    /// Parts that it reduces or changes.
     pub reduces: Vec<String>,
     /// Accuracies that it should reach, one data set each.
     pub reaches: Vec<String>,

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 pub struct BranchBlock {
     /// Batch norm's epsilon.
     pub eps: f64,
-    /// Whether the gated features are returned, too.
+    /// The gated features among the outputs.
     pub gated: Gated,
 }
 

@@ -293,9 +293,9 @@ impl CustomOp3 for BranchOp {
 
 /// Gradient of a branch's output.
 enum OutputGradient<'a> {
-    /// Of the pooled features, `[c, batch]`.
+    /// The pooled features', `[c, batch]`.
     Pooled(&'a [f32]),
-    /// Of the gated features, `[c, n]`.
+    /// The gated features', `[c, n]`.
     Gated(&'a [f32]),
 }
 
