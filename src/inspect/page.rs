@@ -81,8 +81,11 @@ fn phi_table(labels: &Labels) -> String {
 fn page(inspection: &Inspection) -> String {
     let Inspection { name, annotations, .. } = inspection;
     let mut text = format!("# The labels of {}\n\n", name.label());
-    let official = if annotations.partition.official { "the official one" } else { "NOT the official one" };
-    let _ = writeln!(text, "The partition is {official}: {}.\n", annotations.partition.description);
+    let partition = &annotations.partition;
+    let official =
+        if partition.official { "The partition is the official one" } else { "The partition is NOT the official one" };
+    let extent = partition.extent.as_ref().map(|extent| format!("The data is {extent}"));
+    let _ = writeln!(text, "{}: {}.\n", extent.as_deref().unwrap_or(official), partition.description);
     annotations.notes.iter().for_each(|note| _ = writeln!(text, "- {note}"));
     if let Some(people) = inspection.shared_people {
         let _ = writeln!(text, "- People with images in more than one split: {people}");

@@ -12,12 +12,16 @@ use std::collections::BTreeSet;
 /// The section.
 pub(super) fn section(report: &Report, profile: Option<&str>) -> String {
     let shared = report.shared();
-    let official = if shared.split_official { "the official one" } else { "not the official one" };
+    let partition = match &shared.extent {
+        Some(extent) => extent,
+        None if shared.split_official => "the official one",
+        None => "not the official one",
+    };
     let mut text = format!(
         "## Provenance\n\n\
          `gal-bench report --check` verifies that this page and its figures match the files in [results/](results).\n\n\
          - Data: {}, {} test images; digest of the prepared set's manifest `{}`.\n\
-         - Partition: {official}. {}\n",
+         - Partition: {partition}. {}\n",
         report.test_data(),
         thousands(shared.test_images),
         shared.data_digest,
