@@ -6,13 +6,17 @@
 //!     GAL_BENCH_PYTHON=peers/bin/python cargo bench --profile release --bench train
 //!
 //! It also prints the cost of the four variants relative to one Baseline, without the pass that stores a frozen backbone's
-//! features. For each layer it prints the share of the machine's measured matrix product that our convolutions reach.
+//! features. For each layer it prints the share of the machine's measured matrix product that our convolutions reach. Other
+//! backbones are measured at 224 pixels, beside the paper's, with their processor time per image:
+//!
+//!     cargo bench --profile release --bench train -- train paper 32 alexnet
 
 mod peers;
 
 use candle_core::{Device, Tensor, Var};
+use clap::ValueEnum;
 use gal_bench::config::{Crop, Profile};
-use gal_bench::model::{Architecture, Backend};
+use gal_bench::model::{Architecture, BackboneName, Backend};
 use gal_bench::nn::{ConvBlock, ConvParameters, Statistics};
 use gal_bench::train::{Learner, SharedRun, shared_runs};
 use gal_bench::variant::{Fln, REGISTRY, Variant};
@@ -31,6 +35,9 @@ const ALLOCATOR: [(&str, &str); 3] = [
     ("MALLOC_TOP_PAD_", "268435456"),
 ];
 
+/// Backbones beside the paper's.
+const BACKBONES: [BackboneName; 3] = [BackboneName::AlexnetCvgj, BackboneName::Alexnet, BackboneName::Resnet18];
+
 /// Mode, profile, batch, and whether PyTorch skips the gradient to the pixels.
 const CASES: [(&str, &str, usize, bool); 5] = [
     ("train", "paper", 32, false),
@@ -48,8 +55,11 @@ fn main() -> Result<()> {
         gal_bench::nn::limit_candle_spin();
     }
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if let [mode, profile, batch] = arguments.as_slice() {
-        println!("{}", measure(mode, &Profile::load(profile)?, batch.parse()?)?);
+    if let [mode, profile, batch, backbone] = arguments.as_slice() {
+        println!(
+            "{}",
+            measure(mode, &with_backbone(profile, BackboneName::from_str(backbone, false)?)?, batch.parse()?)?
+        );
         return Ok(());
     }
     println!("{} threads; images/s of the median step, by round", rayon::current_num_threads());
@@ -59,6 +69,7 @@ fn main() -> Result<()> {
     for profile in ["paper", "quick"] {
         variants(&Profile::load(profile)?, 32)?;
     }
+    backbones(32)?;
     roofline(32)
 }
 
@@ -75,10 +86,7 @@ fn compare(mode: &str, profile: &Profile, batch: usize, no_input_grad: bool) -> 
     theirs_by.extend((!profile.network.last_pool).then(|| "--no-last-pool".to_owned()));
     let (mut ours, mut theirs, mut peaks) = (Vec::new(), Vec::new(), (0.0_f64, 0.0_f64));
     for _ in 0..ROUNDS {
-        let output = std::process::Command::new(std::env::current_exe()?)
-            .args([mode, &profile.name, &batch.to_string()])
-            .output()?;
-        let result: Value = serde_json::from_slice(&output.stdout)?;
+        let result = in_own_process(mode, &profile.name, batch, profile.network.backbone)?;
         ours.push(number(&result, "median")?);
         peaks.0 = peaks.0.max(number(&result, "peak_mib")?);
         let result = peers::run("train.py", &theirs_by, &ALLOCATOR)?;
@@ -91,6 +99,35 @@ fn compare(mode: &str, profile: &Profile, batch: usize, no_input_grad: bool) -> 
     println!("  ours: {} ({:.0} MiB)", listed(&ours), peaks.0);
     println!("  PyTorch: {} ({:.0} MiB)", listed(&theirs), peaks.1);
     println!("  {}; memory {:.2} of PyTorch's", peers::ratio(&ours, &theirs), peaks.0 / peaks.1);
+    Ok(())
+}
+
+/// [`measure`] in a process of its own.
+fn in_own_process(mode: &str, profile: &str, batch: usize, backbone: BackboneName) -> Result<Value> {
+    let arguments = [mode.to_owned(), profile.to_owned(), batch.to_string(), backbone.to_string()];
+    let output = std::process::Command::new(std::env::current_exe()?).args(arguments).output()?;
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// A profile with another backbone at its published sizes and 224 pixels.
+fn with_backbone(profile: &str, backbone: BackboneName) -> Result<Profile> {
+    let mut profile = Profile::load(profile)?;
+    if backbone != profile.network.backbone {
+        let (stride, widths) = backbone.published();
+        profile.network = Architecture { backbone, input_size: 224, stride, widths, ..profile.network };
+    }
+    Ok(profile)
+}
+
+/// Speed of each backbone in the `paper` profile.
+#[allow(clippy::print_stdout, reason = "the figures are the result")]
+fn backbones(batch: usize) -> Result<()> {
+    println!("\nbackbones, paper profile, batch {batch}: images/s, processor time per image, peak memory");
+    for (backbone, mode) in BACKBONES.into_iter().flat_map(|backbone| [(backbone, "train"), (backbone, "infer")]) {
+        let result = in_own_process(mode, "paper", batch, backbone)?;
+        let [rate, cpu, peak] = ["median", "cpu_ms", "peak_mib"].map(|name| number(&result, name));
+        println!("  {backbone}, {mode}: {:.1}, {:.1} ms, {:.0} MiB", rate?, cpu?, peak?);
+    }
     Ok(())
 }
 
@@ -123,9 +160,12 @@ impl Work {
     }
 }
 
-/// Sorted durations in seconds of calls of `work` during [`SECONDS`], after two warm-up calls.
+/// Calls before the first measured one.
+const WARM_UP: usize = 2;
+
+/// Sorted durations in seconds of calls of `work` during [`SECONDS`], after [`WARM_UP`] others.
 fn times(mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
-    for _ in 0..2 {
+    for _ in 0..WARM_UP {
         work()?;
     }
     let (mut times, end) = (Vec::new(), Instant::now() + Duration::from_secs_f64(SECONDS));
@@ -146,15 +186,25 @@ fn median(times: &[f64]) -> f64 {
 fn measure(mode: &str, profile: &Profile, batch: usize) -> Result<Value> {
     let joint = Variant::named("gal-j").ok_or("no gal-j")?;
     let mut work = Work::new(profile, &shared_runs(&[joint], profile)[0], batch)?;
+    let cpu = cpu_seconds()?;
     let times = match mode {
         "train" => times(|| work.step())?,
         _ => times(|| Ok(work.learner.predict(&work.pixels).map(drop)?))?,
     };
+    let images = batch * (times.len() + WARM_UP);
     Ok(json!({
         "best": batch as f64 / times[0],
         "median": batch as f64 / median(&times),
+        "cpu_ms": 1000.0 * (cpu_seconds()? - cpu) / images as f64,
         "peak_mib": peak_mib()?,
     }))
+}
+
+/// Processor time of all threads of this process, from Linux's `/proc`, which counts in hundredths of a second.
+fn cpu_seconds() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = status.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    Ok((fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) / 100.0)
 }
 
 /// Peak resident memory of this process in MiB, from Linux's `/proc`.

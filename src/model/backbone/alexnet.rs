@@ -7,7 +7,7 @@ use super::builder::Builder;
 use super::context::ForwardCtx;
 use super::spec::{Backbone, BackboneSpec, conv_output_size, unfolded};
 use crate::model::architecture::Architecture;
-use crate::nn::max_pool;
+use crate::nn::PlainBlock;
 use candle_core::{Result, Tensor};
 
 /// One convolution of an AlexNet, without its widths.
@@ -102,29 +102,31 @@ impl BackboneSpec for AlexNet {
     }
 
     fn build(&self, architecture: &Architecture, builder: &mut Builder) -> Result<Box<dyn Backbone>> {
-        let mut found = Vec::new();
+        let mut blocks = Vec::new();
         for (name, layer) in layers(LAYERS, architecture) {
-            let weight = builder.weight(&name, layer.shape)?;
-            let bias = builder.bias(&name, layer.shape[0])?;
-            found.push((layer, weight, bias));
+            let LayerConfig { padding, pool, .. } = layer.config;
+            let block = PlainBlock { stride: layer.stride, padding, pool };
+            blocks.push((block, builder.weight(&name, layer.shape)?, builder.bias(&name, layer.shape[0])?));
         }
-        Ok(Box::new(Net { layers: found }))
+        Ok(Box::new(Net { blocks }))
     }
 }
 
 #[derive(Debug)]
 struct Net {
-    /// Each layer with weight and bias.
-    layers: Vec<(ConvLayer, Tensor, Tensor)>,
+    /// Each block with weight and bias.
+    blocks: Vec<(PlainBlock, Tensor, Tensor)>,
 }
 
 impl Backbone for Net {
     fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), ctx: &ForwardCtx) -> Result<Tensor> {
-        let mut x = ctx.with_data_norm(x, data)?;
-        for (ConvLayer { config, stride, .. }, weight, bias) in &self.layers {
-            let y = ctx.convolve(&x, weight, *stride, config.padding)?;
-            let y = y.broadcast_add(&ctx.own(bias).reshape(((), 1, 1, 1))?)?.relu()?;
-            x = if config.pool { max_pool(&y)? } else { y };
+        let mut x = x.clone();
+        for (layer, (block, weight, bias)) in self.blocks.iter().enumerate() {
+            let (mut weight, mut bias) = (ctx.own(weight), ctx.own(bias));
+            if layer == 0 {
+                (x, weight, bias) = ctx.with_data_norm(&x, data, (weight, bias), (block.stride, block.padding))?;
+            }
+            x = ctx.plain(block, &x, &weight, &bias)?;
         }
         Ok(x)
     }

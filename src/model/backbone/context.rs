@@ -2,7 +2,7 @@
 
 use crate::model::backend::{Backend, Mode};
 use crate::model::running::RunningStats;
-use crate::nn::{ConvBlock, ConvParameters, batch_norm, convolve, convolve_reference};
+use crate::nn::{ConvBlock, ConvParameters, PlainBlock, batch_norm, convolve, convolve_reference};
 use candle_core::{Result, Tensor};
 
 /// Settings of one forward pass.
@@ -42,6 +42,14 @@ impl ForwardCtx<'_> {
         Ok(y)
     }
 
+    /// A block without batch norm.
+    pub(super) fn plain(&self, block: &PlainBlock, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        match self.backend.precision() {
+            None => block.forward(x, weight, bias),
+            Some(precision) => block.forward_reference(x, weight, bias, precision),
+        }
+    }
+
     pub(super) fn convolve(&self, x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
         match self.backend.precision() {
             None => convolve(x, &self.own(weight), stride, padding),
@@ -60,9 +68,31 @@ impl ForwardCtx<'_> {
         y.reshape(shape)
     }
 
-    /// Applies scale and shift of the data's batch norm. Before a padded convolution they cannot be folded into its
-    /// weights, as they do not apply to the padding.
-    pub(super) fn with_data_norm(&self, x: &Tensor, (scale, shift): &(Tensor, Tensor)) -> Result<Tensor> {
+    /// Applies scale and shift of the data's batch norm before a padded convolution. Returns its input, weights and bias.
+    ///
+    /// On the CPU the pixels stay as they are, so that they need no gradient: the scale is folded into the weights, and the
+    /// shift into a bias per position, as it does not apply to the padding. This bias is the convolution of one image of
+    /// the shift.
+    pub(super) fn with_data_norm(
+        &self,
+        x: &Tensor,
+        data: &(Tensor, Tensor),
+        (weight, bias): (Tensor, Tensor),
+        (stride, padding): (usize, usize),
+    ) -> Result<(Tensor, Tensor, Tensor)> {
+        if self.backend.precision().is_some() || !x.device().is_cpu() {
+            return Ok((self.normalized(x, data)?, weight, bias));
+        }
+        let (scale, shift) = (self.own(&data.0), self.own(&data.1));
+        let (_, _, height, width) = x.dims4()?;
+        let image = shift.reshape((3, 1, 1, 1))?.broadcast_as((3, 1, height, width))?.contiguous()?;
+        let bias = convolve(&image, &weight, stride, padding)?.broadcast_add(&bias.reshape(((), 1, 1, 1))?)?;
+        let weight = weight.broadcast_mul(&scale.reshape((1, 3, 1, 1))?)?;
+        Ok((x.clone(), weight, bias))
+    }
+
+    /// Applies scale and shift of the data's batch norm to the pixels.
+    pub(super) fn normalized(&self, x: &Tensor, (scale, shift): &(Tensor, Tensor)) -> Result<Tensor> {
         let channel = |tensor: &Tensor| self.own(tensor).reshape((3, 1, 1, 1));
         x.broadcast_mul(&channel(scale)?)?.broadcast_add(&channel(shift)?)
     }

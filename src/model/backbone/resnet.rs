@@ -164,7 +164,7 @@ struct Net {
 
 impl Backbone for Net {
     fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), ctx: &ForwardCtx) -> Result<Tensor> {
-        let x = ctx.with_data_norm(x, data)?;
+        let x = ctx.normalized(x, data)?;
         let (block, p) = &self.stem;
         let x = ctx.block(block, &x, &ctx.own_all(p), "conv1.bn")?;
         // After a ReLU, zero padding never exceeds a value, so it equals padding with minus infinity.

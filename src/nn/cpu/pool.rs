@@ -28,6 +28,28 @@ pub(in crate::nn) fn pool(g: &Geometry, z: &[f32]) -> Vec<f32> {
     }
 }
 
+/// [`pool`], and the index of each output as in [`pool_plane`].
+pub(in crate::nn) fn pool_with_indices(g: &Geometry, z: &[f32]) -> (Vec<f32>, Vec<u8>) {
+    let (height, width) = (g.out_height(), g.out_width());
+    let (out_height, out_width) = pooled_size(height, width);
+    let (plane, out_plane) = (height * width, out_height * out_width);
+    let mut indices = vec![0; z.len() / plane * out_plane];
+    let fill = |y: Window| {
+        z.par_chunks_exact(plane).zip(indices.par_chunks_exact_mut(out_plane)).enumerate().for_each(
+            |(map, (z, indices))| {
+                scratch::with(out_plane, |pooled| {
+                    pool_plane(z, width, pooled, indices, out_width);
+                    y.at(map * out_plane).write(pooled);
+                });
+            },
+        );
+    };
+    #[allow(unsafe_code, reason = "see `fill_uninit`")]
+    // SAFETY: the maps cover the output.
+    let y = unsafe { matmul::fill_uninit(z.len() / plane * out_plane, 0, fill) };
+    (y, indices)
+}
+
 /// Height and width of a pooled map.
 pub(in crate::nn) fn pooled_size(height: usize, width: usize) -> (usize, usize) {
     ((height - 3) / 2 + 1, (width - 3) / 2 + 1)
@@ -115,4 +137,26 @@ pub(in crate::nn) fn pooled_backward(
         z[at] += d;
     }
     (dgamma, dbeta)
+}
+
+/// Backward pass of ReLU and pool for one map of rows of `width`: from the pooled output `y` and its gradient `dy` to the
+/// gradient `dz` before ReLU.
+pub(in crate::nn) fn unpool_relu(
+    y: &[f32],
+    dy: &[f32],
+    indices: &[u8],
+    out_width: usize,
+    dz: &mut [f32],
+    width: usize,
+) {
+    dz.fill(0.0);
+    let rows = y.chunks_exact(out_width).zip(dy.chunks_exact(out_width)).zip(indices.chunks_exact(out_width));
+    for (row, ((y, dy), indices)) in rows.enumerate() {
+        for (column, ((y, dy), index)) in y.iter().zip(dy).zip(indices).enumerate() {
+            if *y > 0.0 {
+                let index = usize::from(*index);
+                dz[(2 * row + index / 3) * width + 2 * column + index % 3] += dy;
+            }
+        }
+    }
 }

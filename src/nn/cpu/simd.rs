@@ -31,7 +31,7 @@ pub(in crate::nn) fn moments(x: &[f32]) -> (f32, f32) {
 
 /// Sum of `x`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-pub(super) fn sum(x: &[f32]) -> f32 {
+pub(in crate::nn) fn sum(x: &[f32]) -> f32 {
     let mut partial = [0.0; LANES];
     let chunks = x.chunks_exact(LANES);
     let rest: f32 = chunks.remainder().iter().sum();
@@ -111,6 +111,23 @@ pub(super) fn scale_relu_in_place(x: &mut [f32], scale: f32, shift: f32) {
     }
 }
 
+/// `x = max(x + y, 0)`.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(in crate::nn) fn add_relu(x: &mut [f32], y: &[f32]) {
+    for (x, y) in x.iter_mut().zip(y) {
+        let v = *x + y;
+        *x = if v > 0.0 { v } else { 0.0 };
+    }
+}
+
+/// `dx = dy` where the output `y` of a ReLU is positive, and 0 elsewhere.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(in crate::nn) fn relu_backward(y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
+        *dx = if *y > 0.0 { *dy } else { 0.0 };
+    }
+}
+
 /// `y = x * scale + shift`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub(in crate::nn) fn scale_shift(x: &[f32], y: &mut [f32], scale: f32, shift: f32) {
@@ -165,6 +182,11 @@ pub(in crate::nn) struct Channel {
 }
 
 impl Channel {
+    /// A bias in place of batch norm.
+    pub(in crate::nn) fn shift(bias: f32) -> Self {
+        Self { mean: 0.0, reciprocal: 1.0, scale: 1.0, shift: bias }
+    }
+
     pub(in crate::nn) fn new(mean: f32, variance: f32, eps: f32, gamma: f32, beta: f32) -> Self {
         let reciprocal = 1.0 / (variance + eps).sqrt();
         let scale = gamma * reciprocal;

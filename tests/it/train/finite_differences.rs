@@ -4,7 +4,7 @@
 use candle_core::{Device, Result, Tensor, Var};
 use gal_bench::nn::{
     BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, CorrelationBlock,
-    CorrelationParameters, Edges, Gated, Statistics, batched_linear, convolve,
+    CorrelationParameters, Edges, Gated, PlainBlock, Statistics, batched_linear, convolve,
 };
 use rand::{RngExt, SeedableRng};
 
@@ -74,6 +74,25 @@ fn gradients_of_convolution_blocks_are_central_differences() {
             let p = ConvParameters { weight: t[1].clone(), bias, gamma: (&t[2] + 1.5)?, beta: t[3].clone() };
             Ok(block.forward(&t[0], &p, &Statistics::Batch)?.0)
         });
+    }
+}
+
+#[test]
+fn gradients_of_blocks_without_batch_norm_are_central_differences() {
+    // Kernel, stride, padding, pool, inputs, outputs, height and width.
+    let cases: [(usize, usize, usize, bool, [usize; 4]); 4] = [
+        (11, 4, 2, true, [3, 5, 27, 23]),
+        (5, 1, 2, true, [16, 17, 6, 7]),
+        (3, 1, 1, false, [16, 16, 5, 6]),
+        (3, 2, 1, true, [4, 6, 6, 9]),
+    ];
+    for (kernel, stride, padding, pool, [inputs, outputs, height, width]) in cases {
+        let out = |side: usize| (side + 2 * padding - kernel) / stride + 1;
+        for bias in [vec![outputs], vec![outputs, 1, out(height), out(width)]] {
+            let shapes: [&[usize]; 3] = [&[inputs, 2, height, width], &[outputs, inputs, kernel, kernel], &bias];
+            let block = PlainBlock { stride, padding, pool };
+            check(&format!("{block:?}"), &shapes, |t| block.forward(&t[0], &t[1], &t[2]));
+        }
     }
 }
 

@@ -116,6 +116,29 @@ fn evaluation_gradients_of_torchvisions_networks_are_pytorchs() {
 }
 
 #[test]
+fn scale_and_shift_of_the_pixels_have_the_same_gradients_on_both_backends() {
+    for (name, widths) in TORCHVISION {
+        let fixture = fixture(name);
+        let [native, reference] = [Backend::Native, Backend::Reference].map(|backend| {
+            let network = network(&format!("{name}.pth"), 75, widths, 1e-5, backend);
+            let variables = network.parameters.all();
+            for (name, values) in [("data_bn.weight", [0.7_f32, 1.2, 0.9]), ("data_bn.bias", [0.4, -0.5, 0.3])] {
+                variables[name].set(&Tensor::new(&values, &Device::Cpu).unwrap()).unwrap();
+            }
+            let features = network.feature_net.features(&swap(&fixture["pixels"]), Mode::Train).unwrap();
+            let weights = swap(&fixture["weights"]);
+            let gradients = (&features * weights).unwrap().sum_all().unwrap().backward().unwrap();
+            let of = |name: &str| gradients.get(&variables[name]).unwrap().clone();
+            (features, ["data_bn.weight", "data_bn.bias", "conv1.weight"].map(|name| (name, of(name))))
+        });
+        assert_close(name, &native.0, &reference.0, 1e-4);
+        for ((what, found), (_, expected)) in native.1.iter().zip(&reference.1) {
+            assert_close(&format!("{name} {what}"), found, expected, 1e-3);
+        }
+    }
+}
+
+#[test]
 fn a_caffe_network_of_either_form_gives_its_own_features() {
     let fixture = fixture("caffe");
     for name in ["present.caffemodel", "old.caffemodel"] {
