@@ -17,7 +17,7 @@ use candle_core::{Device, Tensor, Var};
 use clap::ValueEnum;
 use gal_bench::config::{Crop, Profile};
 use gal_bench::model::{Architecture, BackboneName, Backend};
-use gal_bench::nn::{ConvBlock, ConvParameters, Statistics};
+use gal_bench::nn::{ConvBlock, ConvParameters, Statistics, Tail};
 use gal_bench::train::{Learner, SharedRun, shared_runs};
 use gal_bench::variant::{Fln, REGISTRY, Variant};
 use peers::Result;
@@ -258,7 +258,7 @@ fn roofline(batch: usize) -> Result<()> {
     ];
     for (layer, (inputs, outputs, kernel, stride, padding, groups, side, pool)) in layers.into_iter().enumerate() {
         let random = |shape: &[usize]| Var::from_tensor(&Tensor::rand(-1.0_f32, 1.0, shape, &Device::Cpu)?);
-        let block = ConvBlock { groups, stride, padding, pool, eps: 1e-3 };
+        let block = ConvBlock { groups, stride, padding, tail: Tail::rectified(pool), eps: 1e-3 };
         let x = random(&[inputs, batch, side, side])?;
         // The first layer's input are pixels, which need no gradient.
         let x = if layer == 0 { x.as_detached_tensor() } else { x.as_tensor().clone() };

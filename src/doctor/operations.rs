@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::loss;
 use crate::nn::{
     BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, CorrelationBlock,
-    CorrelationParameters, Edges, Gated, Moments, MomentumSgd, ParamGroup, Statistics, batched_linear,
+    CorrelationParameters, Edges, Gated, Moments, MomentumSgd, ParamGroup, Statistics, Tail, batched_linear,
     batched_linear_reference, standardize,
 };
 use candle_core::{Tensor, Var};
@@ -164,7 +164,7 @@ fn set_up(case: ConvCase, side: Side) -> Result<Convolution> {
     let bias = of("bias", &[outputs], (0.0, 0.1))?;
     let [w, b, g, s] = [&weight, &bias, &gamma, &beta].map(|variable| variable.as_tensor().clone());
     let parameters = ConvParameters { weight: w, bias: b, gamma: g, beta: s };
-    let block = ConvBlock { groups, stride, padding, pool, eps: 1e-3 };
+    let block = ConvBlock { groups, stride, padding, tail: Tail::rectified(pool), eps: 1e-3 };
     Ok(Convolution { block, x, weight, gamma, beta, parameters })
 }
 
@@ -201,7 +201,7 @@ fn run_block(
 ) -> Result<(Tensor, Option<Moments>)> {
     Ok(match side.backend.precision() {
         None => c.block.forward(x, p, statistics)?,
-        Some(precision) => c.block.forward_reference(x, p, statistics, precision)?,
+        Some(precision) => c.block.forward_reference(x, p, None, statistics, precision)?,
     })
 }
 
@@ -353,7 +353,7 @@ mod tests {
             c.block.eps = 0.1;
             let (y, _) = c
                 .block
-                .forward_reference(c.x.as_tensor(), &c.parameters, &Statistics::Batch, Precision::Single)
+                .forward_reference(c.x.as_tensor(), &c.parameters, None, &Statistics::Batch, Precision::Single)
                 .unwrap();
             let variables = [("the input", &c.x), ("the weights", &c.weight), ("gamma", &c.gamma), ("beta", &c.beta)];
             (vec![("output".to_owned(), y.clone())], gradients(&y, &variables, side).unwrap())

@@ -1,21 +1,17 @@
-//! The block that the backbone consists of: convolution, bias, batch norm, ReLU and optionally 3x3 max-pooling with
-//! stride 2, as one operation.
+//! The block that networks with batch norm consist of, as one operation: convolution, bias, batch norm, and optionally the
+//! addition of a shortcut, ReLU and 3x3 max-pooling with stride 2.
 //!
 //! Activations are f32 `[channel, batch, height, width]`. The CPU operation saves only the convolution's output and the
 //! pool's indices for the backward pass.
 
-use super::cpu::im2col::BatchInvariance;
-use super::cpu::matmul;
-use super::cpu::pool::{pool, pool_plane, pooled_backward, pooled_size};
-use super::cpu::simd::{self, Channel};
-use super::cpu::{conv, scratch};
-use super::geometry::{ConvConfig, Geometry};
+use super::block_op::{BlockOp, SavedForBackward, Tail};
+use super::geometry::ConvConfig;
 use super::norm::{Moments, Statistics, batch_norm};
 use super::precision::Precision;
 use super::reference::{convolve, max_pool};
+use super::shortcut::Shortcut;
 use super::storage;
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
-use rayon::prelude::*;
+use candle_core::{Result, Tensor};
 use std::sync::{Arc, Mutex};
 
 /// The fixed part of a block.
@@ -27,8 +23,8 @@ pub struct ConvBlock {
     pub stride: usize,
     /// Zero padding of the convolution.
     pub padding: usize,
-    /// Ends with 3x3 max-pooling, stride 2, no padding.
-    pub pool: bool,
+    /// The steps after batch norm.
+    pub tail: Tail,
     /// Batch norm's epsilon.
     pub eps: f64,
 }
@@ -38,7 +34,8 @@ pub struct ConvBlock {
 pub struct ConvParameters {
     /// Filters of the convolution.
     pub weight: Tensor,
-    /// Bias of the convolution. Batch statistics cancel it; running statistics do not.
+    /// Bias of the convolution, `[out]`, or `[out, 1, height, width]` if it differs by position. Batch statistics cancel
+    /// a bias `[out]`; running statistics do not.
     pub bias: Tensor,
     /// Scale of batch norm.
     pub gamma: Tensor,
@@ -57,18 +54,35 @@ impl ConvBlock {
         p: &ConvParameters,
         statistics: &Statistics,
     ) -> Result<(Tensor, Option<Moments>)> {
+        self.forward_joined(x, p, None, statistics)
+    }
+
+    /// [`ConvBlock::forward`] that adds `shortcut`, a tensor of the output's shape, before ReLU.
+    pub fn forward_joined(
+        &self,
+        x: &Tensor,
+        p: &ConvParameters,
+        shortcut: Option<&Tensor>,
+        statistics: &Statistics,
+    ) -> Result<(Tensor, Option<Moments>)> {
         if !x.device().is_cpu() {
-            return self.forward_reference(x, p, statistics, Precision::Single);
+            return self.forward_reference(x, p, shortcut, statistics, Precision::Single);
         }
-        let affine = Tensor::stack(&[&p.bias, &p.gamma, &p.beta], 0)?;
+        let affine = Tensor::cat(&[&p.bias.flatten_all()?, &p.gamma, &p.beta], 0)?;
         let running = match statistics {
             Statistics::Batch => None,
             Statistics::Running(m) => Some((m.mean.to_vec1()?, m.variance.to_vec1()?)),
         };
         let saved = Arc::new(Mutex::new(None));
         let batch = running.is_none();
-        let y =
-            x.contiguous()?.apply_op3(&p.weight, &affine, BlockOp { block: *self, running, saved: saved.clone() })?;
+        let shortcut = shortcut.map(Shortcut::new).transpose()?;
+        let affine = match &shortcut {
+            Some(shortcut) => shortcut.attach(&affine)?,
+            None => affine,
+        };
+        let (config, tail, eps) = (self.conv_config(), self.tail, self.eps as f32);
+        let op = BlockOp { config, tail, eps, running, shortcut, saved: saved.clone() };
+        let y = x.contiguous()?.apply_op3(&p.weight, &affine, op)?;
         let moments = if batch { storage::lock(&saved)?.as_ref().map(SavedForBackward::moments) } else { None };
         match moments {
             Some((mean, variance)) => Ok((y, Some(Moments::new(mean, variance, x.device())?))),
@@ -76,206 +90,125 @@ impl ConvBlock {
         }
     }
 
-    /// [`ConvBlock::forward`] from candle's own operations, on any device.
+    /// [`ConvBlock::forward_joined`] from candle's own operations, on any device.
     pub fn forward_reference(
         &self,
         x: &Tensor,
         p: &ConvParameters,
+        shortcut: Option<&Tensor>,
         statistics: &Statistics,
         precision: Precision,
     ) -> Result<(Tensor, Option<Moments>)> {
-        let channels = p.bias.dim(0)?;
         let z = convolve(x, &p.weight, self.conv_config(), precision)?;
         let shape = z.dims().to_vec();
-        let z = z.reshape((channels, ()))?.broadcast_add(&p.bias.unsqueeze(1)?)?;
+        let bias = if p.bias.rank() == 1 { p.bias.reshape(((), 1, 1, 1))? } else { p.bias.clone() };
+        let z = z.broadcast_add(&bias)?.reshape((shape[0], ()))?;
         let (y, moments) = batch_norm(&z, &p.gamma, &p.beta, statistics, self.eps)?;
-        let y = y.relu()?.reshape(shape)?;
-        Ok((if self.pool { max_pool(&y)? } else { y }, moments))
+        let y = y.reshape(shape)?;
+        let y = if let Some(shortcut) = shortcut { (y + shortcut)? } else { y };
+        let y = match self.tail {
+            Tail::Linear => y,
+            Tail::Relu => y.relu()?,
+            // After a ReLU, zero padding never exceeds a value, so it equals padding with minus infinity.
+            Tail::Pool { padding } => {
+                let y = y.relu()?;
+                max_pool(&y.pad_with_zeros(2, padding, padding)?.pad_with_zeros(3, padding, padding)?)?
+            }
+        };
+        Ok((y, moments))
     }
 
     fn conv_config(&self) -> ConvConfig {
         ConvConfig { padding: self.padding, stride: self.stride, groups: self.groups }
     }
+}
 
-    /// Height and width of the block's output.
-    fn out_size(&self, g: &Geometry) -> (usize, usize) {
-        let map = (g.out_height(), g.out_width());
-        if self.pool { pooled_size(map.0, map.1) } else { map }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+    use candle_core::{Device, Var};
+    use rand::RngExt;
+
+    fn random(seed: u64, shape: &[usize]) -> Tensor {
+        let mut random = random::generator(5, &[seed]);
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| random.random::<f32>() + 0.1).collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
     }
 
-    fn geometry(&self, x: &[usize], w: &[usize]) -> Result<Geometry> {
-        let g = Geometry::new(x, w, self.conv_config())?;
-        if self.pool && (g.out_height() < 3 || g.out_width() < 3) {
-            bail!("a map of {}x{} is too small for a 3x3 pool", g.out_height(), g.out_width())
+    #[test]
+    fn every_tail_equals_candles_operations_with_running_statistics_and_ignores_the_batch() {
+        let statistics = Statistics::Running(Moments { mean: random(1, &[5]), variance: random(2, &[5]) });
+        let tails = [Tail::Linear, Tail::Relu, Tail::Pool { padding: 0 }, Tail::Pool { padding: 1 }];
+        for (tail, by_position, joins) in tails
+            .into_iter()
+            .flat_map(|tail| [(tail, false, false), (tail, true, false)])
+            .chain([(Tail::Relu, false, true), (Tail::Relu, true, true)])
+        {
+            let case = format!("{tail:?}, bias by position {by_position}, shortcut {joins}");
+            let block = ConvBlock { groups: 1, stride: 2, padding: 1, tail, eps: 1e-3 };
+            let p = ConvParameters {
+                weight: (random(3, &[5, 4, 3, 3]) - 0.6).unwrap(),
+                bias: random(4, if by_position { &[5, 1, 5, 6] } else { &[5] }),
+                gamma: random(5, &[5]),
+                beta: random(6, &[5]),
+            };
+            let (x, shortcut) = (random(7, &[4, 3, 9, 12]), (random(8, &[5, 3, 5, 6]) - 0.6).unwrap());
+            let run = |x: &Tensor, shortcut: &Tensor| {
+                block.forward_joined(x, &p, joins.then_some(shortcut), &statistics).unwrap().0
+            };
+            let expected =
+                block.forward_reference(&x, &p, joins.then_some(&shortcut), &statistics, Precision::Single).unwrap().0;
+            let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let found = run(&x, &shortcut);
+            assert_eq!(found.dims(), expected.dims(), "{case}");
+            for (found, expected) in values(&found).iter().zip(values(&expected)) {
+                assert!((found - expected).abs() < 1e-4, "{case}: {found} is not {expected}");
+            }
+            let second = |t: &Tensor| t.narrow(1, 1, 1).unwrap().contiguous().unwrap();
+            assert_eq!(values(&run(&second(&x), &second(&shortcut))), values(&second(&found)), "{case}");
         }
-        Ok(g)
-    }
-}
-
-/// Results of the forward pass that the backward pass reads.
-#[derive(Debug)]
-struct SavedForBackward {
-    /// Convolution output without bias, `[out, batch * h * w]`.
-    z: Vec<f32>,
-    channels: Vec<Channel>,
-    /// Mean (bias included) and variance of each channel.
-    moments: Vec<(f32, f32)>,
-    /// Index of each pooled value among its nine inputs.
-    indices: Vec<u8>,
-}
-
-impl SavedForBackward {
-    fn moments(&self) -> (Vec<f32>, Vec<f32>) {
-        self.moments.iter().copied().unzip()
-    }
-}
-
-#[derive(Debug)]
-struct BlockOp {
-    block: ConvBlock,
-    running: Option<(Vec<f32>, Vec<f32>)>,
-    saved: Arc<Mutex<Option<SavedForBackward>>>,
-}
-
-impl BlockOp {
-    /// Output with running statistics.
-    fn forward_running(
-        &self,
-        g: &Geometry,
-        x: &[f32],
-        w: &[f32],
-        bias: &[f32],
-        channel: impl Fn(usize, f32, f32) -> Channel,
-        (mean, variance): (&[f32], &[f32]),
-    ) -> Vec<f32> {
-        // Running statistics are of the biased output, and this convolution has no bias.
-        let norm: Vec<Channel> = (0..g.outputs).map(|c| channel(c, mean[c] - bias[c], variance[c])).collect();
-        let y = conv::forward(g, x, w, BatchInvariance::Exact, Some(&norm));
-        if self.block.pool { pool(g, &y) } else { y }
     }
 
-    /// Output with batch statistics, and what the backward pass needs.
-    fn forward_batch(
-        &self,
-        g: &Geometry,
-        x: &[f32],
-        w: &[f32],
-        bias: &[f32],
-        channel: impl Fn(usize, f32, f32) -> Channel + Sync,
-    ) -> (Vec<f32>, SavedForBackward) {
-        let z = conv::forward(g, x, w, BatchInvariance::Relaxed, None);
-        let (height, width) = (g.out_height(), g.out_width());
-        let (out_height, out_width) = self.block.out_size(g);
-        let (plane, out_plane) = (height * width, out_height * out_width);
-        let mut indices = vec![0; if self.block.pool { g.outputs * g.batch * out_plane } else { 0 }];
-        let mut by_channel: Vec<&mut [u8]> = indices.chunks_mut(g.batch * out_plane).collect();
-        by_channel.resize_with(g.outputs, Default::default);
-        let mut statistics = Vec::new();
-        #[allow(unsafe_code, reason = "see `fill_uninit`")]
-        // SAFETY: the images of all channels cover the output.
-        let y = unsafe {
-            matmul::fill_uninit(g.outputs * g.batch * out_plane, 0, |y| {
-                z.par_chunks_exact(g.out_plane())
-                    .zip(by_channel)
-                    .enumerate()
-                    .map(|(c, (z, indices))| {
-                        let (mean, variance) = simd::moments(z);
-                        let channel = channel(c, mean, variance);
-                        scratch::with(plane + out_plane, |buffer| {
-                            let (normed, pooled) = buffer.split_at_mut(plane);
-                            let mut indices = indices.chunks_exact_mut(out_plane);
-                            for (image, z) in z.chunks_exact(plane).enumerate() {
-                                simd::scale_relu(z, normed, channel.scale, channel.shift);
-                                let y = y.at((c * g.batch + image) * out_plane);
-                                if let Some(indices) = indices.next() {
-                                    pool_plane(normed, width, pooled, indices, out_width);
-                                    y.write(pooled);
-                                } else {
-                                    y.write(normed);
-                                }
-                            }
-                        });
-                        (channel, (mean + bias[c], variance))
-                    })
-                    .collect_into_vec(&mut statistics);
-            })
-        };
-        let (channels, moments) = statistics.into_iter().unzip();
-        (y, SavedForBackward { z, channels, moments, indices })
-    }
-}
-
-impl CustomOp3 for BlockOp {
-    fn name(&self) -> &'static str {
-        "conv-bias-batch-norm-relu-pool"
+    #[test]
+    fn gradients_of_every_tail_equal_those_of_candles_operations() {
+        let tails = [Tail::Linear, Tail::Relu, Tail::Pool { padding: 0 }, Tail::Pool { padding: 1 }];
+        for (tail, joins) in tails.map(|tail| (tail, false)).into_iter().chain([(Tail::Relu, true)]) {
+            let block = ConvBlock { groups: 1, stride: 1, padding: 1, tail, eps: 1e-3 };
+            let shapes: [&[usize]; 6] = [&[16, 3, 6, 5], &[17, 16, 3, 3], &[17], &[17], &[17, 1, 6, 5], &[17, 3, 6, 5]];
+            let variables = [0, 1, 2, 3, 4, 5].map(|i| {
+                let centered = (random(i as u64, shapes[i]) - 0.6).unwrap();
+                Var::from_tensor(&centered).unwrap()
+            });
+            let [x, weight, gamma, beta, bias, shortcut] = variables.each_ref().map(|v| v.as_tensor().clone());
+            let p = ConvParameters { weight, bias, gamma, beta };
+            let shortcut = joins.then_some(&shortcut);
+            let gradients = |y: Tensor| {
+                let pull = (random(9, y.dims()) - 0.6).unwrap();
+                let store = (y * pull).unwrap().sum_all().unwrap().backward().unwrap();
+                variables.each_ref().map(|variable| store.get(variable).cloned())
+            };
+            let found = gradients(block.forward_joined(&x, &p, shortcut, &Statistics::Batch).unwrap().0);
+            let expected = block.forward_reference(&x, &p, shortcut, &Statistics::Batch, Precision::Single).unwrap();
+            for (index, (found, expected)) in found.into_iter().zip(gradients(expected.0)).enumerate() {
+                let (Some(found), Some(expected)) = (found, expected) else {
+                    assert!(index == 5 && !joins, "{tail:?}: input {index} has no gradient");
+                    continue;
+                };
+                let norm = |t: &Tensor| t.sqr().unwrap().sum_all().unwrap().sqrt().unwrap().to_scalar::<f32>().unwrap();
+                let error = norm(&(found - &expected).unwrap()) / norm(&expected);
+                assert!(error < 1e-5, "{tail:?}, shortcut {joins}: gradient of input {index} is off by {error}");
+            }
+        }
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        w: &CpuStorage,
-        w_layout: &Layout,
-        affine: &CpuStorage,
-        affine_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let g = self.block.geometry(x_layout.dims(), w_layout.dims())?;
-        let affine = storage::slice(affine, affine_layout)?;
-        let (bias, norm) = affine.split_at(g.outputs);
-        let (gamma, beta) = norm.split_at(g.outputs);
-        let (x, w) = (storage::slice(x, x_layout)?, storage::slice(w, w_layout)?);
-        let eps = self.block.eps as f32;
-        let channel = |c: usize, mean, variance| Channel::new(mean, variance, eps, gamma[c], beta[c]);
-        let y = if let Some((mean, variance)) = &self.running {
-            self.forward_running(&g, x, w, bias, channel, (mean, variance))
-        } else {
-            let (y, saved) = self.forward_batch(&g, x, w, bias, channel);
-            *storage::lock(&self.saved)? = Some(saved);
-            y
-        };
-        let (out_height, out_width) = self.block.out_size(&g);
-        Ok((CpuStorage::F32(y), (g.outputs, g.batch, out_height, out_width).into()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        affine: &Tensor,
-        y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let g = self.block.geometry(x.dims(), w.dims())?;
-        let Some(saved) = storage::lock(&self.saved)?.take() else {
-            bail!("a block has one backward pass, with batch statistics; the reference has others")
-        };
-        let SavedForBackward { z: mut dz, channels, indices, .. } = saved;
-        let out = (y.dim(2)?, y.dim(3)?);
-        let plane = g.batch * out.0 * out.1;
-        let gradients: Vec<(f32, f32)> = storage::with(dy, |dy| {
-            dz.par_chunks_exact_mut(g.out_plane())
-                .zip(dy.par_chunks_exact(plane))
-                .enumerate()
-                .map(|(c, (z, dy))| {
-                    if self.block.pool {
-                        let indices = &indices[c * plane..(c + 1) * plane];
-                        pooled_backward(z, dy, indices, channels[c], (g.out_height(), g.out_width()), out)
-                    } else {
-                        simd::norm_relu_backward(z, dy, channels[c])
-                    }
-                })
-                .collect()
-        })?;
-        // Batch statistics cancel the bias: its gradient is exactly zero.
-        let mut d_affine = vec![0.0; g.outputs];
-        d_affine.extend(gradients.iter().map(|(gamma, _)| gamma));
-        d_affine.extend(gradients.iter().map(|(_, beta)| beta));
-        let dw = storage::with(x, |x| conv::weight_gradient(&g, x, &dz))?;
-        let dx = if x.track_op() {
-            Some(storage::shaped(storage::with(w, |w| conv::input_gradient(&g, w, &dz))?, x)?)
-        } else {
-            None
-        };
-        Ok((dx, Some(storage::shaped(dw, w)?), Some(storage::shaped(d_affine, affine)?)))
+    #[test]
+    fn a_shortcut_of_another_shape_is_refused() {
+        let block = ConvBlock { groups: 1, stride: 1, padding: 0, tail: Tail::Relu, eps: 1e-3 };
+        let [gamma, beta, bias] = [1, 2, 3].map(|seed| random(seed, &[2]));
+        let p = ConvParameters { weight: random(4, &[2, 2, 1, 1]), bias, gamma, beta };
+        let x = random(5, &[2, 1, 3, 3]);
+        let error = block.forward_joined(&x, &p, Some(&random(6, &[2, 1, 3, 2])), &Statistics::Batch);
+        assert!(error.unwrap_err().to_string().contains("a shortcut has the shape"));
     }
 }

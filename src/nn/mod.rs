@@ -8,6 +8,7 @@
 //! `reference`, from candle's own operations, runs on any device, and tests compare both.
 
 mod block;
+mod block_op;
 mod branch;
 mod conv;
 mod correlation;
@@ -21,9 +22,11 @@ mod plain;
 mod precision;
 mod reference;
 mod runtime;
+mod shortcut;
 mod storage;
 
 pub use block::{ConvBlock, ConvParameters};
+pub use block_op::Tail;
 pub use branch::{BranchBlock, BranchMoments, BranchOutput, BranchParameters, BranchStatistics};
 pub use conv::{convolve, convolve_reference};
 pub use correlation::{CorrelationBlock, CorrelationOutput, CorrelationParameters, Edges};

@@ -2,7 +2,7 @@
 
 use crate::model::backend::{Backend, Mode};
 use crate::model::running::RunningStats;
-use crate::nn::{ConvBlock, ConvParameters, PlainBlock, batch_norm, convolve, convolve_reference};
+use crate::nn::{ConvBlock, ConvParameters, PlainBlock, convolve};
 use candle_core::{Result, Tensor};
 
 /// Settings of one forward pass.
@@ -33,10 +33,22 @@ impl ForwardCtx<'_> {
 
     /// A block whose batch norm has the name `norm`.
     pub(super) fn block(&self, block: &ConvBlock, x: &Tensor, p: &ConvParameters, norm: &str) -> Result<Tensor> {
+        self.joined(block, x, p, norm, None)
+    }
+
+    /// [`ForwardCtx::block`] that adds a shortcut before ReLU.
+    pub(super) fn joined(
+        &self,
+        block: &ConvBlock,
+        x: &Tensor,
+        p: &ConvParameters,
+        norm: &str,
+        shortcut: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let statistics = self.running.of(norm, self.mode);
         let (y, moments) = match self.backend.precision() {
-            None => block.forward(x, p, &statistics)?,
-            Some(precision) => block.forward_reference(x, p, &statistics, precision)?,
+            None => block.forward_joined(x, p, shortcut, &statistics)?,
+            Some(precision) => block.forward_reference(x, p, shortcut, &statistics, precision)?,
         };
         self.running.record(norm, moments.as_ref())?;
         Ok(y)
@@ -48,24 +60,6 @@ impl ForwardCtx<'_> {
             None => block.forward(x, weight, bias),
             Some(precision) => block.forward_reference(x, weight, bias, precision),
         }
-    }
-
-    pub(super) fn convolve(&self, x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
-        match self.backend.precision() {
-            None => convolve(x, &self.own(weight), stride, padding),
-            Some(precision) => convolve_reference(x, &self.own(weight), stride, padding, precision),
-        }
-    }
-
-    /// A convolution and the batch norm `norm`, without a ReLU.
-    pub(super) fn linear(&self, x: &Tensor, p: &ConvParameters, norm: &str, stride: usize) -> Result<Tensor> {
-        let y = self.convolve(x, &p.weight, stride, p.weight.dim(2)? / 2)?;
-        let shape = y.shape().clone();
-        let statistics = self.running.of(norm, self.mode);
-        let rows = y.reshape((shape.dims()[0], ()))?;
-        let (y, moments) = batch_norm(&rows, &self.own(&p.gamma), &self.own(&p.beta), &statistics, self.eps)?;
-        self.running.record(norm, moments.as_ref())?;
-        y.reshape(shape)
     }
 
     /// Applies scale and shift of the data's batch norm before a padded convolution. Returns its input, weights and bias.
@@ -80,20 +74,15 @@ impl ForwardCtx<'_> {
         (weight, bias): (Tensor, Tensor),
         (stride, padding): (usize, usize),
     ) -> Result<(Tensor, Tensor, Tensor)> {
+        let scale = self.own(&data.0);
+        let shift = self.own(&data.1).reshape((3, 1, 1, 1))?;
         if self.backend.precision().is_some() || !x.device().is_cpu() {
-            return Ok((self.normalized(x, data)?, weight, bias));
+            return Ok((x.broadcast_mul(&scale.reshape((3, 1, 1, 1))?)?.broadcast_add(&shift)?, weight, bias));
         }
-        let (scale, shift) = (self.own(&data.0), self.own(&data.1));
         let (_, _, height, width) = x.dims4()?;
-        let image = shift.reshape((3, 1, 1, 1))?.broadcast_as((3, 1, height, width))?.contiguous()?;
+        let image = shift.broadcast_as((3, 1, height, width))?.contiguous()?;
         let bias = convolve(&image, &weight, stride, padding)?.broadcast_add(&bias.reshape(((), 1, 1, 1))?)?;
         let weight = weight.broadcast_mul(&scale.reshape((1, 3, 1, 1))?)?;
         Ok((x.clone(), weight, bias))
-    }
-
-    /// Applies scale and shift of the data's batch norm to the pixels.
-    pub(super) fn normalized(&self, x: &Tensor, (scale, shift): &(Tensor, Tensor)) -> Result<Tensor> {
-        let channel = |tensor: &Tensor| self.own(tensor).reshape((3, 1, 1, 1));
-        x.broadcast_mul(&channel(scale)?)?.broadcast_add(&channel(shift)?)
     }
 }

@@ -8,7 +8,7 @@ use super::builder::Builder;
 use super::context::ForwardCtx;
 use super::spec::{Backbone, BackboneSpec};
 use crate::model::architecture::Architecture;
-use crate::nn::{ConvBlock, ConvParameters};
+use crate::nn::{ConvBlock, ConvParameters, Tail};
 use candle_core::{Result, Tensor};
 
 const LAYERS: [LayerConfig; 5] = [
@@ -50,7 +50,7 @@ impl BackboneSpec for Cvgj {
             let weight = builder.weight(&name, shape)?;
             let bias = builder.bias(&name, shape[0])?;
             let LayerConfig { padding, groups, pool, .. } = config;
-            let block = ConvBlock { groups, stride, padding, pool, eps: architecture.bn_eps };
+            let block = ConvBlock { groups, stride, padding, tail: Tail::rectified(pool), eps: architecture.bn_eps };
             blocks.push((block, ConvParameters { weight, bias, gamma, beta }));
         }
         Ok(Box::new(Net { blocks }))

@@ -8,7 +8,7 @@ use super::builder::Builder;
 use super::context::ForwardCtx;
 use super::spec::{Backbone, BackboneSpec, conv_output_size, unfolded};
 use crate::model::architecture::Architecture;
-use crate::nn::{ConvBlock, ConvParameters, max_pool};
+use crate::nn::{ConvBlock, ConvParameters, Tail};
 use candle_core::{Result, Tensor};
 
 /// A residual network. Widths are those of the first convolution and of the four stages.
@@ -50,16 +50,16 @@ impl ResNet {
             let p = builder.unbiased(&name, [to, channels, kernel, kernel])?;
             let norm = format!("{name}.bn");
             if is_last {
-                last = Some((norm, p));
+                last = Some((norm, block(kernel, stride, eps, Tail::Relu), p));
             } else {
-                rectified.push((norm, block(kernel, stride, eps), p));
+                rectified.push((norm, block(kernel, stride, eps, Tail::Relu), p));
             }
             channels = to;
         }
         let down = (stride != 1 || inputs != outputs)
             .then(|| builder.unbiased(&format!("{name}.down"), [outputs, inputs, 1, 1]))
             .transpose()?
-            .map(|p| (format!("{name}.down.bn"), stride, p));
+            .map(|p| (format!("{name}.down.bn"), block(1, stride, eps, Tail::Linear), p));
         let last = last.ok_or_else(|| candle_core::Error::Msg("a block without convolutions".to_owned()))?;
         Ok(Residual { rectified, last, down })
     }
@@ -109,7 +109,7 @@ impl BackboneSpec for ResNet {
 
     fn build(&self, architecture: &Architecture, builder: &mut Builder) -> Result<Box<dyn Backbone>> {
         let Architecture { stride, widths, bn_eps: eps, .. } = *architecture;
-        let stem = (block(7, stride, eps), builder.unbiased("conv1", [widths[0], 3, 7, 7])?);
+        let stem = (block(7, stride, eps, Tail::Pool { padding: 1 }), builder.unbiased("conv1", [widths[0], 3, 7, 7])?);
         let mut inputs = widths[0];
         let mut blocks = Vec::new();
         for (stage, (count, width)) in self.blocks.into_iter().zip(widths.into_iter().skip(1)).enumerate() {
@@ -124,9 +124,9 @@ impl BackboneSpec for ResNet {
     }
 }
 
-/// A convolution with batch norm and ReLU.
-fn block(kernel: usize, stride: usize, eps: f64) -> ConvBlock {
-    ConvBlock { groups: 1, stride, padding: kernel / 2, pool: false, eps }
+/// A convolution with batch norm and what follows.
+fn block(kernel: usize, stride: usize, eps: f64, tail: Tail) -> ConvBlock {
+    ConvBlock { groups: 1, stride, padding: kernel / 2, tail, eps }
 }
 
 /// One residual block.
@@ -134,10 +134,10 @@ fn block(kernel: usize, stride: usize, eps: f64) -> ConvBlock {
 struct Residual {
     /// Convolutions followed by batch norm and ReLU.
     rectified: Vec<(String, ConvBlock, ConvParameters)>,
-    /// The convolution before the addition.
-    last: (String, ConvParameters),
-    /// Projection of the shortcut, with its stride. `None` if the shape does not change.
-    down: Option<(String, usize, ConvParameters)>,
+    /// The convolution to whose batch norm the shortcut is added.
+    last: (String, ConvBlock, ConvParameters),
+    /// Projection of the shortcut. `None` if the shape does not change.
+    down: Option<(String, ConvBlock, ConvParameters)>,
 }
 
 impl Residual {
@@ -146,13 +146,12 @@ impl Residual {
         for (norm, block, p) in &self.rectified {
             y = ctx.block(block, &y, &ctx.own_all(p), norm)?;
         }
-        let (norm, p) = &self.last;
-        let y = ctx.linear(&y, p, norm, 1)?;
         let shortcut = match &self.down {
-            Some((norm, stride, p)) => ctx.linear(x, p, norm, *stride)?,
+            Some((norm, block, p)) => ctx.block(block, x, &ctx.own_all(p), norm)?,
             None => x.clone(),
         };
-        (y + shortcut)?.relu()
+        let (norm, block, p) = &self.last;
+        ctx.joined(block, &y, &ctx.own_all(p), norm, Some(&shortcut))
     }
 }
 
@@ -164,11 +163,10 @@ struct Net {
 
 impl Backbone for Net {
     fn forward(&self, x: &Tensor, data: &(Tensor, Tensor), ctx: &ForwardCtx) -> Result<Tensor> {
-        let x = ctx.normalized(x, data)?;
         let (block, p) = &self.stem;
-        let x = ctx.block(block, &x, &ctx.own_all(p), "conv1.bn")?;
-        // After a ReLU, zero padding never exceeds a value, so it equals padding with minus infinity.
-        let mut x = max_pool(&x.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?)?;
+        let ConvParameters { weight, bias, gamma, beta } = ctx.own_all(p);
+        let (x, weight, bias) = ctx.with_data_norm(x, data, (weight, bias), (block.stride, block.padding))?;
+        let mut x = ctx.block(block, &x, &ConvParameters { weight, bias, gamma, beta }, "conv1.bn")?;
         for block in &self.blocks {
             x = block.forward(&x, ctx)?;
         }

@@ -17,6 +17,11 @@ const WEIGHT_TILE: usize = 3 << 18;
 const MIN_COLUMNS: usize = 256;
 
 impl Geometry {
+    /// The unfolded input is the input itself.
+    fn is_pointwise(&self) -> bool {
+        self.kernel == 1 && self.stride == 1 && self.padding == 0
+    }
+
     /// Weights of one output channel.
     fn taps(&self) -> usize {
         self.inputs / self.groups * self.kernel * self.kernel
@@ -182,6 +187,10 @@ pub(super) fn forward(
         let out = y.at(group * outputs * plane + first * width);
         let w = View::new(&w[group * outputs * taps..], outputs, taps, taps);
         let whole = if rest > 0 { outputs * matmul::BLOCK } else { 0 };
+        if g.is_pointwise() && norm.is_none() && rest == 0 {
+            matmul::multiply(out, w, View::new(&x[group * taps * plane + first * width..], taps, n, plane), false);
+            return;
+        }
         let phases = g.phases_len((first, last));
         // The last block may start near the end of the last line.
         scratch::with(taps * n + matmul::BLOCK + whole + phases, |buffer| {
@@ -255,15 +264,17 @@ pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
         for first in (piece * part..end).step_by(tile) {
             let last = (first + tile).min(end);
             let n = (last - first) * width;
+            let dy = View::new(&dy[group * outputs * plane + first * width..], outputs, n, plane);
+            let (dw, accumulate) = (Window::new(dw, taps), first > piece * part);
+            if g.is_pointwise() {
+                let x = View::new(&x[group * taps * plane + first * width..], taps, n, plane);
+                matmul::multiply(dw, dy, x.transposed(), accumulate);
+                continue;
+            }
             scratch::with(taps * n + g.phases_len((first, last)), |buffer| {
                 let (columns, phases) = buffer.split_at_mut(taps * n);
                 unfold(g, x, group, (first, last), columns, phases);
-                matmul::multiply(
-                    Window::new(dw, taps),
-                    View::new(&dy[group * outputs * plane + first * width..], outputs, n, plane),
-                    View::new(columns, taps, n, n).transposed(),
-                    first > piece * part,
-                );
+                matmul::multiply(dw, dy, View::new(columns, taps, n, n).transposed(), accumulate);
             });
         }
     });

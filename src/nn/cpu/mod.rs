@@ -7,6 +7,7 @@ pub(super) mod im2col;
 pub(super) mod mask;
 pub(super) mod matmul;
 pub(super) mod pool;
+pub(super) mod relu;
 pub(super) mod scratch;
 pub(super) mod simd;
 mod winograd;

@@ -55,6 +55,27 @@ pub(in crate::nn) fn pooled_size(height: usize, width: usize) -> (usize, usize) 
     ((height - 3) / 2 + 1, (width - 3) / 2 + 1)
 }
 
+/// ReLU of the normalized map `z` in a border of `padding` zeros. Returns the length of a row.
+pub(in crate::nn) fn pad_rectified(
+    z: &[f32],
+    to: &mut [f32],
+    Channel { scale, shift, .. }: Channel,
+    width: usize,
+    padding: usize,
+) -> usize {
+    if padding == 0 {
+        simd::scale_relu(z, &mut to[..z.len()], scale, shift);
+        return width;
+    }
+    let pitch = width + 2 * padding;
+    let rows = z.len() / width + 2 * padding;
+    to[..rows * pitch].fill(0.0);
+    for (z, to) in z.chunks_exact(width).zip(to.chunks_exact_mut(pitch).skip(padding)) {
+        simd::scale_relu(z, &mut to[padding..padding + width], scale, shift);
+    }
+    pitch
+}
+
 /// Pools one map of rows of `width` and stores for each output the index of its input, `3 * row + column` in the window.
 /// The choice among equal values does not matter: after ReLU only zeros are equal, and they carry no gradient.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
@@ -103,13 +124,13 @@ fn pool_values(x: &[f32], width: usize, y: &mut [f32], out_width: usize, buffer:
     }
 }
 
-/// [`simd::norm_relu_backward`] through the pool: only the positions in `indices` carry a gradient.
+/// [`simd::norm_relu_backward`] through the pool, which pads the map: only the positions in `indices` carry a gradient.
 pub(in crate::nn) fn pooled_backward(
     z: &mut [f32],
     dy: &[f32],
     indices: &[u8],
     channel: Channel,
-    (height, width): (usize, usize),
+    ((height, width), padding): ((usize, usize), usize),
     (out_height, out_width): (usize, usize),
 ) -> (f32, f32) {
     let Channel { mean, reciprocal, scale, shift } = channel;
@@ -118,10 +139,14 @@ pub(in crate::nn) fn pooled_backward(
     let lines = dy.chunks_exact(out_width).zip(indices.chunks_exact(out_width));
     for (line, (dy, indices)) in lines.enumerate() {
         let (image, row) = (line / out_height, line % out_height);
-        let start = (image * height + 2 * row) * width;
         for (column, (dy, index)) in dy.iter().zip(indices).enumerate() {
             let index = usize::from(*index);
-            let at = start + index / 3 * width + 2 * column + index % 3;
+            let (y, x) = ((2 * row + index / 3).wrapping_sub(padding), (2 * column + index % 3).wrapping_sub(padding));
+            if y >= height || x >= width {
+                // Padding is chosen among zeros only.
+                continue;
+            }
+            let at = (image * height + y) * width + x;
             if z[at] * scale + shift > 0.0 {
                 dbeta += dy;
                 dgamma += dy * (z[at] - mean);

@@ -111,6 +111,15 @@ pub(super) fn scale_relu_in_place(x: &mut [f32], scale: f32, shift: f32) {
     }
 }
 
+/// `y = max(x * scale + shift + shortcut, 0)`.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(in crate::nn) fn scale_add_relu(x: &[f32], shortcut: &[f32], y: &mut [f32], scale: f32, shift: f32) {
+    for ((y, x), shortcut) in y.iter_mut().zip(x).zip(shortcut) {
+        let v = x * scale + shift + shortcut;
+        *y = if v > 0.0 { v } else { 0.0 };
+    }
+}
+
 /// `x = max(x + y, 0)`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub(in crate::nn) fn add_relu(x: &mut [f32], y: &[f32]) {
@@ -221,6 +230,32 @@ pub(in crate::nn) fn norm_relu_backward(z: &mut [f32], dy: &[f32], channel: Chan
     for (z, dy) in z.iter_mut().zip(dy) {
         let d = if *z * scale + shift > 0.0 { *dy } else { 0.0 };
         *z = scale * (d - a - (*z - mean) * b);
+    }
+    (dgamma, dbeta)
+}
+
+/// [`norm_relu_backward`] without the ReLU.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(in crate::nn) fn norm_backward(z: &mut [f32], dy: &[f32], channel: Channel) -> (f32, f32) {
+    let Channel { mean, reciprocal, scale, .. } = channel;
+    let (mut plain, mut centred) = ([0.0; LANES], [0.0; LANES]);
+    let whole = z.len() / LANES * LANES;
+    for (z, dy) in z.chunks_exact(LANES).zip(dy.chunks_exact(LANES)) {
+        for lane in 0..LANES {
+            plain[lane] += dy[lane];
+            centred[lane] += dy[lane] * (z[lane] - mean);
+        }
+    }
+    let (mut dbeta, mut dgamma) = (plain.iter().sum::<f32>(), centred.iter().sum::<f32>());
+    for (z, dy) in z[whole..].iter().zip(&dy[whole..]) {
+        dbeta += dy;
+        dgamma += dy * (z - mean);
+    }
+    dgamma *= reciprocal;
+    let count = z.len() as f32;
+    let (a, b) = (dbeta / count, dgamma / count * reciprocal);
+    for (z, dy) in z.iter_mut().zip(dy) {
+        *z = scale * (dy - a - (*z - mean) * b);
     }
     (dgamma, dbeta)
 }

@@ -4,7 +4,7 @@
 use candle_core::{Device, Result, Tensor, Var};
 use gal_bench::nn::{
     BranchBlock, BranchParameters, BranchStatistics, ConvBlock, ConvParameters, CorrelationBlock,
-    CorrelationParameters, Edges, Gated, PlainBlock, Statistics, batched_linear, convolve,
+    CorrelationParameters, Edges, Gated, PlainBlock, Statistics, Tail, batched_linear, convolve,
 };
 use rand::{RngExt, SeedableRng};
 
@@ -65,7 +65,7 @@ fn gradients_of_convolution_blocks_are_central_differences() {
         ("grouped with stride", 3, 2, 1, 2, false, 4, 6, 1, 6, 9),
     ];
     for (name, kernel, stride, padding, groups, pool, inputs, outputs, batch, height, width) in cases {
-        let block = ConvBlock { groups, stride, padding, pool, eps: 1e-3 };
+        let block = ConvBlock { groups, stride, padding, tail: Tail::rectified(pool), eps: 1e-3 };
         let shapes: [&[usize]; 4] =
             [&[inputs, batch, height, width], &[outputs, inputs / groups, kernel, kernel], &[outputs], &[outputs]];
         check(name, &shapes, |t| {
@@ -73,6 +73,36 @@ fn gradients_of_convolution_blocks_are_central_differences() {
             // A scale near zero would put a whole channel on the kink of its ReLU.
             let p = ConvParameters { weight: t[1].clone(), bias, gamma: (&t[2] + 1.5)?, beta: t[3].clone() };
             Ok(block.forward(&t[0], &p, &Statistics::Batch)?.0)
+        });
+    }
+}
+
+#[test]
+fn gradients_of_residual_blocks_are_central_differences() {
+    // Kernel, stride, tail, shortcut, inputs, outputs, height and width.
+    let cases: [(usize, usize, Tail, bool, [usize; 4]); 6] = [
+        (3, 1, Tail::Relu, true, [16, 17, 3, 4]),
+        (1, 1, Tail::Relu, true, [5, 4, 3, 7]),
+        (1, 2, Tail::Linear, false, [5, 4, 6, 7]),
+        (1, 1, Tail::Linear, false, [5, 4, 6, 7]),
+        (7, 2, Tail::Pool { padding: 1 }, false, [3, 4, 17, 20]),
+        (3, 1, Tail::Pool { padding: 1 }, false, [3, 4, 2, 1]),
+    ];
+    for (kernel, stride, tail, joins, [inputs, outputs, height, width]) in cases {
+        let block = ConvBlock { groups: 1, stride, padding: kernel / 2, tail, eps: 1e-3 };
+        let (height_out, width_out) = ((height - 1) / stride + 1, (width - 1) / stride + 1);
+        let shapes: [&[usize]; 6] = [
+            &[inputs, 3, height, width],
+            &[outputs, inputs, kernel, kernel],
+            &[outputs],
+            &[outputs],
+            &[outputs, 1, height_out, width_out],
+            &[outputs, 3, height_out, width_out],
+        ];
+        check(&format!("{block:?}"), &shapes[..if joins { 6 } else { 5 }], |t| {
+            let gamma = (&t[2] + 1.5)?;
+            let p = ConvParameters { weight: t[1].clone(), bias: t[4].clone(), gamma, beta: t[3].clone() };
+            Ok(block.forward_joined(&t[0], &p, t.get(5), &Statistics::Batch)?.0)
         });
     }
 }

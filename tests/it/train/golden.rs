@@ -3,7 +3,9 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use gal_bench::model::{Architecture, Backend, CorrelationNet, FeatureNet, Mode, loss};
-use gal_bench::nn::{ConvBlock, ConvParameters, Gated, MomentumSgd, ParamGroup, Parameters, Precision, Statistics};
+use gal_bench::nn::{
+    ConvBlock, ConvParameters, Gated, MomentumSgd, ParamGroup, Parameters, Precision, Statistics, Tail,
+};
 use gal_bench::variant::{Affinity, NodeLayout};
 use std::collections::BTreeMap;
 
@@ -257,7 +259,13 @@ fn convolution_blocks_of_odd_shapes_agree_with_pytorch() {
         let get = |name: &str| fixture.get(&format!("ops/block/{case}/{name}"));
         let shape = get("stride_padding_groups_pool").to_vec1::<i64>().unwrap();
         let size = |index: usize| usize::try_from(shape[index]).unwrap();
-        let block = ConvBlock { stride: size(0), padding: size(1), groups: size(2), pool: shape[3] == 1, eps: 1e-3 };
+        let block = ConvBlock {
+            stride: size(0),
+            padding: size(1),
+            groups: size(2),
+            tail: Tail::rectified(shape[3] == 1),
+            eps: 1e-3,
+        };
         let swap = |t: &Tensor| t.transpose(0, 1).unwrap().contiguous().unwrap();
         for reference in [false, true] {
             let var = |t: &Tensor| Var::from_tensor(t).unwrap();
@@ -270,7 +278,7 @@ fn convolution_blocks_of_odd_shapes_agree_with_pytorch() {
                 beta: beta.as_tensor().clone(),
             };
             let (y, moments) = if reference {
-                block.forward_reference(x.as_tensor(), &p, &Statistics::Batch, Precision::Single).unwrap()
+                block.forward_reference(x.as_tensor(), &p, None, &Statistics::Batch, Precision::Single).unwrap()
             } else {
                 block.forward(x.as_tensor(), &p, &Statistics::Batch).unwrap()
             };
