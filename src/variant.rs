@@ -82,6 +82,22 @@ pub enum NodeLayout {
     AuthorsCode,
 }
 
+/// What the accuracy of GAL-j may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Explanation {
+    /// The L2 penalty that the paper gives GAL-j and not Baseline.
+    WeightDecay,
+    /// The two gradient streams, one for the features and one for the correlation net.
+    SeparateStreams,
+    /// The weights between different attributes.
+    Attention,
+}
+
+impl Explanation {
+    /// All of them, in the order of a report.
+    pub const ALL: [Self; 3] = [Self::WeightDecay, Self::SeparateStreams, Self::Attention];
+}
+
 /// Colour and dashes of a variant's lines and bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
@@ -108,6 +124,8 @@ pub struct Variant {
     pub kind: Kind,
     /// Names of the variants that it is tested against.
     pub compared_with: &'static [&'static str],
+    /// The explanation that a comparison of GAL-j with it tests; `None` if it tests none.
+    pub tests: Option<Explanation>,
     /// Its affinity in the words of the ablation table; `None` if it has no row there.
     pub ablation: Option<&'static str>,
     /// How it is drawn.
@@ -133,6 +151,7 @@ pub const BASELINE: Variant = Variant {
     question: "How far do forty branches get without any correlation net?",
     kind: Kind::Paper,
     compared_with: &[],
+    tests: None,
     ablation: Some("no correlation net"),
     style: Style { colour: "#4d4d4d", dashes: "" },
     fln: Fln::Trained,
@@ -190,6 +209,7 @@ pub const VARIANTS: [Variant; 11] = [
         name: "identity",
         title: "Identity",
         question: "How much comes from a second classifier on each attribute's own features?",
+        tests: Some(Explanation::Attention),
         ablation: Some("each attribute with itself only"),
         style: Style { colour: "#1598ba", dashes: "9 3 2 3" },
         affinity: Some(Affinity::Identity),

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// One line of `metrics.jsonl`, or the mean of several: losses are sums over the 40 attributes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Number of optimizer steps.
     pub step: u64,
@@ -20,6 +20,13 @@ pub struct Point {
     pub validation_accuracy_fln: Option<f64>,
     /// Mean accuracy of the CLN head on the validation split.
     pub validation_accuracy_cln: Option<f64>,
+    /// Mean weight of an attribute on itself in the mean affinity of the batch, for a learned affinity.
+    pub affinity_diagonal: Option<f64>,
+    /// Mean dot product of a node with itself, over attributes and images of the batch, for a learned affinity.
+    pub self_product: Option<f64>,
+    /// Mean over attributes and images of the batch of a node's largest dot product with another node, for a learned
+    /// affinity.
+    pub largest_other_product: Option<f64>,
 }
 
 impl Point {

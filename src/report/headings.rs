@@ -1,6 +1,7 @@
 //! Headings of the page that figures name, too.
 
 pub(super) const FIGURE_5: &str = "Figure 5. Learned affinity";
+pub(super) const COURSE: &str = "Course of the learned affinity";
 pub(super) const AFFINITY: &str = "Affinity and label correlation";
 pub(super) const PREDICTIONS: &str = "Correlation of the predictions";
 pub(super) const CONTRADICTIONS: &str = "Contradictions";

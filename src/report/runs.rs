@@ -69,6 +69,33 @@ impl<'a> VariantRuns<'a> {
         let cell = |i: usize, j: usize| mean(&matrices.iter().map(|m| m[i][j]).collect::<Vec<f64>>());
         Some((0..COUNT).map(|i| std::array::from_fn(|j| cell(i, j))).collect())
     }
+
+    /// Weights of attributes on themselves over the seeds; `None` if a run has no affinity.
+    pub(super) fn self_weights(&self) -> Option<SelfWeights> {
+        let matrices: Vec<&Affinity> = self.runs.iter().map(|run| run.affinity.as_ref()).collect::<Option<_>>()?;
+        let weights: Vec<f64> = matrices.iter().flat_map(|m| (0..COUNT).map(|i| m[i][i])).collect();
+        Some(SelfWeights { mean: mean(&weights), least: weights.iter().copied().fold(f64::INFINITY, f64::min) })
+    }
+}
+
+/// Mean weights of attributes on themselves, over the test split.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct SelfWeights {
+    /// Over attributes and seeds.
+    pub(super) mean: f64,
+    /// The least of any attribute and seed.
+    pub(super) least: f64,
+}
+
+impl SelfWeights {
+    /// The least weight on itself of an attribute whose row counts as the identity's: all others have a twentieth
+    /// together, so that each has about a thousandth.
+    const IDENTITY: f64 = 0.95;
+
+    /// True if the affinity is the identity, except for small weights.
+    pub(super) fn is_identity(self) -> bool {
+        self.least >= Self::IDENTITY
+    }
 }
 
 /// Numbers of attributes on which one variant is better than, worse than, and equal to another.

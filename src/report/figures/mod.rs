@@ -1,11 +1,13 @@
 //! The figures of a report, one file a kind, each drawn from results alone.
 
 mod affinity;
+mod affinity_course;
 mod curves;
 mod example_faces;
 pub(super) mod figure;
 mod gain;
 mod legend;
+mod line_chart;
 mod masks;
 mod phi;
 mod reliability;
@@ -27,6 +29,7 @@ pub(super) fn all(report: &Report, correlations: Option<&Correlations>, faces: O
         figures.extend(reliability::figure(report, correlations));
     }
     figures.extend(faces.map_or_else(Vec::new, |faces| example_faces::figures(report, faces)));
+    figures.extend(affinity_course::figure(report));
     figures.extend(curves::figure(report));
     figures.push(gain::figure(report));
     figures

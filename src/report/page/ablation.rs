@@ -68,7 +68,7 @@ fn findings(report: &Report, statistics: &Statistics) -> String {
     let wanted = |c: &&Comparison| c.reference == GAL_J.name && variants.iter().any(|v| v.name == c.name);
     let mut list = String::new();
     for comparison in broadest(statistics).filter(wanted) {
-        let _ = writeln!(list, "- {}", sentence(report.registry, comparison));
+        let _ = writeln!(list, "- {}", sentence(report.registry, statistics, comparison));
     }
     list
 }

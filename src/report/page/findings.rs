@@ -4,6 +4,7 @@ use super::super::published::{Protocol, paper_mean};
 use super::super::runs::{Report, VariantRuns, tally};
 use super::affinity;
 use crate::attribute::COUNT;
+use crate::evaluate::comparison::LEAST_UNITS;
 use crate::evaluate::dependence::Correlations;
 use crate::evaluate::{Comparison, Head, HeadResult, Statistics, Verdict};
 use crate::metrics::bootstrap::{BootstrapInfo, Unit};
@@ -14,7 +15,7 @@ use crate::variant::{BASELINE, REGISTRY, Registry};
 
 /// One finding for each pair: the one of all seeds together, if there are several.
 pub fn findings(statistics: &Statistics) -> Vec<String> {
-    broadest(statistics).map(|comparison| sentence(REGISTRY, comparison)).collect()
+    broadest(statistics).map(|comparison| sentence(REGISTRY, statistics, comparison)).collect()
 }
 
 /// One comparison for each pair, that of all seeds together if there are several.
@@ -24,7 +25,7 @@ pub(super) fn broadest(statistics: &Statistics) -> impl Iterator<Item = &Compari
 }
 
 /// The result of a comparison on attributes and on the mean.
-pub(super) fn sentence(registry: Registry, comparison: &Comparison) -> String {
+pub(super) fn sentence(registry: Registry, statistics: &Statistics, comparison: &Comparison) -> String {
     let mean = &comparison.mean;
     let (name, reference) = (registry.title(&comparison.name), registry.title(&comparison.reference));
     let (lead, averaged) = match comparison.seeds.len() {
@@ -34,8 +35,10 @@ pub(super) fn sentence(registry: Registry, comparison: &Comparison) -> String {
     let over_seeds = mean.deviation.map_or_else(String::new, |deviation| {
         format!("; sample standard deviation over seeds {} points", percent(deviation))
     });
-    let shown = match mean.verdict() {
+    let few = few_units(statistics).map(|few| format!("{few}, so no difference is shown"));
+    let shown = match statistics.verdict(comparison) {
         Verdict::Better | Verdict::Worse => "a difference is shown",
+        Verdict::Inconclusive if few.is_some() => few.as_deref().unwrap_or_default(),
         Verdict::Inconclusive if !mean.every_seed && comparison.seeds.len() > 1 => {
             "its sign differs between seeds, so no difference is shown"
         }
@@ -55,6 +58,16 @@ pub(super) fn sentence(registry: Registry, comparison: &Comparison) -> String {
         points_interval(mean.interval),
         bootstrap_p(mean.p),
     )
+}
+
+/// The reason why too few resampled units show no difference; `None` if there are enough.
+pub(super) fn few_units(statistics: &Statistics) -> Option<String> {
+    let BootstrapInfo { unit, units, .. } = statistics.resampling;
+    let noun = match unit {
+        Unit::Identity => "people",
+        Unit::Image => "images",
+    };
+    (units < LEAST_UNITS).then(|| format!("{units} {noun} are too few for a test"))
 }
 
 /// The resamples behind intervals, as a noun phrase.
@@ -115,9 +128,14 @@ fn against_baseline(report: &Report, variant: &VariantRuns, baseline: &VariantRu
     let paper = of_paper(variant.name).zip(of_paper(baseline.name)).map_or_else(String::new, |(own, base)| {
         format!(" The paper's difference on CelebA, with its own protocol, is {}.", points((own - base) / 100.0))
     });
-    let comparison = report.statistics.as_ref().and_then(|s| s.comparison(variant.name, baseline.name));
-    if let Some(comparison) = comparison {
-        return format!("**{} against Baseline**. {}{paper}", variant.title, sentence(report.registry, comparison));
+    let statistics = report.statistics.as_ref();
+    let comparison = statistics.and_then(|s| Some((s, s.comparison(variant.name, baseline.name)?)));
+    if let Some((statistics, comparison)) = comparison {
+        return format!(
+            "**{} against Baseline**. {}{paper}",
+            variant.title,
+            sentence(report.registry, statistics, comparison)
+        );
     }
     let count = tally(variant.accuracies().iter().zip(&baseline.accuracies()).map(|(a, b)| a.mean - b.mean));
     format!(

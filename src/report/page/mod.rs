@@ -7,6 +7,7 @@
 
 mod ablation;
 mod affinity;
+pub(super) mod claims;
 pub(super) mod comparison_report;
 mod dependence;
 mod deviations;
@@ -37,15 +38,21 @@ pub(super) fn page(
 ) -> String {
     let caption = format!("*{}*", report.caption());
     let mut text = format!("# gal-bench report: {}, profile {}\n\n", report.data(), report.shared().profile);
+    for answer in claims::answers(report) {
+        text += &format!("- {answer}\n");
+    }
+    text += "\n";
     text += &warning::warning(report);
     text += &findings::section(report, correlations);
     for (heading, body) in tables(report) {
         text += &format!("## {heading}\n\n{caption}\n\n{}\n\n", body.trim_end());
     }
     let figure_only = |heading| (heading, String::new());
+    let has_figure = |heading: &str| figures.iter().any(|figure| figure.section == heading);
     let mut sections = vec![figure_only(headings::FIGURE_5)];
+    sections.extend([headings::COURSE].into_iter().filter(|heading| has_figure(heading)).map(figure_only));
     sections.extend(correlations.map_or_else(Vec::new, |all| dependence_sections(report, all)));
-    if figures.iter().any(|figure| figure.section == headings::ERRORS) {
+    if has_figure(headings::ERRORS) {
         sections.push(figure_only(headings::ERRORS));
     }
     sections.extend([headings::CURVES, headings::GAIN].map(figure_only));

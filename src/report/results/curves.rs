@@ -23,6 +23,9 @@ pub(super) struct CurveRow {
     loss_cln: Option<f64>,
     validation_accuracy_fln: Option<f64>,
     validation_accuracy_cln: Option<f64>,
+    affinity_diagonal: Option<f64>,
+    self_product: Option<f64>,
+    largest_other_product: Option<f64>,
 }
 
 /// The rows of one run.
@@ -35,6 +38,9 @@ pub(super) fn rows(summary: &RunSummary, curve: &[Point]) -> impl Iterator<Item 
         loss_cln: p.loss_cln,
         validation_accuracy_fln: p.validation_accuracy_fln,
         validation_accuracy_cln: p.validation_accuracy_cln,
+        affinity_diagonal: p.affinity_diagonal,
+        self_product: p.self_product,
+        largest_other_product: p.largest_other_product,
     })
 }
 
@@ -47,6 +53,9 @@ pub(super) fn curve(rows: &[CurveRow], summary: &RunSummary) -> Vec<Point> {
         loss_cln: row.loss_cln,
         validation_accuracy_fln: row.validation_accuracy_fln,
         validation_accuracy_cln: row.validation_accuracy_cln,
+        affinity_diagonal: row.affinity_diagonal,
+        self_product: row.self_product,
+        largest_other_product: row.largest_other_product,
     };
     own.map(point).collect()
 }
@@ -56,7 +65,7 @@ pub(super) fn thinned(points: &[Point]) -> Vec<Point> {
     thinned_to(points, POINTS)
 }
 
-/// Averages losses over windows of equal count: each is a mean already, and dropping some would hide spikes. Keeps every
+/// Averages losses and measures of the affinity over windows of equal count: each is a mean already, and dropping some would hide spikes. Keeps every
 /// k-th validation and the last one.
 fn thinned_to(points: &[Point], limit: usize) -> Vec<Point> {
     let (validations, losses): (Vec<Point>, Vec<Point>) = points.iter().partition(|p| p.is_validation());
@@ -70,7 +79,15 @@ fn thinned_to(points: &[Point], limit: usize) -> Vec<Point> {
             (!values.is_empty()).then(|| mean(&values))
         };
         let last = chunk.last()?;
-        Some(Point { loss_fln: average(|p| p.loss_fln), loss_cln: average(|p| p.loss_cln), ..*last })
+        Some(Point {
+            step: last.step,
+            loss_fln: average(|p| p.loss_fln),
+            loss_cln: average(|p| p.loss_cln),
+            affinity_diagonal: average(|p| p.affinity_diagonal),
+            self_product: average(|p| p.self_product),
+            largest_other_product: average(|p| p.largest_other_product),
+            ..Point::default()
+        })
     }));
     kept.sort_by_key(|p| (p.step, p.is_validation()));
     kept
@@ -81,13 +98,7 @@ mod tests {
     use super::*;
 
     fn loss(step: u64, loss: f64) -> Point {
-        Point {
-            step,
-            loss_fln: Some(loss),
-            loss_cln: None,
-            validation_accuracy_fln: None,
-            validation_accuracy_cln: None,
-        }
+        Point { step, loss_fln: Some(loss), ..Point::default() }
     }
 
     fn validation(step: u64) -> Point {

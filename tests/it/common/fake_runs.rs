@@ -4,6 +4,7 @@ use super::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES};
 use gal_bench::config::RunSummary;
 use gal_bench::evaluate::Statistics;
+use gal_bench::variant::Variant;
 use gal_bench::{random, report};
 use polars::prelude::*;
 use rand::RngExt;
@@ -18,11 +19,13 @@ pub(crate) struct FakeRun {
     pub(crate) skill: f64,
     /// Images of each person; `None` if the predictions hold no identity.
     pub(crate) images_per_person: Option<usize>,
+    /// Weight of each attribute on itself, the rest equal; `None` for more weight inside a group than outside.
+    pub(crate) self_weight: Option<f64>,
 }
 
 impl FakeRun {
     pub(crate) fn new(variant: &str, seed: u64) -> Self {
-        let parameters = if variant == "baseline" { 5_012_798 } else { 5_144_478 };
+        let parameters = if has_cln(variant) { 5_144_478 } else { 5_012_798 };
         let summary = RunSummary {
             id: format!("synthetic-quick-{variant}-seed{seed}"),
             dataset: "synthetic".to_owned(),
@@ -51,11 +54,15 @@ impl FakeRun {
             train_positive_rate: (0..COUNT).map(|i| if i == 0 { 0.5 } else { i as f64 / 44.0 }).collect(),
             deviations: vec!["Synthetic faces instead of photographs".to_owned(), "66 px input, not 227".to_owned()],
         };
-        Self { summary, skill: 0.85, images_per_person: None }
+        Self { summary, skill: 0.85, images_per_person: None, self_weight: None }
     }
 
     fn has_cln(&self) -> bool {
-        !self.summary.variant.starts_with("baseline")
+        has_cln(&self.summary.variant)
+    }
+
+    fn learns_affinity(&self) -> bool {
+        Variant::named(&self.summary.variant).is_some_and(|variant| variant.learns_affinity())
     }
 
     /// Writes the run's folder below `runs`.
@@ -65,7 +72,8 @@ impl FakeRun {
         write_parquet(&folder, self.predictions());
         std::fs::write(folder.join("metrics.jsonl"), self.metrics()).unwrap();
         if self.has_cln() {
-            std::fs::write(folder.join("affinity.csv"), affinity(self.summary.seed)).unwrap();
+            let text = self.self_weight.map_or_else(|| affinity(self.summary.seed), near_identity);
+            std::fs::write(folder.join("affinity.csv"), text).unwrap();
         }
         std::fs::write(folder.join("summary.json"), serde_json::to_vec(&self.summary).unwrap()).unwrap();
         folder
@@ -110,9 +118,10 @@ impl FakeRun {
             let step = 50 * i;
             let loss = 10.0 + 17.0 * (-(i as f64) / 8.0).exp() + noise.random_range(0.0..0.5);
             let cln = if self.has_cln() { (loss + 0.7).to_string() } else { "null".to_owned() };
+            let affinity = if self.learns_affinity() { affinity_line(i) } else { String::new() };
             let _ = writeln!(
                 text,
-                r#"{{"step":{step},"epoch":0.4,"lr":0.01,"loss_fln":{loss},"loss_cln":{cln},"images_per_second":310.0}}"#
+                r#"{{"step":{step},"epoch":0.4,"lr":0.01,"loss_fln":{loss},"loss_cln":{cln},{affinity}"images_per_second":310.0}}"#
             );
             if step % 300 == 0 {
                 let accuracy = 0.7 + 0.01 * i as f64 / 2.0;
@@ -125,6 +134,26 @@ impl FakeRun {
         }
         text
     }
+}
+
+/// True for a variant with a correlation net, and for one of a newer program.
+fn has_cln(variant: &str) -> bool {
+    Variant::named(variant).is_none_or(|variant| variant.affinity.is_some())
+}
+
+/// The measures of a learned affinity in line `i` of the metrics: dot products that grow tenfold in 10 lines.
+fn affinity_line(i: usize) -> String {
+    let grown = 10_f64.powf(i as f64 / 10.0);
+    let diagonal = 1.0 - 0.9 / grown;
+    format!(r#""affinity_diagonal":{diagonal},"self_product":{grown},"largest_other_product":{},"#, grown / 20.0)
+}
+
+/// The text of an `affinity.csv` with one weight of attributes on themselves.
+fn near_identity(self_weight: f64) -> String {
+    let other = (1.0 - self_weight) / (COUNT - 1) as f64;
+    let row = |i: usize| (0..COUNT).map(move |j| if i == j { self_weight } else { other }.to_string());
+    let rows = NAMES.iter().enumerate().map(|(i, name)| format!("{name},{}\n", row(i).collect::<Vec<_>>().join(",")));
+    format!("attribute,{}\n{}", NAMES.join(","), rows.collect::<String>())
 }
 
 /// The text of an `affinity.csv`: most weight on the attribute itself, more inside a group than outside.

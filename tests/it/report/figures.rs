@@ -6,6 +6,7 @@ use crate::common::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES, index};
 use gal_bench::config::{Profile, RunConfig};
 use gal_bench::report::{self, ExampleFaces, TILE};
+use gal_bench::variant::GAL_J;
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 
@@ -243,4 +244,36 @@ fn the_html_page_holds_every_figure_and_loads_nothing() {
     }
     let markdown = std::str::from_utf8(&rendered[0].1).unwrap();
     assert_eq!(html.matches("<h2 ").count(), markdown.matches("\n## ").count());
+}
+
+/// The values that `metrics.jsonl` holds, and no line for runs without a learned affinity.
+#[test]
+fn the_course_of_a_learned_affinity_is_drawn_on_a_logarithmic_axis() {
+    let (_workspace, folder, _) = collected(&["baseline", "gal-j", "identity"].map(|name| FakeRun::new(name, 1)));
+    let path = folder.join("results/curves.csv");
+    let diagonals: Vec<f64> = column(&path, "affinity_diagonal").iter().filter_map(|cell| cell.parse().ok()).collect();
+    assert_eq!(diagonals.len(), 24, "one for each training line of GAL-j");
+    let rendered = report::render(&folder).unwrap();
+    let (_, svg) = rendered.iter().find(|(path, _)| path == Path::new("affinity-course.svg")).unwrap();
+    let svg = std::str::from_utf8(svg).unwrap();
+    let style = GAL_J.style.colour;
+    assert_eq!(svg.matches(&format!(r#"stroke="{style}""#)).count(), 4, "three panels and the legend");
+    assert!(!svg.contains(">Identity<") && svg.contains(">GAL-j<"), "{svg}");
+    for label in [">1<", ">10<", ">100<", ">1000<", ">0.1<"] {
+        assert!(svg.contains(label), "{label}: {svg}");
+    }
+    let page = page(&folder);
+    assert!(section(&page, "Course of the learned affinity").unwrap().contains("![Diagonal of the learned affinity"));
+}
+
+#[test]
+fn a_report_from_before_the_course_was_logged_has_no_such_section() {
+    let (_workspace, folder, _) = collected(&fake_runs());
+    let path = folder.join("results/curves.csv");
+    let rows = std::fs::read_to_string(&path).unwrap();
+    let old: Vec<String> = rows.lines().map(|row| row.split(',').take(7).collect::<Vec<_>>().join(",")).collect();
+    std::fs::write(&path, old.join("\n")).unwrap();
+    let page = page(&folder);
+    assert_eq!(section(&page, "Course of the learned affinity"), None);
+    assert!(section(&page, "Training curves").unwrap().contains("training-curves.svg"));
 }

@@ -1,5 +1,6 @@
 //! Stage 3: accuracies, comparisons and pages from run folders.
 
+mod claims;
 mod compare;
 mod figures;
 mod page;

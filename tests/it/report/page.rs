@@ -246,6 +246,7 @@ fn figures_are_small_and_drawn_for_what_was_learned() {
             "phi-residual-baseline.svg",
             "phi-residual-gal-j.svg",
             "reliability.svg",
+            "affinity-course.svg",
             "training-curves.svg",
             "gain-over-floor.svg"
         ]

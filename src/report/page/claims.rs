@@ -1,0 +1,190 @@
+//! The first sentences of a page: whether GAL-j gains over Baseline, and what explains it. Each sentence follows from a
+//! paired test, or from the measured affinity.
+
+use super::super::published::paper_mean;
+use super::super::runs::{Report, SelfWeights};
+use super::findings::few_units;
+use crate::evaluate::{Statistics, Verdict};
+use crate::metrics::interval::Interval;
+use crate::render::format::{bootstrap_p, points, points_interval};
+use crate::variant::{BASELINE, Explanation, GAL_J, Variant};
+
+/// A paired difference in mean accuracy.
+struct Effect<'a> {
+    title: &'a str,
+    reference: &'a str,
+    difference: f64,
+    interval: Interval,
+    p: f64,
+    seeds: usize,
+    same_features: bool,
+    verdict: Verdict,
+    /// Why no difference is shown although p alone would show one.
+    reason: Option<String>,
+}
+
+impl<'a> Effect<'a> {
+    /// The test of `name` against `reference`, in whichever direction it was made; `None` if it was not.
+    fn new(report: &'a Report, statistics: &Statistics, name: &'a str, reference: &'a str) -> Option<Self> {
+        let turned = || Some((statistics.comparison(reference, name)?, -1.0));
+        let (comparison, sign) = statistics.comparison(name, reference).map(|c| (c, 1.0)).or_else(turned)?;
+        let mean = &comparison.mean;
+        let (low, high) = (sign * mean.interval.low, sign * mean.interval.high);
+        let differing = (comparison.seeds.len() > 1 && !mean.every_seed).then(|| "the seeds differ in sign".to_owned());
+        Some(Self {
+            title: report.registry.title(name),
+            reference: report.registry.title(reference),
+            difference: sign * mean.difference,
+            interval: Interval { low: low.min(high), high: low.max(high) },
+            p: mean.p,
+            seeds: comparison.seeds.len(),
+            same_features: comparison.same_features,
+            verdict: match statistics.verdict(comparison) {
+                Verdict::Better if sign < 0.0 => Verdict::Worse,
+                Verdict::Worse if sign < 0.0 => Verdict::Better,
+                verdict => verdict,
+            },
+            reason: few_units(statistics).or(differing),
+        })
+    }
+
+    /// Difference, interval and p.
+    fn numbers(&self) -> String {
+        let reason = self.reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
+        format!(
+            "{} points, 95 % interval {}, {}{reason}",
+            points(self.difference),
+            points_interval(self.interval),
+            bootstrap_p(self.p)
+        )
+    }
+
+    /// The outcome in a sentence.
+    fn sentence(&self) -> String {
+        let (title, reference, numbers) = (self.title, self.reference, self.numbers());
+        match self.verdict {
+            Verdict::Better => format!("{title} is more accurate than {reference} ({numbers})."),
+            Verdict::Worse => format!("{title} is less accurate than {reference} ({numbers})."),
+            Verdict::Inconclusive => format!("No difference between {title} and {reference} is shown ({numbers})."),
+        }
+    }
+}
+
+/// The answers, a paragraph each in Markdown; none for a report without GAL-j.
+pub(in crate::report) fn answers(report: &Report) -> Vec<String> {
+    let Some(statistics) = &report.statistics else { return Vec::new() };
+    let effect = |name, reference| Effect::new(report, statistics, name, reference);
+    let gain = effect(GAL_J.name, BASELINE.name);
+    let mut answers: Vec<String> = gain.iter().map(|gain| gain_sentences(report, gain)).collect();
+    let mut untested = Vec::new();
+    for explanation in Explanation::ALL {
+        let tests = |variant: &&Variant| variant.tests == Some(explanation);
+        let variants: Vec<&Variant> = report.registry.0.iter().filter(tests).collect();
+        let against: Vec<Effect> = variants.iter().filter_map(|variant| effect(GAL_J.name, variant.name)).collect();
+        let alone = variants.iter().filter_map(|variant| effect(variant.name, BASELINE.name));
+        let mut sentences = match explanation {
+            Explanation::WeightDecay => weight_decay(gain.as_ref(), &alone.collect::<Vec<_>>(), &against),
+            Explanation::SeparateStreams => separate_streams(&against),
+            Explanation::Attention => against.iter().map(Effect::sentence).collect(),
+        };
+        if against.is_empty() && !variants.is_empty() {
+            untested.push(name(explanation));
+        }
+        if explanation == Explanation::Attention {
+            sentences.extend(self_weights(report));
+        }
+        if !sentences.is_empty() {
+            answers.push(format!("**{}.** {}", capitalized(name(explanation)), sentences.join(" ")));
+        }
+    }
+    if gain.is_some() && !untested.is_empty() {
+        answers.push(format!("Not tested by these runs: {}.", untested.join(", ")));
+    }
+    answers
+}
+
+fn name(explanation: Explanation) -> &'static str {
+    match explanation {
+        Explanation::WeightDecay => "weight decay",
+        Explanation::SeparateStreams => "separate gradient streams",
+        Explanation::Attention => "attention between attributes",
+    }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
+/// Whether GAL-j gains over Baseline, beside the paper's own gain.
+fn gain_sentences(report: &Report, gain: &Effect) -> String {
+    let (title, reference) = (gain.title, gain.reference);
+    let verdict = match gain.verdict {
+        Verdict::Better => format!("**{title} gains over {reference}**"),
+        Verdict::Worse => format!("**{title} is less accurate than {reference}**"),
+        Verdict::Inconclusive => format!("**No gain of {title} over {reference} is shown**"),
+    };
+    let mut text = format!("{verdict}: {}.", gain.numbers());
+    if gain.same_features {
+        text += " Both share the FLN, so the difference comes from the CLN alone.";
+    }
+    if gain.seeds < 2 {
+        text += " Each is one network: with one seed, the variation between seeds is unknown.";
+    }
+    let paper = report.protocol().and_then(|protocol| {
+        let mean = |name| paper_mean(protocol, report.registry, name);
+        Some((mean(GAL_J.name)? - mean(BASELINE.name)?, protocol.label()))
+    });
+    if let Some((difference, label)) = paper {
+        text += &format!(" The paper reports {} on {label} with its own protocol.", points(difference / 100.0));
+    }
+    text
+}
+
+/// Whether the other weight decay alone makes a difference, and whether GAL-j does beyond it.
+fn weight_decay(gain: Option<&Effect>, alone: &[Effect], beyond: &[Effect]) -> Vec<String> {
+    let mut sentences: Vec<String> = alone.iter().chain(beyond).map(Effect::sentence).collect();
+    let ([alone], [beyond], Some(Verdict::Better)) = (alone, beyond, gain.map(|gain| gain.verdict)) else {
+        return sentences;
+    };
+    let conclusion = match (alone.verdict, beyond.verdict) {
+        (Verdict::Better, Verdict::Better) => "So weight decay explains a part of the gain at most.",
+        (_, Verdict::Better) => "So weight decay does not explain the gain.",
+        (Verdict::Better, _) => "So the gain may be that of weight decay.",
+        _ => "So it is open whether weight decay explains the gain.",
+    };
+    sentences.push(conclusion.to_owned());
+    sentences
+}
+
+/// Whether GAL-j is better than the variants without separate streams.
+fn separate_streams(against: &[Effect]) -> Vec<String> {
+    let mut sentences: Vec<String> = against.iter().map(Effect::sentence).collect();
+    let all = |verdict| !against.is_empty() && against.iter().all(|effect| effect.verdict == verdict);
+    if all(Verdict::Better) {
+        sentences.push("So the separate streams help.".to_owned());
+    } else if all(Verdict::Worse) {
+        sentences.push("So the separate streams cost accuracy.".to_owned());
+    }
+    sentences
+}
+
+/// Whether GAL-j's affinity is the identity, as measured; `None` without an affinity.
+fn self_weights(report: &Report) -> Option<String> {
+    let variants = report.with_controls();
+    let proposal = variants.iter().find(|variant| variant.name == GAL_J.name)?;
+    let weights = proposal.self_weights()?;
+    let SelfWeights { mean, least } = weights;
+    Some(if weights.is_identity() {
+        format!(
+            "The learned affinity ends as the identity (mean weight of an attribute on itself {mean:.3}, least \
+             {least:.3}), so {} is a second classifier on each attribute's own features.",
+            proposal.title
+        )
+    } else {
+        format!(
+            "The learned affinity does not end as the identity: the mean weight of an attribute on itself is {mean:.3} \
+             (least {least:.3}), and the rest is on other attributes."
+        )
+    })
+}
