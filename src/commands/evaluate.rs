@@ -25,17 +25,19 @@ pub(super) struct Evaluated {
     pub(super) statistics: Statistics,
     /// The runs that diverged.
     pub(super) diverged: Vec<Divergence>,
+    /// The first sentences of the report, a paragraph each in Markdown.
+    pub(super) answers: Vec<String>,
 }
 
 impl Evaluated {
-    /// Text for a terminal: a table for each run, or a line for each of many runs, then the findings, and the runs that
-    /// diverged.
+    /// Text for a terminal: a table for each run, or a line for each of many runs, then the findings, and the first
+    /// sentences of the report, which name the runs that diverged.
     pub(super) fn text(&self) -> String {
         let show = if self.evaluations.len() > TABLES { line } else { table };
         let tables = self.evaluations.iter().map(show);
         let found = report::findings(&self.statistics).into_iter().map(|sentence| sentence + "\n");
-        let diverged = self.diverged.iter().map(|run| format!("{} diverged at step {}\n", run.id, run.step));
-        tables.chain(found).chain(diverged).collect::<Vec<_>>().join("\n")
+        let answers = self.answers.iter().map(|answer| answer.replace("**", "") + "\n");
+        tables.chain(found).chain(answers).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -70,7 +72,7 @@ pub(super) fn evaluate(
         )));
     }
     let report = reports.join(report::folder_name(REGISTRY, dataset, &profile, &variants, &seeds)?);
-    let Collected { evaluations, statistics, examples, diverged } = report::collect(&ended, &report)?;
+    let Collected { evaluations, statistics, examples, diverged, answers } = report::collect(&ended, &report)?;
     faces::show(&examples, data, &report, progress)?;
-    Ok(Evaluated { report, evaluations, statistics, diverged })
+    Ok(Evaluated { report, evaluations, statistics, diverged, answers })
 }

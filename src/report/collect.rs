@@ -1,9 +1,10 @@
 //! From run folders to the results of a report.
 
+use super::page::claims::answers;
 use super::results::examples::{self, ExampleFaces};
-use super::results::runs::{Diverged, Run};
+use super::results::runs::{DivergedRun, Run};
 use super::results::{comparison_report, comparisons, dependence, profile, runs};
-use super::runs::order;
+use super::runs::{Report, order};
 use crate::config::Divergence;
 use crate::error::{Error, Result};
 use crate::evaluate::dependence::{Correlations, DependenceStats};
@@ -23,6 +24,8 @@ pub struct Collected {
     pub examples: Vec<ExampleFaces>,
     /// The runs that diverged, in the same order.
     pub diverged: Vec<Divergence>,
+    /// The first sentences of the page, a paragraph each in Markdown.
+    pub answers: Vec<String>,
 }
 
 /// Evaluates the finished runs in the folders `runs` and writes the results below `folder`, for `report::render`. Runs
@@ -40,11 +43,12 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     let (mut diverged, mut finished) = (Vec::new(), Vec::new());
     for run in folders {
         match Divergence::of_run(run)? {
-            Some(divergence) => diverged.push(divergence),
+            Some(divergence) => diverged.push((DivergedRun::new(&divergence, run)?, divergence)),
             None => finished.push(run.clone()),
         }
     }
-    diverged.sort_by_key(|run| (registry.rank(&run.variant), run.variant.clone(), run.seed));
+    diverged.sort_by_key(|(_, run)| (registry.rank(&run.variant), run.variant.clone(), run.seed));
+    let (ended, diverged): (Vec<DivergedRun>, Vec<Divergence>) = diverged.into_iter().unzip();
     if finished.is_empty() {
         return Err(Error::Request("a report needs at least one finished run".to_owned()));
     }
@@ -62,7 +66,7 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     let mut names: Vec<&str> = classifiers.iter().map(|classifier| classifier.name).collect();
     names.dedup();
     let statistics = Statistics::new(&classifiers, &registry.comparisons(&names))?;
-    runs::write(&collected, diverged.iter().map(Diverged::from).collect(), folder)?;
+    runs::write(&collected, &ended, folder)?;
     comparisons::write(&statistics, folder)?;
     profile::write(profile.as_deref(), folder)?;
     examples::remove(folder)?;
@@ -70,8 +74,10 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     if let Some(correlations) = Correlations::new(with_stats)? {
         dependence::write(&correlations, folder)?;
     }
-    let evaluations = collected.into_iter().map(|run| run.evaluation).collect();
-    Ok(Collected { evaluations, statistics, examples, diverged })
+    let report = Report::new(registry, collected, ended, Some(statistics.clone()));
+    let answers = answers(&report);
+    let evaluations = report.into_runs().into_iter().map(|run| run.evaluation).collect();
+    Ok(Collected { evaluations, statistics, examples, diverged, answers })
 }
 
 /// Reads a run's folder; its predictions are large, so everything that needs them is computed here.

@@ -1,10 +1,10 @@
 //! The runs of a report by variant: means over seeds, differences between variants, and comparability with the paper.
 
 use super::published::Protocol;
-use super::results::runs::{Diverged, Run};
+use super::results::runs::{DivergedRun, Run};
 use crate::attribute::COUNT;
 use crate::config::RunSummary;
-use crate::evaluate::{Affinity, Head, HeadResult, Statistics};
+use crate::evaluate::{Affinity, Head, HeadResult, Point, Statistics};
 use crate::metrics::mean::{MeanStd, mean};
 use crate::render::format::thousands;
 use crate::variant::{Kind, Registry, Style, Variant};
@@ -119,12 +119,19 @@ pub(super) fn tally(differences: impl Iterator<Item = f64>) -> Tally {
     tally
 }
 
+/// The training curve of one run.
+pub(super) struct Curve<'a> {
+    /// The variant's name.
+    pub(super) variant: &'a str,
+    pub(super) points: &'a [Point],
+}
+
 /// The runs of a report and the tests of their differences.
 pub(super) struct Report {
     pub(super) registry: Registry,
     runs: Vec<Run>,
     /// Runs that diverged, which have no results.
-    pub(super) diverged: Vec<Diverged>,
+    pub(super) diverged: Vec<DivergedRun>,
     /// Intervals and tests; `None` in results of a version without them.
     pub(super) statistics: Option<Statistics>,
 }
@@ -134,11 +141,26 @@ impl Report {
     pub(super) fn new(
         registry: Registry,
         mut runs: Vec<Run>,
-        diverged: Vec<Diverged>,
+        diverged: Vec<DivergedRun>,
         statistics: Option<Statistics>,
     ) -> Self {
         runs.sort_by_key(|run| order(registry, run.summary()));
         Self { registry, runs, diverged, statistics }
+    }
+
+    /// The runs in their order.
+    pub(super) fn into_runs(self) -> Vec<Run> {
+        self.runs
+    }
+
+    /// The training curves of the finished runs.
+    pub(super) fn curves(&self) -> impl Iterator<Item = Curve<'_>> {
+        self.runs.iter().map(|run| Curve { variant: &run.summary().variant, points: &run.curve })
+    }
+
+    /// The training curves of the runs that diverged.
+    pub(super) fn diverged_curves(&self) -> impl Iterator<Item = Curve<'_>> {
+        self.diverged.iter().map(|run| Curve { variant: &run.record.variant, points: &run.curve })
     }
 
     pub(super) fn runs(&self) -> &[Run] {

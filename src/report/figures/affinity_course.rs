@@ -1,7 +1,7 @@
 //! The course of a learned affinity: its diagonal, and the dot products behind it.
 
 use super::super::headings;
-use super::super::runs::Report;
+use super::super::runs::{Curve, Report};
 use super::figure::Figure;
 use super::line_chart::{Panel, Scale, draw};
 
@@ -25,16 +25,24 @@ const PANELS: [Panel; 3] = [
 
 /// The figure; `None` if no run logged its affinity.
 pub(super) fn figure(report: &Report) -> Option<Figure> {
+    let curves: Vec<Curve> = report.curves().chain(report.diverged_curves()).collect();
+    let ends = if report.diverged_curves().any(|curve| !curve.points.is_empty()) {
+        " The line of a run that diverged ends there."
+    } else {
+        ""
+    };
     Some(Figure {
         section: headings::COURSE,
         file: "affinity-course.svg".to_owned(),
-        alt: "Diagonal of the learned affinity and size of the dot products over the optimizer's steps, one line per run"
-            .to_owned(),
-        text: "One line per run with a learned affinity, in the style of its variant. All values are means over the batch, \
-               and over the 40 attributes. The softmax over a row turns a difference of products into weights: a \
-               difference of 5 gives the larger one 148 times the weight of the smaller one. \
-               [results/curves.csv](results/curves.csv) holds the points."
-            .to_owned(),
-        svg: draw(report, "Course of the learned affinity", &PANELS)?,
+        alt:
+            "Diagonal of the learned affinity and size of the dot products over the optimizer's steps, one line per run"
+                .to_owned(),
+        text: format!(
+            "One line per run with a learned affinity, in the style of its variant. All values are means over the batch, \
+             and over the 40 attributes.{ends} The softmax over a row turns a difference of products into weights: a \
+             difference of 5 gives the larger one 148 times the weight of the smaller one. \
+             [results/curves.csv](results/curves.csv) holds the points."
+        ),
+        svg: draw(report, "Course of the learned affinity", &PANELS, &curves)?,
     })
 }

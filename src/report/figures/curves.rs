@@ -31,6 +31,6 @@ pub(super) fn figure(report: &Report) -> Option<Figure> {
                same trajectory, such as those of GAL-j and GAL-p with one seed, coincide. \
                [results/curves.csv](results/curves.csv) holds the points, at most 400 a run."
                 .to_owned(),
-        svg: draw(report, "Training curves", &PANELS)?,
+        svg: draw(report, "Training curves", &PANELS, &report.curves().collect::<Vec<_>>())?,
     })
 }

@@ -39,7 +39,8 @@ fn draw(report: &Report) -> Vec<u8> {
     let variants = report.variants();
     let gains = gains(&variants);
     let row = BAR * variants.len() as f64 + PAD;
-    let legend = Legend::new(&variants, Mark::Bar, WIDTH - LEFT - RIGHT);
+    let legend =
+        Legend::new(variants.iter().map(|variant| (variant.title, variant.style)), Mark::Bar, WIDTH - LEFT - RIGHT);
     let top = TOP + legend.more();
     let bottom = top + row * COUNT as f64;
     let mut svg = Svg::new(WIDTH, bottom + 40.0, "Gain over the majority-class floor");

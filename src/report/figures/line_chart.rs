@@ -1,7 +1,6 @@
 //! Panels of lines over the optimizer's steps, one below another.
 
-use super::super::results::runs::Run;
-use super::super::runs::Report;
+use super::super::runs::{Curve, Report};
 use super::legend::{Legend, Mark};
 use crate::evaluate::Point;
 use crate::render::format::thousands;
@@ -40,19 +39,19 @@ struct Series {
     points: Vec<(f64, f64)>,
 }
 
-/// Draws the panels that have a line, a line for each run with their values; `None` if no panel has one.
-pub(super) fn draw(report: &Report, title: &str, panels: &[Panel]) -> Option<Vec<u8>> {
+/// Draws the panels that have a line, a line for each of `curves` with their values; `None` if no panel has one.
+pub(super) fn draw(report: &Report, title: &str, panels: &[Panel], curves: &[Curve]) -> Option<Vec<u8>> {
     let drawn: Vec<(&Panel, Vec<Series>)> =
-        panels.iter().map(|panel| (panel, series(report, panel))).filter(|(_, lines)| !lines.is_empty()).collect();
+        panels.iter().map(|panel| (panel, series(report, panel, curves))).filter(|(_, s)| !s.is_empty()).collect();
     if drawn.is_empty() {
         return None;
     }
-    let variants = report.with_controls();
-    let has_line = |panel: &Panel, run: &super::super::results::runs::Run| {
-        run.curve.iter().any(|point| value(panel, point).is_some())
-    };
-    let shown =
-        variants.iter().filter(|v| v.runs.iter().any(|run| drawn.iter().any(|(panel, _)| has_line(panel, run))));
+    let has_line =
+        |curve: &Curve| drawn.iter().any(|(panel, _)| curve.points.iter().any(|point| value(panel, point).is_some()));
+    let mut names: Vec<&str> = curves.iter().filter(|curve| has_line(curve)).map(|curve| curve.variant).collect();
+    names.sort_by_key(|name| (report.registry.rank(name), *name));
+    names.dedup();
+    let shown = names.into_iter().map(|name| (report.registry.title(name), report.registry.style(name)));
     let legend = Legend::new(shown, Mark::Line, WIDTH - LEFT - RIGHT);
     let top = TOP + legend.more();
     let height = top + drawn.len() as f64 * (PANEL + GAP);
@@ -76,10 +75,10 @@ fn value(panel: &Panel, point: &Point) -> Option<f64> {
     }
 }
 
-fn series(report: &Report, panel: &Panel) -> Vec<Series> {
-    let lines = report.runs().iter().map(|run| Series {
-        style: report.registry.style(&run.summary().variant),
-        points: run.curve.iter().filter_map(|p| Some((p.step as f64, value(panel, p)?))).collect(),
+fn series(report: &Report, panel: &Panel, curves: &[Curve]) -> Vec<Series> {
+    let lines = curves.iter().map(|curve| Series {
+        style: report.registry.style(curve.variant),
+        points: curve.points.iter().filter_map(|p| Some((p.step as f64, value(panel, p)?))).collect(),
     });
     lines.filter(|line| !line.points.is_empty()).collect()
 }

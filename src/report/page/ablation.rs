@@ -2,6 +2,7 @@
 
 use super::super::runs::Report;
 use super::findings::{broadest, sentence};
+use super::notes::diverged_note;
 use crate::evaluate::{Comparison, Statistics};
 use crate::metrics::mean::mean;
 use crate::render::format::{bootstrap_p_cell, percent, percent_mean_std, points, points_interval};
@@ -17,7 +18,8 @@ pub(super) fn ablation(report: &Report, statistics: &Statistics) -> Option<Strin
     Some(format!(
         "The controls are not in the paper. Each is GAL-j or Baseline with one thing changed, all else equal. If a control is \
          as accurate as GAL-j, the accuracy of GAL-j does not come from the thing that the control changes. Intervals and p \
-         are as above; differences are averaged over seeds.\n\n{}\n{}",
+         are as above; differences are averaged over seeds.{}\n\n{}\n{}",
+        diverged_note(report, |_| true),
         table(report, statistics),
         findings(report, statistics)
     ))

@@ -6,7 +6,7 @@ use super::super::runs::{Report, SelfWeights};
 use super::findings::few_units;
 use crate::evaluate::{Statistics, Verdict};
 use crate::metrics::interval::Interval;
-use crate::render::format::{bootstrap_p, points, points_interval};
+use crate::render::format::{bootstrap_p, points, points_interval, thousands};
 use crate::variant::{BASELINE, Explanation, GAL_J, Variant};
 
 /// A paired difference in mean accuracy.
@@ -70,9 +70,27 @@ impl<'a> Effect<'a> {
     }
 }
 
-/// The answers, a paragraph each in Markdown; none for a report without GAL-j.
+/// The answers, a paragraph each in Markdown, after the runs that have none because they diverged. None without GAL-j.
 pub(in crate::report) fn answers(report: &Report) -> Vec<String> {
-    let Some(statistics) = &report.statistics else { return Vec::new() };
+    let mut answers: Vec<String> = diverged(report).into_iter().collect();
+    if let Some(statistics) = &report.statistics {
+        answers.extend(tested(report, statistics));
+    }
+    answers
+}
+
+/// The runs that diverged; `None` without one.
+fn diverged(report: &Report) -> Option<String> {
+    let named = report.diverged.iter().map(|run| {
+        let (title, step) = (report.registry.title(&run.record.variant), thousands(run.record.step));
+        format!("{title} with seed {} at step {step} (learning rate {})", run.record.seed, run.record.rate)
+    });
+    let named: Vec<String> = named.collect();
+    (!named.is_empty()).then(|| format!("**Diverged, without results**: {}.", named.join(", ")))
+}
+
+/// The answers that tests give.
+fn tested(report: &Report, statistics: &Statistics) -> Vec<String> {
     let effect = |name, reference| Effect::new(report, statistics, name, reference);
     let gain = effect(GAL_J.name, BASELINE.name);
     let mut answers: Vec<String> = gain.iter().map(|gain| gain_sentences(report, gain)).collect();

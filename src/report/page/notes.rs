@@ -1,20 +1,36 @@
 //! Notes that several tables share.
 
 use super::super::published::Protocol;
+use super::super::results::runs::Diverged;
 use super::super::runs::{Report, VariantRuns};
 use super::deviations;
+use crate::render::format::thousands;
+use crate::variant::Kind;
 
 /// How variants with two heads are scored.
 pub(super) const PRIMARY_HEAD: &str =
     "A variant is scored by its primary head: that of the CLN, or that of the FLN if it has no CLN.";
 
-/// A sentence on cells with several seeds, after a blank.
-pub(super) fn seeds_note(report: &Report) -> &'static str {
-    if report.variants().iter().any(|v| v.runs.len() > 1) {
-        " `a ± b` is the mean and the sample standard deviation over seeds."
-    } else {
-        ""
-    }
+/// Sentences on cells with several seeds and on the paper's variants that diverged, each after a blank.
+pub(super) fn seeds_note(report: &Report) -> String {
+    let several = report.variants().iter().any(|v| v.runs.len() > 1);
+    let seeds = if several { " `a ± b` is the mean and the sample standard deviation over seeds." } else { "" };
+    let is_control = |name: &str| report.registry.find(name).is_some_and(|variant| variant.kind == Kind::Control);
+    format!("{seeds}{}", diverged_note(report, |name| !is_control(name)))
+}
+
+/// A sentence on each wanted run that diverged, after a blank.
+pub(super) fn diverged_note(report: &Report, wanted: impl Fn(&str) -> bool) -> String {
+    let finished = report.with_controls();
+    let sentence = |run: &Diverged| {
+        let (title, step, seed) = (report.registry.title(&run.variant), thousands(run.step), run.seed);
+        match finished.iter().any(|variant| variant.name == run.variant) {
+            true => format!(" {title} diverged at step {step} with seed {seed}: its figures are of its other seeds."),
+            false => format!(" {title} diverged at step {step} with seed {seed} and has no row."),
+        }
+    };
+    let runs = report.diverged.iter().map(|run| &run.record);
+    runs.filter(|run| wanted(&run.variant)).map(sentence).collect()
 }
 
 /// Heading of a variant's gains over the floor.

@@ -38,13 +38,6 @@ pub(super) fn section(report: &Report, profile: Option<&str>) -> String {
     let versions = listed(distinct(report, |s| vec![format!("{} ({})", s.version, s.commit)]));
     text += &format!("- Program: gal-bench {versions}, with the libraries in `Cargo.lock` of that commit.\n\n");
     text += &run_table(report);
-    if !report.diverged.is_empty() {
-        let named = report.diverged.iter().map(|run| {
-            let (title, rate) = (report.registry.title(&run.variant), run.rate);
-            format!("{title} seed {} at step {} with learning rate {rate}", run.seed, thousands(run.step))
-        });
-        text += &format!("\nRuns that diverged and have no results: {}.\n", listed(named.collect()));
-    }
     text += "\nWall time covers training and testing. Runs that shared one FLN share its time.\n\n";
     text += "Commands that repeat the runs:\n\n```sh\n";
     for command in distinct(report, |s| vec![s.command.clone()]) {

@@ -1,6 +1,5 @@
 //! `curves.csv`: the training curve of every run, thinned.
 
-use crate::config::RunSummary;
 use crate::evaluate::Point;
 use crate::metrics::mean::mean;
 use crate::variant::deserialize_name;
@@ -29,10 +28,10 @@ pub(super) struct CurveRow {
 }
 
 /// The rows of one run.
-pub(super) fn rows(summary: &RunSummary, curve: &[Point]) -> impl Iterator<Item = CurveRow> {
+pub(super) fn rows(variant: &str, seed: u64, curve: &[Point]) -> impl Iterator<Item = CurveRow> {
     curve.iter().map(move |p| CurveRow {
-        variant: summary.variant.clone(),
-        seed: summary.seed,
+        variant: variant.to_owned(),
+        seed,
         step: p.step,
         loss_fln: p.loss_fln,
         loss_cln: p.loss_cln,
@@ -45,8 +44,8 @@ pub(super) fn rows(summary: &RunSummary, curve: &[Point]) -> impl Iterator<Item 
 }
 
 /// The curve of one run, from the rows of all.
-pub(super) fn curve(rows: &[CurveRow], summary: &RunSummary) -> Vec<Point> {
-    let own = rows.iter().filter(|row| row.variant == summary.variant && row.seed == summary.seed);
+pub(super) fn curve(rows: &[CurveRow], variant: &str, seed: u64) -> Vec<Point> {
+    let own = rows.iter().filter(|row| row.variant == variant && row.seed == seed);
     let point = |row: &CurveRow| Point {
         step: row.step,
         loss_fln: row.loss_fln,

@@ -1,6 +1,7 @@
 //! The runs of a report: `results.json`, `affinity-VARIANT-seedN.csv`, and their rows of the other files.
 
 use super::{accuracy, csv_file, curves};
+use crate::config::run_dir::METRICS;
 use crate::config::{Divergence, RunSummary};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, Affinity, Evaluation, Point, run_files};
@@ -60,6 +61,21 @@ impl From<&Divergence> for Diverged {
     }
 }
 
+/// A run that diverged, with its thinned training curve up to there.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::report) struct DivergedRun {
+    pub(in crate::report) record: Diverged,
+    pub(in crate::report) curve: Vec<Point>,
+}
+
+impl DivergedRun {
+    /// Reads the training curve in the run's folder, if it has one.
+    pub(in crate::report) fn new(divergence: &Divergence, folder: &Path) -> Result<Self> {
+        let points = if folder.join(METRICS).is_file() { evaluate::read_curve(folder)? } else { Vec::new() };
+        Ok(Self { record: Diverged::from(divergence), curve: curves::thinned(&points) })
+    }
+}
+
 /// `results.json`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,7 +93,7 @@ fn affinity_file(variant: &str, seed: u64) -> String {
 
 /// Writes `runs` and the runs that diverged into the results below `folder`, and removes the affinities of an earlier
 /// report.
-pub(in crate::report) fn write(runs: &[Run], diverged: Vec<Diverged>, folder: &Path) -> Result<()> {
+pub(in crate::report) fn write(runs: &[Run], diverged: &[DivergedRun], folder: &Path) -> Result<()> {
     let results = folder.join("results");
     io::create_folder(&results)?;
     csv_file::remove_all(&results, "affinity-")?;
@@ -88,13 +104,20 @@ pub(in crate::report) fn write(runs: &[Run], diverged: Vec<Diverged>, folder: &P
         }
     }
     csv_file::write(&results.join(accuracy::FILE), runs.iter().flat_map(|run| accuracy::rows(&run.evaluation)))?;
-    csv_file::write(&results.join(curves::FILE), runs.iter().flat_map(|run| curves::rows(run.summary(), &run.curve)))?;
-    let index = Index { format: FORMAT, runs: runs.iter().map(|run| run.summary().clone()).collect(), diverged };
+    let finished = runs.iter().map(|run| (&run.summary().variant, run.summary().seed, &run.curve));
+    let ended = diverged.iter().map(|run| (&run.record.variant, run.record.seed, &run.curve));
+    let points = finished.chain(ended).flat_map(|(variant, seed, curve)| curves::rows(variant, seed, curve));
+    csv_file::write(&results.join(curves::FILE), points)?;
+    let index = Index {
+        format: FORMAT,
+        runs: runs.iter().map(|run| run.summary().clone()).collect(),
+        diverged: diverged.iter().map(|run| run.record.clone()).collect(),
+    };
     io::write_json(&results.join(FILE), &index)
 }
 
 /// Reads the runs, and those that diverged, from the results below `folder`.
-pub(in crate::report) fn read(folder: &Path) -> Result<(Vec<Run>, Vec<Diverged>)> {
+pub(in crate::report) fn read(folder: &Path) -> Result<(Vec<Run>, Vec<DivergedRun>)> {
     let results = folder.join("results");
     let path = results.join(FILE);
     let Some(index) = io::read_json_if_exists::<Index>(&path, "a report's index")? else {
@@ -116,10 +139,15 @@ pub(in crate::report) fn read(folder: &Path) -> Result<(Vec<Run>, Vec<Diverged>)
         let names = REGISTRY.names(&summary.variant).into_iter();
         let affinity = names.map(|name| results.join(affinity_file(name, summary.seed))).find(|path| path.exists());
         Ok(Run {
-            curve: curves::curve(&points, &summary),
+            curve: curves::curve(&points, &summary.variant, summary.seed),
             affinity: affinity.map(|path| run_files::read_affinity(&path)).transpose()?,
             evaluation: Evaluation { run: summary, heads },
         })
     });
-    Ok((runs.collect::<Result<_>>()?, index.diverged))
+    let runs = runs.collect::<Result<_>>()?;
+    let diverged = index
+        .diverged
+        .into_iter()
+        .map(|record| DivergedRun { curve: curves::curve(&points, &record.variant, record.seed), record });
+    Ok((runs, diverged.collect()))
 }

@@ -79,6 +79,20 @@ impl FakeRun {
         folder
     }
 
+    /// Writes the folder of the run as one that diverged below `runs`.
+    pub(crate) fn write_diverged(&self, runs: &Path, step: usize) -> PathBuf {
+        let RunSummary { id, dataset, profile, variant, seed, commit, .. } = &self.summary;
+        let folder = runs.join(id);
+        std::fs::create_dir_all(&folder).unwrap();
+        let record = serde_json::json!({
+            "id": id, "dataset": dataset, "profile": profile, "variant": variant, "seed": seed, "step": step,
+            "rate": 0.05, "symptom": "the loss is not finite", "commit": commit,
+        });
+        std::fs::write(folder.join("diverged.json"), record.to_string()).unwrap();
+        std::fs::write(folder.join("metrics.jsonl"), self.metrics()).unwrap();
+        folder
+    }
+
     pub(crate) fn predictions(&self) -> DataFrame {
         let rows = self.summary.test_images * COUNT;
         // The labels belong to the test images, the predictions to the run.

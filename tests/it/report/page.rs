@@ -1,7 +1,7 @@
 //! From run folders to a report: what is refused, what is kept, what is printed.
 
 use super::sections::assert_sections;
-use crate::common::fake_runs::{FakeRun, affinity, collected, fake_runs, page_of, write_parquet};
+use crate::common::fake_runs::{FakeRun, affinity, collected, fake_runs, page_of, section, write_parquet};
 use crate::common::gal_bench::user_error;
 use crate::common::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES};
@@ -391,22 +391,40 @@ fn the_implausible_published_figure_is_marked() {
 }
 
 #[test]
-fn a_run_that_diverged_is_listed_in_results_and_page() {
+fn a_run_that_diverged_is_named_in_results_tables_figure_and_terminal() {
     let workspace = Workspace::new();
-    let mut folders: Vec<PathBuf> =
-        ["baseline", "gal-p"].map(|variant| FakeRun::new(variant, 1).write(workspace.root())).into();
-    let diverged = workspace.path("synthetic-quick-gal-j-seed1");
-    std::fs::create_dir(&diverged).unwrap();
-    let record = r#"{"id": "synthetic-quick-gal-j-seed1", "dataset": "synthetic", "profile": "quick", "variant": "gal-j",
-        "seed": 1, "step": 561, "rate": 0.05, "symptom": "the loss is not finite", "commit": "0000000"}"#;
-    std::fs::write(diverged.join("diverged.json"), record).unwrap();
-    folders.insert(1, diverged);
-    let report = workspace.path("report");
-    assert_eq!(report::collect(&folders, &report).unwrap().diverged[0].step, 561);
-    let results: serde_json::Value = serde_json::from_str(&workspace.read("report/results/results.json")).unwrap();
-    let expected = serde_json::json!([{"variant": "gal-j", "seed": 1, "step": 561, "rate": 0.05}]);
+    let runs = workspace.path("runs");
+    for run in [("baseline", 1), ("gal-p", 1), ("baseline", 2)].map(|(variant, seed)| FakeRun::new(variant, seed)) {
+        run.write(&runs);
+    }
+    FakeRun::new("gal-j", 1).write_diverged(&runs, 561);
+    FakeRun::new("gal-p", 2).write_diverged(&runs, 700);
+    let text = workspace.gal_bench("evaluate").args(["--seed", "1,2"]).succeeds().stdout;
+    let named =
+        "GAL-j with seed 1 at step 561 (learning rate 0.05), GAL-p with seed 2 at step 700 (learning rate 0.05).";
+    assert!(text.contains(&format!("Diverged, without results: {named}")), "{text}");
+    workspace.gal_bench("report").succeeds();
+    let folder = "reports/synthetic-quick-seeds1-2";
+    let results: serde_json::Value =
+        serde_json::from_str(&workspace.read(&format!("{folder}/results/results.json"))).unwrap();
+    let expected = serde_json::json!([
+        {"variant": "gal-j", "seed": 1, "step": 561, "rate": 0.05},
+        {"variant": "gal-p", "seed": 2, "step": 700, "rate": 0.05}
+    ]);
     assert_eq!(results["diverged"], expected);
-    report::write(&report).unwrap();
-    let page = workspace.read("report/README.md");
-    assert!(page.contains("GAL-j seed 1 at step 561 with learning rate 0.05"), "{page}");
+    let page = workspace.read(&format!("{folder}/README.md"));
+    assert!(page.contains(&format!("**Diverged, without results**: {named}")), "{page}");
+    for number in [1, 2, 4] {
+        let table = section(&page, &format!("Table {number}")).unwrap();
+        assert!(table.contains("GAL-j diverged at step 561 with seed 1 and has no row."), "{table}");
+        assert!(
+            table.contains("GAL-p diverged at step 700 with seed 2: its figures are of its other seeds."),
+            "{table}"
+        );
+    }
+    let course = section(&page, "Course of the learned affinity").unwrap();
+    assert!(course.contains("The line of a run that diverged ends there."), "{course}");
+    let svg = workspace.read(&format!("{folder}/affinity-course.svg"));
+    assert!(svg.contains(">GAL-j<"), "{svg}");
+    assert!(!workspace.read(&format!("{folder}/training-curves.svg")).contains(">GAL-j<"));
 }
