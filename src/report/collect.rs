@@ -74,7 +74,7 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     if let Some(correlations) = Correlations::new(with_stats)? {
         dependence::write(&correlations, folder)?;
     }
-    let report = Report::new(registry, collected, ended, Some(statistics.clone()));
+    let report = Report::new(registry, collected, ended, Some(statistics.clone()), None);
     let answers = answers(&report);
     let evaluations = report.into_runs().into_iter().map(|run| run.evaluation).collect();
     Ok(Collected { evaluations, statistics, examples, diverged, answers })

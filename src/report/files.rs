@@ -25,10 +25,11 @@ pub fn render_with(registry: Registry, folder: &Path) -> Result<Vec<(PathBuf, Ve
         return Ok(pages(page, html));
     }
     let (runs, diverged) = runs::read(folder)?;
-    let report = Report::new(registry, runs, diverged, comparisons::read(folder)?);
+    let profile = profile::read(folder)?;
+    let settings = profile.as_deref().map(|text| profile::parsed(folder, text)).transpose()?;
+    let report = Report::new(registry, runs, diverged, comparisons::read(folder)?, settings);
     let correlations = dependence::read(folder)?;
     let faces = examples::read(folder)?;
-    let profile = profile::read(folder)?;
     let figures = figures::all(&report, correlations.as_ref(), faces.as_ref());
     let page = page::page(&report, correlations.as_ref(), profile.as_deref(), &figures);
     let html = html::page(&page, |file| figures.iter().find(|figure| figure.file == file).map(|f| f.svg.as_slice()));

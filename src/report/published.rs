@@ -22,6 +22,14 @@ impl Protocol {
         }
     }
 
+    /// Number of images in the official training split.
+    pub(super) fn train_images(self) -> usize {
+        match self {
+            Self::Celeba => 162_770,
+            Self::Lfwa => 6_263,
+        }
+    }
+
     fn results(self) -> &'static str {
         match self {
             Self::Celeba => include_str!("../../datasets/published/celeba.csv"),

@@ -3,7 +3,7 @@
 use super::published::Protocol;
 use super::results::runs::{DivergedRun, Run};
 use crate::attribute::COUNT;
-use crate::config::RunSummary;
+use crate::config::{Profile, RunSummary};
 use crate::evaluate::{Affinity, Head, HeadResult, Point, Statistics};
 use crate::metrics::mean::{MeanStd, mean};
 use crate::render::format::thousands;
@@ -134,6 +134,8 @@ pub(super) struct Report {
     pub(super) diverged: Vec<DivergedRun>,
     /// Intervals and tests; `None` in results of a version without them.
     pub(super) statistics: Option<Statistics>,
+    /// The profile of all runs; `None` in results of a version without it.
+    pub(super) profile: Option<Profile>,
 }
 
 impl Report {
@@ -143,9 +145,10 @@ impl Report {
         mut runs: Vec<Run>,
         diverged: Vec<DivergedRun>,
         statistics: Option<Statistics>,
+        profile: Option<Profile>,
     ) -> Self {
         runs.sort_by_key(|run| order(registry, run.summary()));
-        Self { registry, runs, diverged, statistics }
+        Self { registry, runs, diverged, statistics, profile }
     }
 
     /// The runs in their order.

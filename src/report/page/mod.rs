@@ -15,6 +15,7 @@ mod differences;
 pub(super) mod findings;
 mod intervals;
 mod notes;
+mod protocol;
 mod provenance;
 mod published_columns;
 mod scores;
@@ -44,6 +45,7 @@ pub(super) fn page(
     text += "\n";
     text += &warning::warning(report);
     text += &findings::section(report, correlations);
+    text += &protocol::section(report);
     for (heading, body) in tables(report) {
         text += &format!("## {heading}\n\n{caption}\n\n{}\n\n", body.trim_end());
     }

@@ -52,3 +52,9 @@ pub(in crate::report) fn read(folder: &Path) -> Result<Option<String>> {
     let path = folder.join("results").join(FILE);
     if path.is_file() { io::read_text(&path).map(Some) } else { Ok(None) }
 }
+
+/// The profile in the `text` of the file below the report's `folder`.
+pub(in crate::report) fn parsed(folder: &Path, text: &str) -> Result<Profile> {
+    let message = |e: toml::de::Error| format!("is not a profile of this version: {}", e.message());
+    toml::from_str(text).map_err(|e| Error::file(folder.join("results").join(FILE), message(e)))
+}

@@ -2,7 +2,7 @@
 
 use super::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES};
-use gal_bench::config::RunSummary;
+use gal_bench::config::{Profile, RunSummary};
 use gal_bench::evaluate::Statistics;
 use gal_bench::variant::Variant;
 use gal_bench::{random, report};
@@ -21,6 +21,8 @@ pub(crate) struct FakeRun {
     pub(crate) images_per_person: Option<usize>,
     /// Weight of each attribute on itself, the rest equal; `None` for more weight inside a group than outside.
     pub(crate) self_weight: Option<f64>,
+    /// The profile in the run's configuration; `None` for a run without this file.
+    pub(crate) settings: Option<Profile>,
 }
 
 impl FakeRun {
@@ -54,7 +56,7 @@ impl FakeRun {
             train_positive_rate: (0..COUNT).map(|i| if i == 0 { 0.5 } else { i as f64 / 44.0 }).collect(),
             deviations: vec!["Synthetic faces instead of photographs".to_owned(), "66 px input, not 227".to_owned()],
         };
-        Self { summary, skill: 0.85, images_per_person: None, self_weight: None }
+        Self { summary, skill: 0.85, images_per_person: None, self_weight: None, settings: None }
     }
 
     fn has_cln(&self) -> bool {
@@ -74,6 +76,14 @@ impl FakeRun {
         if self.has_cln() {
             let text = self.self_weight.map_or_else(|| affinity(self.summary.seed), near_identity);
             std::fs::write(folder.join("affinity.csv"), text).unwrap();
+        }
+        if let Some(profile) = &self.settings {
+            let RunSummary { dataset, data_digest, variant, seed, .. } = &self.summary;
+            let config = serde_json::json!({
+                "dataset": dataset, "data_digest": data_digest, "variant": variant, "seed": seed, "profile": profile,
+            });
+            let config = toml::Value::try_from(config).unwrap();
+            std::fs::write(folder.join("config.toml"), toml::to_string(&config).unwrap()).unwrap();
         }
         std::fs::write(folder.join("summary.json"), serde_json::to_vec(&self.summary).unwrap()).unwrap();
         folder

@@ -4,6 +4,7 @@ mod claims;
 mod compare;
 mod figures;
 mod page;
+mod protocol;
 mod sections;
 mod statistics;
 mod variants;

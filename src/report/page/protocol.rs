@@ -1,0 +1,60 @@
+//! The size of the training protocol beside the paper's, in the quantities that the method depends on.
+
+use super::super::runs::Report;
+use crate::config::{Profile, RunSummary};
+use crate::render::format::thousands;
+use crate::render::markdown::Table;
+
+/// Name of the embedded profile with the paper's protocol.
+const PAPER: &str = "paper";
+
+/// A quantity in words, here and in the paper.
+type Row = (&'static str, String, String);
+
+/// The section; empty for results of a version without the profile.
+pub(super) fn section(report: &Report) -> String {
+    let Some(profile) = &report.profile else { return String::new() };
+    let Ok(paper) = Profile::load(PAPER) else { return String::new() };
+    let mut table = Table::new(1, ["Quantity", "Here", "Paper"]);
+    for (quantity, here, theirs) in network(profile, &paper).into_iter().chain(training(report, &paper)) {
+        table.row([quantity.to_owned(), here, theirs]);
+    }
+    format!("## Protocol\n\n{}\n\n{table}\n", profile.description)
+}
+
+/// Sizes of the map that position attention weighs and of the nodes between which the affinity is computed.
+fn network(profile: &Profile, paper: &Profile) -> Vec<Row> {
+    let side = |profile: &Profile| profile.network.map_size().ok();
+    let row = |quantity, text: &dyn Fn(&Profile, usize) -> String| {
+        let cell = |profile: &Profile| side(profile).map_or_else(|| "-".to_owned(), |side| text(profile, side));
+        (quantity, cell(profile), cell(paper))
+    };
+    vec![
+        row("Positions of the last map", &|_, side| format!("{side} x {side}")),
+        row("Values of a node", &|profile, side| thousands(profile.network.node_channels * side * side)),
+    ]
+}
+
+/// Amounts of training. The paper has none for synthetic faces.
+fn training(report: &Report, paper: &Profile) -> Vec<Row> {
+    let theirs = report.protocol().and_then(|protocol| {
+        let training = paper.training.get(&report.shared().dataset)?;
+        Some((training.steps * training.batch, protocol.train_images()))
+    });
+    let seen = |s: &RunSummary| s.steps * s.batch;
+    let times = |seen: usize, images: usize| (seen + images / 2) / images.max(1);
+    let or_dash = |value: Option<usize>| value.map_or_else(|| "-".to_owned(), thousands);
+    vec![
+        (
+            "Training images without copies",
+            report.range(|s| s.train_sources),
+            or_dash(theirs.map(|(_, images)| images)),
+        ),
+        ("Images seen in training", report.range(seen), or_dash(theirs.map(|(seen, _)| seen))),
+        (
+            "Times that each is seen",
+            report.range(|s| times(seen(s), s.train_sources)),
+            or_dash(theirs.map(|(seen, images)| times(seen, images))),
+        ),
+    ]
+}
