@@ -7,9 +7,13 @@ use crate::attribute::COUNT;
 use crate::config::RunSummary;
 use crate::config::run_dir::{AFFINITY, METRICS, PREDICTIONS, SUMMARY};
 use crate::error::{Error, Result};
+use crate::metrics::confusion::Confusion;
 use crate::variant::Head;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+/// Predictions for single images of a run that averaged over mirrored ones.
+const PLAIN_PREDICTIONS: &str = "predictions-plain.parquet";
 
 /// A finished run with its scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,6 +88,29 @@ pub fn read_run(folder: &Path) -> Result<(RunSummary, Predictions)> {
         return Err(Error::file(path, message));
     }
     Ok((run, predictions))
+}
+
+/// Mean accuracies of the heads on single images; empty for a run that did not average over mirrored ones.
+///
+/// # Errors
+/// A file that cannot be read, or with another number of images.
+pub fn plain_accuracies(folder: &Path, run: &RunSummary) -> Result<Vec<(Head, f64)>> {
+    let path = folder.join(PLAIN_PREDICTIONS);
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let predictions = Predictions::read(&path)?;
+    if predictions.images.len() != run.test_images {
+        let (found, expected) = (predictions.images.len(), run.test_images);
+        let message = format!("holds {found} images, but {SUMMARY} says {expected} test images; train the run again");
+        return Err(Error::file(path, message));
+    }
+    let accuracy = |probabilities: &[f32]| {
+        let pairs = predictions.labels.iter().copied().zip(probabilities.iter().copied());
+        let counts = Confusion::count(pairs);
+        counts.correct() as f64 / counts.total() as f64
+    };
+    Ok(predictions.heads().map(|(head, probabilities)| (head, accuracy(probabilities))).collect())
 }
 
 /// The most frequent training label of each attribute, negative if both are equally frequent.

@@ -227,7 +227,9 @@ impl Report {
         let verdict = if self.is_papers_protocol() { "the paper's protocol" } else { "not the paper's protocol" };
         let inputs = self.range(|s| s.input);
         let steps = self.range(|s| s.steps);
-        format!("{data}, profile {} ({inputs} px input, {steps} steps): {verdict}.", self.shared().profile)
+        let averaged = self.runs.iter().any(|run| !run.plain.is_empty());
+        let mirrored = if averaged { ", averaged over mirrored images" } else { "" };
+        format!("{data}, profile {} ({inputs} px input, {steps} steps{mirrored}): {verdict}.", self.shared().profile)
     }
 
     /// A count of the runs: one number, or the smallest and the largest.

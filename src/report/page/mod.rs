@@ -14,6 +14,7 @@ mod deviations;
 mod differences;
 pub(super) mod findings;
 mod intervals;
+mod mirrored;
 mod notes;
 mod protocol;
 mod provenance;
@@ -70,9 +71,12 @@ fn tables(report: &Report) -> Vec<(&'static str, String)> {
     let mut sections = vec![
         ("Table 1. Attribute groups", table1::groups(report)),
         ("Table 2. Mean accuracy", table2::mean_accuracy(report)),
+    ];
+    sections.extend(mirrored::mirrored(report).map(|body| ("Mirrored images", body)));
+    sections.extend([
         ("Table 3. Comparison on LFWA", table3::lfwa(report)),
         ("Table 4. Accuracy by attribute", table4::by_attribute(report)),
-    ];
+    ]);
     if let Some(statistics) = &report.statistics {
         sections.push(("Intervals of the means", intervals::intervals(report, statistics)));
         sections

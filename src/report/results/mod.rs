@@ -9,6 +9,7 @@ pub(super) mod csv_file;
 pub(super) mod curves;
 pub(super) mod dependence;
 pub(super) mod examples;
+mod plain;
 pub(super) mod profile;
 pub(super) mod runs;
 mod wide_table;

@@ -1,10 +1,10 @@
 //! The runs of a report: `results.json`, `affinity-VARIANT-seedN.csv`, and their rows of the other files.
 
-use super::{accuracy, csv_file, curves};
+use super::{accuracy, csv_file, curves, plain};
 use crate::config::run_dir::METRICS;
 use crate::config::{Divergence, RunSummary};
 use crate::error::{Error, Result};
-use crate::evaluate::{self, Affinity, Evaluation, Point, run_files};
+use crate::evaluate::{self, Affinity, Evaluation, Head, Point, run_files};
 use crate::io;
 use crate::variant::REGISTRY;
 use serde::{Deserialize, Serialize};
@@ -24,13 +24,21 @@ pub struct Run {
     pub curve: Vec<Point>,
     /// Mean affinity over the test split; `None` without a CLN.
     pub affinity: Option<Affinity>,
+    /// Mean accuracies of predictions for single images, if the run averaged over mirrored ones; else empty.
+    pub plain: Vec<(Head, f64)>,
 }
 
 impl Run {
     /// Reads the other files in the folder of an evaluated run.
     pub(in crate::report) fn new(evaluation: Evaluation, folder: &Path) -> Result<Self> {
         let curve = curves::thinned(&evaluate::read_curve(folder)?);
-        Ok(Self { evaluation, curve, affinity: evaluate::read_affinity(folder)? })
+        let plain = evaluate::plain_accuracies(folder, &evaluation.run)?;
+        Ok(Self { evaluation, curve, affinity: evaluate::read_affinity(folder)?, plain })
+    }
+
+    /// Mean accuracy of one head on single images, if the run averaged over mirrored ones.
+    pub(in crate::report) fn plain_accuracy(&self, head: Head) -> Option<f64> {
+        self.plain.iter().find(|(of, _)| *of == head).map(|(_, accuracy)| *accuracy)
     }
 
     /// The run's own record.
@@ -108,6 +116,7 @@ pub(in crate::report) fn write(runs: &[Run], diverged: &[DivergedRun], folder: &
     let ended = diverged.iter().map(|run| (&run.record.variant, run.record.seed, &run.curve));
     let points = finished.chain(ended).flat_map(|(variant, seed, curve)| curves::rows(variant, seed, curve));
     csv_file::write(&results.join(curves::FILE), points)?;
+    plain::write(runs.iter().map(|run| (run.summary(), run.plain.as_slice())), &results)?;
     let index = Index {
         format: FORMAT,
         runs: runs.iter().map(|run| run.summary().clone()).collect(),
@@ -134,6 +143,7 @@ pub(in crate::report) fn read(folder: &Path) -> Result<(Vec<Run>, Vec<DivergedRu
     let accuracy_path = results.join(accuracy::FILE);
     let accuracies = csv_file::read(&accuracy_path)?;
     let points = csv_file::read(&results.join(curves::FILE))?;
+    let plain = plain::read(&results)?;
     let runs = index.runs.into_iter().map(|summary| {
         let heads = accuracy::heads(&accuracy_path, &accuracies, &summary)?;
         let names = REGISTRY.names(&summary.variant).into_iter();
@@ -141,6 +151,7 @@ pub(in crate::report) fn read(folder: &Path) -> Result<(Vec<Run>, Vec<DivergedRu
         Ok(Run {
             curve: curves::curve(&points, &summary.variant, summary.seed),
             affinity: affinity.map(|path| run_files::read_affinity(&path)).transpose()?,
+            plain: plain::accuracies(&plain, &summary),
             evaluation: Evaluation { run: summary, heads },
         })
     });

@@ -199,8 +199,12 @@ pub(crate) fn affinity(seed: u64) -> String {
     text
 }
 
-pub(crate) fn write_parquet(folder: &Path, mut table: DataFrame) {
-    let file = std::fs::File::create(folder.join("predictions.parquet")).unwrap();
+pub(crate) fn write_parquet(folder: &Path, table: DataFrame) {
+    write_parquet_as(folder, "predictions.parquet", table);
+}
+
+pub(crate) fn write_parquet_as(folder: &Path, name: &str, mut table: DataFrame) {
+    let file = std::fs::File::create(folder.join(name)).unwrap();
     ParquetWriter::new(file).finish(&mut table).unwrap();
 }
 

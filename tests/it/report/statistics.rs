@@ -1,6 +1,6 @@
 //! Intervals and tests of a report, from run folders to the page.
 
-use crate::common::fake_runs::{FakeRun, collected, page, section, write_parquet};
+use crate::common::fake_runs::{FakeRun, collected, page, section, write_parquet, write_parquet_as};
 use crate::common::gal_bench::user_error;
 use crate::common::workspace::Workspace;
 use gal_bench::evaluate::{ComparisonReport, Verdict};
@@ -166,4 +166,29 @@ fn a_report_does_not_replace_a_comparison() {
     report::write_comparison(&ComparisonReport::new(&runs).unwrap(), &folder).unwrap();
     let error = user_error(report::collect(&runs, &folder));
     assert!(error.ends_with("holds a comparison: give --reports another folder, or remove it"), "{error}");
+}
+
+/// The plain predictions are those of the same run with fewer correct; their accuracy is counted here on its own.
+#[test]
+fn both_accuracies_are_shown_if_predictions_were_averaged_over_mirrored_images() {
+    let workspace = Workspace::new();
+    let (averaged, single) = (with_skill("baseline", 0, 0.9), with_skill("baseline", 0, 0.7));
+    let run = averaged.write(workspace.root());
+    let table = single.predictions();
+    let probabilities = table.column("probability_fln").unwrap().f32().unwrap();
+    let labels = table.column("label").unwrap().bool().unwrap();
+    let correct = probabilities.iter().zip(labels.iter()).filter(|(p, label)| (p.unwrap() > 0.5) == label.unwrap());
+    let accuracy = 100.0 * correct.count() as f64 / 2400.0;
+    write_parquet_as(&run, "predictions-plain.parquet", table);
+    let folder = workspace.path("report");
+    report::collect(std::slice::from_ref(&run), &folder).unwrap();
+    let text = page(&folder);
+    let row = format!("| Baseline | FLN | 1 | {accuracy:.2} | ");
+    assert!(section(&text, "Mirrored images").unwrap().contains(&row), "{row}: {text}");
+    assert!(section(&text, "Table 2").unwrap().contains("averaged over mirrored images"), "{text}");
+
+    // A later report on runs without them has neither.
+    std::fs::remove_file(run.join("predictions-plain.parquet")).unwrap();
+    report::collect(&[run], &folder).unwrap();
+    assert!(!page(&folder).contains("irrored"));
 }
