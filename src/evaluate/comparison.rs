@@ -147,6 +147,13 @@ impl MeanDifference {
     pub fn verdict(&self) -> Verdict {
         if self.every_seed { verdict(self.difference, self.p) } else { Verdict::Inconclusive }
     }
+
+    /// The difference from the side of the reference.
+    fn turned(&self) -> Self {
+        // Zero has no sign.
+        let (low, high) = (0.0 - self.interval.high, 0.0 - self.interval.low);
+        Self { difference: 0.0 - self.difference, interval: Interval { low, high }, ..self.clone() }
+    }
 }
 
 impl Comparison {
@@ -189,10 +196,17 @@ impl Statistics {
         self.comparisons.iter().filter(|c| c.name == name && c.reference == reference).max_by_key(|c| c.seeds.len())
     }
 
-    /// The outcome of a comparison of mean accuracies. No difference is shown by fewer than [`LEAST_UNITS`] people or
-    /// images.
-    pub fn verdict(&self, comparison: &Comparison) -> Verdict {
-        if self.resampling.units < LEAST_UNITS { Verdict::Inconclusive } else { comparison.mean.verdict() }
+    /// The difference in mean accuracy of `name` from `reference` over the most seeds, with the test that gave it, made in
+    /// either direction.
+    pub fn difference(&self, name: &str, reference: &str) -> Option<(MeanDifference, &Comparison)> {
+        let direct = self.comparison(name, reference).map(|comparison| (comparison.mean.clone(), comparison));
+        let turned = || self.comparison(reference, name).map(|comparison| (comparison.mean.turned(), comparison));
+        direct.or_else(turned)
+    }
+
+    /// The outcome of a test of mean accuracies. No difference is shown by fewer than [`LEAST_UNITS`] people or images.
+    pub fn verdict(&self, difference: &MeanDifference) -> Verdict {
+        if self.resampling.units < LEAST_UNITS { Verdict::Inconclusive } else { difference.verdict() }
     }
 
     /// The mean accuracy of one head over the most seeds.

@@ -16,9 +16,9 @@ pub(super) fn ablation(report: &Report, statistics: &Statistics) -> Option<Strin
         return None;
     }
     Some(format!(
-        "The controls are not in the paper. Each is GAL-j or Baseline with one thing changed, all else equal. If a control is \
-         as accurate as GAL-j, the accuracy of GAL-j does not come from the thing that the control changes. Intervals and p \
-         are as above; differences are averaged over seeds.{}\n\n{}\n{}",
+        "The controls are not in the paper. Each changes one thing, which the second column names, all else equal. If GAL-j \
+         is no more accurate than a control, its accuracy is not shown to come from that thing. Intervals and p are as \
+         above; differences are averaged over seeds.{}\n\n{}\n{}",
         diverged_note(report, |_| true),
         table(report, statistics),
         findings(report, statistics)
@@ -28,7 +28,7 @@ pub(super) fn ablation(report: &Report, statistics: &Statistics) -> Option<Strin
 fn table(report: &Report, statistics: &Statistics) -> Table {
     let header = [
         "Variant",
-        "Affinity",
+        "What it is",
         "Seeds",
         "Mean accuracy",
         "Floor",
@@ -54,8 +54,8 @@ fn table(report: &Report, statistics: &Statistics) -> Table {
             points(accuracy.mean - floor),
         ];
         for reference in [GAL_J.name, BASELINE.name] {
-            cells.extend(match statistics.comparison(variant.name, reference) {
-                Some(c) => [points(c.mean.difference), points_interval(c.mean.interval), bootstrap_p_cell(c.mean.p)],
+            cells.extend(match statistics.difference(variant.name, reference) {
+                Some((mean, _)) => [points(mean.difference), points_interval(mean.interval), bootstrap_p_cell(mean.p)],
                 None => ["-", "-", "-"].map(str::to_owned),
             });
         }

@@ -4,8 +4,8 @@
 use super::super::published::paper_mean;
 use super::super::runs::{Report, SelfWeights};
 use super::findings::few_units;
+use crate::evaluate::comparison::MeanDifference;
 use crate::evaluate::{Statistics, Verdict};
-use crate::metrics::interval::Interval;
 use crate::render::format::{bootstrap_p, points, points_interval, thousands};
 use crate::variant::{BASELINE, Explanation, GAL_J, Variant};
 
@@ -13,38 +13,28 @@ use crate::variant::{BASELINE, Explanation, GAL_J, Variant};
 struct Effect<'a> {
     title: &'a str,
     reference: &'a str,
-    difference: f64,
-    interval: Interval,
-    p: f64,
+    mean: MeanDifference,
+    verdict: Verdict,
     seeds: usize,
     same_features: bool,
-    verdict: Verdict,
     /// Why no difference is shown although p alone would show one.
     reason: Option<String>,
 }
 
 impl<'a> Effect<'a> {
-    /// The test of `name` against `reference`, in whichever direction it was made; `None` if it was not.
+    /// The test of `name` against `reference`; `None` if it was not made.
     fn new(report: &'a Report, statistics: &Statistics, name: &'a str, reference: &'a str) -> Option<Self> {
-        let turned = || Some((statistics.comparison(reference, name)?, -1.0));
-        let (comparison, sign) = statistics.comparison(name, reference).map(|c| (c, 1.0)).or_else(turned)?;
-        let mean = &comparison.mean;
-        let (low, high) = (sign * mean.interval.low, sign * mean.interval.high);
-        let differing = (comparison.seeds.len() > 1 && !mean.every_seed).then(|| "the seeds differ in sign".to_owned());
+        let (mean, comparison) = statistics.difference(name, reference)?;
+        let seeds = comparison.seeds.len();
+        let differing = (seeds > 1 && !mean.every_seed).then(|| "the seeds differ in sign".to_owned());
         Some(Self {
             title: report.registry.title(name),
             reference: report.registry.title(reference),
-            difference: sign * mean.difference,
-            interval: Interval { low: low.min(high), high: low.max(high) },
-            p: mean.p,
-            seeds: comparison.seeds.len(),
+            verdict: statistics.verdict(&mean),
+            seeds,
             same_features: comparison.same_features,
-            verdict: match statistics.verdict(comparison) {
-                Verdict::Better if sign < 0.0 => Verdict::Worse,
-                Verdict::Worse if sign < 0.0 => Verdict::Better,
-                verdict => verdict,
-            },
             reason: few_units(statistics).or(differing),
+            mean,
         })
     }
 
@@ -53,9 +43,9 @@ impl<'a> Effect<'a> {
         let reason = self.reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
         format!(
             "{} points, 95 % interval {}, {}{reason}",
-            points(self.difference),
-            points_interval(self.interval),
-            bootstrap_p(self.p)
+            points(self.mean.difference),
+            points_interval(self.mean.interval),
+            bootstrap_p(self.mean.p)
         )
     }
 

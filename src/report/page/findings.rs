@@ -36,7 +36,7 @@ pub(super) fn sentence(registry: Registry, statistics: &Statistics, comparison: 
         format!("; sample standard deviation over seeds {} points", percent(deviation))
     });
     let few = few_units(statistics).map(|few| format!("{few}, so no difference is shown"));
-    let shown = match statistics.verdict(comparison) {
+    let shown = match statistics.verdict(mean) {
         Verdict::Better | Verdict::Worse => "a difference is shown",
         Verdict::Inconclusive if few.is_some() => few.as_deref().unwrap_or_default(),
         Verdict::Inconclusive if !mean.every_seed && comparison.seeds.len() > 1 => {

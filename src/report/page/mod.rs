@@ -81,7 +81,7 @@ fn tables(report: &Report) -> Vec<(&'static str, String)> {
         sections.push(("Intervals of the means", intervals::intervals(report, statistics)));
         sections
             .extend(differences::differences(report, statistics).map(|body| ("Differences between variants", body)));
-        sections.extend(ablation::ablation(report, statistics).map(|body| ("Ablation of the affinity", body)));
+        sections.extend(ablation::ablation(report, statistics).map(|body| ("Ablation", body)));
     }
     sections.extend(scores::beyond_accuracy(report).map(|body| ("Beyond accuracy", body)));
     sections

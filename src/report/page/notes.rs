@@ -24,10 +24,12 @@ pub(super) fn diverged_note(report: &Report, wanted: impl Fn(&str) -> bool) -> S
     let finished = report.with_controls();
     let sentence = |run: &Diverged| {
         let (title, step, seed) = (report.registry.title(&run.variant), thousands(run.step), run.seed);
-        match finished.iter().any(|variant| variant.name == run.variant) {
-            true => format!(" {title} diverged at step {step} with seed {seed}: its figures are of its other seeds."),
-            false => format!(" {title} diverged at step {step} with seed {seed} and has no row."),
-        }
+        let rest = if finished.iter().any(|variant| variant.name == run.variant) {
+            ": its figures are of its other seeds"
+        } else {
+            " and has no row"
+        };
+        format!(" {title} diverged at step {step} with seed {seed}{rest}.")
     };
     let runs = report.diverged.iter().map(|run| &run.record);
     runs.filter(|run| wanted(&run.variant)).map(sentence).collect()
