@@ -19,7 +19,10 @@ pub(super) fn section(report: &Report) -> String {
     for (quantity, here, theirs) in network(profile, &paper).into_iter().chain(training(report, &paper)) {
         table.row([quantity.to_owned(), here, theirs]);
     }
-    format!("## Protocol\n\n{}\n\n{table}\n", profile.description)
+    let lists = [("Keeps of the paper", &profile.protocol.keeps), ("Reduces", &profile.protocol.reduces)];
+    let lists = lists.iter().filter(|(_, list)| !list.is_empty());
+    let lists: String = lists.map(|(heading, list)| format!("- **{heading}**: {}.\n", list.join("; "))).collect();
+    format!("## Protocol\n\nProfile {}. {}\n\n{lists}\n{table}\n", profile.name, profile.description)
 }
 
 /// Sizes of the map that position attention weighs and of the nodes between which the affinity is computed.

@@ -1,10 +1,7 @@
 //! The first sentences of a page: each follows from a paired test or from the measured affinity.
 
 use crate::common::fake_runs::{FakeRun, collected, page, page_of};
-use crate::common::workspace::Workspace;
-use gal_bench::report;
-use gal_bench::variant::{BASELINE, Explanation, GAL_J, REGISTRY, Registry, Style, VARIANTS, Variant};
-use std::path::{Path, PathBuf};
+use gal_bench::variant::{GAL_J, REGISTRY};
 
 /// The answers at the top of a page, a line each.
 fn answers(page: &str) -> Vec<&str> {
@@ -21,80 +18,71 @@ fn runs(skills: &[(&str, f64)]) -> Vec<FakeRun> {
     skills.iter().flat_map(|&(variant, skill)| [1, 2].map(|seed| with_skill(variant, seed, skill))).collect()
 }
 
-/// The answers of a report on `runs` whose variants are those of `registry`.
-fn answers_with(registry: Registry, runs: &[FakeRun]) -> Vec<String> {
-    let workspace = Workspace::new();
-    let folders: Vec<PathBuf> = runs.iter().map(|run| run.write(&workspace.path("runs"))).collect();
-    let folder = workspace.path("report");
-    report::collect_with(registry, &folders, &folder).unwrap();
-    let files = report::render_with(registry, &folder).unwrap();
-    let (_, page) = files.into_iter().find(|(path, _)| path == Path::new("README.md")).unwrap();
-    answers(&String::from_utf8(page).unwrap()).into_iter().map(str::to_owned).collect()
-}
-
-/// The program's variants without those that test an explanation other than attention, and two new ones that do.
-fn registry_with_tests() -> Registry {
-    let style = Style { colour: "#123456", dashes: "5 5" };
-    let decayed =
-        Variant { name: "decayed", title: "Decayed", tests: Some(Explanation::WeightDecay), style, ..BASELINE };
-    let decayed = Variant { compared_with: &["baseline", "gal-j"], ..decayed };
-    let joined = Variant { name: "joined", title: "Joined", tests: Some(Explanation::SeparateStreams), ..GAL_J };
-    let joined = Variant { compared_with: &["gal-j"], style, ..joined };
-    let known = VARIANTS.iter().filter(|v| v.tests.is_none_or(|test| test == Explanation::Attention)).copied();
-    Registry(Box::leak(known.chain([decayed, joined]).collect()))
-}
-
-/// One answer with the numbers of its tests left out.
+/// One answer with the numbers of its tests left out: the parentheses with an interval.
 fn words(answer: &str) -> String {
-    let parts = answer.split('(').map(|part| part.split_once(')').map_or(part, |(_, rest)| rest));
-    parts.collect::<String>().replace("  ", " ").replace(" .", ".")
+    let is_test = |part: &str| part.contains("95 % interval");
+    let parts = answer.split(" (").enumerate().map(|(i, part)| match part.split_once(')') {
+        Some((inside, rest)) if is_test(inside) => rest.to_owned(),
+        _ if i > 0 => format!(" ({part}"),
+        _ => part.to_owned(),
+    });
+    parts.collect()
 }
 
 #[test]
 fn the_first_sentences_hold_difference_interval_and_p_of_each_test() {
-    let page = page_of(&runs(&[("baseline", 0.7), ("gal-j", 0.9), ("identity", 0.9)]));
-    insta::assert_snapshot!(answers(&page).join("\n"));
+    let (_workspace, folder, statistics) = collected(&runs(&[("baseline", 0.7), ("gal-j", 0.9), ("identity", 0.9)]));
+    let page = page(&folder);
+    let numbers = |name, reference, sign: f64| {
+        let mean = &statistics.comparison(name, reference).unwrap().mean;
+        let [difference, a, b] = [mean.difference, mean.interval.low, mean.interval.high].map(|v| 100.0 * sign * v);
+        format!("{difference:+.2} points, 95 % interval {:+.2} to {:+.2}, p ", a.min(b), a.max(b))
+    };
+    let [gain, attention, untested] = answers(&page)[..] else { panic!("{page}") };
+    let expected = format!("**GAL-j gains over Baseline**: {}<= 0.001.", numbers("gal-j", "baseline", 1.0));
+    assert_eq!(gain, expected);
+    // The test is of Identity against GAL-j; the sentence turns it round.
+    let numbers = numbers("identity", "gal-j", -1.0);
+    let expected =
+        format!("**Attention between attributes.** No difference between GAL-j and Identity is shown ({numbers}= ");
+    assert!(attention.starts_with(&expected), "{attention}\n{expected}");
+    assert_eq!(untested, "Not tested by these runs: weight decay, separate gradient streams.");
 }
 
 #[test]
 fn a_gain_that_the_other_weight_decay_has_too_is_not_credited_to_the_correlation_net() {
-    let registry = registry_with_tests();
-    let decay = |skills: &[(&str, f64)]| words(&answers_with(registry, &runs(skills))[1]);
-    let same = decay(&[("baseline", 0.7), ("decayed", 0.9), ("gal-j", 0.9)]);
+    let decay = |skills: &[(&str, f64)]| words(answers(&page_of(&runs(skills)))[1]);
+    let same = decay(&[("baseline", 0.7), ("baseline-decay", 0.9), ("gal-j", 0.9)]);
     assert_eq!(
         same,
-        "**Weight decay.** Decayed is more accurate than Baseline. No difference between GAL-j and Decayed is shown. So \
-         the gain may be that of weight decay."
+        "**Weight decay.** Baseline (decay 0.001) is more accurate than Baseline. No difference between GAL-j and Baseline \
+         (decay 0.001) is shown. So the gain may be that of weight decay."
     );
-    let beyond = decay(&[("baseline", 0.7), ("decayed", 0.7), ("gal-j", 0.9)]);
+    let beyond = decay(&[("baseline", 0.7), ("baseline-decay", 0.7), ("gal-j", 0.9)]);
     assert_eq!(
         beyond,
-        "**Weight decay.** No difference between Decayed and Baseline is shown. GAL-j is more accurate than Decayed. So \
-         weight decay does not explain the gain."
+        "**Weight decay.** No difference between Baseline (decay 0.001) and Baseline is shown. GAL-j is more accurate than \
+         Baseline (decay 0.001). So weight decay does not explain the gain."
     );
-    let part = decay(&[("baseline", 0.6), ("decayed", 0.75), ("gal-j", 0.9)]);
+    let part = decay(&[("baseline", 0.6), ("baseline-decay", 0.75), ("gal-j", 0.9)]);
     assert!(part.ends_with("So weight decay explains a part of the gain at most."), "{part}");
-    let without_gain = decay(&[("baseline", 0.9), ("decayed", 0.7), ("gal-j", 0.9)]);
-    assert!(without_gain.ends_with("GAL-j is more accurate than Decayed."), "{without_gain}");
+    let without_gain = decay(&[("baseline", 0.9), ("baseline-decay", 0.7), ("gal-j", 0.9)]);
+    assert!(without_gain.ends_with("GAL-j is more accurate than Baseline (decay 0.001)."), "{without_gain}");
 }
 
 #[test]
 fn separate_streams_are_judged_from_the_side_of_gal_j() {
-    let registry = registry_with_tests();
-    let streams = |joined, gal_j| {
-        let answers = answers_with(registry, &runs(&[("joined", joined), ("gal-j", gal_j)]));
-        words(&answers[0])
-    };
+    let streams = |joined, gal_j| words(answers(&page_of(&runs(&[("one-stream", joined), ("gal-j", gal_j)])))[0]);
     let heading = "**Separate gradient streams.**";
     assert_eq!(
         streams(0.7, 0.9),
-        format!("{heading} GAL-j is more accurate than Joined. So the separate streams help.")
+        format!("{heading} GAL-j is more accurate than One stream. So the separate streams help.")
     );
     assert_eq!(
         streams(0.9, 0.7),
-        format!("{heading} GAL-j is less accurate than Joined. So the separate streams cost accuracy.")
+        format!("{heading} GAL-j is less accurate than One stream. So the separate streams cost accuracy.")
     );
-    assert_eq!(streams(0.9, 0.9), format!("{heading} No difference between GAL-j and Joined is shown."));
+    assert_eq!(streams(0.9, 0.9), format!("{heading} No difference between GAL-j and One stream is shown."));
 }
 
 #[test]

@@ -35,6 +35,17 @@ fn the_page_compares_maps_nodes_and_passes_with_the_papers() {
 }
 
 #[test]
+fn the_page_states_what_the_profile_keeps_and_reduces() {
+    let mut run = run(false);
+    let profile = run.settings.as_mut().unwrap();
+    profile.protocol.keeps = vec!["the map".to_owned(), "the rates".to_owned()];
+    profile.protocol.reduces = vec!["the width".to_owned()];
+    let page = page_of(&[run]);
+    let text = section(&page, "Protocol").unwrap();
+    assert!(text.contains("- **Keeps of the paper**: the map; the rates.\n- **Reduces**: the width.\n"), "{text}");
+}
+
+#[test]
 fn results_without_a_profile_have_no_such_section() {
     assert_eq!(section(&page_of(&[FakeRun::new("baseline", 1)]), "Protocol"), None);
 }
