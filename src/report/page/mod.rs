@@ -1,4 +1,4 @@
-//! README.md of a report: findings first, then the paper's tables and figures, then method and provenance.
+//! README.md of a report: answers and findings first, then the paper's tables and figures, then method and provenance.
 
 #![allow(
     clippy::format_push_string,
@@ -40,10 +40,10 @@ pub(super) fn page(
 ) -> String {
     let caption = format!("*{}*", report.caption());
     let mut text = format!("# gal-bench report: {}, profile {}\n\n", report.data(), report.shared().profile);
-    for answer in claims::answers(report) {
-        text += &format!("- {answer}\n");
+    let answers = claims::answers(report);
+    if !answers.is_empty() {
+        text += &format!("- {}\n\n", answers.join("\n- "));
     }
-    text += "\n";
     text += &warning::warning(report);
     text += &findings::section(report, correlations);
     text += &protocol::section(report);

@@ -8,7 +8,7 @@ use crate::render::markdown::{Table, bold};
 /// Methods of the paper's Table 4, and those with published accuracies by attribute on LFWA.
 const CELEBA_METHODS: [&str; 4] = ["MCNN-AUX", "DMTL", "AFFACT", "GAL-j"];
 /// ResNet-18 on 16,277 training images, from random and from imported weights.
-const FEW_IMAGES: [&str; 2] = ["ResNet-18 on a tenth", "ResNet-18 on a tenth, ImageNet"];
+pub(super) const FEW_IMAGES: [&str; 2] = ["ResNet-18 on a tenth", "ResNet-18 on a tenth, ImageNet"];
 const LFWA_METHODS: [&str; 2] = ["LNets+ANet", "MCNN-AUX"];
 
 /// The columns of Table 4 on one data set, the floor first.

@@ -3,6 +3,7 @@
 use super::super::published::{self, Protocol};
 use super::super::runs::Report;
 use super::notes::{beside_the_paper, seeds_note};
+use super::published_columns::{FEW_IMAGES, methods};
 use crate::evaluate::{Head, HeadResult};
 use crate::render::format::{cell, percent, percent_mean_std, points};
 use crate::render::markdown::{Table, bold};
@@ -11,11 +12,12 @@ use crate::render::markdown::{Table, bold};
 pub(super) fn mean_accuracy(report: &Report) -> String {
     format!(
         "Mean accuracy over the 40 attributes in %. The head that a variant is scored by is in bold. Differences are \
-         computed before rounding.{}\n\n{}\n{}\n\n{}\nFloor on CelebA: {}.\n",
+         computed before rounding.{}\n\n{}\n{}\n\n{}\n{}Floor on CelebA: {}.\n",
         seeds_note(report),
         own(report),
         beside_the_paper(report, Protocol::Celeba),
         papers(report),
+        few_images(report),
         published::floor(Protocol::Celeba).source
     )
 }
@@ -56,4 +58,24 @@ fn papers(report: &Report) -> Table {
         }
     }
     table
+}
+
+/// Published results with a tenth of CelebA's training images, beside runs on CelebA; empty beside others.
+fn few_images(report: &Report) -> String {
+    let methods = methods(Protocol::Celeba, &FEW_IMAGES);
+    if report.protocol() != Some(Protocol::Celeba) || methods.is_empty() {
+        return String::new();
+    }
+    let floor = published::floor(Protocol::Celeba).mean();
+    let mut table = Table::new(1, ["Method", "Published, CelebA", "Floor, CelebA", "Gain over floor"]);
+    for method in &methods {
+        let mean = method.recomputed();
+        let gain = mean.map_or_else(|| "-".to_owned(), |mean| points((mean - floor) / 100.0));
+        table.row([method.name.clone(), cell(mean, 2), cell(Some(floor), 2), gain]);
+    }
+    format!(
+        "**Few training images, published, other data.** These methods saw a tenth of CelebA's training images at full size, \
+         and all of its test images. The runs above used {}. A difference from them is not one between methods.\n\n{table}\n",
+        report.test_data()
+    )
 }

@@ -373,6 +373,15 @@ fn a_subset_is_named_in_heading_captions_and_warning() {
 }
 
 #[test]
+fn few_training_images_at_full_size_stand_beside_runs_on_celeba_as_other_data() {
+    let page = page_of(&on("celeba", false, &["64 px input, not 227"]));
+    let table = section(&page, "Table 2").unwrap();
+    assert!(table.contains("| ResNet-18 on a tenth, ImageNet | 90.88 | 79.91 | +10.98 |"), "{table}");
+    assert!(table.contains("**Few training images, published, other data.**"), "{table}");
+    assert!(!section(&page_of(&on("lfwa", false, &[])), "Table 2").unwrap().contains("ResNet-18"));
+}
+
+#[test]
 fn every_table_has_its_heading_and_the_floor() {
     let page = page_of(&fake_runs());
     for number in 1..=4 {
