@@ -6,10 +6,11 @@ use crate::cli::{JobArgs, RunAllArgs};
 use gal_bench::config::Prepare;
 use gal_bench::progress::Progress;
 use gal_bench::report::overview;
-use gal_bench::train::{Task, is_finished, is_resumable, tasks};
+use gal_bench::train::{Task, is_diverged, is_finished, is_resumable, tasks};
 use gal_bench::variant::Variant;
 use gal_bench::{Result, report, store};
 use serde::Serialize;
+use std::path::Path;
 
 pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     let RunAllArgs { job, list_tasks } = args;
@@ -85,18 +86,23 @@ struct TaskStatus {
     steps: usize,
     /// The variants whose runs are finished.
     done: Vec<&'static str>,
+    /// The variants whose runs diverged.
+    diverged: Vec<&'static str>,
     /// An unfinished run has a training state to resume from.
     resumable: bool,
 }
 
 impl TaskStatus {
     fn line(&self) -> String {
-        let done = match (self.done.len(), self.resumable) {
-            (n, _) if n == self.variants.len() => "done".to_owned(),
+        let mut done = match (self.done.len(), self.resumable) {
+            (n, _) if n + self.diverged.len() == self.variants.len() => "done".to_owned(),
             (0, false) => "open".to_owned(),
             (0, true) => "resumable".to_owned(),
             (_, resumable) => format!("done: {}{}", self.done.join(","), if resumable { "; resumable" } else { "" }),
         };
+        if !self.diverged.is_empty() {
+            done += &format!("; diverged: {}", self.diverged.join(","));
+        }
         let Self { task, dataset, variants, seed, steps, .. } = self;
         format!("{task}\t{dataset}\t{}\tseed {seed}\t{steps} steps\t{done}", variants.join(","))
     }
@@ -111,7 +117,9 @@ fn print_tasks(job: &JobArgs) -> Result<()> {
         .enumerate()
         .map(|(number, task)| {
             let folder = |variant: &Variant| selection.folder(dataset.label(), &profile, variant, task.seed);
-            let is_done = |variant: &&Variant| is_finished(&folder(variant));
+            let names = |is: fn(&Path) -> bool| {
+                task.variants.iter().filter(|variant| is(&folder(variant))).map(|variant| variant.name).collect()
+            };
             TaskStatus {
                 task: number,
                 dataset: dataset.label(),
@@ -119,7 +127,8 @@ fn print_tasks(job: &JobArgs) -> Result<()> {
                 variants: task.variants.iter().map(|variant| variant.name).collect(),
                 seed: task.seed,
                 steps,
-                done: task.variants.iter().filter(is_done).map(|variant| variant.name).collect(),
+                done: names(is_finished),
+                diverged: names(is_diverged),
                 resumable: task.variants.iter().any(|variant| is_resumable(&folder(variant))),
             }
         })

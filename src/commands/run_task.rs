@@ -35,8 +35,7 @@ pub(super) fn run(args: &RunTaskArgs) -> Result<()> {
         if rendezvous.rank > 0 {
             return train::non_main_message(&rendezvous);
         }
-        let folders = trained.iter().map(|run| run.folder.display().to_string()).collect::<Vec<_>>();
-        format!("task {number} is trained, in {}", folders.join(", "))
+        format!("task {number} is trained, in {}", train::folders(&trained).join(", "))
     })
 }
 

@@ -2,15 +2,15 @@
 
 use super::distributed;
 use crate::cli::{ComputeArgs, SelectionArgs, TrainArgs};
-use gal_bench::Result;
 use gal_bench::distributed::Rendezvous;
 use gal_bench::evaluate::Evaluation;
 use gal_bench::progress::Progress;
 use gal_bench::report::overview;
 use gal_bench::store::Reader;
-use gal_bench::train::{TrainJob, TrainedRun, select_device, train};
+use gal_bench::train::{TrainJob, TrainOutcome, select_device, train};
 use gal_bench::variant::Variant;
 use gal_bench::weights::PretrainedWeights;
+use gal_bench::{Error, Result};
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -23,17 +23,20 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let runs = (&*selection.variants()?, &*selection.seeds());
     let progress = args.output_args.progress();
     let trained = train_on(&prepared, selection, runs, &args.compute, &rendezvous, &command, &progress)?;
-    let evaluations = trained.iter().map(|run| Evaluation::of_run(&run.folder)).collect::<Result<Vec<_>>>()?;
+    let evaluations = trained.finished.iter().map(|run| Evaluation::of_run(&run.folder)).collect::<Result<Vec<_>>>()?;
     args.output_args.result(&trained, || {
         if rendezvous.rank > 0 {
             return non_main_message(&rendezvous);
         }
-        let folders = trained.iter().map(|run| run.folder.display().to_string()).collect::<Vec<_>>();
-        format!("{}\nin {}", overview(&evaluations), folders.join("\n   "))
+        format!("{}\nin {}", overview(&evaluations), folders(&trained).join("\n   "))
     })
 }
 
-/// Trains variants with seeds on a prepared set; `selection` supplies the profile and the runs folder.
+/// Trains variants with seeds on a prepared set; `selection` supplies the profile and the runs folder. Warns of runs that
+/// diverged.
+///
+/// # Errors
+/// Every run diverged, besides the errors of training.
 pub(super) fn train_on(
     prepared: &Path,
     selection: &SelectionArgs,
@@ -42,7 +45,7 @@ pub(super) fn train_on(
     rendezvous: &Rendezvous,
     command: &str,
     progress: &Progress,
-) -> Result<Vec<TrainedRun>> {
+) -> Result<TrainOutcome> {
     let mut profile = selection.profile()?;
     PretrainedWeights::record_in(&mut profile, compute.weights.as_deref())?;
     profile.compute.tf32 |= compute.tf32;
@@ -62,7 +65,23 @@ pub(super) fn train_on(
         force: compute.execution.force,
         command,
     };
-    train(&job, progress)
+    let outcome = train(&job, progress)?;
+    let diverged = outcome.diverged.iter().map(|run| run.folder.display().to_string()).collect::<Vec<_>>().join(", ");
+    match (diverged.is_empty(), outcome.finished.is_empty()) {
+        (true, _) => {}
+        (false, true) => {
+            return Err(Error::Request(format!(
+                "every run diverged ({diverged}): lower the learning rate in the profile, and start again with --force"
+            )));
+        }
+        (false, false) => progress.log(format!("warning: left out, since they diverged: {diverged}")),
+    }
+    Ok(outcome)
+}
+
+/// The folders of the runs that finished.
+pub(super) fn folders(outcome: &TrainOutcome) -> Vec<String> {
+    outcome.finished.iter().map(|run| run.folder.display().to_string()).collect()
 }
 
 /// The result of a rank other than 0.

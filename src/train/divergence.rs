@@ -1,5 +1,10 @@
-//! Stops a run on NaN or infinity, and reports the step and its images.
+//! Stops a run on NaN or infinity, and records the step and its images. A correlation net that diverges is stopped alone; the
+//! FLN ends all runs that share it.
 
+use super::job::DivergedRun;
+use super::run_dir::RunDir;
+use crate::config::Divergence;
+use crate::config::run_dir::{DIVERGED, DIVERGED_BATCH};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::store::Row;
@@ -43,6 +48,24 @@ pub(super) fn report_divergence(path: &Path, what: &str, context: StepContext) -
         path.display(),
         named.join(", "),
     ))
+}
+
+/// Writes the batch and the record of a run whose correlation net diverged; the record comes last.
+pub(super) fn record_divergence(run: &RunDir, symptom: &str, context: StepContext) -> Result<DivergedRun> {
+    write(&run.file(DIVERGED_BATCH), context.batch)?;
+    let diverged = Divergence {
+        id: run.id(),
+        dataset: run.config.dataset.clone(),
+        profile: run.config.profile.name.clone(),
+        variant: run.variant.name.to_owned(),
+        seed: run.config.seed,
+        step: context.step,
+        rate: context.rate,
+        symptom: symptom.to_owned(),
+        commit: env!("GAL_BENCH_COMMIT").to_owned(),
+    };
+    io::write_json(&run.file(DIVERGED), &diverged)?;
+    Ok(DivergedRun { folder: run.folder.clone(), diverged, reused: false })
 }
 
 /// Writes the rows of a batch as CSV.

@@ -9,6 +9,7 @@ use crate::progress::Progress;
 use candle_core::{Device, Tensor};
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Bytes of an f32.
@@ -60,7 +61,7 @@ impl Features {
                     maps.flatten_all()?.to_vec1::<f32>()?.into_iter().flat_map(f32::to_le_bytes).collect();
                 writer.write_all(&bytes).map_err(Error::io("write a file in", folder))?;
                 bar.advance(count);
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             },
         )?;
         writer.flush().map_err(Error::io("write a file in", folder))?;

@@ -1,13 +1,13 @@
 //! The input of a training job, and its result.
 
 use super::device::NamedDevice;
-use crate::config::{Profile, RunConfig, RunSummary};
+use crate::config::{Divergence, Profile, RunConfig, RunSummary};
 use crate::dataset::DatasetName;
 use crate::distributed::Rendezvous;
 use crate::error::{Error, Result};
 use crate::store;
 use crate::variant::Variant;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +43,38 @@ pub struct TrainedRun {
     pub summary: RunSummary,
     /// True if the run was finished before this job.
     pub reused: bool,
+}
+
+/// A run that was stopped because it diverged.
+#[derive(Debug, Clone, Serialize)]
+pub struct DivergedRun {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// Its record.
+    pub diverged: Divergence,
+    /// True if it diverged in an earlier job.
+    pub reused: bool,
+}
+
+/// The runs of a job. As JSON a list, of which an element has a `summary` if it finished, or `diverged`.
+#[derive(Debug, Default)]
+pub struct TrainOutcome {
+    /// Runs that finished, seed by seed, in the order of the job's variants.
+    pub finished: Vec<TrainedRun>,
+    /// Runs that diverged.
+    pub diverged: Vec<DivergedRun>,
+}
+
+impl Serialize for TrainOutcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Run<'a> {
+            Finished(&'a TrainedRun),
+            Diverged(&'a DivergedRun),
+        }
+        serializer.collect_seq(self.finished.iter().map(Run::Finished).chain(self.diverged.iter().map(Run::Diverged)))
+    }
 }
 
 impl TrainJob<'_> {

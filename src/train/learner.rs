@@ -127,6 +127,21 @@ impl Learner {
         weights.apply(architecture, &self.parameters, &self.feature_net)
     }
 
+    /// Removes the correlation nets of `variants`. Training the others goes on as if these had never been there, since
+    /// they share no gradient.
+    pub(super) fn drop_heads(&mut self, variants: &[&'static str]) {
+        let is_kept = |head: &CorrelationHead| !variants.contains(&head.variant.name);
+        // The FLN's predictions come first, if it has a loss.
+        let first = self.correct.len().saturating_sub(self.heads.len());
+        let kept: Vec<bool> = std::iter::repeat_n(true, first).chain(self.heads.iter().map(is_kept)).collect();
+        let mut kept = kept.into_iter();
+        self.correct.retain(|_| kept.next().unwrap_or(false));
+        self.heads.retain(is_kept);
+        if let Some(outputs) = &mut self.outputs {
+            outputs.cln.retain(|name, _| !variants.contains(name));
+        }
+    }
+
     /// True if the feature net keeps its weights.
     pub fn is_frozen(&self) -> bool {
         self.optimizer.is_none()

@@ -4,7 +4,7 @@ use super::learner::Learner;
 use crate::error::Result;
 use crate::nn::Parameters;
 use crate::variant::Variant;
-use candle_core::Tensor;
+use candle_core::{Tensor, Var};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tensors by name.
@@ -49,17 +49,20 @@ impl Learner {
         }
     }
 
-    /// True if all parameters and running statistics are finite.
-    pub fn is_finite(&self) -> Result<bool> {
-        let of_heads = self.heads.iter().flat_map(|head| head.parameters.all().into_values());
-        let running = self.feature_net.running().values().cloned();
-        for variable in self.parameters.all().into_values().chain(of_heads).chain(running) {
-            // x * 0 is 0 if x is finite and NaN otherwise.
-            if (variable.as_detached_tensor() * 0.0)?.sum_all()?.to_scalar::<f32>()? != 0.0 {
-                return Ok(false);
+    /// True if all parameters and running statistics of the feature net are finite.
+    pub(super) fn is_feature_net_finite(&self) -> Result<bool> {
+        are_finite(self.parameters.all().values().chain(self.feature_net.running().values()))
+    }
+
+    /// The variants whose correlation net has a parameter that is not finite.
+    pub(super) fn infinite_heads(&self) -> Result<Vec<&'static str>> {
+        let mut found = Vec::new();
+        for head in &self.heads {
+            if !are_finite(head.parameters.all().values())? {
+                found.push(head.variant.name);
             }
         }
-        Ok(true)
+        Ok(found)
     }
 
     /// Number of trainable parameters of a variant's network.
@@ -112,6 +115,16 @@ impl Learner {
         }
         Ok(())
     }
+}
+
+fn are_finite<'a>(variables: impl Iterator<Item = &'a Var>) -> Result<bool> {
+    for variable in variables {
+        // x * 0 is 0 if x is finite and NaN otherwise.
+        if (variable.as_detached_tensor() * 0.0)?.sum_all()?.to_scalar::<f32>()? != 0.0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn values(parameters: &Parameters) -> Tensors {

@@ -10,7 +10,7 @@ use candle_core::{Device, Tensor};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -162,11 +162,11 @@ impl DataLoader<'_> {
 }
 
 /// Calls `consume` for each step with what `produce` returns, and with the time that it waited for it. A second thread
-/// produces up to [`PREFETCH`] steps ahead.
+/// produces up to [`PREFETCH`] steps ahead. Ends early if `consume` breaks.
 pub(super) fn prefetch<T: Send>(
     steps: Range<usize>,
     produce: impl Fn(usize) -> Result<T> + Send,
-    mut consume: impl FnMut(usize, T, Duration) -> Result<()>,
+    mut consume: impl FnMut(usize, T, Duration) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(PREFETCH);
@@ -182,7 +182,9 @@ pub(super) fn prefetch<T: Send>(
         for step in steps {
             let started = Instant::now();
             let item = receiver.recv().map_err(|_| Error::Internal("the loader stopped".to_owned()))??;
-            consume(step, item, started.elapsed())?;
+            if consume(step, item, started.elapsed())?.is_break() {
+                break;
+            }
         }
         Ok(())
     })
@@ -325,7 +327,7 @@ mod tests {
         prefetch(3..6, produce, |step, item, waiting| {
             assert_eq!(step, item);
             waited.push(waiting);
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })
         .unwrap();
         // Timers may be coarse: only the order of magnitude counts.

@@ -27,7 +27,7 @@ mod trainer;
 pub use checkpoint::Checkpoint;
 pub use device::{DeviceFacts, NamedDevice, check_batch, facts as device_facts, select as select_device};
 pub use image_cache::{ImageCache, LabelledImages};
-pub use job::{TrainJob, TrainedRun};
+pub use job::{DivergedRun, TrainJob, TrainOutcome, TrainedRun};
 pub use learner::{Learner, Losses, Outputs};
 pub use loader::{Batch, DataLoader};
 pub use run_dir::{is_diverged, is_finished, is_resumable};

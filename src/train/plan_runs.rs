@@ -1,9 +1,9 @@
 //! Which runs a job still has to train, the same on every rank.
 
-use super::job::{TrainJob, TrainedRun};
+use super::job::{DivergedRun, TrainJob, TrainOutcome, TrainedRun};
 use super::run_dir::RunDir;
 use super::shared_run::{SharedRun, shared_runs};
-use crate::config::Profile;
+use crate::config::{Divergence, Profile};
 use crate::dataset::DatasetName;
 use crate::distributed::{ProcessGroup, Setting};
 use crate::error::{Error, Result};
@@ -16,24 +16,20 @@ pub(super) struct PlannedRun {
     pub(super) shared: SharedRun,
 }
 
-/// The runs to train, and the finished ones of earlier jobs.
+/// The runs to train, and those that ended in earlier jobs.
 pub(super) fn open_runs(
     job: &TrainJob,
     dataset: DatasetName,
     progress: &Progress,
-) -> Result<(Vec<PlannedRun>, Vec<TrainedRun>)> {
-    let (mut open, mut finished) = (Vec::new(), Vec::new());
+) -> Result<(Vec<PlannedRun>, TrainOutcome)> {
+    let (mut open, mut ended) = (Vec::new(), TrainOutcome::default());
     for seed in job.seeds.iter().copied() {
         for mut shared in shared_runs(job.variants, job.profile) {
             let mut missing = Vec::new();
             for variant in shared.variants {
                 let run = RunDir::new(job, dataset, variant, seed);
-                match if job.force { None } else { run.finished()? } {
-                    Some(summary) => {
-                        progress.log(format!("{} is already trained", run.folder.display()));
-                        finished.push(TrainedRun { folder: run.folder, summary, reused: true });
-                    }
-                    None => missing.push(variant),
+                if job.force || !add_ended(run, &mut ended, progress)? {
+                    missing.push(variant);
                 }
             }
             shared.variants = missing;
@@ -42,7 +38,22 @@ pub(super) fn open_runs(
             }
         }
     }
-    Ok((open, finished))
+    Ok((open, ended))
+}
+
+/// Adds a run to `ended` if it finished or diverged; true if so.
+fn add_ended(run: RunDir, ended: &mut TrainOutcome, progress: &Progress) -> Result<bool> {
+    let folder = run.folder.display();
+    if let Some(summary) = run.finished()? {
+        progress.log(format!("{folder} is already trained"));
+        ended.finished.push(TrainedRun { folder: run.folder, summary, reused: true });
+    } else if let Some(diverged) = Divergence::of_run(&run.folder)? {
+        progress.log(format!("{folder} diverged at step {}; --force trains it again", diverged.step));
+        ended.diverged.push(DivergedRun { folder: run.folder, diverged, reused: true });
+    } else {
+        return Ok(false);
+    }
+    Ok(true)
 }
 
 /// Sends rank 0's open runs to every rank.

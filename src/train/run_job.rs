@@ -1,6 +1,6 @@
 //! A whole training job, by one process or several ranks.
 
-use super::job::{TrainJob, TrainedRun};
+use super::job::{TrainJob, TrainOutcome};
 use super::plan_runs::{announce, broadcast_plan, common_settings, open_runs};
 use super::splits::Splits;
 use super::trainer::Trainer;
@@ -9,8 +9,8 @@ use crate::distributed::ProcessGroup;
 use crate::error::Result;
 use crate::progress::Progress;
 
-/// Trains what is not finished yet. Returns the runs seed by seed, in the order of `job.variants`; only rank 0 returns any.
-pub fn train(job: &TrainJob, progress: &Progress) -> Result<Vec<TrainedRun>> {
+/// Trains what has neither finished nor diverged yet. Only rank 0 returns runs.
+pub fn train(job: &TrainJob, progress: &Progress) -> Result<TrainOutcome> {
     let dataset = job.dataset()?;
     let Some(rendezvous) = job.rendezvous else { return train_in(&ProcessGroup::single(), job, dataset, progress) };
     // Refuses a batch that cannot be split before waiting for other ranks.
@@ -26,25 +26,24 @@ pub fn train(job: &TrainJob, progress: &Progress) -> Result<Vec<TrainedRun>> {
 }
 
 /// Trains what rank 0 has not finished yet.
-fn train_in(
-    group: &ProcessGroup,
-    job: &TrainJob,
-    dataset: DatasetName,
-    progress: &Progress,
-) -> Result<Vec<TrainedRun>> {
-    let (open, mut trained) =
-        if group.is_main() { open_runs(job, dataset, progress)? } else { (Vec::new(), Vec::new()) };
+fn train_in(group: &ProcessGroup, job: &TrainJob, dataset: DatasetName, progress: &Progress) -> Result<TrainOutcome> {
+    let (open, mut outcome) =
+        if group.is_main() { open_runs(job, dataset, progress)? } else { (Vec::new(), TrainOutcome::default()) };
     let open = broadcast_plan(group, open, job.profile)?;
     if !open.is_empty() {
         announce(&open, progress);
         let splits = Splits::load(job, group, progress)?;
         for planned in &open {
-            trained.extend(Trainer::new(job, group, dataset, planned, &splits)?.run(progress)?);
+            let trained = Trainer::new(job, group, dataset, planned, &splits)?.run(progress)?;
+            outcome.finished.extend(trained.finished);
+            outcome.diverged.extend(trained.diverged);
         }
     }
-    trained.sort_by_key(|run| {
-        let variant = job.variants.iter().position(|variant| variant.name == run.summary.variant);
-        (job.seeds.iter().position(|seed| *seed == run.summary.seed), variant)
-    });
-    Ok(trained)
+    let order = |variant: &str, seed: u64| {
+        let variant = job.variants.iter().position(|known| known.name == variant);
+        (job.seeds.iter().position(|known| *known == seed), variant)
+    };
+    outcome.finished.sort_by_key(|run| order(&run.summary.variant, run.summary.seed));
+    outcome.diverged.sort_by_key(|run| order(&run.diverged.variant, run.diverged.seed));
+    Ok(outcome)
 }

@@ -1,14 +1,15 @@
 //! The training loop of a shared run: steps with logging, validation and checkpoints, then the test split and the run
 //! folders. An unfinished run resumes from its last checkpoint.
 
+mod stop;
+
 use super::checkpoint::Checkpoint;
 use super::device::check_batch;
-use super::divergence::{StepContext, report_divergence};
 use super::evaluation::SplitPredictions;
 use super::features::{Features, forward_passes};
 use super::feed::Feed;
 use super::image_cache::ImageCache;
-use super::job::{TrainJob, TrainedRun};
+use super::job::{DivergedRun, TrainJob, TrainOutcome, TrainedRun};
 use super::learner::Learner;
 use super::loader::{DataLoader, frozen_seed, prefetch};
 use super::meters::TrainingMeters;
@@ -20,19 +21,18 @@ use super::run_dir::{RunDir, baseline};
 use super::splits::Splits;
 use super::summary::{RunSizes, summarize};
 use crate::config::RunConfig;
-use crate::config::run_dir::{self, AFFINITY, BEST_MODEL, DIVERGED_BATCH, MASKS, METRICS, MODEL, PREDICTIONS, SUMMARY};
+use crate::config::run_dir::{self, AFFINITY, BEST_MODEL, MASKS, METRICS, MODEL, PREDICTIONS, SUMMARY};
 use crate::dataset::DatasetName;
 use crate::distributed::ProcessGroup;
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
 use crate::progress::Progress;
-use crate::store::Row;
 use crate::tensorboard::{self, Value, heat_map};
 use crate::variant::{Fln, Variant};
 use crate::weights::PretrainedWeights;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
 /// Metadata of a training state.
@@ -52,7 +52,9 @@ pub(super) struct Trainer<'a> {
     group: &'a ProcessGroup,
     dataset: DatasetName,
     seed: u64,
+    /// The runs that have not diverged.
     runs: Vec<RunDir>,
+    diverged: Vec<DivergedRun>,
     /// Locks of the run folders, on rank 0.
     _locks: Vec<Lock>,
     splits: &'a Splits<'a>,
@@ -95,7 +97,21 @@ impl<'a> Trainer<'a> {
             }
         }
         let (best, batch, steps) = (vec![0.0; runs.len()], training.batch, training.steps);
-        Ok(Self { job, group, dataset, seed, runs, _locks: locks, splits, learner, best, batch, local, steps })
+        Ok(Self {
+            job,
+            group,
+            dataset,
+            seed,
+            runs,
+            diverged: Vec::new(),
+            _locks: locks,
+            splits,
+            learner,
+            best,
+            batch,
+            local,
+            steps,
+        })
     }
 
     fn device(&self) -> &'a Device {
@@ -109,8 +125,8 @@ impl<'a> Trainer<'a> {
         DataLoader { images, input_size, policy, batch_size: self.batch, local, seed }
     }
 
-    /// Trains all steps that are missing. Only rank 0 returns runs.
-    pub(super) fn run(mut self, progress: &Progress) -> Result<Vec<TrainedRun>> {
+    /// Trains all steps that are missing, or until every run has diverged. Only rank 0 returns runs.
+    pub(super) fn run(mut self, progress: &Progress) -> Result<TrainOutcome> {
         let started = Instant::now();
         let (first, seconds_before) = if self.group.is_main() { self.resume(progress)? } else { (0, 0.0) };
         let first = self.broadcast_state(first)?;
@@ -123,7 +139,8 @@ impl<'a> Trainer<'a> {
             |step, batch, waited| {
                 meters.add_data_wait(waited);
                 let (features, targets) = batch.features(&self.learner, self.device())?;
-                self.step(step, &features, &targets, &mut meters)
+                self.step(step, &features, &targets, &mut meters, progress)?;
+                Ok(if self.runs.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             },
         )?;
         self.group.barrier()?;
@@ -152,31 +169,34 @@ impl<'a> Trainer<'a> {
     }
 
     /// Trains one step. Rank 0 also logs, validates and saves when due.
-    fn step(&mut self, step: usize, features: &Tensor, targets: &Tensor, meters: &mut TrainingMeters) -> Result<()> {
+    fn step(
+        &mut self,
+        step: usize,
+        features: &Tensor,
+        targets: &Tensor,
+        meters: &mut TrainingMeters,
+        progress: &Progress,
+    ) -> Result<()> {
         let profile = self.job.profile;
         let rate = profile.training(self.dataset)?.schedule.rate(step, self.steps);
         let losses = self.learner.step_distributed(self.group, features, targets, rate)?;
-        if !self.group.is_main() {
-            return Ok(());
-        }
-        if losses.fln.iter().chain(losses.cln.values()).any(|loss| !loss.is_finite()) {
-            return Err(self.diverged("the loss is not finite", step, rate));
-        }
-        meters.add_step(&losses);
         let done = step + 1;
         let is_due = |interval: usize| done.is_multiple_of(interval) || done == self.steps;
         let (log, save, validate) =
             (is_due(profile.log_every), is_due(profile.checkpoint_every), is_due(profile.validate_every));
+        self.check_feature_net(&losses, save, step, rate)?;
+        let stopped = self.stop_diverged(&losses, save, step, rate, progress)?;
+        if !self.group.is_main() {
+            return Ok(());
+        }
+        meters.add_step(&losses);
         if log {
             let elapsed = meters.recent_elapsed();
             meters.bar.set_message(self.log(done, rate, meters, elapsed)?);
             meters.reset(elapsed);
         }
         meters.bar.advance(1);
-        if save && !self.learner.is_finite()? {
-            return Err(self.diverged("a parameter is not finite", step, rate));
-        }
-        if validate {
+        if validate && !self.runs.is_empty() {
             if self.splits.val.is_empty() {
                 self.log_affinity(done)?;
             } else {
@@ -184,20 +204,11 @@ impl<'a> Trainer<'a> {
             }
             meters.restart_clock();
         }
-        if save && done < self.steps {
+        // The state of before knows the stopped runs, and may lie in the folder of one.
+        if (save || !stopped.is_empty()) && done < self.steps && !self.runs.is_empty() {
             self.save(done, meters.seconds())?;
         }
-        Ok(())
-    }
-
-    /// The error of a run that diverged at `step`.
-    fn diverged(&self, what: &str, step: usize, rate: f64) -> Error {
-        let images = self.loader(&self.splits.train).order(step);
-        let rows = images.iter().map(|image| self.splits.train.rows()[*image]);
-        let batch: Vec<(usize, &Row)> = rows.map(|row| (row, &self.job.data.rows[row])).collect();
-        let state = run_dir::training_state(&self.runs[0].folder);
-        let context = StepContext { step, rate, batch: &batch, checkpoint: state.exists().then_some(&*state) };
-        report_divergence(&self.runs[0].file(DIVERGED_BATCH), what, context)
+        stopped.iter().try_for_each(RunDir::unlock)
     }
 
     /// Logs the steps since the last log line, which took `elapsed`. Returns the text for the progress bar.
@@ -275,17 +286,19 @@ impl<'a> Trainer<'a> {
         Checkpoint { tensors: self.learner.state_dict(), meta }.write(&self.runs[0].file(run_dir::TRAINING_STATE))
     }
 
-    /// Loads the training state of an earlier process; returns its steps and seconds. The state of another selection of
-    /// variants is not used.
+    /// Loads the training state of an earlier process; returns its steps and seconds. A state is used if it holds all runs;
+    /// others in it do not matter, such as one that diverged after it was written.
     fn resume(&mut self, progress: &Progress) -> Result<(usize, f64)> {
         let mut done = (0, 0.0);
         let path = run_dir::training_state(&self.runs[0].folder);
         if path.exists() {
             let state = Checkpoint::<ResumeMeta>::read(&path, self.device())?;
-            if state.meta.configs == self.configs() {
+            let stored = |run: &RunDir| state.meta.configs.iter().position(|config| *config == run.config);
+            let best = |run: &RunDir| state.meta.best.get(stored(run)?).copied();
+            if let Some(best) = self.runs.iter().map(best).collect() {
                 self.learner.load_state_dict(&state.tensors)?;
                 done = (state.meta.steps, state.meta.seconds);
-                self.best = state.meta.best;
+                self.best = best;
                 progress.log(format!("resuming from step {}", done.0));
             }
         }
@@ -311,14 +324,14 @@ impl<'a> Trainer<'a> {
         Ok(state.meta)
     }
 
-    /// Predicts the test split and writes the results of every run.
-    fn finish(self, meters: &TrainingMeters) -> Result<Vec<TrainedRun>> {
-        if !self.group.is_main() {
-            return Ok(Vec::new());
+    /// Predicts the test split and writes the results of every run that has not diverged.
+    fn finish(mut self, meters: &TrainingMeters) -> Result<TrainOutcome> {
+        let mut outcome = TrainOutcome { finished: Vec::new(), diverged: std::mem::take(&mut self.diverged) };
+        if self.runs.is_empty() || !self.group.is_main() {
+            return Ok(outcome);
         }
         let SplitPredictions { tables, affinity, masks } = self.predict(&self.splits.test)?;
         let wall_seconds = meters.seconds();
-        let mut trained = Vec::new();
         for (run, table) in self.runs.iter().zip(tables) {
             table.write(&run.file(PREDICTIONS))?;
             if let Some(affinity) = affinity.get(run.variant.name) {
@@ -336,9 +349,9 @@ impl<'a> Trainer<'a> {
             };
             let summary = summarize(self.job, self.dataset, run, &sizes, wall_seconds)?;
             io::write_json(&run.file(SUMMARY), &summary)?;
-            trained.push(TrainedRun { folder: run.folder.clone(), summary, reused: false });
+            outcome.finished.push(TrainedRun { folder: run.folder.clone(), summary, reused: false });
         }
         self.runs.iter().try_for_each(RunDir::unlock)?;
-        Ok(trained)
+        Ok(outcome)
     }
 }

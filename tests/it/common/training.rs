@@ -70,7 +70,7 @@ impl Workspace {
             force: false,
             command: "test",
         };
-        train(&job, &Progress::new(true))
+        train(&job, &Progress::new(true)).map(|outcome| outcome.finished)
     }
 
     pub(crate) fn train(&self, runs: &str, variants: &[&str]) -> Vec<TrainedRun> {

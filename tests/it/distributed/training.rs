@@ -241,6 +241,25 @@ fn a_run_that_diverges_in_its_last_step_ends_in_a_sentence_on_all_ranks() {
     assert!(said[1].contains("rank 0 stopped: training diverged: at step 0"), "{said:?}");
 }
 
+#[test]
+fn ranks_stop_the_same_diverged_correlation_net_and_end_as_without_it() {
+    let workspace = Workspace::trainable_with(&TINY.replace("head_rate = 1.0", "head_rate = 300.0"));
+    for (runs, variants) in
+        [("with", &["--variant", "gal-j", "--variant", "gal-p"][..]), ("without", &["--variant", "gal-p"])]
+    {
+        let endpoint = free_address();
+        let words = "train --profile tiny.toml --prepared prepared --seed 5 --threads 1 --world-size 2 --timeout 60";
+        let options = ["--rdzv-endpoint", &endpoint, "--runs", runs];
+        let start =
+            |number: &str| workspace.gal_bench(words).args(options).args(["--rank", number]).args(variants).spawn();
+        for rank in ["0", "1"].map(start) {
+            Finished::wait(rank).succeeded();
+        }
+    }
+    assert!(workspace.run("with", "gal-j").join("diverged.json").exists());
+    assert!(outputs(&workspace.run("with", "gal-p")) == outputs(&workspace.run("without", "gal-p")));
+}
+
 /// Connects twice to `address`, once to send an endless handshake byte by byte. Returns whether the other side closed the
 /// connection first.
 fn stranger(address: &str) -> bool {

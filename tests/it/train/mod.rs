@@ -1,5 +1,6 @@
 //! Stage 2: the network, its training and what it writes while it trains.
 
+mod divergence;
 mod doctor;
 mod finite_differences;
 mod former_names;
