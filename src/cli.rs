@@ -186,6 +186,14 @@ pub(crate) struct SelectionArgs {
     /// Folder of the run folders
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub(crate) runs: PathBuf,
+    /// Start the backbone, with its batch-norm statistics, from a finished run with an equal backbone: its folder, or its
+    /// name below --runs. One run serves all variants and seeds; run folders and reports are called PROFILE-from-DATASET
+    #[arg(long, value_name = "RUN", conflicts_with = "init_all")]
+    pub(crate) init: Option<PathBuf>,
+    /// Like --init, also for branches and classifiers. A correlation net starts from the variant's own run beside RUN, if
+    /// that is finished. The folders are called PROFILE-all-from-DATASET
+    #[arg(long, value_name = "RUN")]
+    pub(crate) init_all: Option<PathBuf>,
 }
 
 /// Names of variants; a former name becomes the present one.
@@ -309,6 +317,7 @@ pub(crate) struct AugmentArgs {
   gal-bench train --dataset lfwa --variant baseline --variant gal-j --seed 1
   gal-bench train --dataset lfwa --controls --seed 0,1,2
   gal-bench train --dataset celeba --profile paper --device cuda:0
+  gal-bench train --dataset lfwa --init runs/celeba-quick-baseline-seed0
   for k in 0 1; do gal-bench train --world-size 2 --rank $k --device cuda:$k & done; wait
       Two GPUs, half of every batch each
   torchrun --no-python --nproc-per-node 2 gal-bench train
@@ -391,6 +400,7 @@ pub(crate) struct ReportArgs {
 #[command(after_help = "Examples:
   gal-bench run-all
   gal-bench run-all --dataset lfwa --root /data/lfwa --profile quick
+  gal-bench run-all --dataset lfwa --root /data/lfwa --init runs/celeba-quick-baseline-seed0
   gal-bench run-all --dataset celeba --profile paper --device cuda:0
   gal-bench run-all --dataset celeba --profile paper --seed 0,1,2 --list-tasks")]
 pub(crate) struct RunAllArgs {

@@ -57,10 +57,12 @@ pub(super) fn evaluate(
     progress: &Progress,
 ) -> Result<Evaluated> {
     let dataset = data.dataset.label();
-    let profile = selection.profile()?;
+    let mut profile = selection.profile()?;
+    // Runs that start from another one have folders and a report of their own.
+    profile.name = selection.profile_id(&profile)?;
     let (variants, seeds) = (selection.variants()?, selection.seeds());
     let all = variants.iter().flat_map(|variant| seeds.iter().map(move |seed| (variant, *seed)));
-    let all = all.map(|(variant, seed)| selection.folder(dataset, &profile, variant, seed));
+    let all = all.map(|(variant, seed)| selection.folder(dataset, &profile.name, variant, seed));
     let ended: Vec<PathBuf> = all.filter(|folder| is_finished(folder) || is_diverged(folder)).collect();
     if !ended.iter().any(|folder| is_finished(folder)) {
         return Err(Error::Request(format!(

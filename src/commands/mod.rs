@@ -19,9 +19,10 @@ mod weights;
 
 use crate::cli::{Command, DataArgs, OutputArgs, RunArgs, SelectionArgs, SourceArgs};
 use gal_bench::augment::Pipeline;
-use gal_bench::config::{self, Profile};
+use gal_bench::config::{self, InitParts, Profile};
 use gal_bench::dataset::{self, Dataset, DatasetName, celeba, lfwa, synthetic};
 use gal_bench::progress::Progress;
+use gal_bench::train::InitialRun;
 use gal_bench::variant::{REGISTRY, Variant};
 use gal_bench::{Error, Result, io};
 use serde::Serialize;
@@ -106,25 +107,43 @@ impl SelectionArgs {
         Profile::load(&self.profile)
     }
 
+    /// The run that these start from.
+    fn initial_run(&self) -> Result<Option<InitialRun>> {
+        let (run, parts) = match (&self.init, &self.init_all) {
+            (Some(run), _) => (run, InitParts::Backbone),
+            (None, Some(run)) => (run, InitParts::All),
+            (None, None) => return Ok(None),
+        };
+        InitialRun::open(&existing_run(run, &self.runs)?, parts, &self.variants()?).map(Some)
+    }
+
+    /// Name of `profile` in run folders and reports, with the run that these start from.
+    fn profile_id(&self, profile: &Profile) -> Result<String> {
+        Ok(self.initial_run()?.map_or_else(|| profile.name.clone(), |run| run.profile_id(&profile.name)))
+    }
+
     /// The folder of a variant's run.
-    fn folder(&self, dataset: &str, profile: &Profile, variant: &Variant, seed: u64) -> PathBuf {
-        config::run_folder(&self.runs, dataset, &profile.name, variant, seed)
+    fn folder(&self, dataset: &str, profile_id: &str, variant: &Variant, seed: u64) -> PathBuf {
+        config::run_folder(&self.runs, dataset, profile_id, variant, seed)
     }
 }
 
 impl RunArgs {
     /// The run's folder.
     fn folder(&self) -> Result<PathBuf> {
-        let below = self.runs.join(&self.run);
-        match [&self.run, &below].into_iter().find(|folder| folder.is_dir()) {
-            Some(folder) => Ok(folder.clone()),
-            None => Err(Error::Request(format!(
-                "there is no run {}, neither as a folder nor in {}: give a run folder of `gal-bench train`",
-                self.run.display(),
-                self.runs.display()
-            ))),
-        }
+        existing_run(&self.run, &self.runs)
     }
+}
+
+/// The folder `run`, or the run of that name in `runs`.
+fn existing_run(run: &Path, runs: &Path) -> Result<PathBuf> {
+    [run.to_path_buf(), runs.join(run)].into_iter().find(|folder| folder.is_dir()).ok_or_else(|| {
+        Error::Request(format!(
+            "there is no run {}, neither as a folder nor in {}: give a run folder of `gal-bench train`",
+            run.display(),
+            runs.display()
+        ))
+    })
 }
 
 /// Reads a data set with its images; `seed` applies to synthetic faces.

@@ -21,6 +21,8 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     let rendezvous = job.compute.distributed.rendezvous()?;
     let progress = job.output_args.progress();
     let selection = &job.selection;
+    // A start that does not fit is refused before the first stage.
+    train::start(selection, &job.compute)?;
 
     progress.log("1/3 prepare");
     // Ranks may share the folder: the first one prepares, and none replaces a set that another reads.
@@ -111,19 +113,19 @@ impl TaskStatus {
 fn print_tasks(job: &JobArgs) -> Result<()> {
     let (dataset, selection) = (job.data.dataset, &job.selection);
     let profile = selection.profile()?;
-    let steps = profile.training(dataset)?.steps;
+    let (steps, profile_id) = (profile.training(dataset)?.steps, selection.profile_id(&profile)?);
     let tasks: Vec<TaskStatus> = tasks_of(job)?
         .iter()
         .enumerate()
         .map(|(number, task)| {
-            let folder = |variant: &Variant| selection.folder(dataset.label(), &profile, variant, task.seed);
+            let folder = |variant: &Variant| selection.folder(dataset.label(), &profile_id, variant, task.seed);
             let names = |is: fn(&Path) -> bool| {
                 task.variants.iter().filter(|variant| is(&folder(variant))).map(|variant| variant.name).collect()
             };
             TaskStatus {
                 task: number,
                 dataset: dataset.label(),
-                profile: profile.name.clone(),
+                profile: profile_id.clone(),
                 variants: task.variants.iter().map(|variant| variant.name).collect(),
                 seed: task.seed,
                 steps,
@@ -161,7 +163,7 @@ mod tests {
     #[test]
     fn the_recorded_command_is_the_given_one_without_folders() {
         let given = "gal-bench run-all --dataset celeba --profile paper --variant gal-j --variant gal-p --controls \
-                     --seed 0,2 --weights w.safetensors --tf32 --allow-missing --val-split 0.1";
+                     --seed 0,2 --init-all celeba --weights w.safetensors --tf32 --allow-missing --val-split 0.1";
         let folders = " --root r --prepared p --runs o --reports t --threads 3 --device cuda:1";
         assert_eq!(super::command(&job(&format!("{given}{folders}")), 1), given);
     }

@@ -20,7 +20,9 @@ pub(super) fn run(args: &RunTaskArgs) -> Result<()> {
             tasks.len().saturating_sub(1)
         )));
     };
-    let run = selection.folder(dataset.label(), &selection.profile()?, &task.variants[0], task.seed);
+    // A start that does not fit is refused before the data is prepared.
+    let (profile, _) = train::start(selection, &job.compute)?;
+    let run = selection.folder(dataset.label(), &selection.profile_id(&profile)?, &task.variants[0], task.seed);
     let _lock = (rendezvous.rank == 0).then(|| lock(args, &run)).transpose()?;
 
     // --force does not apply: other tasks may be reading the set.

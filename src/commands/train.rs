@@ -2,12 +2,13 @@
 
 use super::distributed;
 use crate::cli::{ComputeArgs, SelectionArgs, TrainArgs};
+use gal_bench::config::Profile;
 use gal_bench::distributed::Rendezvous;
 use gal_bench::evaluate::Evaluation;
 use gal_bench::progress::Progress;
 use gal_bench::report::overview;
 use gal_bench::store::Reader;
-use gal_bench::train::{TrainJob, TrainOutcome, select_device, train};
+use gal_bench::train::{InitialRun, TrainJob, TrainOutcome, select_device, train};
 use gal_bench::variant::Variant;
 use gal_bench::weights::PretrainedWeights;
 use gal_bench::{Error, Result};
@@ -46,10 +47,7 @@ pub(super) fn train_on(
     command: &str,
     progress: &Progress,
 ) -> Result<TrainOutcome> {
-    let mut profile = selection.profile()?;
-    PretrainedWeights::record_in(&mut profile, compute.weights.as_deref())?;
-    profile.compute.tf32 |= compute.tf32;
-    profile.compute.bf16 |= compute.bf16;
+    let (profile, init) = start(selection, compute)?;
     let local_rank = if rendezvous.world_size > 1 { distributed::local_rank()? } else { None };
     let device = select_device(&compute.device, local_rank, profile.compute, progress)?;
     let data = Reader::open(prepared)?;
@@ -62,6 +60,7 @@ pub(super) fn train_on(
         device: &device,
         // A rank outside a world of one is an error of its own.
         rendezvous: (rendezvous.world_size > 1 || rendezvous.rank > 0).then_some(rendezvous),
+        init: init.as_ref(),
         force: compute.execution.force,
         command,
     };
@@ -77,6 +76,29 @@ pub(super) fn train_on(
         (false, false) => progress.log(format!("warning: left out, since they diverged: {diverged}")),
     }
     Ok(outcome)
+}
+
+/// The profile with the options of the command line, and the run that the job's runs start from.
+///
+/// # Errors
+/// Initial weights that do not exist or do not fit the profile.
+pub(super) fn start(selection: &SelectionArgs, compute: &ComputeArgs) -> Result<(Profile, Option<InitialRun>)> {
+    let mut profile = selection.profile()?;
+    PretrainedWeights::record_in(&mut profile, compute.weights.as_deref())?;
+    profile.compute.tf32 |= compute.tf32;
+    profile.compute.bf16 |= compute.bf16;
+    let init = selection.initial_run()?;
+    if let Some(init) = &init {
+        if profile.initial_weights.is_some() {
+            return Err(Error::Request(
+                "the backbone cannot start from a run and from imported weights: leave out --init, or --weights and the \
+                 profile's [initial_weights]"
+                    .to_owned(),
+            ));
+        }
+        init.check(&profile.network)?;
+    }
+    Ok((profile, init))
 }
 
 /// The folders of the runs that finished.
@@ -103,6 +125,11 @@ pub(super) fn command(
     words.extend(selection.variant.iter().map(|variant| format!("--variant {variant}")));
     words.extend(selection.controls.then(|| "--controls".to_owned()));
     words.push(format!("--seed {}", selection.seeds().iter().map(ToString::to_string).collect::<Vec<_>>().join(",")));
+    let runs = [("--init", &selection.init), ("--init-all", &selection.init_all)];
+    words.extend(
+        runs.into_iter()
+            .filter_map(|(option, run)| Some(format!("{option} {}", quoted(&run.as_ref()?.to_string_lossy())))),
+    );
     words.extend(compute.weights.iter().map(|file| format!("--weights {}", quoted(&file.to_string_lossy()))));
     words.extend(compute.tf32.then(|| "--tf32".to_owned()));
     words.extend(compute.bf16.then(|| "--bf16".to_owned()));

@@ -1,6 +1,7 @@
 //! Settings in which a profile differs from the paper's protocol.
 
 use super::embedded::PAPER;
+use super::init::Init;
 use super::profile::{Compute, Crop, ImagePolicy, Optimizer, Profile, Training};
 use super::schedule::Schedule;
 use crate::dataset::DatasetName;
@@ -109,6 +110,11 @@ impl Profile {
     /// # Errors
     /// A profile without the section of `dataset`.
     pub fn deviations(&self, dataset: DatasetName, sources: usize) -> Result<Vec<String>> {
+        self.deviations_from(dataset, sources, None)
+    }
+
+    /// Like [`Profile::deviations`], for a run that started from another one.
+    pub fn deviations_from(&self, dataset: DatasetName, sources: usize, init: Option<&Init>) -> Result<Vec<String>> {
         let paper = Self::load(PAPER)?;
         let same_backbone = self.network.backbone == paper.network.backbone;
         let mut found = differences(settings(self, same_backbone), settings(&paper, same_backbone));
@@ -122,9 +128,10 @@ impl Profile {
                 found.push("Data: synthetic faces drawn by this program; no figure applies to real faces.".to_owned());
             }
         }
-        found.push(match &self.initial_weights {
-            None => "Initial weights: random (paper: AlexNet trained on ImageNet).".to_owned(),
-            Some(weights) => format!(
+        found.push(match (init, &self.initial_weights) {
+            (Some(init), _) => init.deviation(),
+            (None, None) => "Initial weights: random (paper: AlexNet trained on ImageNet).".to_owned(),
+            (None, Some(weights)) => format!(
                 "Initial weights of the backbone: imported from {} (paper: AlexNet-cvgj trained on ImageNet); whether \
                  they are equal is unknown.",
                 weights.origin

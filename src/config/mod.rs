@@ -4,6 +4,7 @@ mod choice;
 mod deviations;
 mod divergence;
 mod embedded;
+mod init;
 mod profile;
 mod run_config;
 pub mod run_dir;
@@ -12,6 +13,7 @@ mod summary;
 mod validate;
 
 pub use divergence::Divergence;
+pub use init::{Init, InitNet, InitParts};
 pub use profile::{Compute, Crop, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Protocol, Training};
 pub use run_config::{RunConfig, run_folder};
 pub use schedule::Schedule;

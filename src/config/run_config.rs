@@ -1,6 +1,7 @@
 //! `config.toml` of a run folder.
 
-use super::profile::{InitialWeights, Profile};
+use super::init::Init;
+use super::profile::Profile;
 use crate::error::{Error, Result};
 use crate::variant::{self, Variant};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ pub struct RunConfig {
     /// World size: processes that each trained on a part of every batch, with batch norm over this part.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub ranks: usize,
+    /// The run that it started from; `None` for the profile's initial weights, or random ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<Init>,
     /// The whole profile.
     pub profile: Profile,
 }
@@ -34,14 +38,15 @@ fn is_one(ranks: &usize) -> bool {
     *ranks == 1
 }
 
-/// The name of a run's folder.
-fn run_id(dataset: &str, profile: &str, variant: &str, seed: u64) -> String {
-    format!("{dataset}-{profile}-{variant}-seed{seed}")
+/// The name of a run's folder; `profile_id` is that of [`RunConfig::profile_id`].
+fn run_id(dataset: &str, profile_id: &str, variant: &str, seed: u64) -> String {
+    format!("{dataset}-{profile_id}-{variant}-seed{seed}")
 }
 
-/// The folder of a run below `runs`, also if a version that called the variant by its former name trained it.
-pub fn run_folder(runs: &Path, dataset: &str, profile: &str, variant: &Variant, seed: u64) -> PathBuf {
-    let folder = |name: &str| runs.join(run_id(dataset, profile, name, seed));
+/// The folder of a run below `runs`, also if a version that called the variant by its former name trained it. `profile_id`
+/// is that of [`RunConfig::profile_id`].
+pub fn run_folder(runs: &Path, dataset: &str, profile_id: &str, variant: &Variant, seed: u64) -> PathBuf {
+    let folder = |name: &str| runs.join(run_id(dataset, profile_id, name, seed));
     variant.names().map(folder).find(|folder| folder.is_dir()).unwrap_or_else(|| folder(variant.name))
 }
 
@@ -52,9 +57,24 @@ impl RunConfig {
             .map_err(|e| Error::file(path, format!("is not a run's configuration: {}", e.message())))
     }
 
-    /// The folder's name below the runs folder: one for each data set, profile, variant and seed.
+    /// The profile's name, with the run that this one started from: `quick`, `quick-from-celeba`.
+    pub fn profile_id(&self) -> String {
+        let profile = &self.profile.name;
+        self.init.as_ref().map_or_else(|| profile.clone(), |init| init.profile_id(profile))
+    }
+
+    /// The folder's name below the runs folder: one for each data set, profile, start, variant and seed.
     pub fn id(&self) -> String {
-        run_id(&self.dataset, &self.profile.name, &self.variant, self.seed)
+        run_id(&self.dataset, &self.profile_id(), &self.variant, self.seed)
+    }
+
+    /// The initial weights in words.
+    pub fn start(&self) -> String {
+        match (&self.init, &self.profile.initial_weights) {
+            (Some(init), _) => init.to_string(),
+            (None, Some(weights)) => format!("the weights {}, imported from {}", weights.digest, weights.origin),
+            (None, None) => "random weights".to_owned(),
+        }
     }
 
     /// First difference from `other` in words, for a message.
@@ -69,13 +89,8 @@ impl RunConfig {
         if self.ranks != other.ranks {
             return Some(format!("it was trained by {} ranks, this one by {}", other.ranks, self.ranks));
         }
-        if self.profile.initial_weights != other.profile.initial_weights {
-            let [ours, theirs] = [self, other].map(|config| {
-                let start = config.profile.initial_weights.as_ref();
-                let named = |w: &InitialWeights| format!("the weights {}, imported from {}", w.digest, w.origin);
-                start.map_or("random weights".to_owned(), named)
-            });
-            return Some(format!("it started from {theirs}, this one from {ours}"));
+        if self.init != other.init || self.profile.initial_weights != other.profile.initial_weights {
+            return Some(format!("it started from {}, this one from {}", other.start(), self.start()));
         }
         let (ours, theirs) = (toml::to_string(self), toml::to_string(other));
         let (Ok(ours), Ok(theirs)) = (ours, theirs) else { return Some("its configuration differs".to_owned()) };

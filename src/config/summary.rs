@@ -1,5 +1,6 @@
 //! `summary.json` of a finished run's folder. Later stages read it, the predictions, the metrics and the affinity.
 
+use super::init::Init;
 use crate::dataset::DatasetName;
 use crate::error::Result;
 use crate::io;
@@ -25,8 +26,11 @@ pub struct RunSummary {
     pub data_digest: String,
     /// Remarks of the annotation reader.
     pub data_notes: Vec<String>,
-    /// The profile's name.
+    /// The profile's name, with the run that this one started from: `quick`, `quick-from-celeba`.
     pub profile: String,
+    /// The run that it started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<Init>,
     /// The variant's name.
     #[serde(deserialize_with = "crate::variant::deserialize_name")]
     pub variant: String,

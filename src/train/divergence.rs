@@ -56,7 +56,7 @@ pub(super) fn record_divergence(run: &RunDir, symptom: &str, context: StepContex
     let diverged = Divergence {
         id: run.id(),
         dataset: run.config.dataset.clone(),
-        profile: run.config.profile.name.clone(),
+        profile: run.config.profile_id(),
         variant: run.variant.name.to_owned(),
         seed: run.config.seed,
         step: context.step,

@@ -1,6 +1,7 @@
 //! The input of a training job, and its result.
 
 use super::device::NamedDevice;
+use super::init::InitialRun;
 use crate::config::{Divergence, Profile, RunConfig, RunSummary};
 use crate::dataset::DatasetName;
 use crate::distributed::Rendezvous;
@@ -28,6 +29,8 @@ pub struct TrainJob<'a> {
     pub device: &'a NamedDevice,
     /// Rendezvous of distributed training; `None` for a single process.
     pub rendezvous: Option<&'a Rendezvous>,
+    /// The run that these start from; `None` for the profile's initial weights, or random ones.
+    pub init: Option<&'a InitialRun>,
     /// Replace existing runs.
     pub force: bool,
     /// The command that reproduces these runs.
@@ -96,6 +99,7 @@ impl TrainJob<'_> {
             variant: variant.name.to_owned(),
             seed,
             ranks: self.rendezvous.map_or(1, |rendezvous| rendezvous.world_size),
+            init: self.init.map(|run| run.of(variant)),
             profile: self.profile.clone(),
         }
     }

@@ -25,6 +25,25 @@ impl Learner {
         self.feature_net.running().iter().map(|(name, variable)| (name.clone(), variable.as_detached_tensor()))
     }
 
+    /// Loads the backbone's parameters and running statistics from the network of any variant.
+    pub(super) fn load_backbone_of(&self, network: &Tensors) -> Result<()> {
+        let mut variables = self.parameters.all();
+        variables.extend(self.feature_net.running().clone());
+        for (name, variable) in variables.iter().filter(|(name, _)| !name.starts_with("branch.")) {
+            let Some(tensor) = network.get(name) else {
+                return Err(candle_core::Error::Msg(format!("parameter {name} is missing")).into());
+            };
+            variable.set(&tensor.to_device(variable.device())?)?;
+        }
+        Ok(())
+    }
+
+    /// Loads the correlation net of `variant`, if this run trains one, from that variant's network.
+    pub(super) fn load_correlation_net(&self, variant: &str, network: &Tensors) -> Result<()> {
+        let of_variant = self.heads.iter().filter(|head| head.variant.name == variant);
+        of_variant.map(|head| load_some(&head.parameters, network)).collect()
+    }
+
     /// Loads the feature net's parameters and running statistics from the network of any variant.
     pub fn load_feature_net(&mut self, network: &Tensors) -> Result<()> {
         load_some(&self.parameters, network)?;

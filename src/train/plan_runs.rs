@@ -1,5 +1,6 @@
 //! Which runs a job still has to train, the same on every rank.
 
+use super::init::InitialRun;
 use super::job::{DivergedRun, TrainJob, TrainOutcome, TrainedRun};
 use super::run_dir::RunDir;
 use super::shared_run::{SharedRun, shared_runs};
@@ -22,6 +23,10 @@ pub(super) fn open_runs(
     dataset: DatasetName,
     progress: &Progress,
 ) -> Result<(Vec<PlannedRun>, TrainOutcome)> {
+    if let Some(init) = job.init {
+        let runs = job.seeds.iter().flat_map(|seed| job.variants.iter().map(move |variant| (*variant, *seed)));
+        init.check_apart(runs.map(|(variant, seed)| RunDir::new(job, dataset, variant, seed).folder))?;
+    }
     let (mut open, mut ended) = (Vec::new(), TrainOutcome::default());
     for seed in job.seeds.iter().copied() {
         for mut shared in shared_runs(job.variants, job.profile) {
@@ -96,15 +101,12 @@ pub(super) fn common_settings(job: &TrainJob, dataset: DatasetName) -> Result<Ve
     let config = job.config(dataset, &BASELINE, 0);
     let variants: Vec<&str> = job.variants.iter().map(|variant| variant.name).collect();
     let seeds: Vec<String> = job.seeds.iter().map(ToString::to_string).collect();
-    let weights = config.profile.initial_weights.as_ref();
+    let start = job.init.map_or_else(|| config.start(), InitialRun::description);
     let settings = [
         ("prepared set", format!("{} {}", config.dataset, config.data_digest)),
         ("choice of variants", variants.join(",")),
         ("choice of seeds", seeds.join(",")),
-        (
-            "start",
-            weights.map_or("random weights".to_owned(), |w| format!("the weights {}, from {}", w.digest, w.origin)),
-        ),
+        ("start", start),
         ("profile", toml::to_string(&config.profile).map_err(|e| Error::Internal(e.to_string()))?),
     ];
     Ok(settings.map(|(name, value)| Setting { name: name.to_owned(), value }).into())

@@ -41,7 +41,7 @@ pub(super) struct RunDir {
 impl RunDir {
     pub(super) fn new(job: &TrainJob, dataset: DatasetName, variant: Variant, seed: u64) -> Self {
         let config = job.config(dataset, &variant, seed);
-        let folder = config::run_folder(job.runs, &config.dataset, &config.profile.name, &variant, seed);
+        let folder = config::run_folder(job.runs, &config.dataset, &config.profile_id(), &variant, seed);
         Self { variant, config, folder, preprocessing: Preprocessing::of(&job.data.prepared) }
     }
 

@@ -32,6 +32,9 @@ fn train_in(group: &ProcessGroup, job: &TrainJob, dataset: DatasetName, progress
     let open = broadcast_plan(group, open, job.profile)?;
     if !open.is_empty() {
         announce(&open, progress);
+        if let Some(init) = job.init {
+            init.announce(progress);
+        }
         let splits = Splits::load(job, group, progress)?;
         for planned in &open {
             let trained = Trainer::new(job, group, dataset, planned, &splits)?.run(progress)?;

@@ -40,7 +40,8 @@ pub(super) fn summarize(
         extent: prepared.extent.clone(),
         data_digest: run.config.data_digest.clone(),
         data_notes: prepared.notes.clone(),
-        profile: job.profile.name.clone(),
+        profile: run.config.profile_id(),
+        init: run.config.init.clone(),
         variant: run.variant.name.to_owned(),
         seed: run.config.seed,
         device,
@@ -58,18 +59,19 @@ pub(super) fn summarize(
         test_images: sizes.test_images,
         parameters: sizes.parameters,
         train_positive_rate: (0..COUNT).map(positive_rate).collect(),
-        deviations: deviations(job, dataset, run.config.ranks, (sizes.local_batch, sources.len()))?,
+        deviations: deviations(job, dataset, run, (sizes.local_batch, sources.len()))?,
     })
 }
 
-/// The differences from the paper's protocol: of the profile, the ranks and the partition.
+/// The differences from the paper's protocol: of the profile, the initial weights, the ranks and the partition.
 fn deviations(
     job: &TrainJob,
     dataset: DatasetName,
-    ranks: usize,
+    run: &RunDir,
     (local_batch, sources): (usize, usize),
 ) -> Result<Vec<String>> {
-    let mut deviations = job.profile.deviations(dataset, sources)?;
+    let mut deviations = job.profile.deviations_from(dataset, sources, run.config.init.as_ref())?;
+    let ranks = run.config.ranks;
     if ranks > 1 {
         deviations.push(format!(
             "Batch norm in training: over {local_batch} images on each of {ranks} ranks (paper: over the batch of {}).",

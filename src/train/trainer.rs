@@ -91,6 +91,9 @@ impl<'a> Trainer<'a> {
             } else if let Some(weights) = &profile.initial_weights {
                 learner.load_backbone(&PretrainedWeights::open(weights)?, &profile.network)?;
             }
+            if let Some(init) = job.init {
+                init.load(&mut learner, shared.fln)?;
+            }
             for run in &runs {
                 locks.push(run.lock(job.force)?);
                 run.create(job.force)?;

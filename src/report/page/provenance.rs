@@ -32,6 +32,9 @@ pub(super) fn section(report: &Report, profile: Option<&str>) -> String {
     }
     let listed = |values: Vec<String>| values.join(", ");
     text += &format!("- Profile: {}.\n", shared.profile);
+    for init in distinct(report, |s| s.init.iter().map(ToString::to_string).collect()) {
+        text += &format!("- Initial weights: {init}.\n");
+    }
     text += &format!("- Seeds: {}.\n", listed(seeds(report)));
     text += &format!("- Device: {}.\n", listed(distinct(report, |s| vec![s.device.clone()])));
     text += &format!("- Processor features used: {}.\n", listed(distinct(report, |s| s.cpu_features.clone())));

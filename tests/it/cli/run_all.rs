@@ -28,3 +28,22 @@ fn train_evaluate_and_report_make_a_report_that_renders_again() {
     workspace.write("reports/synthetic-tiny-seed5/README.md", page.replace("Table 1", "Table One"));
     workspace.gal_bench("report --check").fails_with("README.md");
 }
+
+#[test]
+fn a_job_that_starts_from_a_run_has_runs_and_a_report_of_its_own() {
+    let workspace = Workspace::trainable();
+    let of = |command: &str| format!("{command} --profile tiny.toml --seed 5 --variant baseline --variant gal-j");
+    workspace.gal_bench(&of("train --prepared prepared --device cpu")).succeeds();
+    workspace.gal_bench(&of("evaluate --prepared prepared")).succeeds();
+    let init = ["--init", "runs/synthetic-tiny-baseline-seed5"];
+    workspace.gal_bench(&of("train --prepared prepared --device cpu")).args(init).succeeds();
+    let listed = workspace.gal_bench(&of("run-all --list-tasks")).args(init).json();
+    assert_eq!(listed[0]["profile"], "tiny-from-synthetic");
+    assert_eq!(listed[0]["done"], serde_json::json!(["baseline", "gal-j"]));
+    workspace.gal_bench(&of("evaluate --prepared prepared")).args(init).succeeds();
+    workspace.gal_bench("report").succeeds();
+    let report = |name: &str| workspace.read(&format!("reports/synthetic-{name}-baseline-gal-j-seed5/README.md"));
+    let (own, plain) = (report("tiny-from-synthetic"), report("tiny"));
+    assert!(own.contains("- Initial weights: the backbone of run synthetic-tiny-baseline-seed5 ("), "{own}");
+    assert!(own.contains("profile tiny-from-synthetic") && !plain.contains("from-synthetic"));
+}

@@ -37,6 +37,7 @@ impl FakeRun {
             data_digest: "0123456789abcdef".repeat(4),
             data_notes: vec!["1,600 faces drawn with seed 1.".to_owned()],
             profile: "quick".to_owned(),
+            init: None,
             variant: variant.to_owned(),
             seed,
             device: "cpu".to_owned(),

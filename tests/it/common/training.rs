@@ -67,6 +67,7 @@ impl Workspace {
             runs: &self.path(runs),
             device: &NamedDevice::cpu(),
             rendezvous: None,
+            init: None,
             force: false,
             command: "test",
         };

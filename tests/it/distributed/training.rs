@@ -212,6 +212,26 @@ fn a_rank_that_differs_is_refused_with_the_difference() {
 }
 
 #[test]
+fn two_ranks_start_from_a_run_and_must_name_the_same_one() {
+    let workspace = Workspace::trainable();
+    workspace.train("runs", &["baseline", "gal-j"]);
+    let start = |runs: [&str; 2]| {
+        let endpoint = free_address();
+        [("0", runs[0]), ("1", runs[1])].map(|(number, run)| {
+            let run = format!("runs/synthetic-tiny-{run}-seed5");
+            rank(&workspace, &[("--rank", number), ("--rdzv-endpoint", &endpoint), ("--init", &run)])
+        })
+    };
+    for said in start(["baseline", "gal-j"]).map(error) {
+        assert!(said.contains("(its start is the backbone of run synthetic-tiny-gal-j-seed5"), "{said}");
+    }
+    for child in start(["gal-j", "gal-j"]) {
+        Finished::wait(child).succeeded();
+    }
+    assert!(workspace.exists("runs/synthetic-tiny-from-synthetic-gal-j-seed5/summary.json"));
+}
+
+#[test]
 fn a_rank_that_cannot_connect_ends_in_a_sentence() {
     let workspace = Workspace::trainable();
     for (number, expected) in [("1", "rank 0 cannot be reached at"), ("0", "rank 1 did not connect to")] {

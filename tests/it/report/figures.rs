@@ -211,6 +211,7 @@ fn the_configuration_is_printed_and_must_be_one() {
             variant: variant.to_owned(),
             seed: 1,
             ranks: 1,
+            init: None,
             profile,
         };
         std::fs::write(run.join("config.toml"), toml::to_string(&config).unwrap()).unwrap();

@@ -5,6 +5,7 @@ mod doctor;
 mod finite_differences;
 mod former_names;
 mod golden;
+mod init;
 mod streams;
 mod trainer;
 mod watch;
