@@ -1,4 +1,4 @@
-//! Stops runs on NaN or infinity: a correlation net alone, the FLN with all runs that share it.
+//! Stops runs on NaN or infinity: a correlation net alone, an FLN with all runs that share it.
 
 use super::super::divergence::{StepContext, record_divergence, report_divergence};
 use super::super::learner::Losses;
@@ -9,23 +9,15 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::store::Row;
 
-impl<'a> Trainer<'a> {
-    /// Checks the FLN's loss and, before a checkpoint, its parameters. Rank 0 ends the other ranks.
-    pub(super) fn check_feature_net(&self, losses: &Losses, save: bool, step: usize, rate: f64) -> Result<()> {
-        if !self.group.is_main() {
-            return Ok(());
-        }
-        if losses.fln.is_some_and(|loss| !loss.is_finite()) {
-            return Err(self.divergence_error("the loss is not finite", step, rate));
-        }
-        if save && !self.learner.is_feature_net_finite()? {
-            return Err(self.divergence_error("a parameter is not finite", step, rate));
-        }
-        Ok(())
-    }
+const LOSS: &str = "the loss is not finite";
+const PARAMETER: &str = "a parameter is not finite";
 
+impl<'a> Trainer<'a> {
     /// Stops the runs whose correlation net has a loss or, before a checkpoint, a parameter that is not finite. All ranks
     /// find the same ones, since losses and parameters are equal on all. Returns the stopped runs.
+    ///
+    /// # Errors
+    /// The FLN of several runs is not finite. Rank 0 ends the other ranks.
     pub(super) fn stop_diverged(
         &mut self,
         losses: &Losses,
@@ -34,24 +26,39 @@ impl<'a> Trainer<'a> {
         rate: f64,
         progress: &Progress,
     ) -> Result<Vec<RunDir>> {
-        let is_infinite = |(name, loss): (&&'static str, &f64)| (!loss.is_finite()).then_some(*name);
-        let by_loss: Vec<&str> = losses.cln.iter().filter_map(is_infinite).collect();
-        self.learner.drop_heads(&by_loss);
-        let by_parameter = if save { self.learner.infinite_heads()? } else { Vec::new() };
-        self.learner.drop_heads(&by_parameter);
+        let infinite = losses.cln.iter().filter(|(_, loss)| !loss.is_finite());
+        let mut found: Vec<(&'static str, &'static str)> = infinite.map(|(name, _)| (*name, LOSS)).collect();
+        match self.feature_net_symptom(losses, save)? {
+            // The run of this FLN ends alone.
+            Some(symptom) if self.owns_trunk => found = losses.cln.keys().map(|name| (*name, symptom)).collect(),
+            Some(symptom) if self.group.is_main() => return Err(self.divergence_error(symptom, step, rate)),
+            _ => {}
+        }
+        self.learner.drop_heads(&found.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        if save {
+            let names = self.learner.infinite_heads()?;
+            self.learner.drop_heads(&names);
+            found.extend(names.into_iter().map(|name| (name, PARAMETER)));
+        }
         let mut stopped = Vec::new();
-        for (names, symptom) in [(by_loss, "the loss is not finite"), (by_parameter, "a parameter is not finite")] {
-            for name in names {
-                let Some(index) = self.runs.iter().position(|run| run.variant.name == name) else { continue };
-                self.best.remove(index);
-                let run = self.runs.remove(index);
-                if self.group.is_main() {
-                    self.record(&run, symptom, step, rate, progress)?;
-                }
-                stopped.push(run);
+        for (name, symptom) in found {
+            let Some(index) = self.runs.iter().position(|run| run.variant.name == name) else { continue };
+            self.best.remove(index);
+            let run = self.runs.remove(index);
+            if self.group.is_main() {
+                self.record(&run, symptom, step, rate, progress)?;
             }
+            stopped.push(run);
         }
         Ok(stopped)
+    }
+
+    /// The symptom of an FLN whose loss or, before a checkpoint, a parameter is not finite.
+    fn feature_net_symptom(&self, losses: &Losses, save: bool) -> Result<Option<&'static str>> {
+        if losses.fln.is_some_and(|loss| !loss.is_finite()) {
+            return Ok(Some(LOSS));
+        }
+        Ok(if save && !self.learner.is_feature_net_finite()? { Some(PARAMETER) } else { None })
     }
 
     /// Records that `run` diverged.

@@ -154,7 +154,7 @@ type Spoil = fn(&Workspace);
 fn a_run_that_cannot_be_started_from_is_refused_in_a_sentence() {
     const UNFINISHED: &str = "is not a finished run, as it has no ";
     let network = |from: &'static str, to: &'static str| (from, to);
-    let cases: [(&[&str], Spoil, &str); 8] = [
+    let cases: [(&[&str], Spoil, &str); 7] = [
         (&["--init", "nowhere"], |_| (), "there is no run nowhere, neither as a folder nor in runs"),
         (&["--init", "prepared"], |_| (), UNFINISHED),
         (&["--init", NAMED], |w| w.remove(&format!("{NAMED}/summary.json")), "as it has no summary.json"),
@@ -165,7 +165,6 @@ fn a_run_that_cannot_be_started_from_is_refused_in_a_sentence() {
             UNFINISHED,
         ),
         (&["--init", NAMED, "--weights", "w.safetensors"], |_| (), "cannot read w.safetensors"),
-        (&["--init", NAMED, "--init-all", NAMED], |_| (), "cannot be used with"),
         (
             &["--init", "runs/synthetic-tiny-from-synthetic-baseline-seed5", "--force"],
             |w| {
