@@ -20,6 +20,7 @@ mod protocol;
 mod provenance;
 mod published_columns;
 mod scores;
+mod start;
 mod table1;
 mod table2;
 mod table3;
@@ -40,6 +41,7 @@ pub(super) fn page(
 ) -> String {
     let caption = format!("*{}*", report.caption());
     let mut text = format!("# gal-bench report: {}, profile {}\n\n", report.data(), report.shared().profile);
+    text += &start::start(report);
     let answers = claims::answers(report);
     if !answers.is_empty() {
         text += &format!("- {}\n\n", answers.join("\n- "));

@@ -1,7 +1,7 @@
 //! The protocol on a page: sizes beside the paper's, and what the runs started from.
 
 use crate::common::fake_runs::{FakeRun, page_of, section};
-use gal_bench::config::Profile;
+use gal_bench::config::{Init, InitParts, Profile};
 
 /// A run on LFWA with the profile `quick`, whose network has or lacks the last pool.
 fn run(last_pool: bool) -> FakeRun {
@@ -48,4 +48,25 @@ fn the_page_states_what_the_profile_keeps_and_reduces() {
 #[test]
 fn results_without_a_profile_have_no_such_section() {
     assert_eq!(section(&page_of(&[FakeRun::new("baseline", 1)]), "Protocol"), None);
+}
+
+#[test]
+fn the_first_paragraph_names_the_run_that_the_weights_came_from() {
+    let mut run = run(false);
+    run.summary.init = Some(Init {
+        run: "celeba-quick-baseline-seed0".to_owned(),
+        dataset: "celeba".to_owned(),
+        profile: "quick".to_owned(),
+        digest: "0123".to_owned(),
+        parts: InitParts::All,
+        correlation_net: None,
+    });
+    let page = page_of(&[run]);
+    let paragraph = page.split("\n\n").nth(1).unwrap();
+    assert_eq!(
+        paragraph,
+        "**These runs started from trained weights**: backbone, branches and classifiers of run \
+         `celeba-quick-baseline-seed0`, trained on CelebA with profile quick. Their accuracy is not that of training from \
+         random weights."
+    );
 }

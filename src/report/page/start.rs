@@ -1,0 +1,31 @@
+//! The first paragraph of a page on runs that started from the weights of other runs.
+
+use super::super::runs::Report;
+use crate::config::{Init, InitParts};
+use crate::dataset::DatasetName;
+
+/// The paragraph; empty for runs from random or imported weights.
+pub(super) fn start(report: &Report) -> String {
+    let mut starts: Vec<String> = Vec::new();
+    for text in report.runs().iter().filter_map(|run| run.summary().init.as_ref()).map(words) {
+        if !starts.contains(&text) {
+            starts.push(text);
+        }
+    }
+    if starts.is_empty() {
+        return String::new();
+    }
+    format!(
+        "**These runs started from trained weights**: {}. Their accuracy is not that of training from random weights.\n\n",
+        starts.join("; ")
+    )
+}
+
+fn words(init: &Init) -> String {
+    let parts = match init.parts {
+        InitParts::Backbone => "the backbone",
+        InitParts::All => "backbone, branches and classifiers",
+    };
+    let dataset = DatasetName::parse(&init.dataset).map_or(init.dataset.as_str(), |name| name.title());
+    format!("{parts} of run `{}`, trained on {dataset} with profile {}", init.run, init.profile)
+}
