@@ -118,8 +118,8 @@ class Network:
         self.config, self.parameters, self.running = config, parameters, running
 
     def forward(self, pixels, training, affinity=None, separate=True):
-        """Runs on pixels [B, 3, H, W], 0..255. `affinity` is None for a learned one, or a fixed [A, A]. The gradient of the
-        CLN stops at the branches if `separate`.
+        """Runs on pixels [B, 3, H, W], 0..255. `affinity` is None for a learned one, or a fixed [A, A]. If `separate`, the
+        gradient of the CLN stops at the branches.
 
         Returns a dictionary: logits `fln` and `cln` [B, A, 2], `affinity` [B, A, A] (rows sum to 1), and
         `batch_statistics`, batch means and biased variances with the names of their running statistics.

@@ -68,7 +68,7 @@ fn the_untrained_classifiers_of_cln_only_have_no_results() {
         );
         assert!(!is_null("loss_cln") || !is_null("validation_accuracy_cln"), "{line}");
     }
-    workspace.gal_bench(&format!("evaluate {job} --reports reports")).succeeds();
+    workspace.gal_bench(&format!("evaluate {job} --prepared prepared --reports reports")).succeeds();
     workspace.gal_bench("report --reports reports").succeeds();
 }
 
