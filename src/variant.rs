@@ -82,7 +82,7 @@ pub enum NodeLayout {
     AuthorsCode,
 }
 
-/// What the accuracy of GAL-j may come from.
+/// A setting that the accuracy of GAL-j may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Explanation {
     /// The L2 penalty that the paper gives GAL-j and not Baseline.
