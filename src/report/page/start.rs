@@ -26,6 +26,9 @@ fn words(init: &Init) -> String {
         InitParts::Backbone => "the backbone",
         InitParts::All => "backbone, branches and classifiers",
     };
-    let dataset = DatasetName::parse(&init.dataset).map_or(init.dataset.as_str(), |name| name.title());
+    let dataset = match DatasetName::parse(&init.dataset) {
+        Some(name) => name.title(),
+        None => &init.dataset,
+    };
     format!("{parts} of run `{}`, trained on {dataset} with profile {}", init.run, init.profile)
 }
