@@ -66,6 +66,7 @@ fn network_settings(network: &Architecture, same_backbone: bool) -> Vec<Setting>
         last_pool,
         branch_channels,
         node_channels,
+        node_gain,
         bn_eps,
         bn_decay,
     } = network;
@@ -84,6 +85,7 @@ fn network_settings(network: &Architecture, same_backbone: bool) -> Vec<Setting>
         ("Side of the last map", side.to_string()),
         ("Width of a branch", branch_channels.to_string()),
         ("Width of a node", node_channels.to_string()),
+        ("Factor of a node's initial weights", node_gain.to_string()),
         ("Values of a node", (side * side * node_channels).to_string()),
         ("Epsilon of batch norm", bn_eps.to_string()),
         ("Decay of batch norm's running averages", bn_decay.to_string()),
@@ -260,8 +262,8 @@ mod tests {
         // The paper's profile with every optional key, at the value of its absence.
         let text = Profile::text(PAPER).unwrap();
         let text = text.replace("head_rate = 1.0", "head_rate = 1.0\ncln_rate = 1.0\nfrozen_rate = 1.0");
-        let text =
-            text.replace("stride = 4", "stride = 4\nlast_pool = true") + "\n[compute]\ntf32 = false\nbf16 = false";
+        let text = text.replace("stride = 4", "stride = 4\nlast_pool = true\nnode_gain = 1.0")
+            + "\n[compute]\ntf32 = false\nbf16 = false";
         let full: toml::Table = toml::from_str(&text).unwrap();
         let deviations = |table: &toml::Table| {
             let profile: Profile = table.clone().try_into().unwrap();
@@ -279,7 +281,7 @@ mod tests {
             assert_ne!(deviations(&table), before, "{path}");
             changes += 1;
         }
-        assert_eq!(changes, 23);
+        assert_eq!(changes, 24);
         let mut one_decay = Profile::load(PAPER).unwrap();
         one_decay.optimizer.weight_decay = Some(0.001);
         assert_ne!(one_decay.deviations(DatasetName::Lfwa, SOURCES).unwrap(), before);

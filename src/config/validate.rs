@@ -3,6 +3,7 @@
 use super::profile::{Optimizer, Profile, Training};
 use super::schedule::Schedule;
 use crate::dataset::DatasetName;
+use crate::model::Architecture;
 
 /// Checks every value; an error names the key, its value, and what is expected.
 pub(super) fn validate(profile: &Profile) -> Result<(), String> {
@@ -44,10 +45,11 @@ fn name(name: &str) -> Result<(), String> {
 
 fn numbers(profile: &Profile) -> Result<(), String> {
     let Optimizer { momentum, head_rate, cln_rate, frozen_rate, weight_decay } = profile.optimizer;
-    let (bn_eps, bn_decay) = (profile.network.bn_eps, profile.network.bn_decay);
+    let Architecture { node_gain, bn_eps, bn_decay, .. } = profile.network;
     let weight_decay = weight_decay.unwrap_or(0.0);
     let (positive, share) = (|value: f64| value > 0.0, |value: f64| (0.0..1.0).contains(&value));
     for (name, value, fits, expected) in [
+        ("network.node_gain", node_gain, positive(node_gain), "a number above 0"),
         ("network.bn_eps", bn_eps, positive(bn_eps), "a number above 0"),
         ("network.bn_decay", bn_decay, share(bn_decay), "a number from 0 to below 1"),
         ("optimizer.momentum", momentum, share(momentum), "a number from 0 to below 1"),

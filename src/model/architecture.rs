@@ -47,6 +47,10 @@ pub struct Architecture {
     pub branch_channels: usize,
     /// Channels of a node before it is flattened over the map's positions.
     pub node_channels: usize,
+    /// Factor of the nodes' initial weights. It decides how close the learned affinity is to the identity at first, since the
+    /// dot products are not scaled.
+    #[serde(skip_serializing_if = "is_one")]
+    pub node_gain: f64,
     /// Epsilon of batch norm.
     pub bn_eps: f64,
     /// Factor of the old value in batch norm's running averages (1 - PyTorch's momentum).
@@ -63,6 +67,7 @@ impl Architecture {
         last_pool: true,
         branch_channels: 256,
         node_channels: 10,
+        node_gain: 1.0,
         bn_eps: 1e-3,
         bn_decay: 0.999,
     };
@@ -84,6 +89,8 @@ pub(super) struct PartialArchitecture {
     pub(super) branch_channels: usize,
     #[serde(alias = "node")]
     pub(super) node_channels: usize,
+    #[serde(default = "one")]
+    pub(super) node_gain: f64,
     #[serde(alias = "eps")]
     pub(super) bn_eps: f64,
     #[serde(alias = "decay")]
@@ -97,6 +104,15 @@ fn yes() -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_true(value: &bool) -> bool {
     *value
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, clippy::float_cmp, reason = "serde passes a reference; one is exact")]
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
 }
 
 #[cfg(test)]

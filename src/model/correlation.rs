@@ -44,9 +44,13 @@ impl CorrelationNet {
         };
         let zero = Init::Const(0.0);
         let parameters = CorrelationParameters {
-            weight: vb.pp("node").get_with_hints((COUNT, node, branch), "weight", glorot(branch, node))?,
+            weight: vb.pp("node").get_with_hints(
+                (COUNT, node, branch),
+                "weight",
+                glorot(branch, node, architecture.node_gain),
+            )?,
             bias: vb.pp("node").get_with_hints((COUNT, node), "bias", zero)?,
-            out_weight: vb.pp("fc").get_with_hints((COUNT, 2, features), "weight", glorot(features, 2))?,
+            out_weight: vb.pp("fc").get_with_hints((COUNT, 2, features), "weight", glorot(features, 2, 1.0))?,
             out_bias: vb.pp("fc").get_with_hints((COUNT, 2), "bias", zero)?,
         };
         Ok(Self { backend, block: CorrelationBlock { positions: side * side, edges, rows }, parameters })

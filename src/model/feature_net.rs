@@ -98,13 +98,13 @@ impl FeatureNet {
             mask_bias: mask.pp("conv1").get_with_hints((COUNT, HIDDEN), "bias", ZERO)?,
             mask_gamma,
             mask_beta,
-            mask_out_weight: mask.pp("conv2").get_with_hints((COUNT, HIDDEN), "weight", glorot(HIDDEN, 1))?,
+            mask_out_weight: mask.pp("conv2").get_with_hints((COUNT, HIDDEN), "weight", glorot(HIDDEN, 1, 1.0))?,
             mask_out_bias: mask.pp("conv2").get_with_hints(COUNT, "bias", ZERO)?,
         };
         running.track("branch.bn", COUNT * branch, device)?;
         running.track("branch.pse.bn", COUNT * HIDDEN, device)?;
         let classifier = (
-            vb.pp("fc").get_with_hints((COUNT, 2, branch), "weight", glorot(branch, 2))?,
+            vb.pp("fc").get_with_hints((COUNT, 2, branch), "weight", glorot(branch, 2, 1.0))?,
             vb.pp("fc").get_with_hints((COUNT, 2), "bias", ZERO)?,
         );
         Ok(Self { architecture: architecture.clone(), backend, data, backbone, branches, classifier, running })

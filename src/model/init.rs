@@ -8,8 +8,9 @@ pub(super) fn he(fan_in: usize) -> Init {
     Init::Uniform { lo: -bound, up: bound }
 }
 
-/// Uniform with variance 2 / (fan-in + fan-out), TensorFlow's default, for other linear layers (Glorot and Bengio 2010).
-pub(super) fn glorot(fan_in: usize, fan_out: usize) -> Init {
-    let bound = (6.0 / (fan_in + fan_out) as f64).sqrt();
+/// Uniform with variance 2 / (fan-in + fan-out), TensorFlow's default, for other linear layers (Glorot and Bengio 2010),
+/// times `gain`.
+pub(super) fn glorot(fan_in: usize, fan_out: usize, gain: f64) -> Init {
+    let bound = gain * (6.0 / (fan_in + fan_out) as f64).sqrt();
     Init::Uniform { lo: -bound, up: bound }
 }

@@ -30,12 +30,24 @@ impl From<PartialArchitecture> for Architecture {
             last_pool,
             branch_channels,
             node_channels,
+            node_gain,
             bn_eps,
             bn_decay,
         } = partial;
         let (default_stride, default_widths) = backbone.published();
         let (stride, widths) = (stride.unwrap_or(default_stride), widths.unwrap_or(default_widths));
-        Self { backbone, input_size, stride, widths, last_pool, branch_channels, node_channels, bn_eps, bn_decay }
+        Self {
+            backbone,
+            input_size,
+            stride,
+            widths,
+            last_pool,
+            branch_channels,
+            node_channels,
+            node_gain,
+            bn_eps,
+            bn_decay,
+        }
     }
 }
 
