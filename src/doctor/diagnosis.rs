@@ -141,8 +141,8 @@ mod tests {
         let within = |tolerances| examine(&profile, &NamedDevice::cpu(), tolerances, |_| ());
         let diagnosis = within(Tolerances::new(profile.compute, 1.0));
         assert!(diagnosis.outcome().is_ok(), "{}", diagnosis.verdict);
-        // One step and ten steps of each of the two shared runs.
-        assert_eq!(diagnosis.checks.iter().filter(|check| check.name.contains("training step")).count(), 4);
+        // One step and ten steps of each of the five shared runs.
+        assert_eq!(diagnosis.checks.iter().filter(|check| check.name.contains("training step")).count(), 10);
         assert!(within(Tolerances::new(Compute::default(), 1.0)).outcome().is_err());
     }
 }
