@@ -10,9 +10,9 @@ const ALL: [&str; 6] = ["baseline", "gal-c", "gal-j", "gal-p", "identity", "unif
 
 /// A workspace whose branches and correlation nets train at a rate at which a learned affinity diverges, and fixed ones do
 /// not.
-fn diverging(steps: usize, rate: &str) -> Workspace {
-    let profile = TINY.replace("head_rate = 1.0", &format!("head_rate = {rate}"));
-    Workspace::trainable_with(&profile.replace("steps = 40", &format!("steps = {steps}")))
+fn diverging() -> Workspace {
+    let profile = TINY.replace("head_rate = 1.0", "head_rate = 100.0").replace("steps = 40", "steps = 400");
+    Workspace::trainable_with(&profile)
 }
 
 fn command(workspace: &Workspace, runs: &str, variants: &[&str]) -> GalBench {
@@ -29,7 +29,7 @@ fn divergence(folder: &Path) -> Option<Divergence> {
 
 #[test]
 fn runs_beside_one_that_diverges_equal_runs_without_it() {
-    let workspace = diverging(40, "300.0");
+    let workspace = diverging();
     let with: Vec<String> = workspace.train("with", &ALL).into_iter().map(|run| run.summary.variant).collect();
     let with: Vec<&str> = with.iter().map(String::as_str).collect();
     let diverged: Vec<&str> = ALL.into_iter().filter(|variant| !with.contains(variant)).collect();
@@ -55,7 +55,7 @@ fn runs_beside_one_that_diverges_equal_runs_without_it() {
 
 #[test]
 fn a_run_that_diverged_is_trained_again_by_force_only() {
-    let workspace = diverging(40, "300.0");
+    let workspace = diverging();
     let variants = ["gal-j", "gal-p"];
     let first = command(&workspace, "runs", &variants).succeeds();
     let folder = workspace.run("runs", "gal-j");
@@ -79,7 +79,7 @@ fn a_run_that_diverged_is_trained_again_by_force_only() {
 
 #[test]
 fn a_job_killed_after_a_divergence_resumes_without_the_diverged_run() {
-    let workspace = diverging(400, "100.0");
+    let workspace = diverging();
     // The state lies in the folder of the first variant, which diverges.
     let variants = ["gal-j", "gal-p"];
     command(&workspace, "undisturbed", &variants).succeeds();
