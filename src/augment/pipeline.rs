@@ -11,17 +11,19 @@ use std::fmt;
 use std::path::Path;
 use toml::Spanned;
 
-/// Operations in their order of application.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// Operations in their order of application. A pipeline inside another
+/// document is not checked while it is read; see [`Pipeline::check`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pipeline {
     /// Reproduces Augmentor 0.2.12 where it has errors.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub augmentor_compat: bool,
     /// How copies are interpolated. Serialized as `sampling`, its first name: digests of prepared sets cover that text.
-    #[serde(rename = "sampling", skip_serializing_if = "is_default")]
+    #[serde(default, rename = "sampling", alias = "interpolation", skip_serializing_if = "is_default")]
     pub interpolation: Interpolation,
     /// The operations; without any, every copy is undistorted.
-    #[serde(rename = "operation")]
+    #[serde(default, rename = "operation")]
     pub operations: Vec<Operation>,
 }
 
@@ -78,6 +80,19 @@ impl Pipeline {
         }
         let operations = wire.operation.into_iter().map(Spanned::into_inner).collect();
         Ok(Self { augmentor_compat: wire.augmentor_compat, interpolation: wire.interpolation, operations })
+    }
+
+    /// Checks the parameters of every operation; the error names the first invalid one.
+    ///
+    /// # Errors
+    /// Values out of bounds.
+    pub fn check(&self) -> std::result::Result<(), String> {
+        let check = |(index, operation): (usize, &Operation)| {
+            operation
+                .check(self.augmentor_compat)
+                .map_err(|message| format!("operation {} is invalid: {message}", index + 1))
+        };
+        self.operations.iter().enumerate().try_for_each(check)
     }
 
     /// The pipeline as TOML in one fixed form: files with the same operations give the same text.

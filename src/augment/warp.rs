@@ -23,6 +23,8 @@ pub struct Source {
     packed: Vec<Pixel>,
     /// Width and height of `packed` without the repeated column and row.
     packed_size: (u32, u32),
+    /// The size of the undistorted image to which lengths in pixels refer.
+    canvas: (u32, u32),
     side: u32,
     interpolation: Interpolation,
 }
@@ -41,8 +43,14 @@ impl Source {
     /// to at most twice that side.
     pub fn new(image: RgbImage, side: u32) -> Self {
         assert!(image.width() > 0 && image.height() > 0 && side > 0, "an image has pixels");
-        let packed_size = (image.width().min(2 * side), image.height().min(2 * side));
-        Self { image, packed: Vec::new(), packed_size, side, interpolation: Interpolation::Bilinear }
+        let (canvas, interpolation) = (image.dimensions(), Interpolation::Bilinear);
+        let packed_size = (canvas.0.min(2 * side), canvas.1.min(2 * side));
+        Self { image, packed: Vec::new(), packed_size, canvas, side, interpolation }
+    }
+
+    /// The same source, where lengths in pixels refer to an image of size `canvas`, of which this one is a reduction.
+    pub fn with_canvas(self, canvas: (u32, u32)) -> Self {
+        Self { canvas, ..self }
     }
 
     /// The same source with another interpolation.
@@ -52,14 +60,19 @@ impl Source {
 
     /// Renders one copy; see [`render`].
     pub fn render(&mut self, plan: &Plan) -> RgbImage {
-        let side = self.side;
         if plan.ops.is_empty() {
-            return resize::resize(&self.image, side, side, resize::Filter::Bicubic);
+            return resize::resize(&self.image, self.side, self.side, resize::Filter::Bicubic);
         }
+        self.warp(plan)
+    }
+
+    /// Like [`Source::render`], with the warp also for the empty plan, so that all copies are equally sharp.
+    pub fn warp(&mut self, plan: &Plan) -> RgbImage {
+        let side = self.side;
         if self.packed.is_empty() {
             self.pack();
         }
-        let map = inverse_map(&plan.ops, self.image.dimensions(), self.packed_size, side);
+        let map = inverse_map(&plan.ops, self.canvas, self.packed_size, side);
         let mut copy = RgbImage::new(side, side);
         let mut coordinates = vec![(0, 0); side as usize];
         let (width, height) = self.packed_size;

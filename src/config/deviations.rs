@@ -22,8 +22,11 @@ fn settings(profile: &Profile, same_backbone: bool) -> Vec<Setting> {
         description: _,
         protocol: _,
         network,
-        // In a sentence of its own.
+        // In sentences of their own.
         initial_weights: _,
+        online: _,
+        regularization: _,
+        evaluation: _,
         images,
         optimizer,
         compute,
@@ -120,6 +123,13 @@ impl Profile {
         let paper = Self::load(PAPER)?;
         let same_backbone = self.network.backbone == paper.network.backbone;
         let mut found = differences(settings(self, same_backbone), settings(&paper, same_backbone));
+        if let Some(pipeline) = &self.online {
+            let count = pipeline.operations.len();
+            found.push(format!(
+                "Distortions of training images: drawn anew in every epoch by {count} operations (paper: fixed copies)."
+            ));
+        }
+        found.extend(self.regularization.deviations().chain(self.evaluation.deviations()));
         let ours = self.training(dataset)?;
         let official = OFFICIAL_SOURCES.iter().find(|(name, _)| *name == dataset);
         match paper.training.get(dataset.label()).zip(official) {

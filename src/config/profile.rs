@@ -1,6 +1,9 @@
 //! A profile: network size, image policy, optimizer and schedules, as TOML.
 
+use super::evaluation::EvaluationPolicy;
+use super::regularization::Regularization;
 use super::schedule::Schedule;
+use crate::augment::Pipeline;
 use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Backend};
@@ -26,6 +29,15 @@ pub struct Profile {
     pub initial_weights: Option<InitialWeights>,
     /// Preprocessing of images.
     pub images: ImagePolicy,
+    /// Distortions of training images, drawn anew for each image and epoch; those of the prepared set if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub online: Option<Pipeline>,
+    /// Regularization beyond weight decay, flips and crops.
+    #[serde(default, skip_serializing_if = "Regularization::is_default")]
+    pub regularization: Regularization,
+    /// The network that is tested, and its predictions.
+    #[serde(default, skip_serializing_if = "EvaluationPolicy::is_default")]
+    pub evaluation: EvaluationPolicy,
     /// The optimizer, without its schedule.
     pub optimizer: Optimizer,
     /// Precision of the computation.
@@ -216,6 +228,11 @@ pub struct Prepare {
 }
 
 impl Profile {
+    /// True if an image is the same whenever a step crops and flips it.
+    pub fn repeats_images(&self) -> bool {
+        self.online.is_none() && self.regularization.mixup == 0.0
+    }
+
     /// Batch, steps and schedule for a data set.
     pub fn training(&self, dataset: DatasetName) -> Result<&Training> {
         self.training.get(dataset.label()).ok_or_else(|| {

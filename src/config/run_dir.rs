@@ -10,6 +10,8 @@ pub const SUMMARY: &str = "summary.json";
 pub const METRICS: &str = "metrics.jsonl";
 /// Probabilities on the test split, Parquet.
 pub const PREDICTIONS: &str = "predictions.parquet";
+/// The same of the images alone, if [`PREDICTIONS`] are averages with those of the mirror images.
+pub const PREDICTIONS_PLAIN: &str = "predictions-plain.parquet";
 /// Mean affinity on the test split, CSV.
 pub const AFFINITY: &str = "affinity.csv";
 /// PSE masks of test images, `.npy`.
@@ -37,8 +39,18 @@ const FORMER_DIVERGED_BATCH: &str = "diverged.csv";
 /// Files that a new attempt at a run removes first.
 pub const STALE: [&str; 2] = [DIVERGED_BATCH, FORMER_DIVERGED_BATCH];
 /// Files of an earlier run that `--force` removes. The network stays until the new one replaces it.
-pub const REPLACED: [&str; 9] =
-    [SUMMARY, DIVERGED, TRAINING_STATE, FORMER_TRAINING_STATE, BEST_MODEL, METRICS, PREDICTIONS, AFFINITY, MASKS];
+pub const REPLACED: [&str; 10] = [
+    SUMMARY,
+    DIVERGED,
+    TRAINING_STATE,
+    FORMER_TRAINING_STATE,
+    BEST_MODEL,
+    METRICS,
+    PREDICTIONS,
+    PREDICTIONS_PLAIN,
+    AFFINITY,
+    MASKS,
+];
 /// Files that a finished run has no use for.
 pub const OBSOLETE: [&str; 4] = [TRAINING_STATE, FORMER_TRAINING_STATE, FORMER_MODEL, ".training"];
 

@@ -31,6 +31,8 @@ pub(super) fn validate(profile: &Profile) -> Result<(), String> {
         }
         _ => Ok(()),
     })?;
+    profile.regularization.validate()?;
+    profile.online.iter().try_for_each(|pipeline| pipeline.check().map_err(|message| format!("online: {message}")))?;
     profile.training.iter().try_for_each(|(dataset, section)| training(dataset, section))
 }
 

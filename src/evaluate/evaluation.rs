@@ -5,15 +5,12 @@ use super::predictions::Predictions;
 use super::run_files::{self, Affinity, Point};
 use crate::attribute::COUNT;
 use crate::config::RunSummary;
-use crate::config::run_dir::{AFFINITY, METRICS, PREDICTIONS, SUMMARY};
+use crate::config::run_dir::{AFFINITY, METRICS, PREDICTIONS, PREDICTIONS_PLAIN, SUMMARY};
 use crate::error::{Error, Result};
 use crate::metrics::confusion::Confusion;
 use crate::variant::Head;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-
-/// Predictions for single images of a run that averaged over mirrored ones.
-const PLAIN_PREDICTIONS: &str = "predictions-plain.parquet";
 
 /// A finished run with its scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +19,9 @@ pub struct Evaluation {
     pub run: RunSummary,
     /// The heads that the run has, FLN before CLN.
     pub heads: Vec<HeadResult>,
+    /// Mean accuracy of the primary head on the images alone, if predictions are averages with those of the mirror images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain_accuracy: Option<f64>,
 }
 
 impl Evaluation {
@@ -37,11 +37,14 @@ impl Evaluation {
     pub fn with_predictions(folder: &Path) -> Result<(Self, Predictions)> {
         let (run, predictions) = read_run(folder)?;
         let majority = majority(&run);
-        let heads = predictions
-            .heads()
-            .map(|(head, probabilities)| HeadResult::new(head, &predictions.labels, probabilities, &majority))
-            .collect();
-        Ok((Self { run, heads }, predictions))
+        let results = |predictions: &Predictions| -> Vec<HeadResult> {
+            let heads = predictions.heads();
+            heads.map(|(head, p)| HeadResult::new(head, &predictions.labels, p, &majority)).collect()
+        };
+        let plain = folder.join(PREDICTIONS_PLAIN);
+        let plain = if plain.exists() { results(&Predictions::read(&plain)?) } else { Vec::new() };
+        let plain_accuracy = plain.last().map(HeadResult::mean_accuracy);
+        Ok((Self { run, heads: results(&predictions), plain_accuracy }, predictions))
     }
 
     /// The scores of the primary head, see [`Predictions::primary_head`].
@@ -95,7 +98,7 @@ pub fn read_run(folder: &Path) -> Result<(RunSummary, Predictions)> {
 /// # Errors
 /// A file that cannot be read, or with another number of images.
 pub fn plain_accuracies(folder: &Path, run: &RunSummary) -> Result<Vec<(Head, f64)>> {
-    let path = folder.join(PLAIN_PREDICTIONS);
+    let path = folder.join(PREDICTIONS_PLAIN);
     if !path.is_file() {
         return Ok(Vec::new());
     }

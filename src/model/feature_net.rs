@@ -110,6 +110,16 @@ impl FeatureNet {
         Ok(Self { architecture: architecture.clone(), backend, data, backbone, branches, classifier, running })
     }
 
+    /// Factor of the old value in updates of the running statistics.
+    pub fn bn_decay(&self) -> f64 {
+        self.running.decay()
+    }
+
+    /// Sets the factor of the old value in updates of the running statistics.
+    pub fn set_bn_decay(&mut self, decay: f64) {
+        self.running.set_decay(decay);
+    }
+
     /// The running statistics by name.
     pub fn running(&self) -> &BTreeMap<String, Var> {
         self.running.all()
@@ -124,7 +134,7 @@ impl FeatureNet {
     /// without a gradient.
     pub fn forward(&self, pixels: &Tensor, mode: Mode, gated: bool) -> Result<FeatureOutput> {
         let gated = if gated { Gated::Detached } else { Gated::Off };
-        self.branches(&self.features(pixels, mode)?, mode, gated)
+        self.branches(&self.features(pixels, mode)?, mode, gated, None)
     }
 
     /// Runs only the backbone, on pixels as in [`FeatureNet::forward`]. Returns the map that the branches read,
@@ -141,8 +151,15 @@ impl FeatureNet {
         self.backbone.forward(&x, &self.data, &ctx)
     }
 
-    /// Runs the branches and their classifiers on the map of [`FeatureNet::features`].
-    pub fn branches(&self, features: &Tensor, mode: Mode, gated: Gated) -> Result<FeatureOutput> {
+    /// Runs the branches and their classifiers on the map of [`FeatureNet::features`]. The classifiers read the pooled
+    /// features times the factors `dropout`, `[40, c, batch]`.
+    pub fn branches(
+        &self,
+        features: &Tensor,
+        mode: Mode,
+        gated: Gated,
+        dropout: Option<&Tensor>,
+    ) -> Result<FeatureOutput> {
         let ctx = self.ctx(mode);
         let block = BranchBlock { eps: ctx.eps, gated };
         let statistics = match (self.running.of("branch.bn", mode), self.running.of("branch.pse.bn", mode)) {
@@ -159,7 +176,8 @@ impl FeatureNet {
         self.running.record("branch.bn", out.moments.as_ref().map(|m| &m.features))?;
         self.running.record("branch.pse.bn", out.moments.as_ref().map(|m| &m.mask))?;
         let (weight, bias) = (ctx.own(&self.classifier.0), ctx.own(&self.classifier.1));
-        let logits = self.backend.linear(&weight, &out.pooled, &bias)?;
+        let dropped = dropout.map(|factors| &out.pooled * factors).transpose()?;
+        let logits = self.backend.linear(&weight, dropped.as_ref().unwrap_or(&out.pooled), &bias)?;
         Ok(FeatureOutput { logits, gated: out.gated, mask: out.mask })
     }
 

@@ -18,6 +18,14 @@ impl RunningStats {
         Self { statistics: BTreeMap::new(), decay }
     }
 
+    pub(super) fn decay(&self) -> f64 {
+        self.decay
+    }
+
+    pub(super) fn set_decay(&mut self, decay: f64) {
+        self.decay = decay;
+    }
+
     pub(super) fn all(&self) -> &BTreeMap<String, Var> {
         &self.statistics
     }

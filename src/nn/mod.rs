@@ -7,6 +7,7 @@
 //! Every operation has two implementations. On the CPU it is a candle custom operation over the loops in `cpu`. Its
 //! `reference`, from candle's own operations, runs on any device, and tests compare both.
 
+mod average;
 mod block;
 mod block_op;
 mod branch;
@@ -25,6 +26,7 @@ mod runtime;
 mod shortcut;
 mod storage;
 
+pub use average::average_into;
 pub use block::{ConvBlock, ConvParameters};
 pub use block_op::Tail;
 pub use branch::{BranchBlock, BranchMoments, BranchOutput, BranchParameters, BranchStatistics};

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// Values that one task updates.
-const PIECE: usize = 1 << 15;
+pub(super) const PIECE: usize = 1 << 15;
 
 /// Parameters with common hyperparameters.
 #[derive(Debug, Clone)]
@@ -86,7 +86,8 @@ impl MomentumSgd {
     }
 }
 
-fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
+/// The elements of a contiguous parameter.
+pub(super) fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
     let Some((first, last)) = layout.contiguous_offsets() else { bail!("a parameter is not contiguous") };
     match storage {
         CpuStorage::F32(values) => Ok(&mut values[first..last]),

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::probabilities;
 use crate::progress::Progress;
 use crate::store::{self, Preprocessing};
-use crate::train::{DataLoader, ImageCache, LabelledImages, Outputs, TrainedModel};
+use crate::train::{DataLoader, ImageCache, LabelledImages, Outputs, TrainedModel, mean_probabilities};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,12 @@ pub fn predict(
         let range = first..(first + batch_size).min(paths.len());
         let (pixels, _) = loader.center_crop_batch(range.clone(), false)?.tensors(device)?;
         let outputs = learner.forward(&pixels)?;
-        predictions.extend(batch_predictions(&outputs, model.variant.name, &paths[range.clone()], details)?);
+        let mut batch = BatchOutput::new(&outputs, model.variant.name)?;
+        if profile.evaluation.mirror {
+            let (pixels, _) = loader.center_crop_batch(range.clone(), true)?.tensors(device)?;
+            batch.average(&BatchOutput::new(&learner.forward(&pixels)?, model.variant.name)?);
+        }
+        predictions.extend(batch.predictions(&paths[range.clone()], details));
         if let (Some(mean), Some(refined)) = (&mut affinity, outputs.cln.get(model.variant.name)) {
             mean.add(&refined.affinity, range.len() as f32 / paths.len() as f32)?;
         }
@@ -77,18 +82,37 @@ pub fn predict(
     })
 }
 
-/// The predictions for the images of a batch.
-fn batch_predictions(outputs: &Outputs, variant: &str, paths: &[PathBuf], details: bool) -> Result<Vec<Prediction>> {
-    let fln = HeadOutput::new(&outputs.fln)?;
-    let cln = outputs.cln.get(variant).map(|refined| HeadOutput::new(&refined.logits)).transpose()?;
-    let prediction = |(index, path): (usize, &PathBuf)| Prediction {
-        image: path.clone(),
-        fln: fln.probabilities(index),
-        cln: cln.as_ref().map(|cln| cln.probabilities(index)),
-        logits_fln: details.then(|| fln.logits(index)),
-        logits_cln: cln.as_ref().filter(|_| details).map(|cln| cln.logits(index)),
-    };
-    Ok(paths.iter().enumerate().map(prediction).collect())
+/// The outputs for the images of a batch.
+struct BatchOutput {
+    fln: HeadOutput,
+    cln: Option<HeadOutput>,
+}
+
+impl BatchOutput {
+    fn new(outputs: &Outputs, variant: &str) -> Result<Self> {
+        let cln = outputs.cln.get(variant).map(|refined| HeadOutput::new(&refined.logits)).transpose()?;
+        Ok(Self { fln: HeadOutput::new(&outputs.fln)?, cln })
+    }
+
+    /// Averages the probabilities with those of the mirror images. Logits stay those of the images.
+    fn average(&mut self, mirrored: &Self) {
+        self.fln.probabilities = mean_probabilities(&self.fln.probabilities, &mirrored.fln.probabilities);
+        if let (Some(cln), Some(mirrored)) = (&mut self.cln, &mirrored.cln) {
+            cln.probabilities = mean_probabilities(&cln.probabilities, &mirrored.probabilities);
+        }
+    }
+
+    /// The predictions for the images `paths`; `details` adds logits.
+    fn predictions(&self, paths: &[PathBuf], details: bool) -> Vec<Prediction> {
+        let prediction = |(index, path): (usize, &PathBuf)| Prediction {
+            image: path.clone(),
+            fln: self.fln.probabilities(index),
+            cln: self.cln.as_ref().map(|cln| cln.probabilities(index)),
+            logits_fln: details.then(|| self.fln.logits(index)),
+            logits_cln: self.cln.as_ref().filter(|_| details).map(|cln| cln.logits(index)),
+        };
+        paths.iter().enumerate().map(prediction).collect()
+    }
 }
 
 /// The output of one head for a batch.

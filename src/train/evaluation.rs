@@ -1,6 +1,6 @@
 //! Predictions of all networks of a shared run for a split.
 
-use super::learner::Learner;
+use super::learner::{BatchPredictions, Learner};
 use super::loader::DataLoader;
 use super::outputs::{Masks, PredictionTable};
 use crate::attribute::COUNT;
@@ -14,36 +14,38 @@ use std::collections::BTreeMap;
 pub(super) struct SplitPredictions {
     /// One table for each variant.
     pub(super) tables: Vec<PredictionTable>,
+    /// The same of the images alone, if the tables are averages with those of the mirror images.
+    pub(super) plain: Option<Vec<PredictionTable>>,
     /// Mean affinity by variant, `[40 * 40]`.
     pub(super) affinity: BTreeMap<&'static str, Vec<f32>>,
     pub(super) masks: Masks,
 }
 
 impl SplitPredictions {
-    /// Predicts the images of `loader`, whose labels and names are in `rows` of the manifest.
+    /// Predicts the images of `loader`, whose labels and names are in `rows` of the manifest. With `mirror`, predictions are
+    /// averaged over each image and its mirror image; affinity and masks are of the images alone.
     pub(super) fn compute(
         learner: &Learner,
         variants: &[Variant],
         loader: &DataLoader,
         rows: &[Row],
+        mirror: bool,
         device: &Device,
     ) -> Result<Self> {
         let images = loader.images;
+        let mut mirrored: Vec<_> = variants.iter().map(|variant| empty_table(variant, &[], rows)).collect();
         let mut tables: Vec<_> = variants.iter().map(|variant| empty_table(variant, images.rows(), rows)).collect();
         let mut affinity = BTreeMap::new();
         let mut masks = Masks::default();
         let batch = loader.local.len();
         for first in (0..images.len()).step_by(batch) {
             let range = first..(first + batch).min(images.len());
-            let (pixels, _) = loader.center_crop_batch(range, false)?.tensors(device)?;
+            let (pixels, _) = loader.center_crop_batch(range.clone(), false)?.tensors(device)?;
             let predictions = learner.predict(&pixels)?;
-            for (variant, table) in variants.iter().zip(&mut tables) {
-                if let Some(fln) = &mut table.fln {
-                    fln.extend(&predictions.fln);
-                }
-                if let (Some(cln), Some(predicted)) = (&mut table.cln, predictions.cln.get(variant.name)) {
-                    cln.extend(predicted);
-                }
+            append(&mut tables, variants, &predictions);
+            if mirror {
+                let (pixels, _) = loader.center_crop_batch(range, true)?.tensors(device)?;
+                append(&mut mirrored, variants, &learner.predict(&pixels)?);
             }
             masks.add(&predictions.masks, pixels.dim(1)?, images.len());
             for (variant, sum) in predictions.affinity {
@@ -51,7 +53,23 @@ impl SplitPredictions {
                 mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean += sum / images.len() as f32);
             }
         }
-        Ok(Self { tables, affinity, masks })
+        if !mirror {
+            return Ok(Self { tables, plain: None, affinity, masks });
+        }
+        let averaged = tables.iter().zip(&mirrored).map(|(table, mirrored)| table.averaged(mirrored)).collect();
+        Ok(Self { tables: averaged, plain: Some(tables), affinity, masks })
+    }
+}
+
+/// Appends the predictions for a batch to the table of each variant.
+fn append(tables: &mut [PredictionTable], variants: &[Variant], predictions: &BatchPredictions) {
+    for (variant, table) in variants.iter().zip(tables) {
+        if let Some(fln) = &mut table.fln {
+            fln.extend(&predictions.fln);
+        }
+        if let (Some(cln), Some(predicted)) = (&mut table.cln, predictions.cln.get(variant.name)) {
+            cln.extend(predicted);
+        }
     }
 }
 

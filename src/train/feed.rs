@@ -3,13 +3,18 @@
 use super::features::Features;
 use super::learner::Learner;
 use super::loader::{Batch, DataLoader, one_hot};
+use super::soft_targets::{mixup_share, smooth};
+use crate::config::Regularization;
 use crate::error::Result;
 use candle_core::{Device, Tensor};
 
 /// The source of training batches.
-pub(super) enum Feed<'a> {
-    Images(DataLoader<'a>),
-    Features(DataLoader<'a>, Features),
+pub(super) struct Feed<'a> {
+    pub(super) loader: DataLoader<'a>,
+    /// Read in place of images if they are stored.
+    pub(super) features: Option<Features>,
+    /// Mixup applies to images only.
+    pub(super) regularization: Regularization,
 }
 
 /// A training batch on the CPU.
@@ -18,7 +23,7 @@ pub(super) enum FeedBatch {
     Features {
         /// `[c, batch, h, w]`.
         features: Tensor,
-        /// One-hot, `[40, 2, batch]`.
+        /// `[40, 2, batch]`.
         targets: Vec<f32>,
     },
 }
@@ -26,13 +31,29 @@ pub(super) enum FeedBatch {
 impl Feed<'_> {
     /// The local batch of training step `step`.
     pub(super) fn next(&self, step: usize) -> Result<FeedBatch> {
-        match self {
-            Self::Images(loader) => loader.training_batch(step).map(FeedBatch::Images),
-            Self::Features(loader, stored) => {
-                let (images, targets) = loader.flip_indices(step);
-                Ok(FeedBatch::Features { features: stored.batch(&images)?, targets })
+        let mut batch = self.plain(step)?;
+        let smoothing = self.regularization.label_smoothing;
+        if smoothing > 0.0 {
+            match &mut batch {
+                FeedBatch::Images(Batch { targets, .. }) | FeedBatch::Features { targets, .. } => {
+                    smooth(targets, smoothing);
+                }
             }
         }
+        Ok(batch)
+    }
+
+    /// The batch before label smoothing.
+    fn plain(&self, step: usize) -> Result<FeedBatch> {
+        let (loader, mixup) = (&self.loader, self.regularization.mixup);
+        if let Some(stored) = &self.features {
+            let (images, targets) = loader.flip_indices(step);
+            return Ok(FeedBatch::Features { features: stored.batch(&images)?, targets });
+        }
+        if mixup > 0.0 {
+            return loader.mixed_batch(step, mixup_share(loader.seed, step, mixup)).map(FeedBatch::Images);
+        }
+        loader.training_batch(step).map(FeedBatch::Images)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Decoded images in memory.
 
+use super::online::Online;
 use crate::attribute::COUNT;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -20,8 +21,11 @@ pub trait LabelledImages: Sync {
 pub struct ImageCache<'a> {
     images: &'a dyn LabelledImages,
     rows: Vec<usize>,
+    /// Side of the images in memory in pixels.
     side: usize,
     resident: Option<Vec<u8>>,
+    /// Distorts every image that leaves the cache.
+    online: Option<Online<'a>>,
 }
 
 impl<'a> ImageCache<'a> {
@@ -34,7 +38,7 @@ impl<'a> ImageCache<'a> {
         progress: &Progress,
     ) -> Result<Self> {
         let size = 3 * side * side;
-        let mut cache = Self { images, rows, side, resident: None };
+        let mut cache = Self { images, rows, side, resident: None, online: None };
         if cache.rows.len() * size <= MAX_RESIDENT_BYTES {
             let bar = progress.bar(title, "images", cache.rows.len());
             let mut pixels = vec![0; cache.rows.len() * size];
@@ -64,17 +68,30 @@ impl<'a> ImageCache<'a> {
         &self.rows
     }
 
-    /// Side of an image in pixels.
-    pub(super) fn side(&self) -> usize {
-        self.side
-    }
-
     pub(super) fn labels(&self, index: usize) -> &[bool; COUNT] {
         self.images.labels(self.rows[index])
     }
 
-    /// Calls `read` with the pixels of an image.
-    pub(super) fn with_pixels<R>(&self, index: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
+    /// The same images, of [`Online::working_side`], distorted whenever they are read.
+    pub(super) fn distorted(self, online: Online<'a>) -> Self {
+        Self { online: Some(online), ..self }
+    }
+
+    /// Calls `read` with the pixels of an image. `distortion` is the seed and the epoch of its distortions, if images are
+    /// distorted anew in each epoch.
+    pub(super) fn with_pixels<R>(
+        &self,
+        index: usize,
+        distortion: Option<(u64, usize)>,
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R> {
+        let Some(online) = &self.online else { return self.with_stored(index, read) };
+        let plan = distortion.map(|(seed, epoch)| online.plan(index, seed, epoch)).unwrap_or_default();
+        let distorted = online.render(self.with_stored(index, <[u8]>::to_vec)?, &plan)?;
+        Ok(read(&distorted))
+    }
+
+    fn with_stored<R>(&self, index: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
         match &self.resident {
             Some(pixels) => {
                 let size = 3 * self.side * self.side;

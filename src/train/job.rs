@@ -2,8 +2,8 @@
 
 use super::device::NamedDevice;
 use super::init::InitialRun;
-use crate::config::{Divergence, Profile, RunConfig, RunSummary};
-use crate::dataset::DatasetName;
+use crate::config::{CheckpointChoice, Divergence, Profile, RunConfig, RunSummary};
+use crate::dataset::{DatasetName, Split};
 use crate::distributed::Rendezvous;
 use crate::error::{Error, Result};
 use crate::store;
@@ -90,6 +90,19 @@ impl TrainJob<'_> {
     pub(super) fn local_range(&self, dataset: DatasetName) -> Result<Range<usize>> {
         let batch = self.profile.training(dataset)?.batch;
         self.rendezvous.map_or(Ok(0..batch), |rendezvous| rendezvous.local_range(batch))
+    }
+
+    /// Refuses to choose a checkpoint by validation without a validation split.
+    pub(super) fn check_checkpoint_choice(&self) -> Result<()> {
+        let has_validation = || self.data.rows.iter().any(|row| row.split == Split::Val);
+        if self.profile.evaluation.checkpoint == CheckpointChoice::Best && !has_validation() {
+            return Err(Error::Request(format!(
+                "profile {} tests the checkpoint with the best validation accuracy, and the prepared set has no validation \
+                 split: prepare the set with --val-split, or remove `checkpoint = \"best\"` from [evaluation]",
+                self.profile.name
+            )));
+        }
+        Ok(())
     }
 
     pub(super) fn config(&self, dataset: DatasetName, variant: &Variant, seed: u64) -> RunConfig {

@@ -34,6 +34,8 @@ pub struct Learner {
     pub(super) heads: Vec<CorrelationHead>,
     /// Outputs on the last batch.
     outputs: Option<Outputs>,
+    /// Factors of the pooled features in the next step.
+    dropout: Option<Tensor>,
     /// Correct predictions on the last batch for each trained network, the FLN first. With several ranks, their mean.
     correct: Vec<Tensor>,
     /// Predictions of each network on the last batch.
@@ -117,6 +119,7 @@ impl Learner {
             streams: run.streams,
             heads,
             outputs: None,
+            dropout: None,
             correct: Vec::new(),
             total: 0,
         })
@@ -163,6 +166,11 @@ impl Learner {
         Ok(self.feature_net.features(pixels, self.mode())?)
     }
 
+    /// Sets the factors of the pooled features `[40, c, batch]` in the next step.
+    pub(super) fn set_dropout(&mut self, factors: Option<Tensor>) {
+        self.dropout = factors;
+    }
+
     /// Trains every network for one step, from [`Learner::features`] of a batch and its one-hot targets `[40, 2, batch]`.
     pub fn step(&mut self, features: &Tensor, targets: &Tensor, rate: f64) -> Result<Losses> {
         self.step_distributed(&ProcessGroup::single(), features, targets, rate)
@@ -181,7 +189,8 @@ impl Learner {
             Streams::Separate => Gated::Detached,
             Streams::One | Streams::ClnOnly => Gated::Tracked,
         };
-        let out = self.feature_net.branches(features, self.mode(), gated)?;
+        let dropout = self.dropout.take();
+        let out = self.feature_net.branches(features, self.mode(), gated, dropout.as_ref())?;
         let mut fln = self.has_fln_loss().then(|| loss(&out.logits, targets)).transpose()?;
         let mut refined = self.refine(&out)?;
         let mut cln =

@@ -84,6 +84,22 @@ impl Learner {
         Ok(found)
     }
 
+    /// Everything that training changes: parameters, and running statistics of a feature net that is not frozen.
+    pub(super) fn trained(&self) -> BTreeMap<String, Var> {
+        let mut trained = BTreeMap::new();
+        let mut put = |part: &str, variables: BTreeMap<String, Var>| {
+            trained.extend(variables.into_iter().map(|(name, variable)| (format!("{part}/{name}"), variable)));
+        };
+        if !self.is_frozen() {
+            put("trunk", self.parameters.all());
+            put("running", self.feature_net.running().clone());
+        }
+        for head in &self.heads {
+            put(head.variant.name, head.parameters.all());
+        }
+        trained
+    }
+
     /// Number of trainable parameters of a variant's network.
     pub fn parameter_count(&self, variant: &Variant) -> usize {
         let of_heads = self.heads.iter().filter(|head| head.variant.name == variant.name);

@@ -1,7 +1,8 @@
-//! Training and test batches. Images, crops and flips are a function of (seed, step), so that a run can resume at any step
+//! Training and test batches. Images, distortions, crops and flips are a function of (seed, step), so that a run can resume at any step
 //! and no batch depends on threads.
 
 use super::image_cache::ImageCache;
+use super::soft_targets::mix;
 use crate::attribute::COUNT;
 use crate::config::{Crop, ImagePolicy};
 use crate::error::{Error, Result};
@@ -35,8 +36,8 @@ pub struct Batch {
     side: usize,
     /// `[3, batch, side, side]`, 0 to 255.
     pixels: Vec<f32>,
-    /// One-hot, `[40, 2, batch]`.
-    targets: Vec<f32>,
+    /// One-hot or soft, `[40, 2, batch]`.
+    pub(super) targets: Vec<f32>,
 }
 
 impl Batch {
@@ -45,6 +46,16 @@ impl Batch {
         let pixels = Tensor::from_slice(&self.pixels, (3, self.images.len(), self.side, self.side), device)?;
         Ok((pixels, one_hot(&self.targets, device)?))
     }
+
+    /// The images in reverse order.
+    fn reversed(&self) -> Self {
+        let images = self.images.iter().rev().copied().collect();
+        let plane = self.side * self.side;
+        let channels = self.pixels.chunks_exact(self.images.len() * plane);
+        let pixels = channels.flat_map(|channel| channel.chunks_exact(plane).rev().flatten().copied()).collect();
+        let rows = self.targets.chunks_exact(self.images.len());
+        Self { images, side: self.side, pixels, targets: rows.flat_map(|row| row.iter().rev().copied()).collect() }
+    }
 }
 
 /// One-hot targets as a tensor `[40, 2, batch]`.
@@ -52,12 +63,14 @@ pub(super) fn one_hot(values: &[f32], device: &Device) -> Result<Tensor> {
     Ok(Tensor::from_slice(values, (COUNT, 2, values.len() / (COUNT * 2)), device)?)
 }
 
-/// The offset of a crop, and whether the crop is flipped.
+/// The offset of a crop, whether the crop is flipped, and the distortion before it.
 #[derive(Debug, Clone, Copy)]
 struct CropFlip {
     left: usize,
     top: usize,
     flip: bool,
+    /// The epoch whose distortions apply, if the images are distorted anew in each; the undistorted image if `None`.
+    epoch: Option<usize>,
 }
 
 /// Makes batches of cached images.
@@ -101,25 +114,42 @@ impl DataLoader<'_> {
             Crop::Random => random.random_range(0..=margin),
         };
         let (left, top) = (offset(), offset());
-        CropFlip { left, top, flip: self.policy.flip && random.random_bool(0.5) }
+        let epoch = Some(position / self.images.len());
+        CropFlip { left, top, flip: self.policy.flip && random.random_bool(0.5), epoch }
     }
 
-    /// The images of the local batch with their crops and flips.
-    fn local(&self, step: usize) -> (Vec<usize>, Vec<CropFlip>) {
-        let crops = self.local.clone().map(|position| self.crop_flip(step * self.batch_size + position));
-        (self.order(step)[self.local.clone()].to_vec(), crops.collect())
+    /// The images at `positions` of the batch of `step`, with their crops and flips.
+    fn at(&self, step: usize, positions: impl Iterator<Item = usize> + Clone) -> (Vec<usize>, Vec<CropFlip>) {
+        let order = self.order(step);
+        let crops = positions.clone().map(|position| self.crop_flip(step * self.batch_size + position));
+        (positions.map(|position| order[position]).collect(), crops.collect())
     }
 
     /// The local batch of training step `step`.
     pub fn training_batch(&self, step: usize) -> Result<Batch> {
-        let (images, crops) = self.local(step);
+        let (images, crops) = self.at(step, self.local.clone());
         self.assemble(images, &crops)
+    }
+
+    /// Like [`DataLoader::training_batch`], with mixup (Zhang et al. 2018): `share` of each image and its targets, and the
+    /// rest of the image at the same position from the end of the whole batch, as in timm.
+    pub(super) fn mixed_batch(&self, step: usize, share: f64) -> Result<Batch> {
+        let mut batch = self.training_batch(step)?;
+        let other = if self.local.len() == self.batch_size {
+            batch.reversed()
+        } else {
+            let (images, crops) = self.at(step, self.local.clone().map(|position| self.batch_size - 1 - position));
+            self.assemble(images, &crops)?
+        };
+        mix(&mut batch.pixels, &other.pixels, share);
+        mix(&mut batch.targets, &other.targets, share);
+        Ok(batch)
     }
 
     /// The images of [`DataLoader::training_batch`], each with whether it is flipped, and their one-hot targets
     /// `[40, 2, batch]`. With center crops and known features, a step needs nothing else.
     pub fn flip_indices(&self, step: usize) -> (Vec<(usize, bool)>, Vec<f32>) {
-        let (images, crops) = self.local(step);
+        let (images, crops) = self.at(step, self.local.clone());
         let targets = self.targets(&images);
         (images.into_iter().zip(crops.iter().map(|crop| crop.flip)).collect(), targets)
     }
@@ -127,7 +157,8 @@ impl DataLoader<'_> {
     /// Center crops of the images `range`, all flipped or none.
     pub fn center_crop_batch(&self, range: Range<usize>, flip: bool) -> Result<Batch> {
         let margin = (self.policy.resize - self.input_size) / 2;
-        let crops: Vec<CropFlip> = range.clone().map(|_| CropFlip { left: margin, top: margin, flip }).collect();
+        let center = CropFlip { left: margin, top: margin, flip, epoch: None };
+        let crops = vec![center; range.len()];
         self.assemble(range.collect(), &crops)
     }
 
@@ -155,7 +186,9 @@ impl DataLoader<'_> {
             .zip(images.par_iter().zip(crops))
             .try_for_each(|(((red, green), blue), (image, crop_flip))| {
                 let planes = [red, green, blue];
-                self.images.with_pixels(*image, |from| crop(from, self.images.side(), *crop_flip, side, planes))
+                let distortion = crop_flip.epoch.map(|epoch| (self.seed, epoch));
+                self.images
+                    .with_pixels(*image, distortion, |from| crop(from, self.policy.resize, *crop_flip, side, planes))
             })?;
         Ok(Batch { images, side, pixels, targets })
     }
@@ -267,6 +300,27 @@ mod tests {
     }
 
     #[test]
+    fn mixtures_are_those_of_the_whole_batch_on_every_rank() {
+        let mixed = |local: Range<usize>| {
+            let cache = ImageCache::new(&Numbered, (0..10).collect(), 12, "", &Progress::new(true)).unwrap();
+            let loader = DataLoader { images: &cache, input_size: 8, policy: &POLICY, batch_size: 4, local, seed: 3 };
+            loader.mixed_batch(7, 0.25).unwrap()
+        };
+        let (whole, plain) = (mixed(0..4), training(7));
+        let at = |batch: &Batch, image: usize| batch.pixels[image * 64 + 5];
+        let expected = 0.25 * at(&plain, 1) + 0.75 * at(&plain, 2);
+        assert!((at(&whole, 1) - expected).abs() < 1e-3 && whole.images == plain.images);
+        assert!(plain.targets != whole.targets);
+        let sums = whole.targets[..8].chunks(4).collect::<Vec<_>>();
+        assert!(sums[0].iter().zip(sums[1]).all(|(no, yes)| (no + yes - 1.0).abs() < 1e-6));
+        let parts = [mixed(0..2), mixed(2..4)];
+        for (image, (part, position)) in [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().enumerate() {
+            assert!(at(&whole, image).to_bits() == at(&parts[part], position).to_bits());
+            assert!(whole.targets[image].to_bits() == parts[part].targets[position].to_bits());
+        }
+    }
+
+    #[test]
     fn an_epoch_visits_every_image_once() {
         let seen: Vec<usize> = (0..5).flat_map(|step| training(step).images).collect();
         assert_eq!(seen[..10].iter().collect::<BTreeSet<_>>().len(), 10);
@@ -293,7 +347,7 @@ mod tests {
             let mut planes = vec![0.0; 3 * 64];
             let (red, rest) = planes.split_at_mut(64);
             let (green, blue) = rest.split_at_mut(64);
-            crop(&image, 12, CropFlip { left: 1, top: 2, flip }, 8, [red, green, blue]);
+            crop(&image, 12, CropFlip { left: 1, top: 2, flip, epoch: None }, 8, [red, green, blue]);
             planes
         };
         let (plain, flipped) = (take(false), take(true));

@@ -144,7 +144,7 @@ pub(super) fn truncate_after_step(path: &Path, step: usize) -> Result<()> {
 }
 
 /// Probabilities of one network on a split, images in manifest order, attributes in [`NAMES`] order.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct PredictionTable {
     pub(super) images: Vec<String>,
     /// The person on each image, if known.
@@ -183,11 +183,24 @@ impl PredictionTable {
         io::write(path, &bytes)
     }
 
+    /// The same images with the means of these probabilities and those of `mirrored`.
+    pub(super) fn averaged(&self, mirrored: &Self) -> Self {
+        let mean = |own: &Option<Vec<f32>>, mirrored: &Option<Vec<f32>>| {
+            own.as_ref().zip(mirrored.as_ref()).map(|(own, mirrored)| mean_probabilities(own, mirrored))
+        };
+        Self { fln: mean(&self.fln, &mirrored.fln), cln: mean(&self.cln, &mirrored.cln), ..self.clone() }
+    }
+
     /// Share of correct predictions. A probability of one half is a "no".
     pub(super) fn accuracy(&self, probabilities: &[f32]) -> f64 {
         let correct = probabilities.iter().zip(&self.labels).filter(|(p, label)| (**p > 0.5) == **label).count();
         correct as f64 / self.labels.len() as f64
     }
+}
+
+/// The means of two predictions for each image and attribute.
+pub fn mean_probabilities(image: &[f32], mirrored: &[f32]) -> Vec<f32> {
+    image.iter().zip(mirrored).map(|(image, mirrored)| f32::midpoint(*image, *mirrored)).collect()
 }
 
 /// Images whose own masks are stored beside the mean.

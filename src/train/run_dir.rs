@@ -3,7 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::job::TrainJob;
 use super::trained_model::CheckpointMeta;
-use crate::config::run_dir::{self, CONFIG, DIVERGED, LOCK, SUMMARY};
+use crate::config::run_dir::{self, BEST_MODEL, CONFIG, DIVERGED, LOCK, SUMMARY};
 use crate::config::{self, RunConfig, RunSummary};
 use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ use crate::io::{self, Lock};
 use crate::store::Preprocessing;
 use crate::tensorboard;
 use crate::variant::{BASELINE, Variant};
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -122,6 +122,11 @@ impl RunDir {
         }
         let text = toml::to_string(&self.config).map_err(|e| Error::Internal(e.to_string()))?;
         io::write(&self.file(CONFIG), text.as_bytes())
+    }
+
+    /// The network with the best validation accuracy so far.
+    pub(super) fn best_network(&self, device: &Device) -> Result<BTreeMap<String, Tensor>> {
+        Ok(Checkpoint::<CheckpointMeta>::read(&self.file(BEST_MODEL), device)?.tensors)
     }
 
     /// Writes a trained network under `name`.

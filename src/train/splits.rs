@@ -2,7 +2,9 @@
 
 use super::image_cache::{ImageCache, LabelledImages};
 use super::job::TrainJob;
+use super::online::Online;
 use crate::attribute::COUNT;
+use crate::augment::Pipeline;
 use crate::dataset::Split;
 use crate::distributed::ProcessGroup;
 use crate::error::{Error, Result};
@@ -34,8 +36,12 @@ impl<'a> Splits<'a> {
             let side = job.profile.images.resize;
             ImageCache::new(job.data, rows.map(|(index, _)| index).collect(), side, title, progress)
         };
+        let train = match &job.profile.online {
+            None => load(Split::Train, "Decoding training images")?,
+            Some(pipeline) => load_undistorted(job, pipeline, progress)?,
+        };
         let splits = Self {
-            train: load(Split::Train, "Decoding training images")?,
+            train,
             val: load(Split::Val, "Decoding validation images")?,
             test: load(Split::Test, "Decoding test images")?,
         };
@@ -46,4 +52,22 @@ impl<'a> Splits<'a> {
         }
         Ok(splits)
     }
+}
+
+/// The undistorted training images, to be distorted anew in every epoch.
+fn load_undistorted<'a>(job: &TrainJob<'a>, pipeline: &'a Pipeline, progress: &Progress) -> Result<ImageCache<'a>> {
+    let rows: Vec<usize> = (0..job.data.rows.len()).filter(|&row| job.data.rows[row].split == Split::Train).collect();
+    let (undistorted, copies): (Vec<usize>, Vec<usize>) =
+        rows.into_iter().partition(|&row| job.data.rows[row].copy == 0);
+    progress.log(format!(
+        "each epoch distorts the {} undistorted training images anew; the {} distorted copies of the prepared set are not \
+         used",
+        undistorted.len(),
+        copies.len()
+    ));
+    let sources = undistorted.iter().map(|&row| job.data.rows[row].source.as_str()).collect();
+    let (stored_side, side) = (job.data.prepared.size, job.profile.images.resize);
+    let online = Online { pipeline, sources, stored_side, side };
+    let cache = ImageCache::new(job.data, undistorted, online.working_side(), "Decoding training images", progress)?;
+    Ok(cache.distorted(online))
 }

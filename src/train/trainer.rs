@@ -1,27 +1,27 @@
 //! The training loop of a shared run: steps with logging, validation and checkpoints, then the test split and the run
 //! folders. An unfinished run resumes from its last checkpoint.
 
+mod finish;
 mod stop;
 
 use super::checkpoint::Checkpoint;
 use super::device::check_batch;
+use super::dropout;
 use super::evaluation::SplitPredictions;
 use super::features::{Features, forward_passes};
 use super::feed::Feed;
 use super::image_cache::ImageCache;
-use super::job::{DivergedRun, TrainJob, TrainOutcome, TrainedRun};
+use super::job::{DivergedRun, TrainJob, TrainOutcome};
 use super::learner::Learner;
 use super::loader::{DataLoader, frozen_seed, prefetch};
 use super::meters::TrainingMeters;
-use super::outputs::{
-    AffinityLine, DATA_WAIT_NOTICE, TrainingLine, ValidationLine, append_line, truncate_after_step, write_affinity,
-};
+use super::outputs::{AffinityLine, DATA_WAIT_NOTICE, TrainingLine, ValidationLine, append_line, truncate_after_step};
 use super::plan_runs::PlannedRun;
 use super::run_dir::{RunDir, baseline};
 use super::splits::Splits;
-use super::summary::{RunSizes, summarize};
+use super::weight_average::WeightAverage;
 use crate::config::RunConfig;
-use crate::config::run_dir::{self, AFFINITY, BEST_MODEL, MASKS, METRICS, MODEL, PREDICTIONS, SUMMARY};
+use crate::config::run_dir::{self, BEST_MODEL, METRICS};
 use crate::dataset::DatasetName;
 use crate::distributed::ProcessGroup;
 use crate::error::{Error, Result};
@@ -61,6 +61,8 @@ pub(super) struct Trainer<'a> {
     _locks: Vec<Lock>,
     splits: &'a Splits<'a>,
     learner: Learner,
+    /// The mean of the weights on rank 0, if the profile has one.
+    average: Option<WeightAverage>,
     /// The best validation accuracy of each run.
     best: Vec<f64>,
     batch: usize,
@@ -101,6 +103,8 @@ impl<'a> Trainer<'a> {
                 run.create(job.force)?;
             }
         }
+        let decay = Some(profile.regularization.ema_decay).filter(|decay| group.is_main() && *decay > 0.0);
+        let average = decay.map(|decay| WeightAverage::new(&learner, decay)).transpose()?;
         let (best, batch, steps) = (vec![0.0; runs.len()], training.batch, training.steps);
         Ok(Self {
             job,
@@ -113,6 +117,7 @@ impl<'a> Trainer<'a> {
             _locks: locks,
             splits,
             learner,
+            average,
             best,
             batch,
             local,
@@ -163,15 +168,16 @@ impl<'a> Trainer<'a> {
 
     /// Stored features if the backbone is frozen and they save forward passes, images otherwise.
     fn feed(&self, progress: &Progress) -> Result<Feed<'a>> {
-        let loader = self.loader(&self.splits.train);
+        let (loader, regularization) = (self.loader(&self.splits.train), self.job.profile.regularization);
         let passes = self.steps * self.local.len();
-        let fewer = forward_passes(loader.policy, loader.images.len(), passes).filter(|_| self.learner.is_frozen());
-        let Some(fewer) = fewer else { return Ok(Feed::Images(loader)) };
+        let fewer = forward_passes(loader.policy, loader.images.len(), passes)
+            .filter(|_| self.learner.is_frozen() && self.job.profile.repeats_images());
+        let Some(fewer) = fewer else { return Ok(Feed { loader, features: None, regularization }) };
         progress.log(format!("the frozen backbone computes {fewer} images once, instead of {passes} in all steps"));
         let folder = if self.group.is_main() { &self.runs[0].folder } else { self.job.runs };
         io::create_folder(folder)?;
         let features = Features::compute(&self.learner, &loader, folder, self.device(), progress)?;
-        Ok(Feed::Features(loader, features))
+        Ok(Feed { loader, features: Some(features), regularization })
     }
 
     /// Trains one step. Rank 0 also logs, validates and saves when due.
@@ -185,6 +191,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<()> {
         let profile = self.job.profile;
         let rate = profile.training(self.dataset)?.schedule.rate(step, self.steps);
+        self.learner.set_dropout(self.dropout(step)?);
         let losses = self.learner.step_distributed(self.group, features, targets, rate)?;
         let done = step + 1;
         let is_due = |interval: usize| done.is_multiple_of(interval) || done == self.steps;
@@ -193,6 +200,9 @@ impl<'a> Trainer<'a> {
         let stopped = self.stop_diverged(&losses, save, step, rate, progress)?;
         if !self.group.is_main() {
             return Ok(());
+        }
+        if let Some(average) = &mut self.average {
+            average.update(&self.learner)?;
         }
         meters.add_step(&losses);
         if log {
@@ -214,6 +224,17 @@ impl<'a> Trainer<'a> {
             self.save(done, meters.seconds())?;
         }
         stopped.iter().try_for_each(RunDir::unlock)
+    }
+
+    /// Factors of the pooled features in training step `step`, if the profile drops any.
+    fn dropout(&self, step: usize) -> Result<Option<Tensor>> {
+        let (profile, first) = (self.job.profile, step * self.batch);
+        let rate = profile.regularization.dropout;
+        if rate == 0.0 || self.learner.is_frozen() {
+            return Ok(None);
+        }
+        let positions = first + self.local.start..first + self.local.end;
+        dropout::mask(self.seed, positions, profile.network.branch_channels, rate, self.device()).map(Some)
     }
 
     /// Logs the steps since the last log line, which took `elapsed`. Returns the text for the progress bar.
@@ -256,7 +277,14 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// Validates the mean of the weights, or the weights if there is no mean.
     fn validate(&mut self, step: usize) -> Result<()> {
+        self.average.iter_mut().try_for_each(|average| average.swap(&self.learner))?;
+        self.validate_weights(step)?;
+        self.average.iter_mut().try_for_each(|average| average.swap(&self.learner))
+    }
+
+    fn validate_weights(&mut self, step: usize) -> Result<()> {
         let predictions = self.predict(&self.splits.val)?;
         for ((run, table), best) in self.runs.iter().zip(predictions.tables).zip(&mut self.best) {
             let line = ValidationLine {
@@ -278,7 +306,8 @@ impl<'a> Trainer<'a> {
     fn predict(&self, images: &'a ImageCache<'a>) -> Result<SplitPredictions> {
         let variants: Vec<Variant> = self.runs.iter().map(|run| run.variant).collect();
         let loader = self.loader(images);
-        SplitPredictions::compute(&self.learner, &variants, &loader, &self.job.data.rows, self.device())
+        let mirror = self.job.profile.evaluation.mirror;
+        SplitPredictions::compute(&self.learner, &variants, &loader, &self.job.data.rows, mirror, self.device())
     }
 
     fn configs(&self) -> Vec<RunConfig> {
@@ -288,7 +317,9 @@ impl<'a> Trainer<'a> {
     /// Writes the training state of the shared run, to the folder of its first run.
     fn save(&self, steps: usize, seconds: f64) -> Result<()> {
         let meta = ResumeMeta { configs: self.configs(), steps, seconds, best: self.best.clone() };
-        Checkpoint { tensors: self.learner.state_dict(), meta }.write(&self.runs[0].file(run_dir::TRAINING_STATE))
+        let mut tensors = self.learner.state_dict();
+        tensors.extend(self.average.iter().flat_map(WeightAverage::state_dict));
+        Checkpoint { tensors, meta }.write(&self.runs[0].file(run_dir::TRAINING_STATE))
     }
 
     /// Loads the training state of an earlier process; returns its steps and seconds. A state is used if it holds all runs;
@@ -302,6 +333,9 @@ impl<'a> Trainer<'a> {
             let best = |run: &RunDir| state.meta.best.get(stored(run)?).copied();
             if let Some(best) = self.runs.iter().map(best).collect() {
                 self.learner.load_state_dict(&state.tensors)?;
+                if let Some(average) = &mut self.average {
+                    average.load_state_dict(&state.tensors, &self.job.device.device)?;
+                }
                 done = (state.meta.steps, state.meta.seconds);
                 self.best = best;
                 progress.log(format!("resuming from step {}", done.0));
@@ -327,36 +361,5 @@ impl<'a> Trainer<'a> {
         let state = Checkpoint::<usize>::from_bytes(&state, self.device()).map_err(Error::Internal)?;
         self.learner.load_state_dict(&state.tensors)?;
         Ok(state.meta)
-    }
-
-    /// Predicts the test split and writes the results of every run that has not diverged.
-    fn finish(mut self, meters: &TrainingMeters) -> Result<TrainOutcome> {
-        let mut outcome = TrainOutcome { finished: Vec::new(), diverged: std::mem::take(&mut self.diverged) };
-        if self.runs.is_empty() || !self.group.is_main() {
-            return Ok(outcome);
-        }
-        let SplitPredictions { tables, affinity, masks } = self.predict(&self.splits.test)?;
-        let wall_seconds = meters.seconds();
-        for (run, table) in self.runs.iter().zip(tables) {
-            table.write(&run.file(PREDICTIONS))?;
-            if let Some(affinity) = affinity.get(run.variant.name) {
-                write_affinity(&run.file(AFFINITY), affinity)?;
-                let image = Value::image(&heat_map(affinity))?;
-                tensorboard::append(&run.events(), self.steps, &[("affinity/test", image)])?;
-            }
-            masks.write(&run.file(MASKS))?;
-            run.write_network(MODEL, self.learner.network(&run.variant))?;
-            let sizes = RunSizes {
-                local_batch: self.local.len(),
-                train_images: self.splits.train.len(),
-                test_images: self.splits.test.len(),
-                parameters: self.learner.parameter_count(&run.variant),
-            };
-            let summary = summarize(self.job, self.dataset, run, &sizes, wall_seconds)?;
-            io::write_json(&run.file(SUMMARY), &summary)?;
-            outcome.finished.push(TrainedRun { folder: run.folder.clone(), summary, reused: false });
-        }
-        self.runs.iter().try_for_each(RunDir::unlock)?;
-        Ok(outcome)
     }
 }

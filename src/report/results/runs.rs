@@ -152,7 +152,7 @@ pub(in crate::report) fn read(folder: &Path) -> Result<(Vec<Run>, Vec<DivergedRu
             curve: curves::curve(&points, &summary.variant, summary.seed),
             affinity: affinity.map(|path| run_files::read_affinity(&path)).transpose()?,
             plain: plain::accuracies(&plain, &summary),
-            evaluation: Evaluation { run: summary, heads },
+            evaluation: Evaluation { run: summary, heads, plain_accuracy: None },
         })
     });
     let runs = runs.collect::<Result<_>>()?;

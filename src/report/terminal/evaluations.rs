@@ -10,13 +10,20 @@ pub fn line(evaluation: &Evaluation) -> String {
     let (run, primary) = (&evaluation.run, evaluation.primary_head());
     let (accuracy, floor) = (primary.mean_accuracy(), primary.mean_floor());
     format!(
-        "{}: mean accuracy {} % ({} head), {} over the floor of {} %",
+        "{}: mean accuracy {} % ({} head), {} over the floor of {} %{}",
         run.id,
         percent(accuracy),
         primary.head.label(),
         points(accuracy - floor),
-        percent(floor)
+        percent(floor),
+        plain(evaluation)
     )
+}
+
+/// The accuracy without mirror images, if predictions are averages with those.
+fn plain(evaluation: &Evaluation) -> String {
+    let words = |accuracy| format!("; averaged over mirror images, {} % without them", percent(accuracy));
+    evaluation.plain_accuracy.map(words).unwrap_or_default()
 }
 
 /// Scores of both heads in percent, a line an attribute.
@@ -40,12 +47,13 @@ pub fn table(evaluation: &Evaluation) -> String {
     });
     table.row(row("mean", percent(evaluation.primary_head().mean_floor()), means));
     format!(
-        "{}: {} on {}, seed {}, {} test images, accuracy in %\n\n{table}",
+        "{}: {} on {}, seed {}, {} test images, accuracy in %{}\n\n{table}",
         run.id,
         run.variant,
         run.test_data(),
         run.seed,
-        run.test_images
+        run.test_images,
+        plain(evaluation)
     )
 }
 

@@ -19,7 +19,7 @@ const FOLDERS: [(&str, &str, &[&str]); 20] = [
     ("augment", "distortions of images", &[]),
     ("nn", "operations with their backward passes", &[]),
     ("model", "feature net and correlation net", &["nn", "variant"]),
-    ("config", "profiles, run configuration, deviations", &["variant", "dataset", "model"]),
+    ("config", "profiles, run configuration, deviations", &["variant", "dataset", "augment", "model"]),
     ("weights", "imports weights of other frameworks", &["nn", "model", "config"]),
     ("store", "prepared sets on disk", &["dataset", "augment", "synthetic"]),
     ("tensorboard", "TensorBoard event files", &[]),
@@ -27,7 +27,7 @@ const FOLDERS: [(&str, &str, &[&str]); 20] = [
     (
         "train",
         "data loader, training step, run folders",
-        &["dataset", "store", "model", "nn", "config", "variant", "weights", "distributed", "tensorboard"],
+        &["dataset", "augment", "store", "model", "nn", "config", "variant", "weights", "distributed", "tensorboard"],
     ),
     ("evaluate", "finished runs to statistics", &["config", "metrics", "synthetic", "variant"]),
     ("report", "results to pages and figures", &["evaluate", "config", "metrics", "render", "synthetic", "variant"]),

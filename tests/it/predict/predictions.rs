@@ -77,6 +77,21 @@ fn predicting_the_test_split_reproduces_its_probabilities_in_every_format() {
 }
 
 #[test]
+fn predictions_averaged_over_the_mirror_image_are_reproduced_too() {
+    let faces = faces();
+    let profile = faces.read("tiny.toml").replace("[images]", "[evaluation]\nmirror = true\n[images]");
+    faces.write("tiny.toml", profile);
+    train(&faces, Format::Npy, "runs", &["gal-j"]);
+    let run = "celeba-tiny-gal-j-seed0";
+    let read = |name: &str| Predictions::read(&faces.path(format!("runs/{run}/{name}"))).unwrap().cln.unwrap();
+    let (tested, plain) = (read("predictions.parquet"), read("predictions-plain.parquet"));
+    let predicted = predict(&faces, "runs", run, &images());
+    let images = predicted["images"].as_array().unwrap();
+    let found: Vec<f32> = images.iter().flat_map(|image| probabilities(image, "cln")).collect();
+    assert!(found == tested && found != plain);
+}
+
+#[test]
 fn a_single_image_gets_the_probabilities_that_it_gets_among_others() {
     let faces = faces();
     train(&faces, Format::Npy, "runs", &["baseline"]);

@@ -179,7 +179,7 @@ fn gradients_of_one_stream_agree_with_pytorch_on_both_backends() {
     {
         let network = Network::of(&architecture, &fixture, "streams", Affinity::Learned, backend);
         let features = network.feature_net.features(&pixels, Mode::Train).unwrap();
-        let out = network.feature_net.branches(&features, Mode::Train, Gated::Tracked).unwrap();
+        let out = network.feature_net.branches(&features, Mode::Train, Gated::Tracked, None).unwrap();
         let refined = network.cln.forward(out.gated.as_ref().unwrap()).unwrap();
         let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
         assert_close("FLN logits", &logits(&out.logits), fixture.get("streams/fln"), 1e-4, 0.0);

@@ -1,0 +1,34 @@
+//! Exponential means of tensors, in place.
+
+use super::optimizer::{PIECE, slice_mut};
+use super::storage;
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor};
+use rayon::prelude::*;
+
+/// `mean = decay * mean + (1 - decay) * value`.
+pub fn average_into(mean: &mut Tensor, value: &Tensor, decay: f64) -> Result<()> {
+    if mean.device().is_cpu() {
+        return mean.inplace_op2(&value.contiguous()?, &Average { decay: decay as f32, rest: (1.0 - decay) as f32 });
+    }
+    *mean = ((&*mean * decay)? + (value * (1.0 - decay))?)?.detach();
+    Ok(())
+}
+
+struct Average {
+    decay: f32,
+    rest: f32,
+}
+
+impl InplaceOp2 for Average {
+    fn name(&self) -> &'static str {
+        "average"
+    }
+
+    fn cpu_fwd(&self, mean: &mut CpuStorage, ml: &Layout, value: &CpuStorage, vl: &Layout) -> Result<()> {
+        let (mean, value) = (slice_mut(mean, ml)?, storage::slice(value, vl)?);
+        mean.par_chunks_mut(PIECE).zip(value.par_chunks(PIECE)).for_each(|(mean, value)| {
+            mean.iter_mut().zip(value).for_each(|(mean, value)| *mean = *mean * self.decay + *value * self.rest);
+        });
+        Ok(())
+    }
+}
