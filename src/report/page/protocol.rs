@@ -20,9 +20,11 @@ pub(super) fn section(report: &Report) -> String {
         table.row([quantity.to_owned(), here, theirs]);
     }
     let lists = [("Keeps of the paper", &profile.protocol.keeps), ("Reduces", &profile.protocol.reduces)];
-    let lists = lists.iter().filter(|(_, list)| !list.is_empty());
-    let lists: String = lists.map(|(heading, list)| format!("- **{heading}**: {}.\n", list.join("; "))).collect();
-    format!("## Protocol\n\nProfile {}. {}\n\n{lists}\n{table}\n", profile.name, profile.description)
+    let mut text = format!("## Protocol\n\nProfile {}. {}\n\n", profile.name, profile.description);
+    for (heading, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
+        text += &format!("- **{heading}**: {}.\n", list.join("; "));
+    }
+    text + &format!("\n{table}\n")
 }
 
 /// Sizes of the map that position attention weighs and of the nodes between which the affinity is computed.

@@ -177,8 +177,11 @@ fn affinity_line(i: usize) -> String {
 fn near_identity(self_weight: f64) -> String {
     let other = (1.0 - self_weight) / (COUNT - 1) as f64;
     let row = |i: usize| (0..COUNT).map(move |j| if i == j { self_weight } else { other }.to_string());
-    let rows = NAMES.iter().enumerate().map(|(i, name)| format!("{name},{}\n", row(i).collect::<Vec<_>>().join(",")));
-    format!("attribute,{}\n{}", NAMES.join(","), rows.collect::<String>())
+    let mut text = format!("attribute,{}\n", NAMES.join(","));
+    for (i, name) in NAMES.iter().enumerate() {
+        let _ = writeln!(text, "{name},{}", row(i).collect::<Vec<_>>().join(","));
+    }
+    text
 }
 
 /// The text of an `affinity.csv`: most weight on the attribute itself, more inside a group than outside.
