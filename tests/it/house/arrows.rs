@@ -30,7 +30,11 @@ const FOLDERS: [(&str, &str, &[&str]); 20] = [
         &["dataset", "augment", "store", "model", "nn", "config", "variant", "weights", "distributed", "tensorboard"],
     ),
     ("evaluate", "finished runs to statistics", &["config", "metrics", "synthetic", "variant"]),
-    ("report", "results to pages and figures", &["evaluate", "config", "metrics", "render", "synthetic", "variant"]),
+    (
+        "report",
+        "results to pages and figures",
+        &["dataset", "evaluate", "config", "metrics", "render", "synthetic", "variant"],
+    ),
     ("doctor", "checks a device against the CPU", &["nn", "model", "train", "config", "variant"]),
     ("predict", "probabilities for images", &["train", "config", "model", "store", "dataset", "render", "variant"]),
     ("export", "a trained network as a PyTorch module", &["train", "model", "variant"]),
