@@ -17,7 +17,9 @@ mod validate;
 pub use divergence::Divergence;
 pub use evaluation::{CheckpointChoice, EvaluationPolicy};
 pub use init::{Init, InitNet, InitParts};
-pub use profile::{Compute, Crop, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Protocol, Training};
+pub use profile::{
+    Compute, Crop, Description, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Protocol, Training,
+};
 pub use regularization::Regularization;
 pub use run_config::{RunConfig, run_folder};
 pub use schedule::Schedule;

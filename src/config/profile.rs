@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::{Architecture, Backend};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 /// Settings of an experiment that all variants share.
@@ -18,7 +19,7 @@ pub struct Profile {
     /// Name in run folders and reports.
     pub name: String,
     /// Purpose, expected accuracy and duration.
-    pub description: String,
+    pub description: Description,
     /// Words about the protocol; they affect no result.
     #[serde(default, skip_serializing_if = "Protocol::is_empty")]
     pub protocol: Protocol,
@@ -55,6 +56,23 @@ pub struct Profile {
     pub prepare: BTreeMap<String, Prepare>,
 }
 
+/// A profile in words. All are equal, as words affect no result: runs of a profile stay valid when these are corrected.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Description(String);
+
+impl PartialEq for Description {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A profile's relation to the paper's protocol, in words.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -83,7 +101,7 @@ impl Protocol {
 }
 
 impl PartialEq for Protocol {
-    /// Always true: words affect no result, so runs of a profile stay valid when these are corrected.
+    /// Always true, as for a [`Description`].
     fn eq(&self, _: &Self) -> bool {
         true
     }

@@ -1,7 +1,7 @@
 //! `config.toml` of a run folder.
 
 use super::init::Init;
-use super::profile::Profile;
+use super::profile::{Description, Profile, Protocol};
 use crate::error::{Error, Result};
 use crate::variant::{self, Variant};
 use serde::{Deserialize, Serialize};
@@ -77,11 +77,14 @@ impl RunConfig {
         }
     }
 
-    /// First difference from `other` in words, for a message.
+    /// First difference from `other` in words, for a message; `None` if they determine the same network.
     pub fn difference(&self, other: &Self) -> Option<String> {
         // One may have more lines than the other.
         fn endless(text: &str) -> impl Iterator<Item = &str> {
             text.lines().chain(std::iter::repeat(""))
+        }
+        if self == other {
+            return None;
         }
         if self.data_digest != other.data_digest {
             return Some("it was trained on other prepared data".to_owned());
@@ -92,12 +95,70 @@ impl RunConfig {
         if self.init != other.init || self.profile.initial_weights != other.profile.initial_weights {
             return Some(format!("it started from {}, this one from {}", other.start(), self.start()));
         }
-        let (ours, theirs) = (toml::to_string(self), toml::to_string(other));
-        let (Ok(ours), Ok(theirs)) = (ours, theirs) else { return Some("its configuration differs".to_owned()) };
-        endless(&ours)
-            .zip(endless(&theirs))
-            .take(ours.lines().count().max(theirs.lines().count()))
-            .find(|(ours, theirs)| ours != theirs)
-            .map(|(ours, theirs)| format!("its configuration has `{theirs}`, this one `{ours}`"))
+        let (ours, theirs) = (self.without_words(), other.without_words());
+        let lines = ours.lines().count().max(theirs.lines().count());
+        let differing = endless(&ours).zip(endless(&theirs)).take(lines).find(|(ours, theirs)| ours != theirs);
+        Some(differing.map_or_else(
+            || "its configuration differs".to_owned(),
+            |(ours, theirs)| format!("its configuration has `{theirs}`, this one `{ours}`"),
+        ))
+    }
+
+    /// As TOML, without the parts that two equal configurations may differ in.
+    fn without_words(&self) -> String {
+        let mut plain = self.clone();
+        plain.profile.description = Description::default();
+        plain.profile.protocol = Protocol::default();
+        plain.profile.initial_weights = None;
+        toml::to_string(&plain).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::InitialWeights;
+
+    fn config(edit: impl Fn(&str) -> String) -> RunConfig {
+        RunConfig {
+            dataset: "lfwa".to_owned(),
+            data_digest: "0".to_owned(),
+            variant: "gal-j".to_owned(),
+            seed: 0,
+            ranks: 1,
+            init: None,
+            profile: toml::from_str(&edit(Profile::text("quick").unwrap())).unwrap(),
+        }
+    }
+
+    #[test]
+    fn corrected_words_are_no_difference_and_never_named_as_one() {
+        let plain = config(str::to_owned);
+        let reworded = config(|text| {
+            text.replace("description = \"", "description = \"New. ").replace("keeps = [", "keeps = [\"New.\", ")
+        });
+        let text = |config: &RunConfig| toml::to_string(config).unwrap();
+        assert_eq!(text(&reworded).matches("New.").count(), 2);
+        assert_eq!(plain.difference(&reworded), None);
+        let other = RunConfig { seed: 1, ..reworded.clone() };
+        assert_eq!(plain.difference(&other).unwrap(), "its configuration has `seed = 1`, this one `seed = 0`");
+        let mut renamed = reworded;
+        renamed.profile.name = "mine".to_owned();
+        assert_eq!(
+            plain.difference(&renamed).unwrap(),
+            "its configuration has `name = \"mine\"`, this one `name = \"quick\"`"
+        );
+    }
+
+    #[test]
+    fn equal_weights_of_another_origin_are_no_difference() {
+        let from = |digest: &str, origin: &str| {
+            let mut config = config(str::to_owned);
+            let (digest, origin) = (digest.to_owned(), origin.to_owned());
+            config.profile.initial_weights = Some(InitialWeights { digest, origin, ..InitialWeights::default() });
+            config
+        };
+        assert_eq!(from("d", "a.caffemodel").difference(&from("d", "b.caffemodel")), None);
+        assert!(from("d", "a").difference(&from("e", "a")).unwrap().starts_with("it started from the weights e"));
     }
 }
