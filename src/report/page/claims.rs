@@ -6,8 +6,8 @@ use super::super::runs::{Report, SelfWeights};
 use super::findings::few_units;
 use crate::evaluate::comparison::MeanDifference;
 use crate::evaluate::{Statistics, Verdict};
-use crate::render::format::{bootstrap_p, points, points_interval, thousands};
-use crate::variant::{BASELINE, Explanation, GAL_J, Variant};
+use crate::render::format::{bootstrap_p, percent, points, points_interval, thousands};
+use crate::variant::{BASELINE, Explanation, GAL_J, Streams, Variant};
 
 /// A paired difference in mean accuracy.
 struct Effect<'a> {
@@ -38,11 +38,14 @@ impl<'a> Effect<'a> {
         })
     }
 
-    /// Difference, interval and p.
+    /// Difference, interval, p, and the deviation over several seeds.
     fn numbers(&self) -> String {
+        let deviation = self.mean.deviation.map_or_else(String::new, |deviation| {
+            format!(", sample standard deviation over seeds {} points", percent(deviation))
+        });
         let reason = self.reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
         format!(
-            "{} points, 95 % interval {}, {}{reason}",
+            "{} points, 95 % interval {}, {}{deviation}{reason}",
             points(self.mean.difference),
             points_interval(self.mean.interval),
             bootstrap_p(self.mean.p)
@@ -90,9 +93,11 @@ fn tested(report: &Report, statistics: &Statistics) -> Vec<String> {
         let variants: Vec<&Variant> = report.registry.0.iter().filter(tests).collect();
         let against: Vec<Effect> = variants.iter().filter_map(|variant| effect(GAL_J.name, variant.name)).collect();
         let alone = variants.iter().filter_map(|variant| effect(variant.name, BASELINE.name));
+        let is_one_stream = |variant: &&&Variant| variant.streams == Streams::One;
+        let one_stream = variants.iter().filter(is_one_stream).any(|one| effect(GAL_J.name, one.name).is_some());
         let mut sentences = match explanation {
             Explanation::WeightDecay => weight_decay(gain.as_ref(), &alone.collect::<Vec<_>>(), &against),
-            Explanation::SeparateStreams => separate_streams(&against),
+            Explanation::SeparateStreams => separate_streams(&against, one_stream),
             Explanation::Attention => against.iter().map(Effect::sentence).collect(),
         };
         if against.is_empty() && !variants.is_empty() {
@@ -157,7 +162,7 @@ fn weight_decay(gain: Option<&Effect>, alone: &[Effect], beyond: &[Effect]) -> V
     };
     let conclusion = match (alone.verdict, beyond.verdict) {
         (Verdict::Better, Verdict::Better) => "So weight decay explains a part of the gain at most.",
-        (_, Verdict::Better) => "So weight decay does not explain the gain.",
+        (_, Verdict::Better) => "So weight decay alone does not explain the gain.",
         (Verdict::Better, _) => "So the gain may be that of weight decay.",
         _ => "So it is open whether weight decay explains the gain.",
     };
@@ -165,10 +170,11 @@ fn weight_decay(gain: Option<&Effect>, alone: &[Effect], beyond: &[Effect]) -> V
     sentences
 }
 
-/// Whether GAL-j is better than the variants without separate streams.
-fn separate_streams(against: &[Effect]) -> Vec<String> {
+/// Whether GAL-j is better than the variants without separate streams. A conclusion needs a test against `one_stream`: a
+/// variant without a loss of the feature net differs in more than the streams.
+fn separate_streams(against: &[Effect], one_stream: bool) -> Vec<String> {
     let mut sentences: Vec<String> = against.iter().map(Effect::sentence).collect();
-    let all = |verdict| !against.is_empty() && against.iter().all(|effect| effect.verdict == verdict);
+    let all = |verdict| one_stream && against.iter().all(|effect| effect.verdict == verdict);
     if all(Verdict::Better) {
         sentences.push("So the separate streams help.".to_owned());
     } else if all(Verdict::Worse) {

@@ -38,14 +38,22 @@ fn the_first_sentences_hold_difference_interval_and_p_of_each_test() {
         let [difference, a, b] = [mean.difference, mean.interval.low, mean.interval.high].map(|v| 100.0 * sign * v);
         format!("{difference:+.2} points, 95 % interval {:+.2} to {:+.2}, p ", a.min(b), a.max(b))
     };
+    let deviation = |name, reference| {
+        let per_seed = statistics.comparisons.iter().filter(|c| c.name == name && c.reference == reference);
+        let per_seed: Vec<f64> = per_seed.filter(|c| c.seeds.len() == 1).map(|c| 100.0 * c.mean.difference).collect();
+        let [one, two] = per_seed[..] else { panic!("{per_seed:?}") };
+        // Of two values.
+        format!("sample standard deviation over seeds {:.2} points", (one - two).abs() / f64::sqrt(2.0))
+    };
     let [gain, attention, untested] = answers(&page)[..] else { panic!("{page}") };
-    let expected = format!("**GAL-j gains over Baseline**: {}<= 0.001.", numbers("gal-j", "baseline", 1.0));
-    assert_eq!(gain, expected);
+    let (of_gain, over_seeds) = (numbers("gal-j", "baseline", 1.0), deviation("gal-j", "baseline"));
+    assert_eq!(gain, format!("**GAL-j gains over Baseline**: {of_gain}<= 0.001, {over_seeds}."));
     // The test is of Identity against GAL-j; the sentence turns it round.
     let numbers = numbers("identity", "gal-j", -1.0);
     let expected =
         format!("**Attention between attributes.** No difference between GAL-j and Identity is shown ({numbers}= ");
     assert!(attention.starts_with(&expected), "{attention}\n{expected}");
+    assert!(attention.contains(&deviation("identity", "gal-j")), "{attention}");
     assert_eq!(untested, "Not tested by these runs: weight decay, separate gradient streams.");
 }
 
@@ -62,7 +70,7 @@ fn a_gain_that_the_other_weight_decay_has_too_is_not_credited_to_the_correlation
     assert_eq!(
         beyond,
         "**Weight decay.** No difference between Baseline (decay 0.001) and Baseline is shown. GAL-j is more accurate than \
-         Baseline (decay 0.001). So weight decay does not explain the gain."
+         Baseline (decay 0.001). So weight decay alone does not explain the gain."
     );
     let part = decay(&[("baseline", 0.6), ("baseline-decay", 0.75), ("gal-j", 0.9)]);
     assert!(part.ends_with("So weight decay explains a part of the gain at most."), "{part}");
@@ -83,6 +91,20 @@ fn separate_streams_are_judged_from_the_side_of_gal_j() {
         format!("{heading} GAL-j is less accurate than One stream. So the separate streams cost accuracy.")
     );
     assert_eq!(streams(0.9, 0.9), format!("{heading} No difference between GAL-j and One stream is shown."));
+}
+
+#[test]
+fn a_conclusion_about_the_streams_needs_the_variant_with_both_losses_in_one_stream() {
+    let streams = |skills: &[(&str, f64)]| words(answers(&page_of(&runs(skills)))[0]);
+    let heading = "**Separate gradient streams.**";
+    assert_eq!(
+        streams(&[("cln-only", 0.7), ("gal-j", 0.9)]),
+        format!("{heading} GAL-j is more accurate than CLN only.")
+    );
+    let both = streams(&[("one-stream", 0.7), ("cln-only", 0.7), ("gal-j", 0.9)]);
+    assert!(both.ends_with("GAL-j is more accurate than CLN only. So the separate streams help."), "{both}");
+    let divided = streams(&[("one-stream", 0.9), ("cln-only", 0.7), ("gal-j", 0.9)]);
+    assert!(!divided.contains("So the separate streams"), "{divided}");
 }
 
 #[test]
@@ -118,6 +140,7 @@ fn few_people_show_nothing_however_large_the_difference() {
 fn one_seed_and_seeds_that_disagree_are_named() {
     let page = page_of(&[with_skill("baseline", 1, 0.7), with_skill("gal-j", 1, 0.9)]);
     assert!(answers(&page)[0].contains("with one seed, the variation between seeds is unknown"), "{page}");
+    assert!(!answers(&page)[0].contains("standard deviation"), "{page}");
     let disagreeing = [("baseline", 1, 0.7), ("gal-j", 1, 0.95), ("baseline", 2, 0.8), ("gal-j", 2, 0.75)];
     let page = page_of(&disagreeing.map(|(variant, seed, skill)| with_skill(variant, seed, skill)));
     assert!(answers(&page)[0].starts_with("**No gain of GAL-j over Baseline is shown**"), "{page}");
