@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Keys of `[network]` that have no part in the weights.
-const NOT_OF_WEIGHTS: [&str; 1] = ["bn_decay"];
+const NOT_OF_WEIGHTS: [&str; 2] = ["bn_decay", "node_gain"];
 /// Keys of `[network]` that have no part in the backbone.
 const NOT_OF_BACKBONE: [&str; 2] = ["branch_channels", "node_channels"];
 
@@ -193,4 +193,20 @@ fn difference(
     let value = |table: &toml::Table, key: &str| table.get(key).map_or("the default".to_owned(), ToString::to_string);
     let differs = |key: &&String| theirs.get(*key) != ours.get(*key);
     Ok(keys.into_iter().find(differs).map(|key| (key.clone(), value(&theirs, key), value(&ours, key))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_factor_of_initial_weights_is_no_difference_between_networks_and_their_width_is_one() {
+        let theirs = Architecture::PAPER;
+        let gain = Architecture { node_gain: 0.1, ..theirs.clone() };
+        assert_eq!(difference(&theirs, &gain, InitParts::All).unwrap(), None);
+        let wider = Architecture { node_channels: 12, ..theirs.clone() };
+        let (key, ..) = difference(&theirs, &wider, InitParts::All).unwrap().unwrap();
+        assert_eq!(key, "node_channels");
+        assert_eq!(difference(&theirs, &wider, InitParts::Backbone).unwrap(), None);
+    }
 }
