@@ -32,8 +32,8 @@ pub struct Collected {
 /// that diverged are listed in the results.
 ///
 /// # Errors
-/// Unfinished or incomplete runs; runs that cannot share a report because their data, profile or test images differ; two
-/// runs of one variant with one seed.
+/// Unfinished or incomplete runs; runs that cannot share a report because their data, profile or test images differ, of those
+/// that diverged the profile; two runs of one variant with one seed.
 pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<Collected> {
     collect_with(REGISTRY, runs, folder)
 }
@@ -61,7 +61,8 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     let (collected, correctness, stats, examples): (Vec<Run>, Vec<Correctness>, Vec<DependenceStats>, Vec<_>) =
         read.into_iter().collect();
     check_compatible(&collected, &correctness)?;
-    let profile = profile::shared(&finished)?;
+    // Those that diverged, too: an earlier job may have left them.
+    let profile = profile::shared(folders)?;
     let classifiers: Vec<Classifier> = collected.iter().zip(&correctness).map(classifier).collect();
     let mut names: Vec<&str> = classifiers.iter().map(|classifier| classifier.name).collect();
     names.dedup();

@@ -78,6 +78,12 @@ impl FakeRun {
             let text = self.self_weight.map_or_else(|| affinity(self.summary.seed), near_identity);
             std::fs::write(folder.join("affinity.csv"), text).unwrap();
         }
+        self.write_config(&folder);
+        std::fs::write(folder.join("summary.json"), serde_json::to_vec(&self.summary).unwrap()).unwrap();
+        folder
+    }
+
+    fn write_config(&self, folder: &Path) {
         if let Some(profile) = &self.settings {
             let RunSummary { dataset, data_digest, variant, seed, .. } = &self.summary;
             let config = serde_json::json!({
@@ -86,8 +92,6 @@ impl FakeRun {
             let config = toml::Value::try_from(config).unwrap();
             std::fs::write(folder.join("config.toml"), toml::to_string(&config).unwrap()).unwrap();
         }
-        std::fs::write(folder.join("summary.json"), serde_json::to_vec(&self.summary).unwrap()).unwrap();
-        folder
     }
 
     /// Writes the folder of the run as one that diverged below `runs`.
@@ -100,6 +104,7 @@ impl FakeRun {
             "rate": 0.05, "symptom": "the loss is not finite", "commit": commit,
         });
         std::fs::write(folder.join("diverged.json"), record.to_string()).unwrap();
+        self.write_config(&folder);
         std::fs::write(folder.join("metrics.jsonl"), self.metrics()).unwrap();
         folder
     }

@@ -5,6 +5,7 @@ use crate::common::fake_runs::{FakeRun, affinity, collected, fake_runs, page_of,
 use crate::common::gal_bench::user_error;
 use crate::common::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES};
+use gal_bench::config::Profile;
 use gal_bench::evaluate::{self, Evaluation, Head};
 use gal_bench::report;
 use polars::prelude::*;
@@ -436,4 +437,21 @@ fn a_run_that_diverged_is_named_in_results_tables_figure_and_terminal() {
     let svg = workspace.read(&format!("{folder}/affinity-course.svg"));
     assert!(svg.contains(">GAL-j<"), "{svg}");
     assert!(!workspace.read(&format!("{folder}/training-curves.svg")).contains(">GAL-j<"));
+}
+
+#[test]
+fn a_run_that_diverged_with_another_profile_cannot_share_a_report() {
+    let workspace = Workspace::new();
+    let with = |variant: &str, rate: f64| {
+        let mut profile = Profile::load("quick").unwrap();
+        profile.optimizer.cln_rate = rate;
+        FakeRun { settings: Some(profile), ..FakeRun::new(variant, 1) }
+    };
+    let runs = workspace.path("runs");
+    let finished = with("baseline", 0.5).write(&runs);
+    let collect = |stale: PathBuf| report::collect(&[finished.clone(), stale], &workspace.path("report"));
+    let error = user_error(collect(with("gal-j", 1.0).write_diverged(&runs, 561)));
+    assert!(error.contains("their profiles are both called quick, but differ"), "{error}");
+    let collected = collect(with("gal-j", 0.5).write_diverged(&runs, 561)).unwrap();
+    assert_eq!(collected.diverged.len(), 1);
 }
