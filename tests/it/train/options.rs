@@ -29,7 +29,7 @@ fn assert_reproducible(profile: &str, variants: &[&str]) {
     }
     let command = format!(
         "train --quiet --seed 5 --device cpu --profile tiny.toml --prepared prepared --runs killed --variant {}",
-        variants.join(",")
+        variants.join(" --variant ")
     );
     let state = workspace.run("killed", variants[0]).join("training-state.safetensors");
     let mut child = workspace.gal_bench(&command).spawn();
