@@ -99,6 +99,7 @@ class Correlation(nn.Module):
 class GalNet(nn.Module):
     """Maps pixels [B, 3, side, side] to (FLN logits, CLN logits, affinity); the last two are None without a CLN.
 
+    The FLN's own classifiers are untrained in the variant cln-only: only its CLN logits mean anything.
     Logits are [B, 40, 2]. After softmax over the last axis, index 1 is the probability of the attribute.
     """
 
@@ -161,15 +162,24 @@ def read(path, config):
     return torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).contiguous()
 
 
+def probabilities(network, config, pixels):
+    """Probabilities [B, 40] of the network's primary head: the CLN's if it has one, else the FLN's.
+
+    They are the mean over an image and its mirror image if the run was tested so.
+    """
+    views = [pixels, pixels.flip(3)] if config.get("mirror", False) else [pixels]
+    with torch.no_grad():
+        heads = [fln if cln is None else cln for fln, cln, _ in map(network, views)]
+    return torch.stack([torch.softmax(head, dim=2)[:, :, 1] for head in heads]).mean(0)
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     network, config = load(Path(__file__).with_name("gal_net.safetensors"))
     for path in sys.argv[1:]:
-        with torch.no_grad():
-            fln, cln, _ = network(read(path, config))
-        probabilities = torch.softmax(fln if cln is None else cln, dim=2)[0, :, 1].tolist()
-        print(json.dumps({"image": path} | dict(zip(config["attributes"], probabilities))))
+        found = probabilities(network, config, read(path, config))[0].tolist()
+        print(json.dumps({"image": path} | dict(zip(config["attributes"], found))))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,9 @@ struct ExportMeta<'a> {
     prepared: u32,
     /// Side that images are resized to before the center crop.
     resize: usize,
+    /// Averages the probabilities of an image and its mirror image.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    mirror: bool,
     attributes: &'a [&'a str],
 }
 
@@ -119,6 +122,7 @@ fn metadata<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<
         },
         prepared: trained.preprocessing.size,
         resize: profile.images.resize,
+        mirror: profile.evaluation.mirror,
         attributes: &NAMES,
     })
 }

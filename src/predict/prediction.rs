@@ -26,11 +26,12 @@ pub struct Predictions {
 pub struct Prediction {
     /// The image file.
     pub image: PathBuf,
-    /// Probabilities of the FLN head.
-    pub fln: BTreeMap<&'static str, f32>,
+    /// Probabilities of the FLN head; `None` if the variant leaves it untrained.
+    pub fln: Option<BTreeMap<&'static str, f32>>,
     /// Probabilities of the CLN head; `None` without a CLN.
     pub cln: Option<BTreeMap<&'static str, f32>>,
-    /// Logits of the FLN head, `[40][2]`, the positive class second; `None` unless requested.
+    /// Logits of the FLN head, `[40][2]`, the positive class second; `None` unless requested, and without a trained
+    /// FLN head.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logits_fln: Option<Vec<Vec<f32>>>,
     /// Logits of the CLN head; `None` unless requested, and without a CLN.
@@ -41,6 +42,6 @@ pub struct Prediction {
 impl Prediction {
     /// The probabilities of the primary head.
     pub fn primary(&self) -> &BTreeMap<&'static str, f32> {
-        self.cln.as_ref().unwrap_or(&self.fln)
+        self.cln.as_ref().or(self.fln.as_ref()).expect("a prediction has a head")
     }
 }

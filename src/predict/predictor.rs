@@ -10,6 +10,7 @@ use crate::model::probabilities;
 use crate::progress::Progress;
 use crate::store::{self, Preprocessing};
 use crate::train::{DataLoader, ImageCache, LabelledImages, Outputs, TrainedModel, mean_probabilities};
+use crate::variant::Variant;
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -61,10 +62,10 @@ pub fn predict(
         let range = first..(first + batch_size).min(paths.len());
         let (pixels, _) = loader.center_crop_batch(range.clone(), false)?.tensors(device)?;
         let outputs = learner.forward(&pixels)?;
-        let mut batch = BatchOutput::new(&outputs, model.variant.name)?;
+        let mut batch = BatchOutput::new(&outputs, &model.variant)?;
         if profile.evaluation.mirror {
             let (pixels, _) = loader.center_crop_batch(range.clone(), true)?.tensors(device)?;
-            batch.average(&BatchOutput::new(&learner.forward(&pixels)?, model.variant.name)?);
+            batch.average(&BatchOutput::new(&learner.forward(&pixels)?, &model.variant)?);
         }
         predictions.extend(batch.predictions(&paths[range.clone()], details));
         if let (Some(mean), Some(refined)) = (&mut affinity, outputs.cln.get(model.variant.name)) {
@@ -84,21 +85,23 @@ pub fn predict(
 
 /// The outputs for the images of a batch.
 struct BatchOutput {
-    fln: HeadOutput,
+    fln: Option<HeadOutput>,
     cln: Option<HeadOutput>,
 }
 
 impl BatchOutput {
-    fn new(outputs: &Outputs, variant: &str) -> Result<Self> {
-        let cln = outputs.cln.get(variant).map(|refined| HeadOutput::new(&refined.logits)).transpose()?;
-        Ok(Self { fln: HeadOutput::new(&outputs.fln)?, cln })
+    fn new(outputs: &Outputs, variant: &Variant) -> Result<Self> {
+        let fln = variant.has_fln_head().then(|| HeadOutput::new(&outputs.fln)).transpose()?;
+        let cln = outputs.cln.get(variant.name).map(|refined| HeadOutput::new(&refined.logits)).transpose()?;
+        Ok(Self { fln, cln })
     }
 
     /// Averages the probabilities with those of the mirror images. Logits stay those of the images.
     fn average(&mut self, mirrored: &Self) {
-        self.fln.probabilities = mean_probabilities(&self.fln.probabilities, &mirrored.fln.probabilities);
-        if let (Some(cln), Some(mirrored)) = (&mut self.cln, &mirrored.cln) {
-            cln.probabilities = mean_probabilities(&cln.probabilities, &mirrored.probabilities);
+        for (head, mirrored) in [(&mut self.fln, &mirrored.fln), (&mut self.cln, &mirrored.cln)] {
+            if let (Some(head), Some(mirrored)) = (head, mirrored) {
+                head.probabilities = mean_probabilities(&head.probabilities, &mirrored.probabilities);
+            }
         }
     }
 
@@ -106,9 +109,9 @@ impl BatchOutput {
     fn predictions(&self, paths: &[PathBuf], details: bool) -> Vec<Prediction> {
         let prediction = |(index, path): (usize, &PathBuf)| Prediction {
             image: path.clone(),
-            fln: self.fln.probabilities(index),
+            fln: self.fln.as_ref().map(|fln| fln.probabilities(index)),
             cln: self.cln.as_ref().map(|cln| cln.probabilities(index)),
-            logits_fln: details.then(|| self.fln.logits(index)),
+            logits_fln: self.fln.as_ref().filter(|_| details).map(|fln| fln.logits(index)),
             logits_cln: self.cln.as_ref().filter(|_| details).map(|cln| cln.logits(index)),
         };
         paths.iter().enumerate().map(prediction).collect()

@@ -63,8 +63,9 @@ pub fn csv(predictions: &Predictions) -> Result<String> {
     for image in &predictions.images {
         let file = image.image.display().to_string();
         for name in NAMES {
-            let cln = image.cln.as_ref().map(|cln| cln[name].to_string()).unwrap_or_default();
-            writer.write_record([&*file, name, &image.fln[name].to_string(), &cln]).map_err(failed)?;
+            let [fln, cln] = [&image.fln, &image.cln]
+                .map(|head| head.as_ref().map(|head| head[name].to_string()).unwrap_or_default());
+            writer.write_record([&*file, name, &fln, &cln]).map_err(failed)?;
         }
     }
     let bytes = writer.into_inner().map_err(|e| Error::Internal(e.to_string()))?;
@@ -76,11 +77,11 @@ mod tests {
     use super::*;
     use crate::variant::Head;
 
-    fn predictions(cln: bool) -> Predictions {
+    fn predictions(fln: bool, cln: bool) -> Predictions {
         let of = |shift: f32| NAMES.into_iter().enumerate().map(|(i, name)| (name, i as f32 / 40.0 + shift)).collect();
         let image = Prediction {
             image: "a, b.jpg".into(),
-            fln: of(0.0),
+            fln: fln.then(|| of(0.0)),
             cln: cln.then(|| of(0.001)),
             logits_fln: None,
             logits_cln: None,
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn groups_are_in_the_order_of_table_1_with_every_attribute_once() {
-        let text = table(&predictions(true), Order::Group);
+        let text = table(&predictions(true, true), Order::Group);
         let names: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("  ")?.split_whitespace().next()).collect();
         assert_eq!(names, GROUPS.iter().flat_map(|group| group.members).copied().collect::<Vec<_>>());
         assert!(text.starts_with("a, b.jpg (r, CLN head"), "{text}");
@@ -100,15 +101,17 @@ mod tests {
 
     #[test]
     fn the_most_probable_is_first_on_request() {
-        let text = table(&predictions(false), Order::Probability);
+        let text = table(&predictions(true, false), Order::Probability);
         let names: Vec<&str> = text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
         assert_eq!(names, NAMES.into_iter().rev().collect::<Vec<_>>());
     }
 
     #[test]
     fn csv_has_a_row_an_attribute_and_an_empty_cell_for_a_missing_head() {
-        let text = csv(&predictions(false)).unwrap();
+        let text = csv(&predictions(true, false)).unwrap();
         assert_eq!(text.lines().count(), 41);
         assert_eq!(text.lines().nth(2), Some("\"a, b.jpg\",Arched_Eyebrows,0.025,"));
+        let text = csv(&predictions(false, true)).unwrap();
+        assert_eq!(text.lines().nth(2), Some("\"a, b.jpg\",Arched_Eyebrows,,0.026"));
     }
 }

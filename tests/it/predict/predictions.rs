@@ -89,6 +89,25 @@ fn predictions_averaged_over_the_mirror_image_are_reproduced_too() {
     let images = predicted["images"].as_array().unwrap();
     let found: Vec<f32> = images.iter().flat_map(|image| probabilities(image, "cln")).collect();
     assert!(found == tested && found != plain);
+    faces.gal_bench(&format!("export --run {run} --output out")).succeeds();
+    assert_eq!(metadata(&faces, "out")["mirror"], true);
+}
+
+#[test]
+fn the_untrained_head_of_a_network_that_learns_from_its_correlation_net_alone_predicts_nothing() {
+    let faces = faces();
+    train(&faces, Format::Npy, "runs", &["cln-only"]);
+    let run = "celeba-tiny-cln-only-seed0";
+    let tested = Predictions::read(&faces.path(format!("runs/{run}/predictions.parquet"))).unwrap();
+    let details = faces.gal_bench(&format!("predict --run {run} --device cpu --details")).args(images()).json();
+    assert_eq!(details["primary_head"], "cln");
+    let found = details["images"].as_array().unwrap();
+    assert!(found.iter().all(|image| image["fln"].is_null() && image["logits_fln"].is_null()), "{found:?}");
+    assert!(found.iter().all(|image| image["logits_cln"].is_array()), "{found:?}");
+    let cln: Vec<f32> = found.iter().flat_map(|image| probabilities(image, "cln")).collect();
+    assert!(tested.fln.is_none() && tested.cln.unwrap() == cln);
+    let csv = faces.gal_bench(&format!("predict --run {run} --csv {}", images()[0])).succeeds().stdout;
+    assert!(csv.lines().skip(1).all(|line| line.split(',').nth(2) == Some("")), "{csv}");
 }
 
 #[test]
@@ -167,6 +186,13 @@ fn golden(variant: &str) -> Value {
     serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap()[variant].clone()
 }
 
+/// The metadata from which the module in `folder` builds the network.
+fn metadata(workspace: &Workspace, folder: &str) -> Value {
+    let bytes = workspace.bytes(&format!("{folder}/gal_net.safetensors"));
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    serde_json::from_str(&metadata.metadata().as_ref().unwrap()["gal-bench"]).unwrap()
+}
+
 #[test]
 fn an_export_has_the_names_and_shapes_of_the_modules_own_tensors() {
     let faces = faces();
@@ -194,9 +220,8 @@ fn a_network_without_its_last_pool_is_trained_predicted_with_and_exported() {
     let predicted = predict(&faces, "runs", run, &images());
     assert_eq!(probabilities(&predicted["images"][0], "cln"), tested.cln.unwrap()[..COUNT]);
     faces.gal_bench(&format!("export --run {run} --output out")).succeeds();
-    let bytes = faces.bytes("out/gal_net.safetensors");
-    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
-    let metadata: Value = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["gal-bench"]).unwrap();
+    let metadata = metadata(&faces, "out");
+    assert!(metadata.get("mirror").is_none());
     // A map of 3 x 3, where the pool would leave 1 x 1.
     assert_eq!((&metadata["last_pool"], &metadata["positions"]), (&false.into(), &9.into()));
 }
