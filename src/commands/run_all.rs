@@ -8,7 +8,7 @@ use gal_bench::progress::Progress;
 use gal_bench::report::overview;
 use gal_bench::train::{Task, is_diverged, is_finished, is_resumable, tasks};
 use gal_bench::variant::Variant;
-use gal_bench::{Result, report, store};
+use gal_bench::{Error, Result, report, store};
 use serde::Serialize;
 use std::path::Path;
 
@@ -34,10 +34,14 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     progress.log("2/3 train");
     let runs = (&*selection.variants()?, &*selection.seeds());
     let command = command(job, rendezvous.world_size);
-    train::train_on(&job.data.prepared(), selection, runs, &job.compute, &rendezvous, &command, &progress)?;
+    let trained =
+        train::train_on(&job.data.prepared(), selection, runs, &job.compute, &rendezvous, &command, &progress)?;
 
     if rendezvous.rank > 0 {
         return job.output_args.result(&(), || train::non_main_message(&rendezvous));
+    }
+    if let Some(message) = train::all_diverged(&trained) {
+        return Err(Error::Request(format!("there is nothing to report: {message}")));
     }
     progress.log("3/3 report");
     let evaluated = evaluate::evaluate(&job.data, selection, &job.reports, &progress)?;

@@ -37,6 +37,9 @@ pub(super) fn run(args: &RunTaskArgs) -> Result<()> {
         if rendezvous.rank > 0 {
             return train::non_main_message(&rendezvous);
         }
+        if let Some(message) = train::all_diverged(&trained) {
+            return format!("task {number} has no results: {message}");
+        }
         format!("task {number} is trained, in {}", train::folders(&trained).join(", "))
     })
 }

@@ -29,15 +29,15 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         if rendezvous.rank > 0 {
             return non_main_message(&rendezvous);
         }
+        if let Some(message) = all_diverged(&trained) {
+            return message;
+        }
         format!("{}\nin {}", overview(&evaluations), folders(&trained).join("\n   "))
     })
 }
 
 /// Trains variants with seeds on a prepared set; `selection` supplies the profile and the runs folder. Warns of runs that
-/// diverged.
-///
-/// # Errors
-/// Every run diverged, besides the errors of training.
+/// diverged: they have ended, and starting again changes nothing, so they are no error.
 pub(super) fn train_on(
     prepared: &Path,
     selection: &SelectionArgs,
@@ -65,15 +65,10 @@ pub(super) fn train_on(
         command,
     };
     let outcome = train(&job, progress)?;
-    let diverged = outcome.diverged.iter().map(|run| run.folder.display().to_string()).collect::<Vec<_>>().join(", ");
-    match (diverged.is_empty(), outcome.finished.is_empty()) {
-        (true, _) => {}
-        (false, true) => {
-            return Err(Error::Request(format!(
-                "every run diverged ({diverged}): lower the learning rate in the profile, and start again with --force"
-            )));
-        }
-        (false, false) => progress.log(format!("warning: left out, since they diverged: {diverged}")),
+    match all_diverged(&outcome) {
+        Some(message) => progress.log(format!("warning: {message}")),
+        None if outcome.diverged.is_empty() => {}
+        None => progress.log(format!("warning: left out, since they diverged: {}", diverged(&outcome))),
     }
     Ok(outcome)
 }
@@ -104,6 +99,19 @@ pub(super) fn start(selection: &SelectionArgs, compute: &ComputeArgs) -> Result<
 /// The folders of the runs that finished.
 pub(super) fn folders(outcome: &TrainOutcome) -> Vec<String> {
     outcome.finished.iter().map(|run| run.folder.display().to_string()).collect()
+}
+
+/// The folders of the runs that diverged.
+fn diverged(outcome: &TrainOutcome) -> String {
+    outcome.diverged.iter().map(|run| run.folder.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// A sentence about a job without results; `None` if a run finished.
+pub(super) fn all_diverged(outcome: &TrainOutcome) -> Option<String> {
+    (outcome.finished.is_empty() && !outcome.diverged.is_empty()).then(|| {
+        let folders = diverged(outcome);
+        format!("every run diverged ({folders}): lower the learning rate in the profile, and start again with --force")
+    })
 }
 
 /// The result of a rank other than 0.

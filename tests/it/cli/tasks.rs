@@ -152,6 +152,29 @@ fn a_task_that_does_not_exist_or_that_another_process_trains_is_refused() {
     job(&workspace, "job", "run-task 1").succeeds();
 }
 
+#[test]
+fn a_task_whose_runs_all_diverged_has_ended_and_run_all_has_nothing_to_report() {
+    let workspace = celeba();
+    for seed in [3, 8] {
+        let record = serde_json::json!({
+            "id": format!("celeba-tiny-gal-j-seed{seed}"), "dataset": "celeba", "profile": "tiny", "variant": "gal-j",
+            "seed": seed, "step": 7, "rate": 0.5, "symptom": "the loss is not finite", "commit": "0000000",
+        });
+        workspace.write(&format!("job/runs/celeba-tiny-gal-j-seed{seed}/diverged.json"), record.to_string());
+    }
+    let of = |words: &str| job(&workspace, "job", words).args(["--variant", "gal-j"]);
+    let task = of("run-task 0").succeeds();
+    let message = "every run diverged (job/runs/celeba-tiny-gal-j-seed3): lower the learning rate in the profile, and \
+                   start again with --force";
+    assert_eq!(task.stdout, format!("task 0 has no results: {message}\n"));
+    assert!(task.stderr.contains(&format!("warning: {message}")), "{}", task.stderr);
+    of("run-all").fails_with(
+        "there is nothing to report: every run diverged (job/runs/celeba-tiny-gal-j-seed3, \
+         job/runs/celeba-tiny-gal-j-seed8)",
+    );
+    assert!(!workspace.exists("job/reports"));
+}
+
 /// `flock` is Linux's.
 #[cfg(target_os = "linux")]
 #[test]

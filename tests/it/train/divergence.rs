@@ -71,10 +71,24 @@ fn a_run_that_diverged_is_trained_again_by_force_only() {
     let listed = command(&workspace, "runs", &variants).json();
     assert_eq!(listed[0]["summary"]["variant"], "gal-p");
     assert_eq!((&listed[1]["diverged"]["variant"], &listed[1]["diverged"]["step"]), (&"gal-j".into(), &step.into()));
-    command(&workspace, "runs", &["gal-j"]).fails_with("every run diverged (runs/synthetic-tiny-gal-j-seed5)");
     workspace.write("tiny.toml", TINY);
     command(&workspace, "runs", &["gal-j"]).args(["--force"]).succeeds();
     assert!(folder.join("summary.json").exists() && !folder.join("diverged.json").exists());
+}
+
+#[test]
+fn a_job_whose_runs_all_diverged_has_ended_and_only_its_report_fails() {
+    let workspace = diverging();
+    let message = "every run diverged (runs/synthetic-tiny-gal-j-seed5): lower the learning rate in the profile, and \
+                   start again with --force";
+    // The second time, the run is not trained.
+    for _ in 0..2 {
+        let trained = command(&workspace, "runs", &["gal-j"]).succeeds();
+        assert!(trained.stderr.contains(&format!("warning: {message}")), "{}", trained.stderr);
+        assert_eq!(trained.stdout, format!("{message}\n"));
+    }
+    let listed = command(&workspace, "runs", &["gal-j"]).json();
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["diverged"]["variant"]), (1, &"gal-j".into()));
 }
 
 #[test]
