@@ -125,8 +125,10 @@ impl Profile {
         let mut found = differences(settings(self, same_backbone), settings(&paper, same_backbone));
         if let Some(pipeline) = &self.online {
             let count = pipeline.operations.len();
+            let expanded = paper.prepare.get(dataset.label()).is_some_and(|prepare| prepare.expand.is_some());
+            let theirs = if expanded { "fixed copies" } else { "none" };
             found.push(format!(
-                "Distortions of training images: drawn anew in every epoch by {count} operations (paper: fixed copies)."
+                "Distortions of training images: drawn anew in every epoch by {count} operations (paper: {theirs})."
             ));
         }
         found.extend(self.regularization.deviations().chain(self.evaluation.deviations()));
@@ -194,6 +196,7 @@ fn schedule(schedule: &Schedule) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augment::Pipeline;
     use toml::Value;
 
     const SOURCES: usize = 6_263;
@@ -295,6 +298,17 @@ mod tests {
         let mut one_decay = Profile::load(PAPER).unwrap();
         one_decay.optimizer.weight_decay = Some(0.001);
         assert_ne!(one_decay.deviations(DatasetName::Lfwa, SOURCES).unwrap(), before);
+    }
+
+    #[test]
+    fn the_paper_distorts_fixed_copies_of_lfwa_only() {
+        let mut profile = Profile::load(PAPER).unwrap();
+        profile.online = Some(Pipeline::default());
+        for (dataset, theirs) in [(DatasetName::Lfwa, "fixed copies"), (DatasetName::Celeba, "none")] {
+            let found = profile.deviations(dataset, SOURCES).unwrap();
+            let sentence = found.iter().find(|sentence| sentence.starts_with("Distortions")).unwrap();
+            assert!(sentence.ends_with(&format!("operations (paper: {theirs}).")), "{sentence}");
+        }
     }
 
     #[test]
