@@ -7,6 +7,9 @@ use crate::variant::Variant;
 use candle_core::{Tensor, Var};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Start of the names of the feature learning net's own classifiers.
+const FLN_CLASSIFIERS: &str = "branch.fc.";
+
 /// Tensors by name.
 type Tensors = BTreeMap<String, Tensor>;
 
@@ -40,8 +43,8 @@ impl Learner {
 
     /// Loads the correlation net of `variant`, if this run trains one, from that variant's network.
     pub(super) fn load_correlation_net(&self, variant: &str, network: &Tensors) -> Result<()> {
-        let of_variant = self.heads.iter().filter(|head| head.variant.name == variant);
-        of_variant.map(|head| load_some(&head.parameters, network)).collect()
+        let mut of_variant = self.heads.iter().filter(|head| head.variant.name == variant);
+        of_variant.try_for_each(|head| load_some(&head.parameters, network))
     }
 
     /// Loads the feature net's parameters and running statistics from the network of any variant.
@@ -100,14 +103,15 @@ impl Learner {
         trained
     }
 
-    /// Number of trainable parameters of a variant's network.
+    /// Number of trained parameters of a variant's network.
     pub fn parameter_count(&self, variant: &Variant) -> usize {
         let of_heads = self.heads.iter().filter(|head| head.variant.name == variant.name);
         [&self.parameters]
             .into_iter()
             .chain(of_heads.map(|head| &head.parameters))
-            .flat_map(|parameters| parameters.all().into_values())
-            .map(|variable| variable.elem_count())
+            .flat_map(Parameters::all)
+            .filter(|(name, _)| variant.has_fln_head() || !name.starts_with(FLN_CLASSIFIERS))
+            .map(|(_, variable)| variable.elem_count())
             .sum()
     }
 

@@ -35,7 +35,10 @@ fn baseline_decay_has_the_features_of_gal_j_and_not_those_of_baseline() {
 fn one_stream_and_cln_only_train_the_features_with_the_loss_of_the_correlation_net() {
     let workspace = two_decays();
     let variants = ["gal-j", "one-stream", "cln-only"];
-    workspace.train("runs", &variants);
+    let trained = workspace.train("runs", &variants);
+    // Without the FLN's own classifiers: 40 of 2 classes on the 3 features of a branch, with a bias each.
+    let parameters: Vec<usize> = trained.iter().map(|run| run.summary.parameters).collect();
+    assert_eq!(parameters, [parameters[0], parameters[0], parameters[0] - 40 * 2 * (3 + 1)]);
     let [separate, one, only] = variants.map(|variant| fln(&workspace, variant));
     let profile = Profile::load(workspace.path("tiny.toml").to_str().unwrap()).unwrap();
     let initial = Parameters::new(5);
