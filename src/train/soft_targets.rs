@@ -11,7 +11,9 @@ const MIXUP: u64 = 3;
 /// Spreads the share `smoothing` of two-class targets evenly over both classes, as PyTorch's `CrossEntropyLoss`.
 pub(super) fn smooth(targets: &mut [f32], smoothing: f64) {
     let (kept, spread) = ((1.0 - smoothing) as f32, (smoothing / 2.0) as f32);
-    targets.iter_mut().for_each(|target| *target = *target * kept + spread);
+    for target in targets {
+        *target = *target * kept + spread;
+    }
 }
 
 /// `share * own + (1 - share) * other`, in `own`.
