@@ -42,7 +42,7 @@ fn the_first_sentences_hold_difference_interval_and_p_of_each_test() {
         let per_seed = statistics.comparisons.iter().filter(|c| c.name == name && c.reference == reference);
         let per_seed: Vec<f64> = per_seed.filter(|c| c.seeds.len() == 1).map(|c| 100.0 * c.mean.difference).collect();
         let [one, two] = per_seed[..] else { panic!("{per_seed:?}") };
-        // Of two values.
+        // The deviation of two values.
         format!("sample standard deviation over seeds {:.2} points", (one - two).abs() / f64::sqrt(2.0))
     };
     let [gain, attention, untested] = answers(&page)[..] else { panic!("{page}") };
