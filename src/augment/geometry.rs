@@ -200,6 +200,7 @@ pub(super) fn inverse_map(ops: &[SampledOp], source: (u32, u32), packed: (u32, u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augment::Pipeline;
 
     const SIZE: Size = (100.0, 60.0);
 
@@ -218,6 +219,45 @@ mod tests {
     fn beyond(corners: [(f64, f64); 4]) -> f64 {
         let beyond = |(x, y): (f64, f64)| (-x).max(x - SIZE.0).max(-y).max(y - SIZE.1);
         corners.into_iter().map(beyond).fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// The only map of `ops` on a square image with sides of 1000.
+    fn affine(ops: &[SampledOp]) -> Affine {
+        let map = inverse_map(ops, (1000, 1000), (1000, 1000), 1000);
+        let [Inverse::Affine(all)] = map.as_slice() else { panic!("{map:?}") };
+        *all
+    }
+
+    #[test]
+    fn affacts_pipeline_is_one_affine_map_and_its_zooms_are_a_scale_and_a_shift() {
+        let text = include_str!("../../datasets/pipelines/affact.toml");
+        let pipeline = Pipeline::from_toml("affact.toml", text).unwrap();
+        let (mut scales, mut shifts) = (Vec::new(), Vec::new());
+        for copy in 1..=4000 {
+            let ops = pipeline.plan(1, "a", copy).ops;
+            affine(&ops);
+            let [SampledOp::RotateWithoutCrop(_), SampledOp::ZoomRandom(_), SampledOp::Zoom(_), ..] = ops[..] else {
+                panic!("{ops:?}")
+            };
+            let map = affine(&ops[1..3]);
+            let [upper_left, centre, right] = [(0.0, 0.0), (500.0, 500.0), (1000.0, 500.0)].map(|point| map.at(point));
+            // No rotation: steps to the right and down are equal.
+            let step = (right.0 - centre.0) / 500.0;
+            assert!((right.1 - centre.1).abs() < 1e-9 && (centre.1 - upper_left.1 - 500.0 * step).abs() < 1e-9);
+            scales.push(1.0 / step);
+            shifts.extend([(centre.0 - 500.0) / 1000.0, (centre.1 - 500.0) / 1000.0]);
+        }
+        let range = |values: &[f64]| {
+            let fold = |start, pick: fn(f64, f64) -> f64| values.iter().copied().fold(start, pick);
+            (fold(f64::INFINITY, f64::min), fold(f64::NEG_INFINITY, f64::max))
+        };
+        let near = |(low, high): (f64, f64), expected: (f64, f64)| {
+            assert!((low - expected.0).abs() < 0.001 && (high - expected.1).abs() < 0.001, "{low} to {high}");
+        };
+        near(range(&scales), (0.887, 1.128));
+        near(range(&shifts), (-0.0865, 0.0865));
+        let deviation = (shifts.iter().map(|shift| shift * shift).sum::<f64>() / shifts.len() as f64).sqrt();
+        assert!((deviation - 0.05).abs() < 0.002, "{deviation}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::geometry::Inverse;
 use super::interpolation::Interpolation;
 use super::pipeline::{Pipeline, Plan};
-use super::sampled_op::SampledOp;
+use super::sampled_op::{CropWindow, SampledOp};
 use super::warp::{Source, render};
 use image::RgbImage;
 
@@ -140,6 +140,22 @@ fn sampled_plans_equal_the_reference() {
                 assert!(difference <= 3, "{plan}: {difference}");
             }
         }
+    }
+}
+
+#[test]
+fn a_zoom_out_after_a_random_zoom_shows_what_lies_beyond_the_window() {
+    let ramp = RgbImage::from_fn(400, 400, |x, y| image::Rgb([(x / 2) as u8, (y / 2) as u8, 0]));
+    let window = CropWindow { share: 827, position: (0, 1000) };
+    let shifted = render(&ramp, &Plan { ops: vec![SampledOp::ZoomRandom(window), SampledOp::Zoom(827)] }, 400);
+    // To the right and up by (1 - 0.827) / 2 of the side, and the border pixel repeated at the left and at the bottom.
+    let shift = 34.6;
+    for (x, y, pixel) in shifted.enumerate_pixels() {
+        let source = |at: f64| at.clamp(0.0, 399.0) / 2.0;
+        let expected = [source(f64::from(x) - shift), source(f64::from(y) + shift)];
+        let found = [pixel.0[0], pixel.0[1]].map(f64::from);
+        let difference = (found[0] - expected[0]).abs().max((found[1] - expected[1]).abs());
+        assert!(difference <= 1.0, "{x}, {y}: {found:?} for {expected:?}");
     }
 }
 
