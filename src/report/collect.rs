@@ -32,8 +32,8 @@ pub struct Collected {
 /// that diverged are listed in the results.
 ///
 /// # Errors
-/// Unfinished or incomplete runs; runs that cannot share a report because their data, profile or test images differ, of those
-/// that diverged the profile; two runs of one variant with one seed.
+/// Unfinished or incomplete runs; two runs of one variant with one seed; runs that cannot share a report because their data,
+/// profile or test images differ. Runs that diverged must have the same profile, too.
 pub fn collect(runs: &[PathBuf], folder: &Path) -> Result<Collected> {
     collect_with(REGISTRY, runs, folder)
 }
