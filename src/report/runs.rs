@@ -88,13 +88,13 @@ pub(super) struct SelfWeights {
 }
 
 impl SelfWeights {
-    /// The least weight on itself of an attribute whose row counts as the identity's: all others have a twentieth
-    /// together, so that each has about a thousandth.
+    /// The mean weight of an attribute on itself from which an affinity counts as the identity: 39 other attributes then
+    /// have a twentieth together.
     const IDENTITY: f64 = 0.95;
 
     /// True if the affinity is the identity, except for small weights.
     pub(super) fn is_identity(self) -> bool {
-        self.least >= Self::IDENTITY
+        self.mean >= Self::IDENTITY
     }
 }
 

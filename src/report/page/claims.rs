@@ -191,8 +191,9 @@ fn self_weights(report: &Report) -> Option<String> {
     let SelfWeights { mean, least } = weights;
     Some(if weights.is_identity() {
         format!(
-            "The learned affinity ends as the identity (mean weight of an attribute on itself {mean:.3}, least \
-             {least:.3}), so {} is a second classifier on each attribute's own features.",
+            "The learned affinity ends as the identity up to {:.1} % of the weights (mean weight of an attribute on itself \
+             {mean:.3}, least {least:.3}), so {} is in effect a second classifier on each attribute's own features.",
+            100.0 * (1.0 - mean),
             proposal.title
         )
     } else {

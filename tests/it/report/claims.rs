@@ -115,8 +115,8 @@ fn gal_j_is_a_second_classifier_only_if_the_measured_affinity_is_the_identity() 
         let page = page_of(&runs);
         answers(&page).into_iter().find(|answer| answer.starts_with("**Attention")).unwrap().to_owned()
     };
-    let identity = "The learned affinity ends as the identity (mean weight of an attribute on itself 0.996, least 0.996), \
-                    so GAL-j is a second classifier on each attribute's own features.";
+    let identity = "The learned affinity ends as the identity up to 0.4 % of the weights (mean weight of an attribute on itself \
+                    0.996, least 0.996), so GAL-j is in effect a second classifier on each attribute's own features.";
     assert!(attention(Some(0.996)).ends_with(identity), "{}", attention(Some(0.996)));
     for weight in [Some(0.9), None] {
         let found = attention(weight);
