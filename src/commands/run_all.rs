@@ -107,7 +107,7 @@ impl TaskStatus {
             (_, resumable) => format!("done: {}{}", self.done.join(","), if resumable { "; resumable" } else { "" }),
         };
         if !self.diverged.is_empty() {
-            done += &format!("; diverged: {}", self.diverged.join(","));
+            done = format!("{done}; diverged: {}", self.diverged.join(","));
         }
         let Self { task, dataset, variants, seed, steps, .. } = self;
         format!("{task}\t{dataset}\t{}\tseed {seed}\t{steps} steps\t{done}", variants.join(","))

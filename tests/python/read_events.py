@@ -22,6 +22,9 @@ TRAINING = {
     "speed/waiting_for_images": "data_wait",
     "accuracy/validation_fln": "validation_accuracy_fln",
     "accuracy/validation_cln": "validation_accuracy_cln",
+    "affinity/diagonal": "affinity_diagonal",
+    "affinity/self_product": "self_product",
+    "affinity/largest_other_product": "largest_other_product",
 }
 
 for folder in map(Path, sys.argv[1:]):

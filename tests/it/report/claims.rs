@@ -111,7 +111,9 @@ fn a_conclusion_about_the_streams_needs_the_variant_with_both_losses_in_one_stre
 fn gal_j_is_a_second_classifier_only_if_the_measured_affinity_is_the_identity() {
     let attention = |self_weight| {
         let mut runs = runs(&[("baseline", 0.8), ("gal-j", 0.8), ("identity", 0.8)]);
-        runs.iter_mut().for_each(|run| run.self_weight = self_weight);
+        for run in &mut runs {
+            run.self_weight = self_weight;
+        }
         let page = page_of(&runs);
         answers(&page).into_iter().find(|answer| answer.starts_with("**Attention")).unwrap().to_owned()
     };
@@ -128,7 +130,9 @@ fn gal_j_is_a_second_classifier_only_if_the_measured_affinity_is_the_identity() 
 #[test]
 fn few_people_show_nothing_however_large_the_difference() {
     let mut runs = runs(&[("baseline", 0.6), ("gal-j", 0.95), ("identity", 0.6)]);
-    runs.iter_mut().for_each(|run| run.images_per_person = Some(4));
+    for run in &mut runs {
+        run.images_per_person = Some(4);
+    }
     let page = page_of(&runs);
     let found = answers(&page);
     assert!(found[0].starts_with("**No gain of GAL-j over Baseline is shown**"), "{found:?}");

@@ -9,7 +9,7 @@ fn run(last_pool: bool) -> FakeRun {
     let mut profile = Profile::load("quick").unwrap();
     profile.network.last_pool = last_pool;
     run.settings = Some(profile);
-    run.summary.dataset = "lfwa".to_owned();
+    "lfwa".clone_into(&mut run.summary.dataset);
     (run.summary.steps, run.summary.batch, run.summary.train_sources) = (4000, 64, 6263);
     run
 }

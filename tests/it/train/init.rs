@@ -4,7 +4,7 @@ use crate::common::gal_bench::GalBench;
 use crate::common::training::{TINY, outputs};
 use crate::common::workspace::Workspace;
 use candle_core::{Device, Tensor};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 const NAMED: &str = "runs/synthetic-tiny-baseline-seed5";
@@ -45,7 +45,9 @@ fn assert_from(
     random: &HashMap<String, Vec<f32>>,
     is_taken: fn(&str) -> bool,
 ) {
-    for (name, values) in found {
+    let names: BTreeSet<&String> = found.keys().collect();
+    for name in names {
+        let values = &found[name];
         let expected = if is_taken(name) { &source[name] } else { &random[name] };
         assert!(equal(values, expected), "{name}");
     }
@@ -161,7 +163,7 @@ fn a_run_that_cannot_be_started_from_is_refused_in_a_sentence() {
         (&["--init", NAMED], |w| w.remove(&format!("{NAMED}/model.safetensors")), "as it has no model.safetensors"),
         (
             &["--init-all", NAMED],
-            |w| w.remove(&w.run("runs", "gal-j").join("model.safetensors").to_str().unwrap().to_owned()),
+            |w| w.remove(w.run("runs", "gal-j").join("model.safetensors").to_str().unwrap()),
             UNFINISHED,
         ),
         (&["--init", NAMED, "--weights", "w.safetensors"], |_| (), "cannot read w.safetensors"),
