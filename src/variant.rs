@@ -57,6 +57,18 @@ pub enum Streams {
     ClnOnly,
 }
 
+impl Streams {
+    /// True if no gradient of a correlation net reaches the features.
+    pub fn are_separate(self) -> bool {
+        self == Self::Separate
+    }
+
+    /// True if the feature learning net's own classifiers are trained.
+    pub fn train_fln_head(self) -> bool {
+        self != Self::ClnOnly
+    }
+}
+
 /// The weights between attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Affinity {
@@ -297,7 +309,7 @@ impl Variant {
 
     /// True if its FLN's own classifiers are trained.
     pub fn has_fln_head(&self) -> bool {
-        self.streams != Streams::ClnOnly
+        self.streams.train_fln_head()
     }
 
     /// True if training decides its affinity.

@@ -37,3 +37,8 @@ pub fn probabilities(logits: &Tensor) -> Result<Tensor> {
 pub fn has_weight_decay(name: &str) -> bool {
     name.ends_with(".weight") && !name.contains("bn.")
 }
+
+/// Returns whether a parameter belongs to the feature learning net's own classifiers.
+pub fn is_fln_classifier(name: &str) -> bool {
+    name.starts_with("branch.fc.")
+}

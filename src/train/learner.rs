@@ -97,9 +97,13 @@ impl Learner {
         retain_freed_memory();
         let parameters = Parameters::new(seed);
         let feature_net = FeatureNet::new(architecture, backend, &parameters, device)?;
-        let trains_head = run.streams != Streams::ClnOnly;
         let optimizer = match run.fln {
-            Fln::Trained => Some(optimizers::for_feature_net(&parameters, settings, run.weight_decay, trains_head)?),
+            Fln::Trained => Some(optimizers::for_feature_net(
+                &parameters,
+                settings,
+                run.weight_decay,
+                run.streams.train_fln_head(),
+            )?),
             Fln::FrozenBaseline => None,
         };
         let lr_scale = settings.correlation_rate(optimizer.is_none());
@@ -152,7 +156,12 @@ impl Learner {
 
     /// True if the FLN's own loss is trained with.
     fn has_fln_loss(&self) -> bool {
-        self.optimizer.is_some() && self.streams != Streams::ClnOnly
+        self.optimizer.is_some() && self.streams.train_fln_head()
+    }
+
+    /// True if a correlation net trains the feature net, which then belongs to one run.
+    pub(super) fn has_joined_streams(&self) -> bool {
+        !self.streams.are_separate()
     }
 
     /// The feature net's mode in training.
@@ -184,10 +193,12 @@ impl Learner {
         targets: &Tensor,
         rate: f64,
     ) -> Result<Losses> {
-        let gated = match self.streams {
-            _ if self.heads.is_empty() => Gated::Off,
-            Streams::Separate => Gated::Detached,
-            Streams::One | Streams::ClnOnly => Gated::Tracked,
+        let gated = if self.heads.is_empty() {
+            Gated::Off
+        } else if self.streams.are_separate() {
+            Gated::Detached
+        } else {
+            Gated::Tracked
         };
         let dropout = self.dropout.take();
         let out = self.feature_net.branches(features, self.mode(), gated, dropout.as_ref())?;

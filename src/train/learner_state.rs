@@ -2,13 +2,11 @@
 
 use super::learner::Learner;
 use crate::error::Result;
+use crate::model::is_fln_classifier;
 use crate::nn::Parameters;
 use crate::variant::Variant;
 use candle_core::{Tensor, Var};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Start of the names of the feature learning net's own classifiers.
-const FLN_CLASSIFIERS: &str = "branch.fc.";
 
 /// Tensors by name.
 type Tensors = BTreeMap<String, Tensor>;
@@ -110,7 +108,7 @@ impl Learner {
             .into_iter()
             .chain(of_heads.map(|head| &head.parameters))
             .flat_map(Parameters::all)
-            .filter(|(name, _)| variant.has_fln_head() || !name.starts_with(FLN_CLASSIFIERS))
+            .filter(|(name, _)| variant.has_fln_head() || !is_fln_classifier(name))
             .map(|(_, variable)| variable.elem_count())
             .sum()
     }

@@ -2,7 +2,7 @@
 
 use crate::config::Optimizer;
 use crate::error::Result;
-use crate::model::has_weight_decay;
+use crate::model::{has_weight_decay, is_fln_classifier};
 use crate::nn::{MomentumSgd, ParamGroup, Parameters};
 
 /// The FLN's four groups: backbone and branches, each split into decaying parameters and the rest. `trains_head` is false if
@@ -19,7 +19,7 @@ pub(super) fn for_feature_net(
             let variables = parameters
                 .all()
                 .into_iter()
-                .filter(|(name, _)| trains_head || !name.starts_with("branch.fc."))
+                .filter(|(name, _)| trains_head || !is_fln_classifier(name))
                 .filter(|(name, _)| name.starts_with("branch.") == in_branches && has_weight_decay(name) == decays)
                 .collect();
             groups.push(ParamGroup { variables, lr_scale, weight_decay });

@@ -24,7 +24,7 @@ pub fn shared_runs(variants: &[Variant], profile: &Profile) -> Vec<SharedRun> {
         let Variant { fln, streams, .. } = *variant;
         let weight_decay = profile.weight_decay(variant);
         let same = |run: &&mut SharedRun| {
-            let separate = [run.streams, streams].iter().all(|streams| *streams == Streams::Separate);
+            let separate = run.streams.are_separate() && streams.are_separate();
             separate && run.fln == fln && run.weight_decay.to_bits() == weight_decay.to_bits()
         };
         match runs.iter_mut().find(same) {

@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::io::{self, Lock};
 use crate::progress::Progress;
 use crate::tensorboard::{self, Value, heat_map};
-use crate::variant::{Fln, Streams, Variant};
+use crate::variant::{Fln, Variant};
 use crate::weights::PretrainedWeights;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -55,8 +55,6 @@ pub(super) struct Trainer<'a> {
     /// The runs that have not diverged.
     runs: Vec<RunDir>,
     diverged: Vec<DivergedRun>,
-    /// True if a correlation net trains the FLN, which then belongs to one run.
-    owns_trunk: bool,
     /// Locks of the run folders, on rank 0.
     _locks: Vec<Lock>,
     splits: &'a Splits<'a>,
@@ -113,7 +111,6 @@ impl<'a> Trainer<'a> {
             seed,
             runs,
             diverged: Vec::new(),
-            owns_trunk: shared.streams != Streams::Separate,
             _locks: locks,
             splits,
             learner,

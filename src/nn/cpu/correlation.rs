@@ -44,6 +44,8 @@ pub(in crate::nn) struct SavedForBackward {
     values: Option<Vec<f32>>,
     /// Weighted means of the values, as `nodes`.
     refined: Vec<f32>,
+    /// Classifier weights with rows `[g, positions]`.
+    out_weight: Vec<f32>,
     /// Softmax weights, `[batch, a, a]`; empty for fixed edges.
     pub(in crate::nn) weights: Vec<f32>,
     /// Mean dot product of a node with itself, and mean of its largest with another node, of each image; empty for fixed
@@ -236,7 +238,7 @@ impl CustomOp2 for CorrelationOp {
         }
         let mut logits = vec![0.0; by_image.len()];
         transpose(&by_image, &mut logits, a * outputs);
-        *storage::lock(&self.saved)? = SavedForBackward { nodes, values, refined, weights, products };
+        *storage::lock(&self.saved)? = SavedForBackward { nodes, values, refined, out_weight, weights, products };
         Ok((CpuStorage::F32(logits), (a, outputs, batch).into()))
     }
 
@@ -255,7 +257,7 @@ impl CustomOp2 for CorrelationOp {
             storage::with(packed, |parameters| {
                 storage::with(gated, |features| {
                     let p = self.sizes.split(parameters);
-                    let d_nodes = self.node_gradients(&saved, gradient, p.out_weight);
+                    let d_nodes = self.node_gradients(&saved, gradient);
                     let d_packed = self.parameter_gradients(&saved, gradient, features, &d_nodes);
                     let d_gated = gated.track_op().then(|| self.feature_gradients(&d_nodes, p.weight));
                     let d_gated = d_gated.map(|values| storage::shaped(values, gated)).transpose()?;
@@ -268,16 +270,15 @@ impl CustomOp2 for CorrelationOp {
 
 impl CorrelationOp {
     /// Gradients of the nodes, `[a * g, n]`, from those of the logits, `[a, outputs, batch]`.
-    fn node_gradients(&self, saved: &SavedForBackward, gradient: &[f32], out_weight: &[f32]) -> Vec<f32> {
+    fn node_gradients(&self, saved: &SavedForBackward, gradient: &[f32]) -> Vec<f32> {
         let CorrelationSizes { a, g, batch, positions, .. } = self.sizes;
         let n = self.sizes.n();
-        let out_weight = self.sizes.channel_major(out_weight);
         let mut by_image = vec![0.0; gradient.len()];
         transpose(gradient, &mut by_image, batch);
         let rows = by_image.len() / batch;
         let fill = |out: Window| {
             by_image.par_chunks_exact(rows).enumerate().for_each(|(image, gradient)| {
-                self.image_gradients(saved, image, gradient, &out_weight, |row, values| {
+                self.image_gradients(saved, image, gradient, |row, values| {
                     out.at(row * n + image * positions).write(values);
                 });
             });
@@ -295,7 +296,6 @@ impl CorrelationOp {
         saved: &SavedForBackward,
         image: usize,
         gradient: &[f32],
-        out_weight: &[f32],
         mut write: impl FnMut(usize, &[f32]),
     ) {
         let CorrelationSizes { a, outputs, positions, .. } = self.sizes;
@@ -306,7 +306,7 @@ impl CorrelationOp {
             let (d_nodes, rest) = rest.split_at_mut(size);
             let (d_values, scores) = rest.split_at_mut(size);
             d_refined.fill(0.0);
-            for (row, (weight, gradient)) in out_weight.chunks_exact(node).zip(gradient).enumerate() {
+            for (row, (weight, gradient)) in saved.out_weight.chunks_exact(node).zip(gradient).enumerate() {
                 simd::add_scaled(&mut d_refined[row / outputs * node..][..node], weight, *gradient);
             }
             let d_refined = View::new(d_refined, a, node, node);

@@ -30,7 +30,9 @@ impl<'a> Trainer<'a> {
         let mut found: Vec<(&'static str, &'static str)> = infinite.map(|(name, _)| (*name, LOSS)).collect();
         match self.feature_net_symptom(losses, save)? {
             // The run of this FLN ends alone.
-            Some(symptom) if self.owns_trunk => found = losses.cln.keys().map(|name| (*name, symptom)).collect(),
+            Some(symptom) if self.learner.has_joined_streams() => {
+                found = losses.cln.keys().map(|name| (*name, symptom)).collect();
+            }
             Some(symptom) if self.group.is_main() => return Err(self.divergence_error(symptom, step, rate)),
             _ => {}
         }
