@@ -156,7 +156,7 @@ fn dataset(faces: &Path) -> Result<Dataset> {
         sources: (0..SOURCES).map(|row| format!("{row:04}.jpg")).collect(),
         splits: vec![Split::Train; SOURCES],
         identities: vec![None; SOURCES],
-        labels: vec![[false; 40]; SOURCES],
+        labels: vec![[Some(false); 40]; SOURCES],
     };
     let partition = Partition { description: "all for training".to_owned(), ..Partition::default() };
     let table = table::build(columns)?;

@@ -47,6 +47,9 @@ pub const NAMES: [&str; COUNT] = [
     "Young",
 ];
 
+/// The labels of an image in the order of [`NAMES`]; `None` if a label is not known.
+pub type ImageLabels = [Option<bool>; COUNT];
+
 /// A group of Table 1: attributes of one part of the face.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {

@@ -64,8 +64,9 @@ pub struct RunSummary {
     pub test_images: usize,
     /// Number of trainable parameters.
     pub parameters: usize,
-    /// Share of positive labels among the training sources, by attribute, from which the majority-class floor follows.
-    pub train_positive_rate: Vec<f64>,
+    /// Share of positive labels among the known labels of the training sources, by attribute, from which the majority-class
+    /// floor follows; `None` for an attribute without a training label, which is not trained.
+    pub train_positive_rate: Vec<Option<f64>>,
     /// Deviations from the paper's protocol, a sentence each.
     pub deviations: Vec<String>,
 }

@@ -25,7 +25,7 @@ pub(super) fn attributes(path: &Path, bytes: &[u8], separator: u8, mut encoding:
             let message = format!("found {found} columns, expected {}: the image's name and {COUNT} labels", COUNT + 1);
             return Err(Error::line(path, line, message));
         }
-        let mut row = [false; COUNT];
+        let mut row = [None; COUNT];
         for (field, &index) in records.fields().skip(1).zip(&order) {
             row[index] = encoding.label(field).map_err(|expected| wrong_label(path, line, index, field, expected))?;
         }

@@ -1,7 +1,7 @@
 //! Rows and fields common to all annotation formats: image names, labels, the header of 40 attributes. Every row keeps
 //! its line number, so that later errors can name file and line.
 
-use crate::attribute::{self, COUNT, NAMES};
+use crate::attribute::{self, COUNT, ImageLabels, NAMES};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ pub(super) struct Annotation {
     /// Image names as in the file.
     pub(super) images: Vec<String>,
     /// Labels in the order of [`NAMES`], which may differ from the file's.
-    pub(super) labels: Vec<[bool; COUNT]>,
+    pub(super) labels: Vec<ImageLabels>,
 }
 
 /// One value per image, such as its split.
@@ -113,15 +113,15 @@ impl LabelEncoding {
         self.negative == Some(-1)
     }
 
-    /// Parses a label; the error says what was expected.
-    pub(super) fn label(&mut self, field: &[u8]) -> std::result::Result<bool, &'static str> {
+    /// Parses a label, `None` if it is not known; the error says what was expected.
+    pub(super) fn label(&mut self, field: &[u8]) -> std::result::Result<Option<bool>, &'static str> {
         match (whole_number(field), self.negative) {
-            (Some(1), _) => Ok(true),
+            (Some(1), _) => Ok(Some(true)),
             (Some(found @ (-1 | 0)), None) => {
                 self.negative = Some(found);
-                Ok(false)
+                Ok(Some(false))
             }
-            (Some(found), Some(negative)) if found == negative => Ok(false),
+            (Some(found), Some(negative)) if found == negative => Ok(Some(false)),
             (_, None) => Err("0 or 1, or else -1 or 1 throughout"),
             (_, Some(-1)) => Err("-1 or 1"),
             _ => Err("0 or 1"),
@@ -198,8 +198,8 @@ mod tests {
     #[test]
     fn the_first_negative_label_decides_the_encoding() {
         let mut encoding = LabelEncoding::EITHER;
-        assert_eq!(encoding.label(b"1"), Ok(true));
-        assert_eq!(encoding.label(b"0.0"), Ok(false));
+        assert_eq!(encoding.label(b"1"), Ok(Some(true)));
+        assert_eq!(encoding.label(b"0.0"), Ok(Some(false)));
         assert_eq!(encoding.label(b"1.5"), Err("0 or 1"));
         assert_eq!(encoding.label(b"-1"), Err("0 or 1"));
     }
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn celeba_labels_are_never_zero() {
         assert_eq!({ LabelEncoding::CELEBA }.label(b"0"), Err("-1 or 1"));
-        assert_eq!({ LabelEncoding::CELEBA }.label(b"-1"), Ok(false));
+        assert_eq!({ LabelEncoding::CELEBA }.label(b"-1"), Ok(Some(false)));
     }
 
     #[test]

@@ -112,14 +112,15 @@ pub(super) fn from_mat(path: &Path, bytes: Vec<u8>) -> Result<Annotation> {
         }
     };
     let location = SourceLocation { path: path.to_owned(), lines: None };
-    let mut labels = vec![[false; COUNT]; images.len()];
+    let mut labels = vec![[None; COUNT]; images.len()];
     for (row, image) in images.iter().enumerate() {
         for (column, &index) in order.iter().enumerate() {
             let value = values[column * attribute_stride + row * image_stride];
-            labels[row][index] = zero_or_one(value).ok_or_else(|| {
+            let label = zero_or_one(value).ok_or_else(|| {
                 let name = NAMES[index];
                 location.error(row, format!("`label` of {image} for {name} is {value}, expected 0 or 1"))
             })?;
+            labels[row][index] = Some(label);
         }
     }
     positions(&images, &location)?;

@@ -5,7 +5,7 @@
 
 use super::name::DatasetName;
 use super::table::{self, Row};
-use crate::attribute::COUNT;
+use crate::attribute::ImageLabels;
 use crate::error::{Error, Result};
 use polars::frame::DataFrame;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ pub struct Dataset {
     /// - `source` (String, unique): path below the image folder, with forward slashes
     /// - `split` (String): `train`, `val` or `test`
     /// - `identity` (String): the person, null if unknown
-    /// - 40 Boolean attributes in the order of [`crate::attribute::NAMES`]
+    /// - 40 Boolean attributes in the order of [`crate::attribute::NAMES`], null if a label is not known
     pub table: DataFrame,
     /// Source of the pixels.
     pub images: Images,
@@ -85,7 +85,7 @@ impl Dataset {
     ///
     /// # Errors
     /// As [`Dataset::rows`], or there is no such row.
-    pub fn labels(&self, row: usize) -> Result<[bool; COUNT]> {
+    pub fn labels(&self, row: usize) -> Result<ImageLabels> {
         let one = self.table.slice(row as i64, 1);
         let labels = table::rows(&one)?.first().map(|found| found.labels);
         labels.ok_or_else(|| Error::Internal(format!("row {row} of a table of {} rows", self.len())))

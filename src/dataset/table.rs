@@ -2,7 +2,7 @@
 //! attributes. [`build`] makes it from columns; [`rows`] reads it back.
 
 use super::split::Split;
-use crate::attribute::{COUNT, NAMES};
+use crate::attribute::{COUNT, ImageLabels, NAMES};
 use crate::error::{Error, Result};
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -17,7 +17,7 @@ pub struct Columns {
     /// The person in each image, if known.
     pub identities: Vec<Option<String>>,
     /// Labels in the order of [`NAMES`].
-    pub labels: Vec<[bool; COUNT]>,
+    pub labels: Vec<ImageLabels>,
 }
 
 /// One image of a table.
@@ -30,7 +30,7 @@ pub struct Row<'a> {
     /// The person in the image, if known.
     pub identity: Option<&'a str>,
     /// Labels in the order of [`NAMES`].
-    pub labels: [bool; COUNT],
+    pub labels: ImageLabels,
 }
 
 /// Builds the table of `columns`.
@@ -49,11 +49,11 @@ pub fn build(columns: Columns) -> Result<DataFrame> {
     };
     let attributes = || {
         // Rows packed into bits stay in the CPU cache while the 40 columns are extracted.
-        let packed: Vec<u64> = labels.par_iter().map(pack).collect();
-        let columns = NAMES.par_iter().enumerate().map(|(attribute, name)| {
-            let column: Vec<bool> = packed.iter().map(|row| (row >> attribute) & 1 == 1).collect();
-            BooleanChunked::from_slice((*name).into(), &column).into_column()
-        });
+        let packed: Vec<PackedLabels> = labels.par_iter().map(PackedLabels::new).collect();
+        let columns = NAMES
+            .par_iter()
+            .enumerate()
+            .map(|(attribute, name)| label_column(name, packed.iter().map(|row| row.label(attribute))));
         columns.collect::<Vec<Column>>()
     };
     let (texts, attributes) = rayon::join(texts, attributes);
@@ -61,9 +61,34 @@ pub fn build(columns: Columns) -> Result<DataFrame> {
     Ok(DataFrame::new(sources.len(), columns)?)
 }
 
-/// Packs a row's labels into bits, the first attribute into the lowest.
-fn pack(labels: &[bool; COUNT]) -> u64 {
-    labels.iter().enumerate().fold(0, |bits, (attribute, label)| bits | (u64::from(*label) << attribute))
+/// A row's labels as bits, the first attribute lowest.
+struct PackedLabels {
+    positive: u64,
+    known: u64,
+}
+
+impl PackedLabels {
+    fn new(labels: &ImageLabels) -> Self {
+        let bits = |is: fn(&Option<bool>) -> bool| {
+            labels.iter().enumerate().fold(0, |bits, (attribute, label)| bits | (u64::from(is(label)) << attribute))
+        };
+        Self { positive: bits(|label| *label == Some(true)), known: bits(Option::is_some) }
+    }
+
+    fn label(&self, attribute: usize) -> Option<bool> {
+        ((self.known >> attribute) & 1 == 1).then_some((self.positive >> attribute) & 1 == 1)
+    }
+}
+
+/// A Boolean column of labels, null if a label is not known. A column without nulls has no validity bitmap, with which the
+/// same labels would be other bytes of a Parquet file.
+pub fn label_column(name: &str, labels: impl Iterator<Item = Option<bool>> + Clone) -> Column {
+    let is_known = labels.clone().all(|label| label.is_some());
+    let name = PlSmallStr::from_str(name);
+    if is_known {
+        return Column::new(name, labels.map(Option::unwrap_or_default).collect::<Vec<bool>>());
+    }
+    Column::new(name, labels.collect::<Vec<Option<bool>>>())
 }
 
 /// Every row of a table from [`build`], or of its copy on disk.
@@ -78,11 +103,11 @@ pub fn rows(table: &DataFrame) -> Result<Vec<Row<'_>>> {
         .into_iter()
         .zip(splits)
         .zip(identities.iter())
-        .map(|((source, split), identity)| Row { source, split, identity, labels: [false; COUNT] })
+        .map(|((source, split), identity)| Row { source, split, identity, labels: [None; COUNT] })
         .collect();
     for (attribute, name) in NAMES.iter().enumerate() {
         for (row, label) in rows.iter_mut().zip(table.column(name)?.bool()?.iter()) {
-            row.labels[attribute] = label.ok_or_else(|| unexpected_null(name))?;
+            row.labels[attribute] = label;
         }
     }
     Ok(rows)
@@ -136,9 +161,10 @@ mod tests {
     use super::*;
 
     fn columns() -> Columns {
-        let mut labels = [[false; COUNT]; 3];
-        labels[0][20] = true;
-        labels[2][39] = true;
+        let mut labels = [[Some(false); COUNT]; 3];
+        labels[0][20] = Some(true);
+        labels[2][39] = Some(true);
+        labels[2][5] = None;
         Columns {
             sources: ["a/a_0001.jpg", "b/b_0001.jpg", "b/b_0002.jpg"].map(str::to_owned).to_vec(),
             splits: vec![Split::Train, Split::Test, Split::Train],

@@ -7,7 +7,7 @@
 use super::fields::{
     Annotation, LabelEncoding, SourceLocation, column_order, image_name, two_fields, utf8, wrong_label,
 };
-use crate::attribute::{COUNT, index};
+use crate::attribute::{COUNT, ImageLabels, index};
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use std::path::Path;
@@ -161,7 +161,7 @@ fn header(path: &Path, number: usize, line: &[u8]) -> Result<[usize; COUNT]> {
 
 /// Parses the values of a row in the official file's form: `" 1"` or `" -1"` first, then `"  1"` or `" -1"`, three bytes
 /// each. `None` in any other form, which [`any_values`] then parses or rejects.
-fn official_values(values: &[u8], order: &[usize; COUNT]) -> Option<[bool; COUNT]> {
+fn official_values(values: &[u8], order: &[usize; COUNT]) -> Option<ImageLabels> {
     const OTHERS: usize = 3 * (COUNT - 1);
     let (first, others) = values.split_at_checked(values.len().checked_sub(OTHERS)?)?;
     let mut present = [false; COUNT];
@@ -177,9 +177,9 @@ fn official_values(values: &[u8], order: &[usize; COUNT]) -> Option<[bool; COUNT
         let neither = u8::from(value[1] != b' ') & u8::from(value[1] != b'-');
         wrong |= (value[0] ^ b' ') | (value[2] ^ b'1') | neither;
     }
-    let mut row = [false; COUNT];
+    let mut row = [None; COUNT];
     for (label, &index) in present.into_iter().zip(order) {
-        row[index] = label;
+        row[index] = Some(label);
     }
     (wrong == 0).then_some(row)
 }
@@ -191,12 +191,12 @@ fn any_values(
     values: &[u8],
     order: &[usize; COUNT],
     encoding: &mut LabelEncoding,
-) -> Result<[bool; COUNT]> {
+) -> Result<ImageLabels> {
     let found = fields(values).count();
     if found != COUNT {
         return Err(Error::line(path, number, format!("found {found} labels, expected {COUNT}")));
     }
-    let mut row = [false; COUNT];
+    let mut row = [None; COUNT];
     for (field, &index) in fields(values).zip(order) {
         row[index] = encoding.label(field).map_err(|expected| wrong_label(path, number, index, field, expected))?;
     }
@@ -240,7 +240,7 @@ mod tests {
     fn one_or_two_blanks_and_either_line_end_mean_the_same() {
         for (separators, end) in [(["  ", " "], "\r\n"), ([" ", " "], "\n"), (["  ", "  "], "\n")] {
             let annotation = parse(&one(separators, end)).unwrap();
-            assert_eq!(annotation.labels[0], std::array::from_fn(|k| k.is_multiple_of(3)));
+            assert_eq!(annotation.labels[0], std::array::from_fn(|k| Some(k.is_multiple_of(3))));
             assert_eq!(annotation.images, ["a.jpg"]);
         }
     }
@@ -287,7 +287,7 @@ mod tests {
         assert!(lines.into_iter().eq(4..=line));
         assert_eq!(annotation.labels.len(), 200_000);
         assert_eq!(annotation.images.last().unwrap(), "z.jpg");
-        assert!(annotation.labels.last().unwrap().iter().all(|label| *label));
+        assert!(annotation.labels.last().unwrap().iter().all(|label| *label == Some(true)));
     }
 
     #[test]

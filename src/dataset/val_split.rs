@@ -105,7 +105,7 @@ mod tests {
                 columns.sources.push(format!("{person}/{image}.jpg"));
                 columns.splits.push(if person < 200 { Split::Train } else { Split::Test });
                 columns.identities.push(known.then(|| person.to_string()));
-                columns.labels.push([false; COUNT]);
+                columns.labels.push([Some(false); COUNT]);
             }
         }
         Dataset {

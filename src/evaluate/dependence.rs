@@ -28,10 +28,11 @@ impl DependenceStats {
     /// Counts the labels and the predictions of the primary head.
     pub fn new(predictions: &Predictions, masks: Option<&Masks>) -> Self {
         let (_, probabilities) = predictions.primary_head();
+        let labels: Vec<Option<bool>> = predictions.labels.iter().copied().map(Some).collect();
         let pairs = predictions.labels.iter().copied().zip(probabilities.iter().copied());
         Self {
-            labels: Labels::of_images(&predictions.labels),
-            predictions: Labels::predicted(probabilities),
+            labels: Labels::of_images(&labels),
+            predictions: Labels::predicted(&labels, probabilities),
             reliability: bins(pairs).to_vec(),
             masks: masks.map(|masks| masks.mean.clone()),
         }

@@ -73,7 +73,7 @@ fn read_summary(folder: &Path) -> Result<RunSummary> {
     }
     let run = RunSummary::read(&path)?;
     let rates = &run.train_positive_rate;
-    if rates.len() != COUNT || !rates.iter().all(|rate| (0.0..=1.0).contains(rate)) {
+    if rates.len() != COUNT || !rates.iter().flatten().all(|rate| (0.0..=1.0).contains(rate)) {
         let message = format!("train_positive_rate holds {} numbers, expected {COUNT} from 0 to 1", rates.len());
         return Err(Error::file(path, message));
     }
@@ -118,7 +118,7 @@ pub fn plain_accuracies(folder: &Path, run: &RunSummary) -> Result<Vec<(Head, f6
 
 /// The most frequent training label of each attribute, negative if both are equally frequent.
 pub fn majority(run: &RunSummary) -> [bool; COUNT] {
-    std::array::from_fn(|i| run.train_positive_rate[i] > 0.5)
+    std::array::from_fn(|i| run.train_positive_rate[i].is_some_and(|rate| rate > 0.5))
 }
 
 /// Reads a run's training curve.

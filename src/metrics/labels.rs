@@ -1,7 +1,7 @@
 //! Counts of labels: positive rates, the phi coefficient of every pair of attributes, and contradictory labels.
 
 use super::confusion::THRESHOLD;
-use crate::attribute::{COUNT, index, pairs};
+use crate::attribute::{COUNT, ImageLabels, index, pairs};
 
 /// Labels that exclude each other: one attribute with any of several others.
 #[derive(Debug, Clone, Copy)]
@@ -36,23 +36,33 @@ pub struct Labels {
     pub images: usize,
     /// `both[i][j]`: number of images with attributes `i` and `j`; on the diagonal, with `i`.
     both: Vec<[usize; COUNT]>,
+    /// `unknown[i][j]`: number of images with neither a label of `i` nor of `j`; on the diagonal, without one of `i`.
+    unknown: Vec<[usize; COUNT]>,
+    /// `alone[i][j]`: number of images with attribute `i` and without a label of `j`.
+    alone: Vec<[usize; COUNT]>,
     /// Number of images, for each of [`CONTRADICTIONS`].
     pub contradictions: [usize; CONTRADICTIONS.len()],
 }
 
 impl Labels {
-    /// Counts `rows`, each in the order of [`crate::attribute::NAMES`].
-    pub fn count<'a>(rows: impl IntoIterator<Item = &'a [bool; COUNT]>) -> Self {
+    /// Counts `rows`. Labels that are not known are left out: of rates and phi, and of contradictions as if negative.
+    pub fn count<'a>(rows: impl IntoIterator<Item = &'a ImageLabels>) -> Self {
         let mask = |names: &[&str]| names.iter().filter_map(|name| index(name)).fold(0_u64, |mask, i| mask | 1 << i);
         let rules = CONTRADICTIONS.map(|rule| (mask(&[rule.one]), mask(rule.any)));
-        let mut labels = Self { images: 0, both: vec![[0; COUNT]; COUNT], contradictions: [0; CONTRADICTIONS.len()] };
+        let zeros = || vec![[0; COUNT]; COUNT];
+        let mut labels = Self {
+            images: 0,
+            both: zeros(),
+            unknown: zeros(),
+            alone: zeros(),
+            contradictions: [0; CONTRADICTIONS.len()],
+        };
         for row in rows {
-            let set: Vec<usize> = (0..COUNT).filter(|i| row[*i]).collect();
-            for &i in &set {
-                for &j in &set {
-                    labels.both[i][j] += 1;
-                }
-            }
+            let with = |label: Option<bool>| (0..COUNT).filter(|i| row[*i] == label).collect::<Vec<usize>>();
+            let (set, unknown) = (with(Some(true)), with(None));
+            add_pairs(&mut labels.both, &set, &set);
+            add_pairs(&mut labels.unknown, &unknown, &unknown);
+            add_pairs(&mut labels.alone, &set, &unknown);
             let bits = set.iter().fold(0_u64, |bits, i| bits | 1 << i);
             for (count, (one, any)) in labels.contradictions.iter_mut().zip(rules) {
                 *count += usize::from(bits & one != 0 && bits & any != 0);
@@ -63,24 +73,32 @@ impl Labels {
     }
 
     /// Counts labels, `[images * 40]`.
-    pub fn of_images(labels: &[bool]) -> Self {
+    pub fn of_images(labels: &[Option<bool>]) -> Self {
         Self::count(labels.as_chunks::<COUNT>().0)
     }
 
-    /// Counts the labels that probabilities, `[images * 40]`, predict.
-    pub fn predicted(probabilities: &[f32]) -> Self {
-        let rows = probabilities.as_chunks::<COUNT>().0.iter().map(|row| row.map(|p| p > THRESHOLD));
-        Self::count(&rows.collect::<Vec<[bool; COUNT]>>())
+    /// Counts the labels that probabilities predict in the place of known `labels`, `[images * 40]` each.
+    pub fn predicted(labels: &[Option<bool>], probabilities: &[f32]) -> Self {
+        let predicted = labels.iter().zip(probabilities).map(|(label, p)| label.map(|_| *p > THRESHOLD));
+        Self::of_images(&predicted.collect::<Vec<Option<bool>>>())
     }
 
-    /// Share of images with `attribute`, 0 to 1; `None` without images.
+    /// Number of images whose label of `attribute` is known.
+    pub fn known(&self, attribute: usize) -> usize {
+        self.images - self.unknown[attribute][attribute]
+    }
+
+    /// Share of images with `attribute` among those with a known label, 0 to 1; `None` without such images.
     pub fn rate(&self, attribute: usize) -> Option<f64> {
-        (self.images > 0).then(|| self.both[attribute][attribute] as f64 / self.images as f64)
+        let known = self.known(attribute);
+        (known > 0).then(|| self.both[attribute][attribute] as f64 / known as f64)
     }
 
-    /// Pearson's correlation of two attributes' labels; `None` if one of them is constant.
+    /// Pearson's correlation of two attributes' labels over the images with both; `None` if one of them is constant there.
     pub fn phi(&self, i: usize, j: usize) -> Option<f64> {
-        let (n, a, b) = (self.images as f64, self.both[i][i] as f64, self.both[j][j] as f64);
+        let n = (self.known(i) + self.unknown[i][j] - self.unknown[j][j]) as f64;
+        let (a, b) = (self.both[i][i] - self.alone[i][j], self.both[j][j] - self.alone[j][i]);
+        let (a, b) = (a as f64, b as f64);
         let spread = a * (n - a) * b * (n - b);
         (spread > 0.0).then(|| (n * self.both[i][j] as f64 - a * b) / spread.sqrt())
     }
@@ -93,6 +111,15 @@ impl Labels {
     }
 }
 
+/// Counts every pair of one of `rows` with one of `columns`.
+fn add_pairs(counts: &mut [[usize; COUNT]], rows: &[usize], columns: &[usize]) {
+    for &i in rows {
+        for &j in columns {
+            counts[i][j] += 1;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,11 +128,11 @@ mod tests {
     #[test]
     fn phi_is_numpys_correlation_and_absent_where_a_label_never_changes() {
         let golden: Value = serde_json::from_str(include_str!("../../tests/golden/phi.json")).unwrap();
-        let rows: Vec<[bool; COUNT]> = golden["rows"]
+        let rows: Vec<ImageLabels> = golden["rows"]
             .as_array()
             .unwrap()
             .iter()
-            .map(|row| std::array::from_fn(|i| row.as_str().unwrap().as_bytes()[i] == b'1'))
+            .map(|row| std::array::from_fn(|i| Some(row.as_str().unwrap().as_bytes()[i] == b'1')))
             .collect();
         let labels = Labels::count(&rows);
         let mut absent = 0;
@@ -123,11 +150,32 @@ mod tests {
     }
 
     #[test]
+    fn phi_and_rates_are_those_of_the_images_with_known_labels() {
+        let label = |row: usize, i: usize| (row * (2 * i + 3) / 7).is_multiple_of(3);
+        let known = |row: usize, i: usize| i != 5 && !(row * (i + 1) / 4).is_multiple_of(3);
+        let rows: Vec<ImageLabels> =
+            (0..200).map(|row| std::array::from_fn(|i| known(row, i).then(|| label(row, i)))).collect();
+        let labels = Labels::count(&rows);
+        assert_eq!((labels.known(5), labels.rate(5), labels.phi(5, 6)), (0, None, None));
+        for (i, j) in pairs().filter(|pair| pair.0 != 5 && pair.1 != 5) {
+            let both: Vec<(bool, bool)> = rows.iter().filter_map(|row| row[i].zip(row[j])).collect();
+            let of_both: Vec<ImageLabels> = both
+                .iter()
+                .map(|pair| std::array::from_fn(|k| Some(if k == i { pair.0 } else { k == j && pair.1 })))
+                .collect();
+            assert_eq!(labels.phi(i, j), Labels::count(&of_both).phi(i, j), "{i} {j}");
+        }
+        let of_first: Vec<bool> = rows.iter().filter_map(|row| row[0]).collect();
+        let positive = of_first.iter().filter(|label| **label).count();
+        assert_eq!(labels.rate(0), Some(positive as f64 / of_first.len() as f64));
+    }
+
+    #[test]
     fn contradictions_are_counted_by_image() {
         let with = |names: &[&str]| {
-            let mut row = [false; COUNT];
+            let mut row = [Some(false); COUNT];
             for name in names {
-                row[index(name).unwrap()] = true;
+                row[index(name).unwrap()] = Some(true);
             }
             row
         };

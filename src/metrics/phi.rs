@@ -76,10 +76,10 @@ mod tests {
     #[test]
     fn predictions_differ_from_labels_by_numpys_figures() {
         let golden = correlation();
-        let rows: Vec<bool> =
-            golden["residual"]["labels"].as_str().unwrap().bytes().map(|label| label == b'1').collect();
+        let rows: Vec<Option<bool>> =
+            golden["residual"]["labels"].as_str().unwrap().bytes().map(|label| Some(label == b'1')).collect();
         let probabilities: Vec<f32> = numbers(&golden["residual"]["probabilities"]).iter().map(|p| *p as f32).collect();
-        let (labels, predicted) = (Labels::of_images(&rows), Labels::predicted(&probabilities));
+        let (labels, predicted) = (Labels::of_images(&rows), Labels::predicted(&rows, &probabilities));
         let found = PhiGap::of(&phi(&labels), &phi(&predicted)).unwrap();
         close(found.pairs as f64, &golden["residual"]["pairs"]);
         close(found.difference, &golden["residual"]["difference"]);

@@ -20,8 +20,9 @@ pub use feature_net::{FeatureNet, FeatureOutput};
 
 use candle_core::{D, Result, Tensor};
 
-/// Softmax cross-entropy over two classes, averaged over the batch and summed over the attributes. `logits` and one-hot
-/// `targets` are `[attributes, 2, batch]`.
+/// Softmax cross-entropy over two classes, averaged over the batch and summed over the attributes. `logits` and `targets`
+/// are `[attributes, 2, batch]`. Targets are one-hot, or zeros for a label that is not known, which has no loss and no
+/// gradient. The divisor stays the size of the batch: each known label weighs the same, in every batch and on every rank.
 pub fn loss(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     let batch = logits.dim(2)?;
     (candle_nn::ops::log_softmax(logits, 1)? * targets)?.sum_all()?.neg()? / batch as f64

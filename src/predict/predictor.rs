@@ -2,7 +2,7 @@
 
 use super::image_file;
 use super::prediction::{Prediction, Predictions};
-use crate::attribute::{COUNT, NAMES};
+use crate::attribute::{COUNT, ImageLabels, NAMES};
 use crate::config::run_dir;
 use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
@@ -22,8 +22,8 @@ struct ImageFiles<'a> {
 }
 
 impl LabelledImages for ImageFiles<'_> {
-    fn labels(&self, _row: usize) -> &[bool; COUNT] {
-        &[false; COUNT]
+    fn labels(&self, _row: usize) -> &ImageLabels {
+        &[None; COUNT]
     }
 
     fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>> {

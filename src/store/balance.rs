@@ -49,12 +49,14 @@ pub(super) fn balanced(rows: &[Row], total: usize) -> Vec<u32> {
 /// The sum of 1/rate over the positive attributes of each training image.
 fn weights(rows: &[Row]) -> Vec<f64> {
     let training = || rows.iter().filter(|row| row.split == Split::Train);
-    let count = training().count() as f64;
-    let inverse: Vec<f64> = (0..NAMES.len())
-        .map(|attribute| count / training().filter(|row| row.labels[attribute]).count().max(1) as f64)
-        .collect();
-    let weight =
-        |row: &Row| inverse.iter().zip(row.labels).filter(|(_, label)| *label).map(|(inverse, _)| inverse).sum();
+    let inverse = |attribute: usize| {
+        let labels = || training().filter_map(|row| row.labels[attribute]);
+        labels().count() as f64 / labels().filter(|label| *label).count().max(1) as f64
+    };
+    let inverse: Vec<f64> = (0..NAMES.len()).map(inverse).collect();
+    let weight = |row: &Row| {
+        inverse.iter().zip(row.labels).filter(|(_, label)| *label == Some(true)).map(|(inverse, _)| inverse).sum()
+    };
     training().map(weight).collect()
 }
 
@@ -62,9 +64,10 @@ fn weights(rows: &[Row]) -> Vec<f64> {
 pub(super) fn rates(rows: &[Row], copies: &[u32]) -> Vec<Rate> {
     let rate = |attribute: usize, weight: &dyn Fn(usize) -> usize| {
         let training = rows.iter().enumerate().filter(|(_, row)| row.split == Split::Train);
-        let (positive, all) = training.fold((0, 0), |(positive, all), (index, row)| {
+        let known = training.filter_map(|(index, row)| Some((index, row.labels[attribute]?)));
+        let (positive, all) = known.fold((0, 0), |(positive, all), (index, label)| {
             let weight = weight(index);
-            (positive + if row.labels[attribute] { weight } else { 0 }, all + weight)
+            (positive + if label { weight } else { 0 }, all + weight)
         });
         positive as f64 / all.max(1) as f64
     };
@@ -84,11 +87,11 @@ mod tests {
     /// 90 training images with the first attribute, 10 with the second, and a test image with neither.
     fn rows() -> Vec<Row<'static>> {
         let row = |index: usize| {
-            let mut labels = [false; COUNT];
-            labels[usize::from(index >= 90)] = true;
+            let mut labels = [Some(false); COUNT];
+            labels[usize::from(index >= 90)] = Some(true);
             Row { source: "", split: Split::Train, identity: None, labels }
         };
-        let test = Row { source: "", split: Split::Test, identity: None, labels: [false; COUNT] };
+        let test = Row { source: "", split: Split::Test, identity: None, labels: [Some(false); COUNT] };
         (0..100).map(row).chain([test]).collect()
     }
 
@@ -115,7 +118,7 @@ mod tests {
 
     #[test]
     fn images_without_any_attribute_are_copied_evenly() {
-        let plain = Row { source: "", split: Split::Train, identity: None, labels: [false; COUNT] };
+        let plain = Row { source: "", split: Split::Train, identity: None, labels: [Some(false); COUNT] };
         assert_eq!(balanced(&[plain; 4], 10), [3, 3, 2, 2]);
     }
 }

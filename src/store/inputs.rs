@@ -58,7 +58,7 @@ fn table_digest(dataset: &Dataset, options: &Options, items: &[SourceItem]) -> R
         add(item.annotation.source.as_bytes());
         add(item.annotation.split.label().as_bytes());
         add(item.annotation.identity.unwrap_or("\0").as_bytes());
-        add(&item.annotation.labels.map(u8::from));
+        add(&item.annotation.labels.map(|label| label.map_or(2, u8::from)));
         add(&item.copies.to_le_bytes());
     }
     Ok(hasher.finalize().to_hex().to_string())

@@ -82,7 +82,8 @@ mod tests {
     use crate::attribute::COUNT;
 
     fn faces(sources: &[&'static str]) -> Vec<Row<'static>> {
-        let face = |source: &&'static str| Row { source, split: Split::Train, identity: None, labels: [false; COUNT] };
+        let face =
+            |source: &&'static str| Row { source, split: Split::Train, identity: None, labels: [Some(false); COUNT] };
         sources.iter().map(face).collect()
     }
 

@@ -6,6 +6,7 @@ use super::hashing::HashingWriter;
 use super::items::SourceItem;
 use super::layout::{MANIFEST, MANIFEST_CSV};
 use crate::attribute;
+use crate::dataset::table::label_column;
 use crate::error::{Error, Result};
 use crate::io;
 use polars::prelude::*;
@@ -81,9 +82,8 @@ impl Content<'_> {
             Column::new("split".into(), annotations().map(|row| row.split.label()).collect::<Vec<_>>()),
             Column::new("identity".into(), annotations().map(|row| row.identity).collect::<Vec<_>>()),
         ];
-        columns.extend(attribute::NAMES.iter().enumerate().map(|(index, name)| {
-            Column::new((*name).into(), annotations().map(|row| row.labels[index]).collect::<Vec<_>>())
-        }));
+        let labels = |(index, name): (usize, &&str)| label_column(name, annotations().map(|row| row.labels[index]));
+        columns.extend(attribute::NAMES.iter().enumerate().map(labels));
         columns.extend([
             Column::new("file".into(), files),
             Column::new("member".into(), members),

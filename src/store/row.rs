@@ -1,6 +1,6 @@
 //! A row of the manifest: one image, and where it is stored.
 
-use crate::attribute;
+use crate::attribute::{self, ImageLabels};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
 use polars::prelude::*;
@@ -22,7 +22,7 @@ pub struct Row {
     /// The person, if known.
     pub identity: Option<String>,
     /// Labels in the order of [`attribute::NAMES`].
-    pub labels: [bool; attribute::COUNT],
+    pub labels: ImageLabels,
     /// Its stored bytes; `None` in a virtual set.
     pub location: Option<Location>,
     /// BLAKE3 of its source's file; `None` if the source is synthetic.
@@ -75,7 +75,7 @@ struct Columns<'a> {
     splits: Vec<Option<&'a str>>,
     identities: Vec<Option<&'a str>>,
     /// One column an attribute.
-    labels: Vec<Vec<bool>>,
+    labels: Vec<Vec<Option<bool>>>,
     files: Vec<Option<&'a str>>,
     offsets: Vec<Option<i64>>,
     lengths: Vec<Option<i64>>,
@@ -88,9 +88,7 @@ impl<'a> Columns<'a> {
     fn new(manifest: &'a DataFrame) -> Result<Self> {
         let text = |name: &str| -> Result<Vec<Option<&'a str>>> { Ok(manifest.column(name)?.str()?.iter().collect()) };
         let number = |name: &str| -> Result<Vec<Option<i64>>> { Ok(manifest.column(name)?.i64()?.iter().collect()) };
-        let labels = |name: &&str| -> Result<Vec<bool>> {
-            Ok(manifest.column(name)?.bool()?.iter().map(|label| label == Some(true)).collect())
-        };
+        let labels = |name: &&str| -> Result<Vec<Option<bool>>> { Ok(manifest.column(name)?.bool()?.iter().collect()) };
         Ok(Self {
             sources: text("source")?,
             copies: manifest.column("copy")?.i32()?.iter().collect(),

@@ -98,7 +98,7 @@ mod tests {
     use super::super::image_cache::{ImageCache, LabelledImages};
     use super::super::shared_run::shared_runs;
     use super::*;
-    use crate::attribute::COUNT;
+    use crate::attribute::{COUNT, ImageLabels};
     use crate::config::Profile;
     use crate::model::Backend;
     use crate::random;
@@ -108,8 +108,8 @@ mod tests {
     struct Noise;
 
     impl LabelledImages for Noise {
-        fn labels(&self, row: usize) -> &[bool; COUNT] {
-            if row.is_multiple_of(3) { &[true; COUNT] } else { &[false; COUNT] }
+        fn labels(&self, row: usize) -> &ImageLabels {
+            if row.is_multiple_of(3) { &[Some(true); COUNT] } else { &[Some(false); COUNT] }
         }
 
         fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use super::features::Features;
 use super::learner::Learner;
-use super::loader::{Batch, DataLoader, one_hot};
+use super::loader::{Batch, DataLoader, target_tensor};
 use super::soft_targets::{mixup_share, smooth};
 use crate::config::Regularization;
 use crate::error::Result;
@@ -35,9 +35,8 @@ impl Feed<'_> {
         let smoothing = self.regularization.label_smoothing;
         if smoothing > 0.0 {
             match &mut batch {
-                FeedBatch::Images(Batch { targets, .. }) | FeedBatch::Features { targets, .. } => {
-                    smooth(targets, smoothing);
-                }
+                FeedBatch::Images(Batch { targets, images, .. }) => smooth(targets, images.len(), smoothing),
+                FeedBatch::Features { targets, features } => smooth(targets, features.dim(1)?, smoothing),
             }
         }
         Ok(batch)
@@ -65,7 +64,7 @@ impl FeedBatch {
                 let (pixels, targets) = batch.tensors(device)?;
                 Ok((learner.features(&pixels)?, targets))
             }
-            Self::Features { features, targets } => Ok((features.to_device(device)?, one_hot(targets, device)?)),
+            Self::Features { features, targets } => Ok((features.to_device(device)?, target_tensor(targets, device)?)),
         }
     }
 }

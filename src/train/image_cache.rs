@@ -1,7 +1,7 @@
 //! Decoded images in memory.
 
 use super::online::Online;
-use crate::attribute::COUNT;
+use crate::attribute::ImageLabels;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use rayon::prelude::*;
@@ -12,7 +12,7 @@ const MAX_RESIDENT_BYTES: usize = 3 << 30;
 /// Labelled images in any storage.
 pub trait LabelledImages: Sync {
     /// The labels of image `row`, in the order of [`crate::attribute::NAMES`].
-    fn labels(&self, row: usize) -> &[bool; COUNT];
+    fn labels(&self, row: usize) -> &ImageLabels;
     /// Image `row` as `side x side` RGB, `3 * side * side` bytes.
     fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>>;
 }
@@ -68,7 +68,7 @@ impl<'a> ImageCache<'a> {
         &self.rows
     }
 
-    pub(super) fn labels(&self, index: usize) -> &[bool; COUNT] {
+    pub(super) fn labels(&self, index: usize) -> &ImageLabels {
         self.images.labels(self.rows[index])
     }
 

@@ -2,6 +2,7 @@
 
 use super::device::NamedDevice;
 use super::init::InitialRun;
+use crate::attribute::COUNT;
 use crate::config::{CheckpointChoice, Divergence, Profile, RunConfig, RunSummary};
 use crate::dataset::{DatasetName, Split};
 use crate::distributed::Rendezvous;
@@ -94,15 +95,34 @@ impl TrainJob<'_> {
 
     /// Refuses to choose a checkpoint by validation without a validation split.
     pub(super) fn check_checkpoint_choice(&self) -> Result<()> {
-        let has_validation = || self.data.rows.iter().any(|row| row.split == Split::Val);
+        let is_labelled = |row: &store::Row| row.split == Split::Val && row.labels.iter().any(Option::is_some);
+        let has_validation = || self.data.rows.iter().any(is_labelled);
         if self.profile.evaluation.checkpoint == CheckpointChoice::Best && !has_validation() {
             return Err(Error::Request(format!(
-                "profile {} tests the checkpoint with the best validation accuracy, and the prepared set has no validation \
-                 split: prepare the set with --val-split, or remove `checkpoint = \"best\"` from [evaluation]",
+                "profile {} tests the checkpoint with the best validation accuracy, and the prepared set has no labelled \
+                 validation images: prepare the set with --val-split, or remove `checkpoint = \"best\"` from [evaluation]",
                 self.profile.name
             )));
         }
         Ok(())
+    }
+
+    /// Refuses data without an attribute that has both training and test labels.
+    pub(super) fn check_labels(&self) -> Result<()> {
+        let has_images = |split: Split| self.data.rows.iter().any(|row| row.split == split);
+        let has_label = |split: Split, attribute: usize| {
+            self.data.rows.iter().any(|row| row.split == split && row.labels[attribute].is_some())
+        };
+        let is_scored = |attribute: usize| has_label(Split::Train, attribute) && has_label(Split::Test, attribute);
+        // A split without images is an error of its own.
+        if !has_images(Split::Train) || !has_images(Split::Test) || (0..COUNT).any(is_scored) {
+            return Ok(());
+        }
+        Err(Error::Request(
+            "the prepared set has no attribute with known labels in both the training and the test split: prepare it from a \
+             table with such labels"
+                .to_owned(),
+        ))
     }
 
     pub(super) fn config(&self, dataset: DatasetName, variant: &Variant, seed: u64) -> RunConfig {

@@ -2,7 +2,6 @@
 
 use super::optimizers;
 use super::shared_run::SharedRun;
-use crate::attribute::COUNT;
 use crate::config::Optimizer;
 use crate::distributed::ProcessGroup;
 use crate::error::{Error, Result};
@@ -36,10 +35,9 @@ pub struct Learner {
     outputs: Option<Outputs>,
     /// Factors of the pooled features in the next step.
     dropout: Option<Tensor>,
-    /// Correct predictions on the last batch for each trained network, the FLN first. With several ranks, their mean.
-    correct: Vec<Tensor>,
-    /// Predictions of each network on the last batch.
-    total: usize,
+    /// Number of known labels of the last batch, then correct predictions of each trained network, the FLN first. With
+    /// several ranks, their means.
+    counts: Vec<Tensor>,
 }
 
 /// The networks' outputs on a batch, without gradients.
@@ -62,10 +60,10 @@ pub struct Losses {
     pub cln: BTreeMap<&'static str, f64>,
 }
 
-/// Accuracies on the whole batch of a step, from 0 to 1.
+/// Accuracies on the known labels of a step's whole batch, from 0 to 1.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Accuracy {
-    /// The FLN's; `None` if its classifiers are not trained.
+    /// The FLN's; `None` if its classifiers are not trained, or without a known label.
     pub(super) fln: Option<f64>,
     /// Each correlation net's, by variant.
     pub(super) cln: BTreeMap<&'static str, f64>,
@@ -124,8 +122,7 @@ impl Learner {
             heads,
             outputs: None,
             dropout: None,
-            correct: Vec::new(),
-            total: 0,
+            counts: Vec::new(),
         })
     }
 
@@ -138,11 +135,11 @@ impl Learner {
     /// they share no gradient.
     pub(super) fn drop_heads(&mut self, variants: &[&'static str]) {
         let is_kept = |head: &CorrelationHead| !variants.contains(&head.variant.name);
-        // The FLN's predictions come first, if it has a loss.
-        let first = self.correct.len().saturating_sub(self.heads.len());
+        // The known labels come first, then the FLN's predictions if it has a loss.
+        let first = self.counts.len().saturating_sub(self.heads.len());
         let kept: Vec<bool> = std::iter::repeat_n(true, first).chain(self.heads.iter().map(is_kept)).collect();
         let mut kept = kept.into_iter();
-        self.correct.retain(|_| kept.next().unwrap_or(false));
+        self.counts.retain(|_| kept.next().unwrap_or(false));
         self.heads.retain(is_kept);
         if let Some(outputs) = &mut self.outputs {
             outputs.cln.retain(|name, _| !variants.contains(name));
@@ -180,7 +177,8 @@ impl Learner {
         self.dropout = factors;
     }
 
-    /// Trains every network for one step, from [`Learner::features`] of a batch and its one-hot targets `[40, 2, batch]`.
+    /// Trains every network for one step, from [`Learner::features`] of a batch and its targets (see
+    /// [`super::Batch::tensors`]).
     pub fn step(&mut self, features: &Tensor, targets: &Tensor, rate: f64) -> Result<Losses> {
         self.step_distributed(&ProcessGroup::single(), features, targets, rate)
     }
@@ -207,7 +205,7 @@ impl Learner {
         let mut cln =
             refined.iter().map(|refined| loss(&refined.logits, targets)).collect::<candle_core::Result<Vec<_>>>()?;
         let logits = fln.iter().map(|_| &out.logits).chain(refined.iter().map(|refined| &refined.logits));
-        let mut correct = logits.map(|logits| count_correct(logits, targets)).collect::<Result<Vec<_>>>()?;
+        let mut counts = count_correct(logits, targets)?;
         // With separate streams, the correlation nets' input carries no gradient, so the gradients of the sum are those of its
         // terms.
         let total = fln
@@ -218,11 +216,11 @@ impl Learner {
         if group.world_size() > 1 {
             let affinities =
                 refined.iter_mut().flat_map(|output| [&mut output.affinity].into_iter().chain(&mut output.products));
-            let logged = fln.iter_mut().chain(&mut cln).chain(&mut correct).chain(affinities);
+            let logged = fln.iter_mut().chain(&mut cln).chain(&mut counts).chain(affinities);
             self.all_reduce(group, &mut gradients, logged)?;
         }
         self.outputs = Some(self.detach_outputs(&out, &refined));
-        (self.correct, self.total) = (correct, COUNT * targets.dim(2)?);
+        self.counts = counts;
         if let Some(optimizer) = &mut self.optimizer {
             optimizer.step(&gradients, rate)?;
         }
@@ -272,12 +270,14 @@ impl Learner {
 
     /// Accuracies on the batch of the last step, before its update.
     pub(super) fn accuracy(&self) -> Result<Accuracy> {
-        let share =
-            |correct: &Tensor| -> Result<f64> { Ok(f64::from(correct.to_scalar::<f32>()?) / self.total as f64) };
-        let mut shares = self.correct.iter().map(share);
-        let fln = if self.has_fln_loss() { shares.next().transpose()? } else { None };
-        let cln = self.heads.iter().zip(shares).map(|(head, share)| Ok((head.variant.name, share?)));
-        Ok(Accuracy { fln, cln: cln.collect::<Result<_>>()? })
+        let counts = self.counts.iter().map(|count| Ok(f64::from(count.to_scalar::<f32>()?)));
+        let counts = counts.collect::<Result<Vec<f64>>>()?;
+        let Some((known, correct)) = counts.split_first().filter(|(known, _)| **known > 0.0) else {
+            return Ok(Accuracy { fln: None, cln: BTreeMap::new() });
+        };
+        let mut shares = correct.iter().map(|correct| correct / known);
+        let fln = if self.has_fln_loss() { shares.next() } else { None };
+        Ok(Accuracy { fln, cln: self.heads.iter().map(|head| head.variant.name).zip(shares).collect() })
     }
 
     /// Outputs on the batch of the last step, before its update. With several ranks, logits and masks are of the local batch
@@ -325,17 +325,24 @@ impl Learner {
     }
 }
 
-/// Counts predictions from logits `[40, 2, batch]` that equal the one-hot `targets`. A probability of one half is a "no".
-fn count_correct(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
-    let positive = |probability: &Tensor| probability.gt(0.5);
-    let labels = targets.narrow(1, 1, 1)?.squeeze(1)?.t()?.contiguous()?;
-    Ok(positive(&probabilities(logits)?)?.eq(&positive(&labels)?)?.to_dtype(DType::F32)?.sum_all()?)
+/// Counts the known labels in `targets`, then the predictions from each of `logits`, `[40, 2, batch]`, that equal them. A
+/// probability of one half is a "no".
+fn count_correct<'a>(logits: impl Iterator<Item = &'a Tensor>, targets: &Tensor) -> Result<Vec<Tensor>> {
+    let class = |index: usize| targets.narrow(1, index, 1)?.squeeze(1)?.t()?.contiguous();
+    let (no, yes) = (class(0)?, class(1)?);
+    let (labels, known) = (yes.gt(&no)?, (&no + &yes)?.gt(0.0)?.to_dtype(DType::F32)?);
+    let correct = logits.map(|logits| {
+        let equal = probabilities(logits)?.gt(0.5)?.eq(&labels)?.to_dtype(DType::F32)?;
+        Ok((equal * &known)?.sum_all()?)
+    });
+    std::iter::once(Ok(known.sum_all()?)).chain(correct).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::shared_run::shared_runs;
     use super::*;
+    use crate::attribute::COUNT;
     use crate::config::Profile;
     use crate::distributed::Rendezvous;
     use crate::progress::Progress;

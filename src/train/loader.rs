@@ -36,15 +36,16 @@ pub struct Batch {
     side: usize,
     /// `[3, batch, side, side]`, 0 to 255.
     pixels: Vec<f32>,
-    /// One-hot or soft, `[40, 2, batch]`.
+    /// One-hot or soft, `[40, 2, batch]`; zeros for a label that is not known.
     pub(super) targets: Vec<f32>,
 }
 
 impl Batch {
-    /// Pixels `[3, batch, side, side]` and one-hot targets `[40, 2, batch]`, f32 on `device`.
+    /// Pixels `[3, batch, side, side]` and targets `[40, 2, batch]`, f32 on `device`. Targets are one-hot, and zeros for a
+    /// label that is not known.
     pub fn tensors(&self, device: &Device) -> Result<(Tensor, Tensor)> {
         let pixels = Tensor::from_slice(&self.pixels, (3, self.images.len(), self.side, self.side), device)?;
-        Ok((pixels, one_hot(&self.targets, device)?))
+        Ok((pixels, target_tensor(&self.targets, device)?))
     }
 
     /// The images in reverse order.
@@ -58,8 +59,8 @@ impl Batch {
     }
 }
 
-/// One-hot targets as a tensor `[40, 2, batch]`.
-pub(super) fn one_hot(values: &[f32], device: &Device) -> Result<Tensor> {
+/// Targets as a tensor `[40, 2, batch]`.
+pub(super) fn target_tensor(values: &[f32], device: &Device) -> Result<Tensor> {
     Ok(Tensor::from_slice(values, (COUNT, 2, values.len() / (COUNT * 2)), device)?)
 }
 
@@ -146,8 +147,8 @@ impl DataLoader<'_> {
         Ok(batch)
     }
 
-    /// The images of [`DataLoader::training_batch`], each with whether it is flipped, and their one-hot targets
-    /// `[40, 2, batch]`. With center crops and known features, a step needs nothing else.
+    /// The images of [`DataLoader::training_batch`], each with whether it is flipped, and their targets `[40, 2, batch]`.
+    /// With center crops and known features, a step needs nothing else.
     pub fn flip_indices(&self, step: usize) -> (Vec<(usize, bool)>, Vec<f32>) {
         let (images, crops) = self.at(step, self.local.clone());
         let targets = self.targets(&images);
@@ -162,12 +163,13 @@ impl DataLoader<'_> {
         self.assemble(range.collect(), &crops)
     }
 
-    /// One-hot, `[40, 2, batch]`.
+    /// One-hot, `[40, 2, batch]`; zeros for a label that is not known, so that it has neither loss nor gradient.
     fn targets(&self, images: &[usize]) -> Vec<f32> {
         let mut targets = vec![0.0; COUNT * 2 * images.len()];
         for (position, image) in images.iter().enumerate() {
-            for (attribute, positive) in self.images.labels(*image).iter().enumerate() {
-                targets[(2 * attribute + usize::from(*positive)) * images.len() + position] = 1.0;
+            let known = self.images.labels(*image).iter().enumerate().filter_map(|(i, label)| Some((i, (*label)?)));
+            for (attribute, positive) in known {
+                targets[(2 * attribute + usize::from(positive)) * images.len() + position] = 1.0;
             }
         }
         targets
@@ -242,14 +244,15 @@ fn crop(from: &[u8], width: usize, crop: CropFlip, side: usize, planes: [&mut [f
 mod tests {
     use super::super::image_cache::LabelledImages;
     use super::*;
+    use crate::attribute::ImageLabels;
     use crate::progress::Progress;
     use std::collections::BTreeSet;
 
     struct Numbered;
 
     impl LabelledImages for Numbered {
-        fn labels(&self, row: usize) -> &[bool; COUNT] {
-            if row.is_multiple_of(2) { &[true; COUNT] } else { &[false; COUNT] }
+        fn labels(&self, row: usize) -> &ImageLabels {
+            if row.is_multiple_of(2) { &[Some(true); COUNT] } else { &[Some(false); COUNT] }
         }
 
         fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>> {

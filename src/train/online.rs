@@ -46,7 +46,7 @@ mod tests {
     use super::super::image_cache::{ImageCache, LabelledImages};
     use super::super::loader::{Batch, DataLoader};
     use super::*;
-    use crate::attribute::COUNT;
+    use crate::attribute::{COUNT, ImageLabels};
     use crate::augment::{Filter, render, resize};
     use crate::config::{Crop, ImagePolicy};
     use crate::progress::Progress;
@@ -66,8 +66,8 @@ mod tests {
     }
 
     impl LabelledImages for Waves {
-        fn labels(&self, _: usize) -> &[bool; COUNT] {
-            &[false; COUNT]
+        fn labels(&self, _: usize) -> &ImageLabels {
+            &[Some(false); COUNT]
         }
 
         fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>> {

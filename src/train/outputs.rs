@@ -1,6 +1,7 @@
 //! The files that training writes: metrics as JSON lines, predictions as Parquet, masks as `.npy`, the affinity as CSV.
 
 use crate::attribute::{COUNT, NAMES};
+use crate::dataset::table::label_column;
 use crate::error::{Error, Result};
 use crate::io;
 use crate::model::CorrelationOutput;
@@ -149,8 +150,8 @@ pub(super) struct PredictionTable {
     pub(super) images: Vec<String>,
     /// The person on each image, if known.
     pub(super) identities: Vec<Option<String>>,
-    /// `[images * 40]`.
-    pub(super) labels: Vec<bool>,
+    /// `[images * 40]`; `None` if a label is not known.
+    pub(super) labels: Vec<Option<bool>>,
     /// `None` if the FLN's own classifiers are not trained.
     pub(super) fln: Option<Vec<f32>>,
     /// `None` without a correlation net.
@@ -172,7 +173,7 @@ impl PredictionTable {
         let columns = vec![
             images.into_column(),
             attributes.into_column(),
-            BooleanChunked::from_slice("label".into(), &self.labels).into_column(),
+            label_column("label", self.labels.iter().copied()),
             head("probability_fln", &self.fln).into_column(),
             head("probability_cln", &self.cln).into_column(),
             identities.into_column(),
@@ -191,10 +192,11 @@ impl PredictionTable {
         Self { fln: mean(&self.fln, &mirrored.fln), cln: mean(&self.cln, &mirrored.cln), ..self.clone() }
     }
 
-    /// Share of correct predictions. A probability of one half is a "no".
-    pub(super) fn accuracy(&self, probabilities: &[f32]) -> f64 {
-        let correct = probabilities.iter().zip(&self.labels).filter(|(p, label)| (**p > 0.5) == **label).count();
-        correct as f64 / self.labels.len() as f64
+    /// Share of correct predictions; `None` without a known label. A probability of one half is a "no".
+    pub(super) fn accuracy(&self, probabilities: &[f32]) -> Option<f64> {
+        let known = || probabilities.iter().zip(&self.labels).filter_map(|(p, label)| Some((*p > 0.5) == (*label)?));
+        let (correct, all) = (known().filter(|correct| *correct).count(), known().count());
+        (all > 0).then(|| correct as f64 / all as f64)
     }
 }
 

@@ -30,7 +30,7 @@ mod tests {
     use super::super::image_cache::{ImageCache, LabelledImages};
     use super::super::shared_run::shared_runs;
     use super::*;
-    use crate::attribute::COUNT;
+    use crate::attribute::{COUNT, ImageLabels};
     use crate::config::Profile;
     use crate::model::Backend;
     use crate::progress::Progress;
@@ -41,8 +41,8 @@ mod tests {
     struct Noise;
 
     impl LabelledImages for Noise {
-        fn labels(&self, _: usize) -> &[bool; COUNT] {
-            &[false; COUNT]
+        fn labels(&self, _: usize) -> &ImageLabels {
+            &[Some(false); COUNT]
         }
 
         fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>> {

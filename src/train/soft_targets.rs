@@ -8,11 +8,20 @@ use std::f64::consts::TAU;
 /// The stream of mixup's random numbers.
 const MIXUP: u64 = 3;
 
-/// Spreads the share `smoothing` of two-class targets evenly over both classes, as PyTorch's `CrossEntropyLoss`.
-pub(super) fn smooth(targets: &mut [f32], smoothing: f64) {
+/// Spreads the share `smoothing` of two-class targets `[attributes, 2, batch]` evenly over both classes, as PyTorch's
+/// `CrossEntropyLoss`. Targets of a label that is not known stay zeros; in a mixture with it, the known label's share is
+/// spread.
+pub(super) fn smooth(targets: &mut [f32], batch: usize, smoothing: f64) {
+    // The shares of a mixture add up to 1, except for rounding.
+    const WHOLE: f32 = 0.999_999;
     let (kept, spread) = ((1.0 - smoothing) as f32, (smoothing / 2.0) as f32);
-    for target in targets {
-        *target = *target * kept + spread;
+    for pair in targets.chunks_exact_mut(2 * batch) {
+        let (no, yes) = pair.split_at_mut(batch);
+        for (no, yes) in no.iter_mut().zip(yes) {
+            let weight = if *no + *yes > WHOLE { 1.0 } else { *no + *yes };
+            *no = *no * kept + weight * spread;
+            *yes = *yes * kept + weight * spread;
+        }
     }
 }
 
@@ -67,6 +76,9 @@ mod tests {
         share: f64,
         mixed_loss: f32,
         smoothed_mixed_loss: f32,
+        /// `[attributes, batch]`.
+        known: Vec<Vec<bool>>,
+        masked_loss: f32,
     }
 
     impl Golden {
@@ -97,17 +109,38 @@ mod tests {
     fn losses_of_soft_targets_equal_pytorchs() {
         let golden = Golden::read();
         let mut smoothed = golden.targets(false);
-        smooth(&mut smoothed, golden.smoothing);
+        let batch = golden.labels[0].len();
+        smooth(&mut smoothed, batch, golden.smoothing);
         let mut mixed = golden.targets(false);
         mix(&mut mixed, &golden.targets(true), golden.share);
         let mut both = mixed.clone();
-        smooth(&mut both, golden.smoothing);
+        smooth(&mut both, batch, golden.smoothing);
         for (targets, expected) in
             [(smoothed, golden.smoothed_loss), (mixed, golden.mixed_loss), (both, golden.smoothed_mixed_loss)]
         {
             let found = golden.loss(targets);
             assert!((found - expected).abs() < 1e-5 * expected, "{found} for {expected}");
         }
+    }
+
+    #[test]
+    fn labels_that_are_not_known_weigh_nothing_in_smoothed_mixtures() {
+        let golden = Golden::read();
+        let batch = golden.labels[0].len();
+        let masked = |reversed: bool| {
+            let mut targets = golden.targets(reversed);
+            for (pair, known) in targets.chunks_mut(2 * batch).zip(&golden.known) {
+                for position in (0..batch).filter(|&i| !known[if reversed { batch - 1 - i } else { i }]) {
+                    (pair[position], pair[batch + position]) = (0.0, 0.0);
+                }
+            }
+            targets
+        };
+        let mut targets = masked(false);
+        mix(&mut targets, &masked(true), golden.share);
+        smooth(&mut targets, batch, golden.smoothing);
+        let found = golden.loss(targets);
+        assert!((found - golden.masked_loss).abs() < 1e-5 * golden.masked_loss, "{found}");
     }
 
     #[test]

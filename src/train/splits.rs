@@ -3,7 +3,7 @@
 use super::image_cache::{ImageCache, LabelledImages};
 use super::job::TrainJob;
 use super::online::Online;
-use crate::attribute::COUNT;
+use crate::attribute::ImageLabels;
 use crate::augment::Pipeline;
 use crate::dataset::Split;
 use crate::distributed::ProcessGroup;
@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::store;
 
 impl LabelledImages for store::Reader {
-    fn labels(&self, row: usize) -> &[bool; COUNT] {
+    fn labels(&self, row: usize) -> &ImageLabels {
         &self.rows[row].labels
     }
 

@@ -2,7 +2,7 @@
 
 use super::job::TrainJob;
 use super::run_dir::RunDir;
-use crate::attribute::COUNT;
+use crate::attribute::{COUNT, ImageLabels};
 use crate::config::RunSummary;
 use crate::dataset::{DatasetName, Split};
 use crate::error::Result;
@@ -25,9 +25,12 @@ pub(super) fn summarize(
 ) -> Result<RunSummary> {
     let (prepared, training) = (&job.data.prepared, job.profile.training(dataset)?);
     let is_source = |row: &&crate::store::Row| row.split == Split::Train && row.copy == 0;
-    let sources: Vec<&[bool; COUNT]> = job.data.rows.iter().filter(is_source).map(|row| &row.labels).collect();
-    let positive_rate =
-        |attribute: usize| sources.iter().filter(|labels| labels[attribute]).count() as f64 / sources.len() as f64;
+    let sources: Vec<&ImageLabels> = job.data.rows.iter().filter(is_source).map(|row| &row.labels).collect();
+    let positive_rate = |attribute: usize| {
+        let known = || sources.iter().filter_map(|labels| labels[attribute]);
+        let (positive, all) = (known().filter(|label| *label).count(), known().count());
+        (all > 0).then(|| positive as f64 / all as f64)
+    };
     let device = match run.config.ranks {
         1 => job.device.name.clone(),
         ranks => format!("{ranks} ranks, rank 0 on {}", job.device.name),

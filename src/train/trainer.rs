@@ -42,8 +42,8 @@ struct ResumeMeta {
     steps: usize,
     /// Wall time.
     seconds: f64,
-    /// The best validation accuracy of each run.
-    best: Vec<f64>,
+    /// The best validation accuracy of each run; `None` before the first.
+    best: Vec<Option<f64>>,
 }
 
 /// Trains one shared run.
@@ -61,8 +61,8 @@ pub(super) struct Trainer<'a> {
     learner: Learner,
     /// The mean of the weights on rank 0, if the profile has one.
     average: Option<WeightAverage>,
-    /// The best validation accuracy of each run.
-    best: Vec<f64>,
+    /// The best validation accuracy of each run; `None` before the first.
+    best: Vec<Option<f64>>,
     batch: usize,
     /// The positions in a batch that this process computes.
     local: Range<usize>,
@@ -103,7 +103,7 @@ impl<'a> Trainer<'a> {
         }
         let decay = Some(profile.regularization.ema_decay).filter(|decay| group.is_main() && *decay > 0.0);
         let average = decay.map(|decay| WeightAverage::new(&learner, decay)).transpose()?;
-        let (best, batch, steps) = (vec![0.0; runs.len()], training.batch, training.steps);
+        let (best, batch, steps) = (vec![None; runs.len()], training.batch, training.steps);
         Ok(Self {
             job,
             group,
@@ -286,12 +286,12 @@ impl<'a> Trainer<'a> {
         for ((run, table), best) in self.runs.iter().zip(predictions.tables).zip(&mut self.best) {
             let line = ValidationLine {
                 step,
-                validation_accuracy_fln: table.fln.as_ref().map(|fln| table.accuracy(fln)),
-                validation_accuracy_cln: table.cln.as_ref().map(|cln| table.accuracy(cln)),
+                validation_accuracy_fln: table.fln.as_ref().and_then(|fln| table.accuracy(fln)),
+                validation_accuracy_cln: table.cln.as_ref().and_then(|cln| table.accuracy(cln)),
             };
             append_line(&run.file(METRICS), &line)?;
             tensorboard::append(&run.events(), step, &line.values(predictions.affinity.get(run.variant.name))?)?;
-            let primary = line.validation_accuracy_cln.or(line.validation_accuracy_fln).unwrap_or_default();
+            let primary = line.validation_accuracy_cln.or(line.validation_accuracy_fln);
             if primary > *best {
                 *best = primary;
                 run.write_network(BEST_MODEL, self.learner.network(&run.variant))?;

@@ -242,6 +242,30 @@ def make_streams():
     fixture.write(FOLDER / "streams.safetensors", SCRIPT, kink_margin=f"{margin:.1f}")
 
 
+def make_masked():
+    """Gradients of the step of `streams` with half of the labels, and with an attribute that has none. The loss is PyTorch's
+    `BCEWithLogitsLoss` with the known labels as weights: it divides by all labels, known or not."""
+    generator = np.random.default_rng(STREAMS_SEED)
+    parameters, running = initial_arrays(STREAMS, generator)
+    pixels = images(generator, 4, STREAMS.side)
+    labels = generator.integers(0, 2, (4, STREAMS.attributes)).astype(np.uint8)
+    known = (generator.random(labels.shape) < 0.5).astype(np.uint8)
+    known[:, 7] = 0
+    net = Network(STREAMS, as_double(parameters, True), as_double(running))
+    result = net.forward(torch.tensor(pixels).double(), True, separate=False)
+    criterion = torch.nn.BCEWithLogitsLoss(weight=torch.tensor(known).double())
+    fixture = Fixture()
+    fixture.add("masked/known", known)
+    for head in ("fln", "cln"):
+        difference = result[head][..., 1] - result[head][..., 0]
+        result[f"loss_{head}"] = STREAMS.attributes * criterion(difference, torch.tensor(labels).double())
+        fixture.add(f"masked/loss_{head}", result[f"loss_{head}"])
+    gradients = torch.autograd.grad(result["loss_fln"] + result["loss_cln"], list(net.parameters.values()))
+    fixture.add_all("masked/grad", dict(zip(net.parameters, gradients)))
+    print(f"  {known.sum()} of {known.size} labels")
+    fixture.write(FOLDER / "masked.safetensors", SCRIPT)
+
+
 def falling(steps, peak):
     """Learning rates that fall linearly from `peak` towards 0, as float32. Large rates come first, while float32 still
     follows float64 exactly."""
@@ -446,7 +470,7 @@ def make_paper():
 if __name__ == "__main__":
     pin_torch()
     FOLDER.mkdir(exist_ok=True)
-    makers = {"small": make_small, "streams": make_streams, "hundred": make_hundred, "paper": make_paper}
+    makers = {"small": make_small, "streams": make_streams, "masked": make_masked, "hundred": make_hundred, "paper": make_paper}
     for wanted in sys.argv[1:] or makers:
         print(wanted)
         makers[wanted]()

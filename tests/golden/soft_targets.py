@@ -20,6 +20,16 @@ def main():
                                 for i in range(ATTRIBUTES))
         return (share * of(labels) + (1 - share) * of(labels.flip(1))).item()
 
+    # Labels that are not known weigh nothing; in a mixture with one, only the known label's share counts.
+    known = torch.rand(ATTRIBUTES, BATCH) < 0.5
+
+    def masked(smoothing, share):
+        def of(labels, known):
+            each = torch.stack([cross_entropy(logits[i].T, labels[i], label_smoothing=smoothing, reduction="none")
+                                for i in range(ATTRIBUTES)])
+            return (each * known).sum() / BATCH
+        return (share * of(labels, known) + (1 - share) * of(labels.flip(1), known.flip(1))).item()
+
     values = {
         "logits": [[[float(v) for v in row] for row in rows] for rows in logits],
         "labels": labels.tolist(),
@@ -28,6 +38,8 @@ def main():
         "share": SHARE,
         "mixed_loss": loss(0.0, SHARE),
         "smoothed_mixed_loss": loss(SMOOTHING, SHARE),
+        "known": known.tolist(),
+        "masked_loss": masked(SMOOTHING, SHARE),
     }
     (Path(__file__).parent / "soft_targets.json").write_text(json.dumps(values) + "\n")
 

@@ -187,7 +187,7 @@ impl Serialize for Label<'_> {
         map.serialize_entry("split", annotation.split.label())?;
         map.serialize_entry("identity", &annotation.identity)?;
         for (name, label) in attribute::NAMES.iter().zip(annotation.labels) {
-            map.serialize_entry(name, &u8::from(label))?;
+            map.serialize_entry(name, &label.map(u8::from))?;
         }
         map.end()
     }

@@ -54,7 +54,7 @@ impl FakeRun {
             train_sources: 1200,
             test_images: 60,
             parameters,
-            train_positive_rate: (0..COUNT).map(|i| if i == 0 { 0.5 } else { i as f64 / 44.0 }).collect(),
+            train_positive_rate: (0..COUNT).map(|i| Some(if i == 0 { 0.5 } else { i as f64 / 44.0 })).collect(),
             deviations: vec!["Synthetic faces instead of photographs".to_owned(), "66 px input, not 227".to_owned()],
         };
         Self { summary, skill: 0.85, images_per_person: None, self_weight: None, settings: None }
@@ -115,7 +115,8 @@ impl FakeRun {
         let mut of_data = random::generator(1, &[0]);
         let mut of_run = random::generator(self.summary.seed, &[1, random::name(&self.summary.variant)]);
         let rates = &self.summary.train_positive_rate;
-        let labels: Vec<bool> = (0..rows).map(|row| of_data.random_bool(rates[row % COUNT])).collect();
+        let labels: Vec<bool> =
+            (0..rows).map(|row| of_data.random_bool(rates[row % COUNT].unwrap_or_default())).collect();
         let mut head = || -> Vec<f32> {
             let probability = |&label: &bool| {
                 let yes = if of_run.random_bool(self.skill) { label } else { !label };

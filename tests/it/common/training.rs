@@ -1,12 +1,14 @@
 //! A network that trains in a second, its data, and the files of its runs.
 
 use super::workspace::Workspace;
+use gal_bench::attribute::NAMES;
 use gal_bench::config::Profile;
 use gal_bench::dataset::synthetic;
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Reader};
 use gal_bench::train::{NamedDevice, TrainJob, TrainedRun, train};
 use gal_bench::variant::Variant;
+use polars::prelude::Column;
 use std::path::{Path, PathBuf};
 
 /// The network of the paper at a size that trains in a second.
@@ -39,6 +41,9 @@ schedule = { kind = "polynomial", initial = 0.01, power = 1.0 }
 [prepare.synthetic]
 "#;
 
+/// The attribute without labels of [`Workspace::partly_labelled`].
+pub(crate) const UNLABELLED: &str = "Bald";
+
 impl Workspace {
     /// The profile [`TINY`] in `tiny.toml`, and a prepared set of 30 + 6 + 10 synthetic faces in `prepared`.
     pub(crate) fn trainable() -> Self {
@@ -46,10 +51,33 @@ impl Workspace {
     }
 
     pub(crate) fn trainable_with(profile: &str) -> Self {
+        Self::prepared(profile, |labels| labels)
+    }
+
+    /// Like [`Self::trainable`], with half of the labels, and none of [`UNLABELLED`].
+    pub(crate) fn partly_labelled() -> Self {
+        Self::prepared(TINY, |labels| {
+            let attribute = NAMES.iter().position(|name| *name == labels.name().as_str()).unwrap();
+            let is_known =
+                |row: usize| NAMES[attribute] != UNLABELLED && (row * (2 * attribute + 3) / 8).is_multiple_of(2);
+            let labels = labels.bool().unwrap().iter().enumerate();
+            Column::new(
+                NAMES[attribute].into(),
+                labels.map(|(row, label)| label.filter(|_| is_known(row))).collect::<Vec<_>>(),
+            )
+        })
+    }
+
+    /// A profile, and a prepared set of faces whose columns of labels are changed.
+    fn prepared(profile: &str, change: impl Fn(Column) -> Column) -> Self {
         let workspace = Self::new();
         workspace.write("tiny.toml", profile);
         let faces = synthetic::Options { train: 30, val: 6, test: 10, seed: 1 };
-        let dataset = synthetic::dataset(&faces).unwrap();
+        let mut dataset = synthetic::dataset(&faces).unwrap();
+        for name in NAMES {
+            let column = change(dataset.table.column(name).unwrap().clone());
+            dataset.table.with_column(column).unwrap();
+        }
         let options = store::Options { size: 48, copies: Some(2), ..store::Options::default() };
         store::prepare(&dataset, &workspace.path("prepared"), &options, &Progress::new(true)).unwrap();
         workspace

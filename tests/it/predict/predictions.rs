@@ -29,7 +29,7 @@ fn faces_for(profile: &str) -> Workspace {
             16..18 => 1,
             _ => 2,
         };
-        files.add(annotated.labels, split, jpeg(&face(&renderer, row), 75));
+        files.add(annotated.labels.map(Option::unwrap_or_default), split, jpeg(&face(&renderer, row), 75));
     }
     files.finish();
     workspace

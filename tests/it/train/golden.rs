@@ -20,6 +20,16 @@ const SMALL: Architecture = Architecture {
     ..Architecture::PAPER
 };
 
+/// The network of `streams`.
+const STREAMS: Architecture = Architecture {
+    input_size: 43,
+    stride: 2,
+    widths: [8; 5],
+    last_pool: false,
+    branch_channels: 3,
+    ..Architecture::PAPER
+};
+
 struct Fixture(BTreeMap<String, Tensor>);
 
 impl Fixture {
@@ -164,20 +174,12 @@ fn evaluation_mode_agrees_with_pytorch_on_both_backends() {
 #[test]
 fn gradients_of_one_stream_agree_with_pytorch_on_both_backends() {
     let fixture = Fixture::read("streams");
-    let architecture = Architecture {
-        input_size: 43,
-        stride: 2,
-        widths: [8; 5],
-        last_pool: false,
-        branch_channels: 3,
-        ..Architecture::PAPER
-    };
     let (pixels, targets) = fixture.batch("streams/pixels", "streams/labels");
     let cases = [("one", 38), ("cln-only", 36)];
     for ((streams, trained), backend) in
         cases.into_iter().flat_map(|case| [(case, Backend::Native), (case, Backend::Reference)])
     {
-        let network = Network::of(&architecture, &fixture, "streams", Affinity::Learned, backend);
+        let network = Network::of(&STREAMS, &fixture, "streams", Affinity::Learned, backend);
         let features = network.feature_net.features(&pixels, Mode::Train).unwrap();
         let out = network.feature_net.branches(&features, Mode::Train, Gated::Tracked, None).unwrap();
         let refined = network.cln.forward(out.gated.as_ref().unwrap()).unwrap();
@@ -192,6 +194,36 @@ fn gradients_of_one_stream_agree_with_pytorch_on_both_backends() {
         for (name, expected) in &expected {
             let gradient = gradients.get(&variables[name]).unwrap_or_else(|| panic!("{name} has no gradient"));
             assert_close(&format!("{streams}, {backend:?}, {name}"), gradient, expected, 1e-4, floor);
+        }
+    }
+}
+
+#[test]
+fn gradients_of_partly_known_labels_agree_with_pytorch_on_both_backends() {
+    let (fixture, masked) = (Fixture::read("streams"), Fixture::read("masked"));
+    let (pixels, targets) = fixture.batch("streams/pixels", "streams/labels");
+    let known = masked.get("masked/known").to_dtype(DType::F32).unwrap().t().unwrap().unsqueeze(1).unwrap();
+    let targets = targets.broadcast_mul(&known).unwrap();
+    for backend in [Backend::Native, Backend::Reference] {
+        let network = Network::of(&STREAMS, &fixture, "streams", Affinity::Learned, backend);
+        let features = network.feature_net.features(&pixels, Mode::Train).unwrap();
+        let out = network.feature_net.branches(&features, Mode::Train, Gated::Tracked, None).unwrap();
+        let refined = network.cln.forward(out.gated.as_ref().unwrap()).unwrap();
+        let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
+        assert_close("FLN loss", &fln, masked.get("masked/loss_fln"), 1e-5, 0.0);
+        assert_close("CLN loss", &cln, masked.get("masked/loss_cln"), 1e-5, 0.0);
+        let (gradients, expected) = ((fln + cln).unwrap().backward().unwrap(), masked.below("masked/grad/"));
+        assert_eq!(expected.len(), 38);
+        let floor = 1e-6 * expected.values().map(|gradient| difference(gradient, gradient).1).fold(0.0, f64::max);
+        let variables = network.variables();
+        for (name, expected) in &expected {
+            let gradient = gradients.get(&variables[name]).unwrap_or_else(|| panic!("{name} has no gradient"));
+            assert_close(&format!("{backend:?}, {name}"), gradient, expected, 1e-4, floor);
+        }
+        // An attribute without a label trains no classifier.
+        for name in ["branch.fc.weight", "cln.fc.weight"] {
+            let of_attribute = gradients.get(&variables[name]).unwrap().narrow(0, 7, 1).unwrap();
+            assert!(of_attribute.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().all(|value| *value == 0.0));
         }
     }
 }

@@ -9,5 +9,6 @@ mod init;
 mod options;
 mod streams;
 mod trainer;
+mod unknown_labels;
 mod watch;
 mod weights;

@@ -155,7 +155,7 @@ fn the_best_checkpoint_needs_a_validation_split() {
     store::prepare(&dataset, &workspace.path("prepared"), &options, &Progress::new(true)).unwrap();
     workspace
         .gal_bench("train --device cpu --profile tiny.toml --prepared prepared --runs runs --variant baseline")
-        .fails_with("the prepared set has no validation split");
+        .fails_with("the prepared set has no labelled validation images");
     assert!(!workspace.exists("runs"));
 }
 

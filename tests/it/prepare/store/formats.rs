@@ -134,7 +134,7 @@ fn balanced_set_has_more_rare_attributes_and_records_the_rates() {
     let reader = Reader::open(&bench.out()).unwrap();
     let train: Vec<_> = reader.rows.iter().filter(|row| row.split == gal_bench::dataset::Split::Train).collect();
     for (index, rate) in rates.iter().enumerate() {
-        let positive = |rows: &[&&store::Row]| rows.iter().filter(|row| row.labels[index]).count() as f64;
+        let positive = |rows: &[&&store::Row]| rows.iter().filter(|row| row.labels[index] == Some(true)).count() as f64;
         let sources: Vec<_> = train.iter().filter(|row| row.copy == 0).collect();
         assert!((rate.before - positive(&sources) / 4.0).abs() < 1e-12);
         assert!((rate.after - positive(&train.iter().collect::<Vec<_>>()) / 10.0).abs() < 1e-12);

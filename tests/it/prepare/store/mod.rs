@@ -172,7 +172,7 @@ fn manifest_holds_source_split_identity_labels_and_operations() {
     assert_eq!(first, [train(0), train(1), train(2), ("face/001.jpg", 0, Split::Test)]);
     assert_eq!(reader.rows[0].identity.as_deref(), Some("person 0"));
     assert_eq!(reader.rows[3].identity, None);
-    assert_eq!(reader.rows[3].labels, std::array::from_fn(|index| (1 + index) % 3 == 0));
+    assert_eq!(reader.rows[3].labels, std::array::from_fn(|index| Some((1 + index) % 3 == 0)));
     let text = std::fs::read_to_string(bench.out().join("manifest.csv")).unwrap();
     let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
     let mut expected = vec!["source", "copy", "split", "identity"];
@@ -239,7 +239,7 @@ fn synthetic_faces_are_rendered_into_the_folder() {
     let Images::Synthetic(renderer) = &dataset.images else { panic!("not synthetic") };
     let reader = Reader::open(&bench.out()).unwrap();
     for row in 0..4 {
-        assert_eq!(reader.rows[row].labels, renderer.labels(row));
+        assert_eq!(reader.rows[row].labels, renderer.labels(row).map(Some));
         let (rendered, stored) = (renderer.render(row), reader.image(row).unwrap());
         let error: u64 = rendered.iter().zip(stored.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         assert!(error < 8 * 3 * 256 * 256, "{row}: {error}");
