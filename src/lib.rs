@@ -32,6 +32,7 @@ pub mod store;
 pub mod synthetic;
 mod tensorboard;
 pub mod train;
+pub mod untrusted;
 pub mod variant;
 pub mod weights;
 

@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 
 use clap::Parser;
+use gal_bench::untrusted::terminal;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If standard error is closed, the exit code remains.
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            let _ = writeln!(std::io::stderr(), "error: {}", terminal(&error.to_string()));
             ExitCode::from(error.exit_code())
         }
     }

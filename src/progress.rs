@@ -1,6 +1,7 @@
 //! Progress on standard error: a bar with rate and time left on a terminal, otherwise a line every 15 seconds. Standard
 //! output is left to results.
 
+use crate::untrusted::terminal;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -25,24 +26,24 @@ impl Progress {
     pub fn log(&self, line: impl AsRef<str>) {
         if !self.quiet {
             // A closed standard error does not stop the work.
-            let _ = writeln!(std::io::stderr(), "{}", line.as_ref());
+            let _ = writeln!(std::io::stderr(), "{}", terminal(line.as_ref()));
         }
     }
 
     /// A bar over `length` items of `unit`, with a title.
     pub fn bar(&self, title: &str, unit: &'static str, length: usize) -> Bar {
-        let terminal = std::io::stderr().is_terminal();
-        let drawn = if terminal && !self.quiet { ProgressBar::new(length as u64) } else { ProgressBar::hidden() };
+        let on_terminal = std::io::stderr().is_terminal();
+        let drawn = if on_terminal && !self.quiet { ProgressBar::new(length as u64) } else { ProgressBar::hidden() };
         let style = format!("{{prefix}} [{{bar:28}}] {{pos}}/{{len}} {unit} {{per_sec}} {{eta}} left {{msg}}");
         drawn.set_style(ProgressStyle::with_template(&style).expect("a valid template").progress_chars("=> "));
-        drawn.set_prefix(title.to_owned());
+        drawn.set_prefix(terminal(title).into_owned());
         let now = Instant::now();
         Bar {
             drawn,
             title: title.to_owned(),
             unit,
             length,
-            lines: (!terminal && !self.quiet).then_some(*self),
+            lines: (!on_terminal && !self.quiet).then_some(*self),
             state: Mutex::new(State { done: 0, started: now, last_line: now, message: String::new() }),
         }
     }
@@ -89,7 +90,7 @@ impl Bar {
     /// Sets the text beside the count, such as the current loss.
     pub fn set_message(&self, text: String) {
         if self.lines.is_none() {
-            self.drawn.set_message(text);
+            self.drawn.set_message(terminal(&text).into_owned());
         } else if let Ok(mut state) = self.state.lock() {
             state.message = text;
         }

@@ -4,6 +4,7 @@
 
 use crate::attribute::{COUNT, GROUPS, by_group};
 use crate::random;
+use crate::untrusted;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -383,7 +384,7 @@ impl Registry {
 
 /// Deserializes a variant's name, a former one as that of today.
 pub fn deserialize_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let name = String::deserialize(deserializer)?;
+    let name = untrusted::deserialize_name(deserializer)?;
     Ok(REGISTRY.current_name(&name).to_owned())
 }
 

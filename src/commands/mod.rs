@@ -23,6 +23,7 @@ use gal_bench::config::{self, InitParts, Profile};
 use gal_bench::dataset::{self, Dataset, DatasetName, celeba, lfwa, synthetic};
 use gal_bench::progress::Progress;
 use gal_bench::train::InitialRun;
+use gal_bench::untrusted::{terminal, terminal_json};
 use gal_bench::variant::{REGISTRY, Variant};
 use gal_bench::{Error, Result, io};
 use serde::Serialize;
@@ -58,9 +59,9 @@ impl OutputArgs {
     fn result(&self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         if self.json {
             let json = serde_json::to_string(result).map_err(|e| Error::Internal(e.to_string()))?;
-            return print(&format!("{json}\n"));
+            return print(&format!("{}\n", terminal_json(&json)));
         }
-        if self.quiet { Ok(()) } else { print(&format!("{}\n", text())) }
+        if self.quiet { Ok(()) } else { print(&format!("{}\n", terminal(&text()))) }
     }
 }
 

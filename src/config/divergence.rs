@@ -11,10 +11,13 @@ use std::path::Path;
 #[serde(deny_unknown_fields)]
 pub struct Divergence {
     /// The run folder's name.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub id: String,
     /// `celeba`, `lfwa` or `synthetic`.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub dataset: String,
     /// The profile's name.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub profile: String,
     /// The variant's name.
     #[serde(deserialize_with = "crate::variant::deserialize_name")]

@@ -18,10 +18,13 @@ pub enum InitParts {
 #[serde(deny_unknown_fields)]
 pub struct Init {
     /// The run folder's name.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub run: String,
     /// Its data set.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub dataset: String,
     /// Its profile, as in `summary.json`.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub profile: String,
     /// BLAKE3 of its `model.safetensors`.
     pub digest: String,
@@ -37,6 +40,7 @@ pub struct Init {
 #[serde(deny_unknown_fields)]
 pub struct InitNet {
     /// The run folder's name.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub run: String,
     /// BLAKE3 of its `model.safetensors`.
     pub digest: String,

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// `celeba`, `lfwa` or `synthetic`.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub dataset: String,
     /// Digest of the prepared set's manifest.
     pub data_digest: String,

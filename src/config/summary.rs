@@ -12,8 +12,10 @@ use std::path::Path;
 #[serde(deny_unknown_fields)]
 pub struct RunSummary {
     /// The run folder's name.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub id: String,
     /// `celeba`, `lfwa` or `synthetic`.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub dataset: String,
     /// True if the partition has the digest of the official one.
     pub split_official: bool,
@@ -27,6 +29,7 @@ pub struct RunSummary {
     /// Remarks of the annotation reader.
     pub data_notes: Vec<String>,
     /// The profile's name, with the run that this one started from: `quick`, `quick-from-celeba`.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub profile: String,
     /// The run that it started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]

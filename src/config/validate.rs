@@ -4,6 +4,7 @@ use super::profile::{Optimizer, Profile, Training};
 use super::schedule::Schedule;
 use crate::dataset::DatasetName;
 use crate::model::Architecture;
+use crate::untrusted::is_name;
 
 /// Checks every value; an error names the key, its value, and what is expected.
 pub(super) fn validate(profile: &Profile) -> Result<(), String> {
@@ -38,8 +39,7 @@ pub(super) fn validate(profile: &Profile) -> Result<(), String> {
 
 /// Names are part of file names.
 fn name(name: &str) -> Result<(), String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || !name.chars().all(plain) || name.starts_with('.') {
+    if !is_name(name) {
         return Err(format!("the name {name:?} is not made of letters, digits, '-', '_' and '.'"));
     }
     Ok(())

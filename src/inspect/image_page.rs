@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::io;
 use crate::render::format::thousands;
 use crate::render::markdown::Table;
+use crate::untrusted::{cell, markdown};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -46,12 +47,12 @@ pub(super) fn write(inspection: &Inspection, folder: &Path) -> Result<()> {
 }
 
 /// A CSV file of `records` below `head`.
-fn table<const N: usize, T: AsRef<[u8]>>(head: [&str; N], records: impl Iterator<Item = [T; N]>) -> Result<Vec<u8>> {
+fn table<const N: usize, T: AsRef<str>>(head: [&str; N], records: impl Iterator<Item = [T; N]>) -> Result<Vec<u8>> {
     let failed = |e: &dyn std::fmt::Display| Error::Internal(format!("a table could not be written: {e}"));
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(head).map_err(|e| failed(&e))?;
     for record in records {
-        csv.write_record(record).map_err(|e| failed(&e))?;
+        csv.write_record(record.each_ref().map(|text| cell(text.as_ref()).into_owned())).map_err(|e| failed(&e))?;
     }
     csv.into_inner().map_err(|e| failed(&e))
 }
@@ -61,7 +62,7 @@ pub(super) fn describe(inspection: &Inspection, text: &mut String) {
     let Some(scan) = &inspection.images else { return };
     text.push_str("\n## Images\n\n");
     for line in lines(scan) {
-        let _ = writeln!(text, "- {line}");
+        let _ = writeln!(text, "- {}", markdown(&line));
     }
     let links = FILES.map(|name| format!("[{name}]({name})"));
     let _ = writeln!(text, "\nAll: {}.\n\n{}", links.join(", "), rule());
@@ -71,7 +72,8 @@ pub(super) fn describe(inspection: &Inspection, text: &mut String) {
     text.push_str("\nThe first duplicates; pairs across splits come first:\n\n");
     let mut table = Table::new(3, ["Kind", "First", "Second"]);
     for pair in scan.duplicates.iter().take(LISTED) {
-        let named = |row: usize| format!("{} ({})", inspection.rows[row].source, inspection.rows[row].split.label());
+        let named =
+            |row: usize| format!("{} ({})", markdown(inspection.rows[row].source), inspection.rows[row].split.label());
         table.row([pair.kind.label().to_owned(), named(pair.rows.0), named(pair.rows.1)]);
     }
     let _ = write!(text, "{table}");

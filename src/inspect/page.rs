@@ -10,6 +10,7 @@ use crate::render::format::thousands;
 use crate::render::grid::{self, CELL, LEFT, SIDE, TOP};
 use crate::render::markdown::Table;
 use crate::render::svg::{Anchor, INK, Svg};
+use crate::untrusted::markdown;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -84,9 +85,9 @@ fn page(inspection: &Inspection) -> String {
     let partition = &annotations.partition;
     let official =
         if partition.official { "The partition is the official one" } else { "The partition is NOT the official one" };
-    let extent = partition.extent.as_ref().map(|extent| format!("The data is {extent}"));
-    let _ = writeln!(text, "{}: {}.\n", extent.as_deref().unwrap_or(official), partition.description);
-    annotations.notes.iter().for_each(|note| _ = writeln!(text, "- {note}"));
+    let extent = partition.extent.as_ref().map(|extent| format!("The data is {}", markdown(extent)));
+    let _ = writeln!(text, "{}: {}.\n", extent.as_deref().unwrap_or(official), markdown(&partition.description));
+    annotations.notes.iter().for_each(|note| _ = writeln!(text, "- {}", markdown(note)));
     if let Some(people) = inspection.shared_people {
         let _ = writeln!(text, "- People with images in more than one split: {people}");
     }

@@ -5,6 +5,7 @@ use crate::attribute::{GROUPS, NAMES};
 use crate::error::{Error, Result};
 use crate::render::format::percent;
 use crate::render::text_table::TextTable;
+use crate::untrusted::cell;
 
 /// Order in which the attributes of an image are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -65,7 +66,7 @@ pub fn csv(predictions: &Predictions) -> Result<String> {
         for name in NAMES {
             let [fln, cln] = [&image.fln, &image.cln]
                 .map(|head| head.as_ref().map(|head| head[name].to_string()).unwrap_or_default());
-            writer.write_record([&*file, name, &fln, &cln]).map_err(failed)?;
+            writer.write_record([&*cell(&file), name, &fln, &cln]).map_err(failed)?;
         }
     }
     let bytes = writer.into_inner().map_err(|e| Error::Internal(e.to_string()))?;

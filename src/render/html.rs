@@ -1,7 +1,12 @@
 //! `index.html`: the page of README.md as one file that needs nothing else, with its figures in it and tables that can
-//! be sorted. It is rendered from the Markdown text, so that both say the same.
+//! be sorted. It is rendered from the Markdown text, so that both say the same. The Markdown may hold text of others: raw
+//! HTML becomes text, and only links to http(s) pages, sections and files of the report stay.
 
+use crate::untrusted;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pulldown_cmark::{Alignment, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("html.css");
@@ -11,18 +16,70 @@ const SCRIPT: &str = include_str!("html.js");
 pub(crate) fn page<'a>(markdown: &'a str, figure: impl Fn(&str) -> Option<&'a [u8]>) -> String {
     let mut writer =
         Writer { figure, title: String::new(), contents: String::new(), alignments: Vec::new(), column: 0 };
-    let events: Vec<Event> = Parser::new_ext(markdown, Options::ENABLE_TABLES).collect();
+    let events = harmless(Parser::new_ext(markdown, Options::ENABLE_TABLES));
     let mut body = String::new();
     html::push_html(&mut body, writer.rewritten(&events).into_iter());
     let (title, contents) = (&writer.title, &writer.contents);
+    let script = format!("\n{SCRIPT}");
+    let hash = STANDARD.encode(Sha256::digest(&script));
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
-         script-src 'unsafe-inline'; img-src data:\">\n\
+         script-src 'sha256-{hash}'; img-src data:; base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<nav aria-label=\"Sections\">\n{contents}</nav>\n{body}</main>\n\
-         <script>\n{SCRIPT}</script>\n</body>\n</html>\n"
+         <script>{script}</script>\n</body>\n</html>\n"
     )
+}
+
+/// The events without raw HTML, without links that lead elsewhere, and without images beside text, which are loaded.
+fn harmless<'a>(events: impl Iterator<Item = Event<'a>>) -> Vec<Event<'a>> {
+    let mut kept: Vec<Event<'a>> = Vec::new();
+    // True for each open link or image that stays.
+    let mut open = Vec::new();
+    for event in events {
+        match &event {
+            Event::Html(html) | Event::InlineHtml(html) => {
+                kept.push(Event::Text(html.clone()));
+                continue;
+            }
+            Event::Start(Tag::HtmlBlock) => {
+                kept.push(Event::Start(Tag::Paragraph));
+                continue;
+            }
+            Event::End(TagEnd::HtmlBlock) => {
+                kept.push(Event::End(TagEnd::Paragraph));
+                continue;
+            }
+            Event::Start(Tag::Link { dest_url, .. }) => open.push(is_followed(dest_url)),
+            Event::Start(Tag::Image { .. }) => open.push(kept.last() == Some(&Event::Start(Tag::Paragraph))),
+            Event::End(TagEnd::Link | TagEnd::Image) => {
+                if open.pop() == Some(false) {
+                    continue;
+                }
+                kept.push(event);
+                continue;
+            }
+            _ => {
+                kept.push(event);
+                continue;
+            }
+        }
+        if open.last() == Some(&true) {
+            kept.push(event);
+        }
+    }
+    kept
+}
+
+/// True for a page of the web, a section of this page, and a file below its folder.
+fn is_followed(url: &str) -> bool {
+    if url.starts_with('#') || ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return true;
+    }
+    // A colon could end a scheme, and browsers read a backslash as a slash.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    url.chars().all(plain) && url.split('/').all(|part| !part.is_empty() && part != "..")
 }
 
 /// Rewrites events before the stock writer renders them. Headings get GitHub's anchors, images become their content, and
@@ -69,16 +126,16 @@ impl<'a, F: Fn(&str) -> Option<&'a [u8]>> Writer<F> {
         let words = words(&events[..position(events, TagEnd::Heading(level))]);
         let id = anchor(&words);
         if level == HeadingLevel::H1 {
-            self.title = escaped(&words);
+            self.title = untrusted::html(&words);
         } else {
-            let _ = writeln!(self.contents, "<a href=\"#{id}\">{}</a>", escaped(&words));
+            let _ = writeln!(self.contents, "<a href=\"#{id}\">{}</a>", untrusted::html(&words));
         }
         Event::Start(Tag::Heading { level, id: Some(id.into()), classes: Vec::new(), attrs: Vec::new() })
     }
 
     /// The content of an image, where it is known, its words otherwise.
     fn figure(&self, events: &[Event<'a>]) -> String {
-        let alt = escaped(&words(events)).replace('"', "&quot;");
+        let alt = untrusted::html(&words(events));
         let file = events.iter().find_map(|event| match event {
             Event::Start(Tag::Image { dest_url, .. }) => Some(dest_url.as_ref()),
             _ => None,
@@ -164,12 +221,31 @@ fn anchor(words: &str) -> String {
     kept.replace(' ', "-")
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn markup_of_others_is_shown_and_its_links_lead_nowhere() {
+        let markdown = "# T\n\na <script>alert(1)</script> b <!-- c -->\n\n<div onclick=\"x\">\nd\n</div>\n\n\
+                        [e](javascript:alert(1)) [f](https://a.b/c) [g](#t) [h](results/x.csv) [i](../x) [j](//a.b/c) [k](/x) \
+                        [l](data:text/html,x) ![m](http://a.b/m.png)\n\n| n |\n|---|\n| <b>o</b> [p](vbscript:x) |\n\n\
+                        ![q](https://a.b/q.png)\n";
+        let page = super::page(markdown, |_| None);
+        let body = page.split_once("<body>").unwrap().1.split_once("<script>").unwrap().0;
+        for tag in ["<script", "<div onclick", "<!--", "<img", "<b>", "src=", "javascript:", "data:", "vbscript:"] {
+            assert!(!body.contains(tag), "{tag}: {body}");
+        }
+        assert!(body.contains("a &lt;script&gt;alert(1)&lt;/script&gt; b &lt;!-- c --&gt;"), "{body}");
+        let links: Vec<&str> = body.split("<a href=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+        assert_eq!(links, ["https://a.b/c", "#t", "results/x.csv"]);
+    }
+
+    #[test]
+    fn only_the_pages_own_script_may_run() {
+        let page = page();
+        let policy = page.split_once("Security-Policy\" content=\"").unwrap().1.split_once('"').unwrap().0;
+        assert!(policy.contains("script-src 'sha256-") && !policy.contains("script-src 'unsafe-inline'"), "{policy}");
+    }
+
     const MARKDOWN: &str = "# A report\n\n> See [below](#ways--means).\n\n## Ways & means\n\n\
                             | Name | Value |\n|---|---:|\n| `a` | 1.0 |\n| b<c | 2.0 |\n| **Mean** | **1.5** |\n\n\
                             ![A \"map\"](map.svg)\n\n![gone](gone.svg)\n";

@@ -3,6 +3,7 @@
 //!
 //! Why not `plotters`: its SVG is neither byte-stable across versions nor themed.
 
+use crate::untrusted;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
@@ -59,7 +60,7 @@ pub(crate) struct Svg {
 impl Svg {
     /// An empty figure; screen readers read `title`.
     pub(crate) fn new(width: f64, height: f64, title: &str) -> Self {
-        let mut svg = Self { width, height, body: format!("<title>{}</title>\n{}", escaped(title), style()) };
+        let mut svg = Self { width, height, body: format!("<title>{}</title>\n{}", untrusted::html(title), style()) };
         svg.rect(0.0, 0.0, width, height, GROUND);
         svg
     }
@@ -151,7 +152,7 @@ impl Svg {
             Anchor::Middle => r#" text-anchor="middle""#,
             Anchor::End => r#" text-anchor="end""#,
         };
-        let (x, y, size, content) = (short(at.0), short(at.1), short(size), escaped(content));
+        let (x, y, size, content) = (short(at.0), short(at.1), short(size), untrusted::html(content));
         let _ = writeln!(self.body, r#"<text x="{x}" y="{y}" font-size="{size}"{anchor}{more}>{content}</text>"#);
     }
 
@@ -183,10 +184,6 @@ fn short(value: f64) -> String {
     let text = format!("{value:.2}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// matplotlib's viridis at nine equal steps (van der Walt and Smith 2015): even to the eye, readable without red-green

@@ -7,6 +7,7 @@ use crate::config::{Profile, RunSummary};
 use crate::evaluate::{Affinity, Head, HeadResult, Point, Statistics};
 use crate::metrics::mean::{MeanStd, mean};
 use crate::render::format::thousands;
+use crate::untrusted::markdown;
 use crate::variant::{Kind, Registry, Style, Variant};
 
 /// Sort key of a run in a report: variants in their order, unknown ones after them by name, then seeds.
@@ -202,14 +203,14 @@ impl Report {
         }
     }
 
-    /// The data in a sentence: the data set, and the part of it.
+    /// The data in Markdown: the data set, and the part of it.
     pub(super) fn data(&self) -> String {
-        self.shared().data()
+        markdown(&self.shared().data())
     }
 
-    /// The test images in a sentence.
+    /// The test images in Markdown.
     pub(super) fn test_data(&self) -> String {
-        self.shared().test_data()
+        markdown(&self.shared().test_data())
     }
 
     /// True if data set, partition and protocol are the paper's, so that the accuracies compare with published ones.

@@ -9,6 +9,7 @@ use crate::attribute;
 use crate::dataset::table::label_column;
 use crate::error::{Error, Result};
 use crate::io;
+use crate::untrusted::cell;
 use polars::prelude::*;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -40,7 +41,7 @@ pub(super) fn write(
     io::write_with(&csv_path, |file| {
         let mut file = BufWriter::new(file);
         let mut csv = CsvWriter::new(&mut file).batched(&schema)?;
-        chunks().try_for_each(|chunk| csv.write_batch(&chunk?).map_err(failed(&csv_path)))?;
+        chunks().try_for_each(|chunk| csv.write_batch(&for_people(chunk?)?).map_err(failed(&csv_path)))?;
         csv.finish().map_err(failed(&csv_path))?;
         drop(csv);
         file.flush().map_err(Error::io("write", &csv_path))
@@ -55,6 +56,19 @@ pub(super) fn write(
         Ok(hashing.finish().map_err(Error::io("write", &parquet_path))?.1)
     })?;
     Ok(digest.to_hex().to_string())
+}
+
+/// The columns with names that others chose.
+const NAMED: [&str; 4] = ["source", "identity", "file", "member"];
+
+/// A part of the manifest as the CSV file shows it: a spreadsheet must not run a name as a formula.
+pub(super) fn for_people(mut frame: DataFrame) -> Result<DataFrame> {
+    for name in NAMED {
+        let column = frame.column(name)?.str()?;
+        let cells: StringChunked = column.iter().map(|text| text.map(cell)).collect();
+        frame.with_column(cells.with_name(name.into()).into_column())?;
+    }
+    Ok(frame)
 }
 
 /// A failed system call is an I/O error, such as a full disk; any other failure is a bug.

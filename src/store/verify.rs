@@ -2,6 +2,7 @@
 
 use super::format::npy_header;
 use super::layout::MANIFEST_CSV;
+use super::manifest::for_people;
 use super::options::Format;
 use super::prepared::Shard;
 use super::reader::Reader;
@@ -153,9 +154,9 @@ fn file_finding(
 }
 
 /// Verifies that the CSV file has the content of the Parquet file, `manifest`.
-fn verify_csv(folder: &Path, reader: &Reader, mut manifest: DataFrame) -> Result<()> {
+fn verify_csv(folder: &Path, reader: &Reader, manifest: DataFrame) -> Result<()> {
     let mut text = Vec::new();
-    CsvWriter::new(&mut text).finish(&mut manifest)?;
+    CsvWriter::new(&mut text).finish(&mut for_people(manifest)?)?;
     let path = folder.join(MANIFEST_CSV);
     if io::read(&path)? == text {
         return Ok(());

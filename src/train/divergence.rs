@@ -8,6 +8,7 @@ use crate::config::run_dir::{DIVERGED, DIVERGED_BATCH};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::store::Row;
+use crate::untrusted::cell;
 use std::path::Path;
 
 /// Images that the error message names.
@@ -75,7 +76,7 @@ fn write(path: &Path, batch: &[(usize, &Row)]) -> Result<()> {
     writer.write_record(["row", "source", "copy", "operations"]).map_err(failed)?;
     for (number, row) in batch {
         writer
-            .write_record([&number.to_string(), &row.source, &row.copy.to_string(), &row.operations])
+            .write_record([&*number.to_string(), &*cell(&row.source), &*row.copy.to_string(), &*cell(&row.operations)])
             .map_err(failed)?;
     }
     io::write(path, &writer.into_inner().map_err(|e| Error::Internal(e.to_string()))?)

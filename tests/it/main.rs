@@ -5,6 +5,7 @@
 mod cli;
 mod common;
 mod distributed;
+mod hostile;
 mod house;
 mod predict;
 mod prepare;

@@ -7,13 +7,14 @@ use crate::evaluate::Comparison;
 use crate::evaluate::comparison_report::{ComparisonReport, letter};
 use crate::render::format::{p_cell, percent, percent_interval, points, thousands};
 use crate::render::markdown::{Table, bold};
+use crate::untrusted::{markdown, markdown_block, markdown_code};
 use crate::variant::REGISTRY;
 
 /// The text of README.md.
 pub(in crate::report) fn page(report: &ComparisonReport) -> String {
-    let reference = report.reference();
-    let mut text = format!("# gal-bench comparison with {}\n\n", reference.name);
-    text += &warning(report);
+    let warning = warning(report);
+    let report = &in_markdown(report);
+    let mut text = format!("# gal-bench comparison with {}\n\n{warning}", report.reference().name);
     text += "## Findings\n\n";
     for sentence in findings(&report.statistics) {
         text += &format!("- {sentence}\n");
@@ -25,12 +26,35 @@ pub(in crate::report) fn page(report: &ComparisonReport) -> String {
     let named: String = rows.iter().map(|comparison| differing(REGISTRY, comparison)).collect();
     text += &if named.is_empty() { named } else { format!("{named}\n") };
     text += &format!("## Accuracy by attribute\n\n{}\n", by_attribute(report));
-    let paths: Vec<&str> = report.entries.iter().map(|entry| entry.path.as_str()).collect();
+    let paths = report.entries.iter().map(|entry| quoted(&entry.path));
+    let command = format!("gal-bench compare {}", paths.collect::<Vec<String>>().join(" "));
     text + &format!(
         "## Provenance\n\n`gal-bench report --check` verifies that this page matches \
-         [results/comparison.json](results/comparison.json). The command that repeats it:\n\n```sh\ngal-bench compare {}\n```\n",
-        paths.join(" ")
+         [results/comparison.json](results/comparison.json). The command that repeats it:\n\n{}",
+        markdown_block("sh", &command)
     )
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &str) -> String {
+    shlex::try_quote(path).map_or_else(|_| path.to_owned(), std::borrow::Cow::into_owned)
+}
+
+/// The comparison with its names in Markdown: another tool's file has any name.
+fn in_markdown(report: &ComparisonReport) -> ComparisonReport {
+    let mut shown = report.clone();
+    for entry in &mut shown.entries {
+        entry.name = markdown(&entry.name);
+    }
+    for mean in &mut shown.statistics.means {
+        mean.name = markdown(&mean.name);
+    }
+    for comparison in &mut shown.statistics.comparisons {
+        comparison.name = markdown(&comparison.name);
+        comparison.reference = markdown(&comparison.reference);
+        comparison.attributes.iter_mut().for_each(|test| test.attribute = markdown(&test.attribute));
+    }
+    shown
 }
 
 /// Differences between the entries that make their comparison less meaningful.
@@ -39,7 +63,10 @@ fn warning(report: &ComparisonReport) -> String {
     let mut lines: Vec<String> = Vec::new();
     for entry in &report.entries[1..] {
         let (Some(a), Some(b)) = (of_reference, entry.run.as_ref()) else {
-            lines.push(format!("`{}` holds predictions of another tool, made in an unknown way.", entry.name));
+            lines.push(format!(
+                "{} holds predictions of another tool, made in an unknown way.",
+                markdown_code(&entry.name)
+            ));
             continue;
         };
         let aspects = [
@@ -52,7 +79,11 @@ fn warning(report: &ComparisonReport) -> String {
         ];
         let different: Vec<&str> = aspects.iter().filter(|(_, a, b)| a != b).map(|(what, ..)| *what).collect();
         if !different.is_empty() {
-            lines.push(format!("`{}` differs from the reference in {}.", entry.name, different.join(", ")));
+            lines.push(format!(
+                "{} differs from the reference in {}.",
+                markdown_code(&entry.name),
+                different.join(", ")
+            ));
         }
     }
     if lines.is_empty() { String::new() } else { format!("> {}\n\n", lines.join("\n>\n> ")) }
@@ -62,11 +93,11 @@ fn who(report: &ComparisonReport) -> Table {
     let header = ["", "Name", "Given as", "Variant", "Data", "Profile", "Seed", "Steps", "Input", "Training images"];
     let mut table = Table::new(6, header);
     for (place, entry) in report.entries.iter().enumerate() {
-        let mut cells = vec![letter(place), entry.name.clone(), format!("`{}`", entry.path)];
+        let mut cells = vec![letter(place), entry.name.clone(), markdown_code(&entry.path)];
         if let Some(run) = &entry.run {
             cells.extend([
                 run.variant.clone(),
-                run.test_data(),
+                markdown(&run.test_data()),
                 run.profile.clone(),
                 run.seed.to_string(),
                 thousands(run.steps),

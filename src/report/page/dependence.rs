@@ -7,6 +7,7 @@ use crate::metrics::mean::MeanStd;
 use crate::metrics::reliability::{BINS, calibration_error};
 use crate::render::format::{mean_std, thousands};
 use crate::render::markdown::Table;
+use crate::untrusted::markdown;
 
 /// A measure over the seeds, `0.123` or `0.123 ± 0.004`; a dash if a run lacks it.
 pub(super) fn over_seeds(
@@ -61,7 +62,7 @@ pub(super) fn contradictions(report: &Report, all: &Correlations) -> String {
     let mut table = Table::new(1, header.chain(variants.iter().map(|(variant, _)| variant.title.to_owned())));
     let share = |count: usize| 100.0 * count as f64 / all.images.max(1) as f64;
     for (i, (words, count)) in all.contradictions.iter().enumerate() {
-        let mut cells = vec![words.clone(), format!("{:.2}", share(*count))];
+        let mut cells = vec![markdown(words), format!("{:.2}", share(*count))];
         cells.extend(variants.iter().map(|(_, runs)| {
             let shares: Vec<f64> = runs.iter().map(|run| share(run.contradictions[i])).collect();
             mean_std(MeanStd::of(&shares), 2)

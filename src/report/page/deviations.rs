@@ -3,6 +3,7 @@
 use super::super::results::runs::Run;
 use super::super::runs::Report;
 use crate::config::RunSummary;
+use crate::untrusted::markdown;
 
 /// Anchor of the section.
 pub(super) const ANCHOR: &str = "deviations-from-the-papers-protocol";
@@ -42,8 +43,8 @@ pub(super) fn distinct(report: &Report) -> Vec<(&str, Vec<&RunSummary>)> {
     found
 }
 
-/// A remark of a run, with a full stop.
+/// A remark of a run in Markdown, with a full stop.
 pub(super) fn sentence(text: &str) -> String {
-    let text = text.trim();
-    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+    let text = markdown(text);
+    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
 }

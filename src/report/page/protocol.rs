@@ -4,6 +4,7 @@ use super::super::runs::Report;
 use crate::config::{Profile, RunSummary};
 use crate::render::format::thousands;
 use crate::render::markdown::Table;
+use crate::untrusted::markdown;
 
 /// Name of the embedded profile with the paper's protocol.
 const PAPER: &str = "paper";
@@ -20,9 +21,10 @@ pub(super) fn section(report: &Report) -> String {
         table.row([quantity.to_owned(), here, theirs]);
     }
     let lists = [("Keeps of the paper", &profile.protocol.keeps), ("Reduces", &profile.protocol.reduces)];
-    let mut text = format!("## Protocol\n\nProfile {}. {}\n\n", profile.name, profile.description);
+    let mut text =
+        format!("## Protocol\n\nProfile {}. {}\n\n", profile.name, markdown(&profile.description.to_string()));
     for (heading, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
-        text += &format!("- **{heading}**: {}.\n", list.join("; "));
+        text += &format!("- **{heading}**: {}.\n", markdown(&list.join("; ")));
     }
     text + &format!("\n{table}\n")
 }

@@ -7,33 +7,34 @@ use super::deviations::sentence;
 use crate::config::RunSummary;
 use crate::render::format::thousands;
 use crate::render::markdown::Table;
+use crate::untrusted::{markdown, markdown_block, markdown_code};
 use std::collections::BTreeSet;
 
 /// The section.
 pub(super) fn section(report: &Report, profile: Option<&str>) -> String {
     let shared = report.shared();
     let partition = match &shared.extent {
-        Some(extent) => extent,
-        None if shared.split_official => "the official one",
-        None => "not the official one",
+        Some(extent) => markdown(extent),
+        None if shared.split_official => "the official one".to_owned(),
+        None => "not the official one".to_owned(),
     };
     let mut text = format!(
         "## Provenance\n\n\
          `gal-bench report --check` verifies that this page and its figures match the files in [results/](results).\n\n\
-         - Data: {}, {} test images; digest of the prepared set's manifest `{}`.\n\
+         - Data: {}, {} test images; digest of the prepared set's manifest {}.\n\
          - Partition: {partition}. {}\n",
         report.test_data(),
         thousands(shared.test_images),
-        shared.data_digest,
+        markdown_code(&shared.data_digest),
         sentence(&shared.split)
     );
     for note in distinct(report, |s| s.data_notes.clone()) {
         text += &format!("- Note on the data: {}\n", sentence(&note));
     }
-    let listed = |values: Vec<String>| values.join(", ");
+    let listed = |values: Vec<String>| markdown(&values.join(", "));
     text += &format!("- Profile: {}.\n", shared.profile);
     for init in distinct(report, |s| s.init.iter().map(ToString::to_string).collect()) {
-        text += &format!("- Initial weights: {init}.\n");
+        text += &format!("- Initial weights: {}.\n", markdown(&init));
     }
     text += &format!("- Seeds: {}.\n", listed(seeds(report)));
     text += &format!("- Device: {}.\n", listed(distinct(report, |s| vec![s.device.clone()])));
@@ -42,14 +43,12 @@ pub(super) fn section(report: &Report, profile: Option<&str>) -> String {
     text += &format!("- Program: gal-bench {versions}, with the libraries in `Cargo.lock` of that commit.\n\n");
     text += &run_table(report);
     text += "\nWall time covers training and testing. Runs that shared one FLN share its time.\n\n";
-    text += "Commands that repeat the runs:\n\n```sh\n";
-    for command in distinct(report, |s| vec![s.command.clone()]) {
-        text += &format!("{command}\n");
-    }
-    text += "```\n";
+    let commands = distinct(report, |s| vec![s.command.clone()]).join("\n");
+    text += &format!("Commands that repeat the runs:\n\n{}", markdown_block("sh", &commands));
     if let Some(profile) = profile {
         text += &format!(
-            "\nProfile of all runs, for `--profile` ([results/{file}](results/{file})):\n\n```toml\n{profile}```\n",
+            "\nProfile of all runs, for `--profile` ([results/{file}](results/{file})):\n\n{}",
+            markdown_block("toml", profile),
             file = profile::FILE
         );
     }
@@ -73,7 +72,7 @@ fn run_table(report: &Report) -> String {
     let mut table = Table::new(2, header);
     for s in report.runs().iter().map(Run::summary) {
         table.row([
-            format!("`{}`", s.id),
+            markdown_code(&s.id),
             report.registry.title(&s.variant).to_owned(),
             s.seed.to_string(),
             thousands(s.steps),

@@ -3,6 +3,7 @@
 use super::super::runs::Report;
 use crate::config::{Init, InitParts};
 use crate::dataset::DatasetName;
+use crate::untrusted::{markdown, markdown_code};
 
 /// The paragraph; empty for runs from random or imported weights.
 pub(super) fn start(report: &Report) -> String {
@@ -30,5 +31,10 @@ fn words(init: &Init) -> String {
         Some(name) => name.title(),
         None => &init.dataset,
     };
-    format!("{parts} of run `{}`, trained on {dataset} with profile {}", init.run, init.profile)
+    format!(
+        "{parts} of run {}, trained on {} with profile {}",
+        markdown_code(&init.run),
+        markdown(dataset),
+        markdown(&init.profile)
+    )
 }

@@ -4,6 +4,7 @@ use super::super::runs::Report;
 use super::deviations;
 use crate::config::RunSummary;
 use crate::render::format::thousands;
+use crate::untrusted::markdown;
 
 /// The kind of data and the deviations from the paper's protocol.
 pub(super) fn warning(report: &Report) -> String {
@@ -30,13 +31,13 @@ pub(super) fn warning(report: &Report) -> String {
 
 /// States if the figures are results on the official test split.
 fn test_split(shared: &RunSummary) -> String {
-    let (title, split) = (shared.dataset_title(), deviations::sentence(&shared.split));
+    let (title, split) = (markdown(shared.dataset_title()), deviations::sentence(&shared.split));
     if shared.is_official_test() {
         let count = thousands(shared.test_images);
-        return format!("**The test images are {}**, all {count} of it. {split}", shared.test_data());
+        return format!("**The test images are {}**, all {count} of it. {split}", markdown(&shared.test_data()));
     }
     let reason = match &shared.extent {
-        Some(extent) => format!("The data is {extent}."),
+        Some(extent) => format!("The data is {}.", markdown(extent)),
         None => "The partition is not the official one.".to_owned(),
     };
     format!("**{reason}** No figure here is a result on the official test split of {title}. {split}")

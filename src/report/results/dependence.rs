@@ -140,7 +140,8 @@ mod tests {
     fn measures_are_read_under_their_former_names() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("correlation.csv");
-        let measures = DependenceMeasures { phi_predictions: Some(0.25), ..DependenceMeasures::default() };
+        let variant = "gal-j".to_owned();
+        let measures = DependenceMeasures { variant, phi_predictions: Some(0.25), ..DependenceMeasures::default() };
         csv_file::write(&path, std::iter::once(&measures)).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace("phi_predictions", "phi_answers")).unwrap();

@@ -11,6 +11,7 @@ use crate::evaluate::Predictions;
 use crate::evaluate::masks::{Maps, Masks};
 use crate::io;
 use crate::metrics::mistakes::most_confident;
+use crate::untrusted::cell;
 use crate::variant::deserialize_name;
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
@@ -99,7 +100,7 @@ impl ExampleFaces {
                 variant: examples.summary.variant.clone(),
                 seed: examples.summary.seed,
                 attribute: NAMES[error.attribute].to_owned(),
-                image: image.clone(),
+                image: cell(image).into_owned(),
                 label: error.label,
                 probability: error.probability,
                 tile,

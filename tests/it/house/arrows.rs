@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Modules that every folder may use.
-const GROUND: [&str; 5] = ["attribute", "error", "io", "progress", "random"];
+const GROUND: [&str; 6] = ["attribute", "error", "io", "progress", "random", "untrusted"];
 
 /// Each folder, its purpose, and the folders that it uses besides the ground: rows above its own only.
 const FOLDERS: [(&str, &str, &[&str]); 20] = [

@@ -1,0 +1,3 @@
+//! Folders that others made: hostile, damaged, or both.
+
+mod text;
