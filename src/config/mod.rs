@@ -23,4 +23,4 @@ pub use profile::{
 pub use regularization::Regularization;
 pub use run_config::{RunConfig, run_folder};
 pub use schedule::Schedule;
-pub use summary::RunSummary;
+pub use summary::{KnownLabels, RunSummary};

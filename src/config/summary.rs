@@ -7,6 +7,16 @@ use crate::io;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+/// Numbers of known labels by attribute, in the order of [`crate::attribute::NAMES`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownLabels {
+    /// Known labels of the training images without copies.
+    pub train: Vec<usize>,
+    /// Known labels of the test images.
+    pub test: Vec<usize>,
+}
+
 /// The record of one trained network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +80,9 @@ pub struct RunSummary {
     /// Share of positive labels among the known labels of the training sources, by attribute, from which the majority-class
     /// floor follows; `None` for an attribute without a training label, which is not trained.
     pub train_positive_rate: Vec<Option<f64>>,
+    /// Numbers of known labels; `None` if all are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_labels: Option<KnownLabels>,
     /// Deviations from the paper's protocol, a sentence each.
     pub deviations: Vec<String>,
 }

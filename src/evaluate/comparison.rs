@@ -14,20 +14,21 @@
 //!
 //! McNemar's test assumes independent images. It is too confident if people have several images, which get similar
 //! predictions; the bootstrap over people is not.
+//!
+//! **Too few units.** Fewer people, or images, than [`LEAST_UNITS`] give no interval and no p-value, neither of a mean nor
+//! of an attribute. A mean difference on fewer than [`LEAST_DIFFERING`] of them has none either.
+//!
+//! **Labels that are not known** are left out. A mean accuracy is that over the attributes with labels, in each resample too.
 
-use super::correctness::{AttributeBits, Correctness};
+use super::correctness::Correctness;
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
-use crate::metrics::bootstrap::{Bootstrap, BootstrapInfo, Units};
+use crate::metrics::bootstrap::{Bootstrap, BootstrapInfo, ImageBits, LEAST_DIFFERING, LEAST_UNITS, Units};
 use crate::metrics::interval::Interval;
-use crate::metrics::mean::sample_deviation;
+use crate::metrics::mean::{mean, sample_deviation};
 use crate::metrics::significance::{LEVEL, holm, mcnemar};
 use crate::variant::Head;
 use serde::{Deserialize, Serialize};
-
-/// The fewest people or images from which a bootstrap shows a difference. With 20 its interval is 9 % too narrow: the
-/// deviation lacks a factor of sqrt(20 / 19), and the normal quantile 1.96 stands for Student's 2.09.
-pub const LEAST_UNITS: usize = 20;
 
 /// A trained network or another tool, with the correctness of its predictions.
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +64,8 @@ pub struct MeanAccuracy {
     pub head: Head,
     /// The mean.
     pub accuracy: f64,
-    /// Its 95 % interval over other test images.
-    pub interval: Interval,
+    /// Its 95 % interval over other test images; `None` if there are too few or all are alike.
+    pub interval: Option<Interval>,
 }
 
 /// One classifier against another, each by its primary head.
@@ -89,10 +90,13 @@ pub struct Comparison {
 pub struct MeanDifference {
     /// Difference of the means over the attributes, averaged over seeds.
     pub difference: f64,
-    /// Its 95 % interval over other test images.
-    pub interval: Interval,
-    /// Two-sided p-value of the bootstrap.
-    pub p: f64,
+    /// Its 95 % interval over other test images; `None` if there are too few, or all have the same difference.
+    pub interval: Option<Interval>,
+    /// Two-sided p-value of the bootstrap; `None` if there are too few test images or too few with a difference.
+    pub p: Option<f64>,
+    /// Number of people or images on which the two are correct in different numbers; `None` in results of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differing: Option<usize>,
     /// Sample standard deviation over seeds, if there are several.
     pub deviation: Option<f64>,
     /// True if the sign is the same with every seed.
@@ -108,12 +112,13 @@ pub struct AttributeTest {
     pub gained: usize,
     /// Images that only the reference predicts correctly.
     pub lost: usize,
-    /// Accuracy less that of the reference.
-    pub difference: f64,
-    /// Two-sided p-value, the largest of the seeds; 1 if their signs differ.
-    pub p: f64,
-    /// The p-value corrected for the 40 attributes.
-    pub p_holm: f64,
+    /// Accuracy less that of the reference; `None` without a known label.
+    pub difference: Option<f64>,
+    /// Two-sided p-value, the largest of the seeds; 1 if their signs differ. `None` for an attribute without a known label,
+    /// or from too few people or images.
+    pub p: Option<f64>,
+    /// The p-value corrected for all tested attributes.
+    pub p_holm: Option<f64>,
 }
 
 /// Outcome of a test.
@@ -136,30 +141,36 @@ fn verdict(difference: f64, p: f64) -> Verdict {
 }
 
 impl AttributeTest {
-    /// At the 5 % level for all 40 attributes together.
-    pub fn verdict(&self) -> Verdict {
-        verdict(self.difference, self.p_holm)
+    /// At the 5 % level for all attributes together; `None` without a test.
+    pub fn verdict(&self) -> Option<Verdict> {
+        Some(verdict(self.difference?, self.p_holm?))
     }
 }
 
 impl MeanDifference {
-    /// At the 5 % level, and with every seed on the same side.
-    pub fn verdict(&self) -> Verdict {
-        if self.every_seed { verdict(self.difference, self.p) } else { Verdict::Inconclusive }
+    /// At the 5 % level, and with every seed on the same side; `None` without a test.
+    pub fn verdict(&self) -> Option<Verdict> {
+        let p = self.p?;
+        Some(if self.every_seed { verdict(self.difference, p) } else { Verdict::Inconclusive })
     }
 
     /// The difference from the side of the reference.
     fn turned(&self) -> Self {
         // Zero has no sign.
-        let (low, high) = (0.0 - self.interval.high, 0.0 - self.interval.low);
-        Self { difference: 0.0 - self.difference, interval: Interval { low, high }, ..self.clone() }
+        let turned = |interval: Interval| Interval { low: 0.0 - interval.high, high: 0.0 - interval.low };
+        Self { difference: 0.0 - self.difference, interval: self.interval.map(turned), ..self.clone() }
     }
 }
 
 impl Comparison {
     /// Number of attributes with this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
-        self.attributes.iter().filter(|test| test.verdict() == verdict).count()
+        self.attributes.iter().filter(|test| test.verdict() == Some(verdict)).count()
+    }
+
+    /// True if attributes were tested.
+    pub fn is_tested(&self) -> bool {
+        self.attributes.iter().any(|test| test.p.is_some())
     }
 }
 
@@ -180,15 +191,16 @@ impl Statistics {
             c.correctness.correct.iter().map(move |(head, correct)| ScoredHead { classifier, head: *head, correct })
         });
         let heads: Vec<ScoredHead> = heads.collect();
-        let counts = |head: &ScoredHead| head.correct.iter().map(|image| image.count_ones()).collect();
-        let counts: Vec<Vec<u32>> = heads.iter().map(counts).collect();
-        let bootstrap = Bootstrap::new(Units::new(&test.images, test.identities.as_deref()), &counts);
-        let scored = Scored { classifiers, heads, bootstrap };
-        Ok(Self {
+        let correct: Vec<&[ImageBits]> = heads.iter().map(|head| head.correct).collect();
+        let units = Units::new(&test.images, test.identities.as_deref());
+        let bootstrap = Bootstrap::new(&units, &test.known, &correct);
+        let scored = Scored { classifiers, heads, known: known_labels(&test.known), bootstrap };
+        let statistics = Self {
             resampling: scored.bootstrap.info,
             means: scored.means(),
             comparisons: pairs.iter().flat_map(|(name, reference)| scored.comparisons(name, reference)).collect(),
-        })
+        };
+        Ok(statistics.without_claims_of_few())
     }
 
     /// The comparison of two classifiers over the most seeds.
@@ -204,9 +216,47 @@ impl Statistics {
         direct.or_else(turned)
     }
 
-    /// The outcome of a test of mean accuracies. No difference is shown by fewer than [`LEAST_UNITS`] people or images.
-    pub fn verdict(&self, difference: &MeanDifference) -> Verdict {
-        if self.resampling.units < LEAST_UNITS { Verdict::Inconclusive } else { difference.verdict() }
+    /// The reason why the units give neither interval nor p-value; `None` if there are enough.
+    pub fn few_units(&self) -> Option<String> {
+        let BootstrapInfo { unit, units, effective, .. } = self.resampling;
+        let all = unit.count(units);
+        let needed = format!("an interval or a test, which need at least {}", unit.count(LEAST_UNITS));
+        if units < LEAST_UNITS {
+            let verb = if units == 1 { "is" } else { "are" };
+            return Some(format!("{all} {verb} too few for {needed}"));
+        }
+        let effective = effective.filter(|_| !self.resampling.is_enough())?;
+        Some(format!(
+            "{all} are too few for {needed}: a few of them have most of the images, so that they count as {effective:.1}"
+        ))
+    }
+
+    /// The reason why a difference in mean accuracy has no test; `None` if it has one.
+    pub fn untested(&self, difference: &MeanDifference) -> Option<String> {
+        if difference.p.is_some() {
+            return None;
+        }
+        let unit = self.resampling.unit;
+        Some(self.few_units().unwrap_or_else(|| match difference.differing {
+            Some(0) => "the two are correct equally often on every test image".to_owned(),
+            differing => {
+                let count = unit.count(differing.unwrap_or_default());
+                format!("the two differ on {count} only, too few for a test, which needs at least {LEAST_DIFFERING}")
+            }
+        }))
+    }
+
+    /// Without intervals and p-values that too few units gave, as in results of older versions.
+    pub fn without_claims_of_few(mut self) -> Self {
+        if self.resampling.is_enough() {
+            return self;
+        }
+        self.means.iter_mut().for_each(|mean| mean.interval = None);
+        for comparison in &mut self.comparisons {
+            (comparison.mean.interval, comparison.mean.p) = (None, None);
+            comparison.attributes.iter_mut().for_each(|test| (test.p, test.p_holm) = (None, None));
+        }
+        self
     }
 
     /// The mean accuracy of one head over the most seeds.
@@ -220,18 +270,24 @@ struct ScoredHead<'a> {
     /// Index of the classifier.
     classifier: usize,
     head: Head,
-    correct: &'a [AttributeBits],
+    correct: &'a [ImageBits],
 }
 
 struct Scored<'a> {
     classifiers: &'a [Classifier<'a>],
     heads: Vec<ScoredHead<'a>>,
+    /// Number of known labels of each attribute.
+    known: [usize; COUNT],
     bootstrap: Bootstrap,
 }
 
-/// Mean accuracy over images and attributes.
-fn accuracy(correct: &[AttributeBits]) -> f64 {
-    correct.iter().map(|image| image.count_ones() as usize).sum::<usize>() as f64 / (correct.len() * COUNT) as f64
+/// Number of images with each attribute's bit.
+fn known_labels(images: &[ImageBits]) -> [usize; COUNT] {
+    let mut counts = [0; COUNT];
+    for image in images {
+        counts.iter_mut().enumerate().for_each(|(i, count)| *count += (image >> i & 1) as usize);
+    }
+    counts
 }
 
 impl Scored<'_> {
@@ -265,9 +321,22 @@ impl Scored<'_> {
         &self.classifiers[self.heads[head].classifier]
     }
 
+    /// Mean accuracy over the attributes with known labels.
+    fn accuracy(&self, correct: &[ImageBits]) -> f64 {
+        let mut scored = self.known.iter().filter(|known| **known > 0).peekable();
+        let first = scored.peek().map_or(0, |known| **known);
+        // Equal counts are summed as whole numbers, which rounds once.
+        if scored.clone().all(|known| *known == first) {
+            let all = correct.iter().map(|image| image.count_ones() as usize).sum::<usize>();
+            return all as f64 / (first * scored.count()) as f64;
+        }
+        let shares = known_labels(correct).into_iter().zip(self.known).filter(|(_, known)| *known > 0);
+        mean(&shares.map(|(correct, known)| correct as f64 / known as f64).collect::<Vec<f64>>())
+    }
+
     /// The mean accuracy of heads of one name and kind, given by index.
     fn mean(&self, heads: &[usize]) -> MeanAccuracy {
-        let sum: f64 = heads.iter().map(|&head| accuracy(self.heads[head].correct)).sum();
+        let sum: f64 = heads.iter().map(|&head| self.accuracy(self.heads[head].correct)).sum();
         MeanAccuracy {
             name: self.classifier(heads[0]).name.to_owned(),
             seeds: heads.iter().filter_map(|&head| self.classifier(head).seed).collect(),
@@ -302,7 +371,7 @@ impl Scored<'_> {
         let (a, b): (Vec<usize>, Vec<usize>) =
             pairs.iter().map(|&(a, b)| (self.primary_head(a), self.primary_head(b))).unzip();
         let correct: Vec<_> = a.iter().zip(&b).map(|(&a, &b)| (self.heads[a].correct, self.heads[b].correct)).collect();
-        let differences: Vec<f64> = correct.iter().map(|(a, b)| accuracy(a) - accuracy(b)).collect();
+        let differences: Vec<f64> = correct.iter().map(|(a, b)| self.accuracy(a) - self.accuracy(b)).collect();
         let (interval, p) = self.bootstrap.difference(&a, &b);
         let sign = |sign: f64| differences.iter().all(|d| d * sign > 0.0);
         let features = |classifier: usize| self.classifiers[classifier].correctness.of_head(Head::Fln);
@@ -316,21 +385,23 @@ impl Scored<'_> {
                 difference: differences.iter().sum::<f64>() / differences.len() as f64,
                 interval,
                 p,
+                differing: Some(self.bootstrap.differing(&a, &b)),
                 deviation: sample_deviation(&differences),
                 every_seed: sign(1.0) || sign(-1.0),
             },
-            attributes: attribute_tests(&correct),
+            attributes: attribute_tests(&correct, &self.known),
         }
     }
 }
 
-/// McNemar's tests of the 40 attributes for pairs of correct predictions, a pair a seed.
-fn attribute_tests(pairs: &[(&[AttributeBits], &[AttributeBits])]) -> Vec<AttributeTest> {
+/// McNemar's tests of the attributes with known labels for pairs of correct predictions, a pair a seed.
+fn attribute_tests(pairs: &[(&[ImageBits], &[ImageBits])], known: &[usize; COUNT]) -> Vec<AttributeTest> {
     let counts: Vec<Vec<(usize, usize)>> = pairs.iter().map(|(a, b)| disagreements(a, b)).collect();
-    let images: usize = pairs.iter().map(|(a, _)| a.len()).sum();
+    let tested: Vec<usize> = (0..COUNT).filter(|i| known[*i] > 0).collect();
     let of_attribute = |i: usize| counts.iter().map(move |of_seed| of_seed[i]);
-    let p: Vec<f64> = (0..COUNT)
-        .map(|i| {
+    let p: Vec<f64> = tested
+        .iter()
+        .map(|&i| {
             let one_side = of_attribute(i).all(|(gained, lost)| gained > lost)
                 || of_attribute(i).all(|(gained, lost)| gained < lost);
             let largest = of_attribute(i).map(|(gained, lost)| mcnemar(gained, lost)).fold(0.0, f64::max);
@@ -340,21 +411,22 @@ fn attribute_tests(pairs: &[(&[AttributeBits], &[AttributeBits])]) -> Vec<Attrib
     let corrected = holm(&p);
     (0..COUNT)
         .map(|i| {
+            let test = tested.binary_search(&i).ok();
             let (gained, lost) = of_attribute(i).fold((0, 0), |sum, seed| (sum.0 + seed.0, sum.1 + seed.1));
             AttributeTest {
                 attribute: NAMES[i].to_owned(),
                 gained,
                 lost,
-                difference: (gained as f64 - lost as f64) / images as f64,
-                p: p[i],
-                p_holm: corrected[i],
+                difference: test.map(|_| (gained as f64 - lost as f64) / (known[i] * pairs.len()) as f64),
+                p: test.map(|test| p[test]),
+                p_holm: test.map(|test| corrected[test]),
             }
         })
         .collect()
 }
 
 /// Images that only `a` predicts correctly and those that only `b` does, by attribute.
-fn disagreements(a: &[AttributeBits], b: &[AttributeBits]) -> Vec<(usize, usize)> {
+fn disagreements(a: &[ImageBits], b: &[ImageBits]) -> Vec<(usize, usize)> {
     let mut counts = vec![(0, 0); COUNT];
     for (a, b) in a.iter().zip(b) {
         for (i, (gained, lost)) in counts.iter_mut().enumerate() {

@@ -2,7 +2,7 @@
 
 use super::comparison::{Classifier, Comparison, Statistics};
 use super::correctness::Correctness;
-use super::evaluation::{majority, read_run};
+use super::evaluation::{majority, read_run, trained};
 use super::external;
 use super::head_result::HeadResult;
 use super::predictions::Predictions;
@@ -68,10 +68,21 @@ impl ComparisonReport {
             return Err(Error::Request(format!("{} is given twice", paths[twice].display())));
         }
         let (run, predictions) = read_run(first)?;
-        let reference = Reference { majority: majority(&run), predictions };
+        let runs = others.iter().map(|path| if path.is_file() { Ok(None) } else { read_run(path).map(Some) });
+        let runs = runs.collect::<Result<Vec<_>>>()?;
+        // Attributes that a run was not trained on are compared for none.
+        let mut scored = trained(&run);
+        for (other, _) in runs.iter().flatten() {
+            scored.iter_mut().zip(trained(other)).for_each(|(scored, trained)| *scored &= trained);
+        }
+        let predictions = predictions.with_labels_of(&scored);
+        if predictions.labels.iter().all(Option::is_none) {
+            return Err(Error::Request("the runs have no trained attribute in common: compare others".to_owned()));
+        }
+        let reference = Reference { majority: majority(&run), scored, predictions };
         let mut read = vec![reference.score(first, Some(run), reference.predictions.clone())];
-        for path in others {
-            read.push(reference.read(path)?);
+        for (path, run) in others.iter().zip(runs) {
+            read.push(reference.read(path, run)?);
         }
         // Predictions of an older version lack identities; those of another entry are of the same images.
         let identities = read.iter().find_map(|one| one.correctness.identities.clone());
@@ -100,18 +111,20 @@ impl ComparisonReport {
 /// The run that the others are compared with.
 struct Reference {
     majority: [bool; COUNT],
+    /// The attributes that every run was trained on.
+    scored: [bool; COUNT],
     predictions: Predictions,
 }
 
 impl Reference {
-    /// A run's predictions, or another tool's, in the reference's order.
-    fn read(&self, path: &Path) -> Result<ReadEntry> {
-        if path.is_file() {
+    /// The predictions of `run`, or another tool's in the file `path`, in the reference's order.
+    fn read(&self, path: &Path, run: Option<(RunSummary, Predictions)>) -> Result<ReadEntry> {
+        let Some((run, predictions)) = run else {
             let probabilities = external::read(path, &self.predictions.images)?;
             let predictions = Predictions { fln: Some(probabilities), cln: None, ..self.predictions.clone() };
             return Ok(self.score(path, None, predictions));
-        }
-        let (run, predictions) = read_run(path)?;
+        };
+        let predictions = predictions.with_labels_of(&self.scored);
         let predictions = predictions.in_order_of(&self.predictions).map_err(|message| Error::file(path, message))?;
         Ok(self.score(path, Some(run), predictions))
     }

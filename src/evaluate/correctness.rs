@@ -3,13 +3,8 @@
 use super::Head;
 use super::predictions::Predictions;
 use crate::attribute::COUNT;
+use crate::metrics::bootstrap::ImageBits;
 use crate::metrics::confusion::THRESHOLD;
-
-/// One bit an attribute, the first of [`crate::attribute::NAMES`] lowest.
-pub type AttributeBits = u64;
-
-/// All attributes.
-const ALL: AttributeBits = (1 << COUNT) - 1;
 
 /// The predictions for the test images, compared with their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,41 +13,46 @@ pub struct Correctness {
     pub images: Vec<String>,
     /// The identity of each image, if the predictions have identities.
     pub identities: Option<Vec<Option<String>>>,
-    /// The labels of each image.
-    pub labels: Vec<AttributeBits>,
-    /// The correct attributes of each image, by head.
-    pub correct: Vec<(Head, Vec<AttributeBits>)>,
+    /// The positive labels of each image, the first of [`crate::attribute::NAMES`] lowest.
+    pub labels: Vec<ImageBits>,
+    /// The known labels of each image.
+    pub known: Vec<ImageBits>,
+    /// The correct predictions of known labels of each image, by head.
+    pub correct: Vec<(Head, Vec<ImageBits>)>,
 }
 
 impl Correctness {
     /// Compares predictions with their labels.
     pub fn new(predictions: Predictions) -> Self {
-        let labels: Vec<AttributeBits> =
-            predictions.labels.chunks(COUNT).map(|image| bits(image.iter().copied())).collect();
-        let correct =
-            predictions.heads().map(|(head, probabilities)| (head, correct(&labels, probabilities))).collect();
-        Self { images: predictions.images, identities: predictions.identities, labels, correct }
+        let bits_of = |is: fn(&Option<bool>) -> bool| -> Vec<ImageBits> {
+            predictions.labels.chunks(COUNT).map(|image| bits(image.iter().map(is))).collect()
+        };
+        let (labels, known) = (bits_of(|label| *label == Some(true)), bits_of(Option::is_some));
+        let of_head = |(head, probabilities)| (head, correct(&labels, &known, probabilities));
+        let correct = predictions.heads().map(of_head).collect();
+        Self { images: predictions.images, identities: predictions.identities, labels, known, correct }
     }
 
     /// The correct predictions of one head, if the run has that head.
-    pub fn of_head(&self, head: Head) -> Option<&[AttributeBits]> {
+    pub fn of_head(&self, head: Head) -> Option<&[ImageBits]> {
         self.correct.iter().find(|(of, _)| *of == head).map(|(_, correct)| correct.as_slice())
     }
 
     /// True if both have the same images in the same order, with the same labels.
     pub fn same_test(&self, other: &Self) -> bool {
-        self.images == other.images && self.labels == other.labels
+        self.images == other.images && self.labels == other.labels && self.known == other.known
     }
 }
 
 /// The correct predictions among `probabilities` (`[images * 40]`).
-fn correct(labels: &[AttributeBits], probabilities: &[f32]) -> Vec<AttributeBits> {
+fn correct(labels: &[ImageBits], known: &[ImageBits], probabilities: &[f32]) -> Vec<ImageBits> {
     let predictions = probabilities.chunks(COUNT).map(|image| bits(image.iter().map(|p| *p > THRESHOLD)));
-    labels.iter().zip(predictions).map(|(labels, predictions)| !(labels ^ predictions) & ALL).collect()
+    let images = labels.iter().zip(known).zip(predictions);
+    images.map(|((labels, known), predictions)| !(labels ^ predictions) & known).collect()
 }
 
-fn bits(values: impl Iterator<Item = bool>) -> AttributeBits {
-    values.enumerate().fold(0, |bits, (i, value)| bits | AttributeBits::from(value) << i)
+fn bits(values: impl Iterator<Item = bool>) -> ImageBits {
+    values.enumerate().fold(0, |bits, (i, value)| bits | ImageBits::from(value) << i)
 }
 
 #[cfg(test)]
@@ -63,7 +63,8 @@ mod tests {
     fn a_prediction_is_correct_if_it_is_on_the_side_of_the_label() {
         let mut probabilities = vec![0.1; COUNT];
         (probabilities[0], probabilities[2]) = (0.9, 0.9);
-        // Attributes 0 and 1 are true: all predictions but those of 1 and 2 are correct.
-        assert_eq!(correct(&[0b11], &probabilities), [ALL & !0b110]);
+        // Attributes 0 and 1 are true, 3 is not known: all other predictions but those of 1 and 2 are correct.
+        let known = ((1 << COUNT) - 1) & !0b1000;
+        assert_eq!(correct(&[0b11], &[known], &probabilities), [known & !0b110]);
     }
 }

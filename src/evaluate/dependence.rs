@@ -28,12 +28,12 @@ impl DependenceStats {
     /// Counts the labels and the predictions of the primary head.
     pub fn new(predictions: &Predictions, masks: Option<&Masks>) -> Self {
         let (_, probabilities) = predictions.primary_head();
-        let labels: Vec<Option<bool>> = predictions.labels.iter().copied().map(Some).collect();
-        let pairs = predictions.labels.iter().copied().zip(probabilities.iter().copied());
+        let labels = &predictions.labels;
+        let known = labels.iter().zip(probabilities).filter_map(|(label, p)| Some(((*label)?, *p)));
         Self {
-            labels: Labels::of_images(&labels),
-            predictions: Labels::predicted(&labels, probabilities),
-            reliability: bins(pairs).to_vec(),
+            labels: Labels::of_images(labels),
+            predictions: Labels::predicted(labels, probabilities),
+            reliability: bins(known).to_vec(),
             masks: masks.map(|masks| masks.mean.clone()),
         }
     }
@@ -176,6 +176,16 @@ impl Correlations {
         });
         let runs = measured.collect::<Result<_>>()?;
         Ok(Some(Self { labels: phi_of_labels, contradictions, images, runs }))
+    }
+
+    /// Without tests of affinities against the labels, for which the test images are too few.
+    pub fn without_label_tests(mut self) -> Self {
+        for run in &mut self.runs {
+            let measures = &mut run.measures;
+            (measures.rho_strength, measures.p_strength) = (None, None);
+            (measures.rho_phi, measures.p_phi) = (None, None);
+        }
+        self
     }
 
     /// The runs of one variant.

@@ -7,7 +7,6 @@ use crate::attribute::COUNT;
 use crate::config::RunSummary;
 use crate::config::run_dir::{AFFINITY, METRICS, PREDICTIONS, PREDICTIONS_PLAIN, SUMMARY};
 use crate::error::{Error, Result};
-use crate::metrics::confusion::Confusion;
 use crate::variant::Head;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -42,7 +41,7 @@ impl Evaluation {
             heads.map(|(head, p)| HeadResult::new(head, &predictions.labels, p, &majority)).collect()
         };
         let plain = folder.join(PREDICTIONS_PLAIN);
-        let plain = if plain.exists() { results(&Predictions::read(&plain)?) } else { Vec::new() };
+        let plain = if plain.exists() { results(&read_predictions(&plain, &run)?) } else { Vec::new() };
         let plain_accuracy = plain.last().map(HeadResult::mean_accuracy);
         Ok((Self { run, heads: results(&predictions), plain_accuracy }, predictions))
     }
@@ -84,13 +83,23 @@ fn read_summary(folder: &Path) -> Result<RunSummary> {
 pub fn read_run(folder: &Path) -> Result<(RunSummary, Predictions)> {
     let run = read_summary(folder)?;
     let path = folder.join(PREDICTIONS);
-    let predictions = Predictions::read(&path)?;
+    let predictions = read_predictions(&path, &run)?;
+    if predictions.labels.iter().all(Option::is_none) {
+        let message = "holds no known label of an attribute that was trained, so nothing can be evaluated";
+        return Err(Error::file(path, message));
+    }
+    Ok((run, predictions))
+}
+
+/// Reads predictions for the test images of `run`, without the labels of attributes that were not trained.
+fn read_predictions(path: &Path, run: &RunSummary) -> Result<Predictions> {
+    let predictions = Predictions::read(path)?;
     if predictions.images.len() != run.test_images {
         let (found, expected) = (predictions.images.len(), run.test_images);
         let message = format!("holds {found} images, but {SUMMARY} says {expected} test images; train the run again");
         return Err(Error::file(path, message));
     }
-    Ok((run, predictions))
+    Ok(predictions.with_labels_of(&trained(run)))
 }
 
 /// Mean accuracies of the heads on single images; empty for a run that did not average over mirrored ones.
@@ -102,21 +111,17 @@ pub fn plain_accuracies(folder: &Path, run: &RunSummary) -> Result<Vec<(Head, f6
     if !path.is_file() {
         return Ok(Vec::new());
     }
-    let predictions = Predictions::read(&path)?;
-    if predictions.images.len() != run.test_images {
-        let (found, expected) = (predictions.images.len(), run.test_images);
-        let message = format!("holds {found} images, but {SUMMARY} says {expected} test images; train the run again");
-        return Err(Error::file(path, message));
-    }
-    let accuracy = |probabilities: &[f32]| {
-        let pairs = predictions.labels.iter().copied().zip(probabilities.iter().copied());
-        let counts = Confusion::count(pairs);
-        counts.correct() as f64 / counts.total() as f64
-    };
-    Ok(predictions.heads().map(|(head, probabilities)| (head, accuracy(probabilities))).collect())
+    let (predictions, majority) = (read_predictions(&path, run)?, majority(run));
+    let accuracy = |head, p: &[f32]| HeadResult::new(head, &predictions.labels, p, &majority).mean_accuracy();
+    Ok(predictions.heads().map(|(head, probabilities)| (head, accuracy(head, probabilities))).collect())
 }
 
-/// The most frequent training label of each attribute, negative if both are equally frequent.
+/// Whether each attribute had a training label.
+pub fn trained(run: &RunSummary) -> [bool; COUNT] {
+    std::array::from_fn(|i| run.train_positive_rate[i].is_some())
+}
+
+/// The most frequent training label of each attribute, negative if both are equally frequent or there is none.
 pub fn majority(run: &RunSummary) -> [bool; COUNT] {
     std::array::from_fn(|i| run.train_positive_rate[i].is_some_and(|rate| rate > 0.5))
 }

@@ -16,7 +16,7 @@ pub mod run_files;
 pub use comparison::{Classifier, Comparison, Statistics, Verdict};
 pub use comparison_report::ComparisonReport;
 pub use correctness::Correctness;
-pub use evaluation::{Evaluation, majority, plain_accuracies, read_affinity, read_curve, read_run};
+pub use evaluation::{Evaluation, majority, plain_accuracies, read_affinity, read_curve, read_run, trained};
 pub use head_result::{AttributeResult, HeadResult};
 pub use predictions::Predictions;
 pub use run_files::{Affinity, Point};

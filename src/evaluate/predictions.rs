@@ -18,8 +18,8 @@ pub struct Predictions {
     pub images: Vec<String>,
     /// The identity of each image, if the file has any.
     pub identities: Option<Vec<Option<String>>>,
-    /// The labels.
-    pub labels: Vec<bool>,
+    /// The labels; `None` if one is not known, or if its attribute was not trained.
+    pub labels: Vec<Option<bool>>,
     /// Probability of the positive label by the FLN head, if the run has one.
     pub fln: Option<Vec<f32>>,
     /// Probability of the positive label by the CLN head, if the run has one.
@@ -43,7 +43,7 @@ impl Predictions {
         let predictions = Self {
             images,
             identities: source.identities()?,
-            labels: source.filled("label", label.iter())?,
+            labels: label.iter().collect(),
             fln: source.probabilities("probability_fln")?,
             cln: source.probabilities("probability_cln")?,
         };
@@ -66,6 +66,14 @@ impl Predictions {
         self.heads().next_back().expect("predictions have a head")
     }
 
+    /// The same predictions without the labels of attributes that are not `scored`.
+    pub fn with_labels_of(mut self, scored: &[bool; COUNT]) -> Self {
+        for (row, label) in self.labels.iter_mut().enumerate() {
+            *label = label.filter(|_| scored[row % COUNT]);
+        }
+        self
+    }
+
     /// The same predictions with the images in the order of those of `reference`.
     ///
     /// # Errors
@@ -82,7 +90,7 @@ impl Predictions {
         };
         let order: Vec<usize> = reference.images.iter().map(find).collect::<std::result::Result<_, String>>()?;
         let rows = |i: usize| i * COUNT..(i + 1) * COUNT;
-        let labels: Vec<bool> = order.iter().flat_map(|&i| self.labels[rows(i)].iter().copied()).collect();
+        let labels: Vec<Option<bool>> = order.iter().flat_map(|&i| self.labels[rows(i)].iter().copied()).collect();
         if let Some(row) = (0..labels.len()).find(|&row| labels[row] != reference.labels[row]) {
             let (image, attribute) = (&reference.images[row / COUNT], attribute::NAMES[row % COUNT]);
             return Err(format!(

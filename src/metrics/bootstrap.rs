@@ -26,6 +26,14 @@ pub const LEAST_P: f64 = 2.0 / (RESAMPLES + 1) as f64;
 /// Seed of the resamples.
 pub const SEED: u64 = 0;
 
+/// The fewest units from which a bootstrap gives an interval or a p-value. With 20 the interval is 9 % too narrow: the
+/// deviation lacks a factor of sqrt(20 / 19), and the normal quantile 1.96 stands for Student's 2.09.
+pub const LEAST_UNITS: usize = 20;
+
+/// The fewest units with a difference from which a bootstrap shows one. An exact test of five units of one sign has p =
+/// 2/32, and resamples of so few are far more confident.
+pub const LEAST_DIFFERING: usize = 6;
+
 /// The unit of resampling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -36,17 +44,41 @@ pub enum Unit {
     Image,
 }
 
+impl Unit {
+    /// A number of units in words: `1 person`, `20 people`.
+    pub fn count(self, count: usize) -> String {
+        let noun = match (self, count) {
+            (Self::Identity, 1) => "person",
+            (Self::Identity, _) => "people",
+            (Self::Image, 1) => "test image",
+            (Self::Image, _) => "test images",
+        };
+        format!("{count} {noun}")
+    }
+}
+
 /// How the resamples were made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BootstrapInfo {
     /// The unit of resampling.
     pub unit: Unit,
     /// Number of units, and of units in a resample.
     pub units: usize,
+    /// Number of units of equal size that are as informative, `(sum of sizes)^2 / sum of squared sizes` (Kish 1965), if
+    /// their sizes differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective: Option<f64>,
     /// Number of resamples.
     pub resamples: usize,
     /// Seed of the resamples.
     pub seed: u64,
+}
+
+impl BootstrapInfo {
+    /// True if the units are enough for intervals and tests: [`LEAST_UNITS`], of which a few do not hold most images.
+    pub fn is_enough(&self) -> bool {
+        self.units >= LEAST_UNITS && self.effective.is_none_or(|effective| effective >= LEAST_UNITS as f64)
+    }
 }
 
 /// The unit of each test image.
@@ -76,32 +108,89 @@ impl Units {
         numbers.values_mut().enumerate().for_each(|(number, value)| *value = number);
         Self { unit, of_image: keys.iter().map(|key| numbers[key]).collect() }
     }
+
+    fn count(&self) -> usize {
+        self.of_image.iter().max().map_or(0, |last| last + 1)
+    }
+
+    /// Number of equally informative units of one size; `None` if all have one size.
+    fn effective(&self) -> Option<f64> {
+        let mut sizes = vec![0_u64; self.count()];
+        self.of_image.iter().for_each(|unit| sizes[*unit] += 1);
+        let squares: u64 = sizes.iter().map(|size| size * size).sum();
+        let differ = sizes.iter().any(|size| *size != sizes[0]);
+        differ.then(|| (self.of_image.len() as f64).powi(2) / squares as f64)
+    }
 }
+
+/// Labels and correct predictions that are known of each image: one bit an attribute.
+pub type ImageBits = u64;
 
 /// Resamples of the test images, with the score of each classifier on each.
 pub struct Bootstrap {
     /// How they were made.
     pub info: BootstrapInfo,
-    resamples: Vec<Resample>,
+    /// A row a unit, see [`Columns`].
+    rows: Vec<u32>,
+    columns: Columns,
+    /// Sums of rows, see [`Columns`].
+    resamples: Vec<Vec<u64>>,
 }
 
-struct Resample {
-    images: u64,
-    /// Correct predictions of each classifier.
-    correct: Vec<u64>,
+/// The counts of a unit or a resample: a group for the known labels, then one for the correct predictions of each
+/// classifier.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    /// Number of groups.
+    groups: usize,
+    /// Counts in a group: one if all images have labels of the same attributes, else one an attribute.
+    width: usize,
+}
+
+impl Columns {
+    fn new(known: &[ImageBits], classifiers: usize) -> Self {
+        let is_even = known.windows(2).all(|pair| pair[0] == pair[1]);
+        Self { groups: classifiers + 1, width: if is_even { 1 } else { COUNT } }
+    }
+
+    fn len(self) -> usize {
+        self.groups * self.width
+    }
+
+    /// Adds an image's bits to a group of a row.
+    fn add(self, row: &mut [u32], group: usize, bits: ImageBits) {
+        let counts = &mut row[group * self.width..(group + 1) * self.width];
+        match counts {
+            [sum] => *sum += bits.count_ones(),
+            counts => counts.iter_mut().enumerate().for_each(|(i, sum)| *sum += (bits >> i & 1) as u32),
+        }
+    }
+
+    /// Mean accuracy over the attributes of classifiers `a`, less that of as many classifiers `b`. An attribute without a
+    /// label in the resample is left out.
+    fn difference(self, sums: &[u64], a: &[usize], b: &[usize]) -> f64 {
+        let group = |index: usize| &sums[index * self.width..(index + 1) * self.width];
+        let sum = |indices: &[usize], i: usize| indices.iter().map(|&c| group(c + 1)[i] as i64).sum::<i64>();
+        let known = group(0).iter().enumerate().filter(|(_, known)| **known > 0);
+        let shares = known.map(|(i, known)| (sum(a, i) - sum(b, i)) as f64 / (known * a.len() as u64) as f64);
+        let (mut total, mut count) = (0.0, 0_usize);
+        for share in shares {
+            (total, count) = (total + share, count + 1);
+        }
+        if count > 0 { total / count as f64 } else { 0.0 }
+    }
 }
 
 impl Bootstrap {
-    /// Resamples for classifiers, given the number of correct predictions of each for every image, 0 to 40.
-    pub fn new(units: Units, classifiers: &[Vec<u32>]) -> Self {
-        let count = units.of_image.iter().max().map_or(0, |last| last + 1);
-        // A row a unit: its images, then each classifier's correct predictions for them.
-        let width = classifiers.len() + 1;
+    /// Resamples for classifiers, given the `known` labels of every image and the correct predictions of each for them.
+    pub fn new(units: &Units, known: &[ImageBits], classifiers: &[&[ImageBits]]) -> Self {
+        let (count, columns) = (units.count(), Columns::new(known, classifiers.len()));
+        let width = columns.len();
         let mut rows = vec![0_u32; count * width];
-        for (image, unit) in units.of_image.into_iter().enumerate() {
+        for (image, unit) in units.of_image.iter().enumerate() {
             let row = &mut rows[unit * width..(unit + 1) * width];
-            row[0] += 1;
-            row[1..].iter_mut().zip(classifiers).for_each(|(sum, correct)| *sum += correct[image]);
+            let bits = std::iter::once(known[image]).chain(classifiers.iter().map(|correct| correct[image]));
+            bits.enumerate().for_each(|(group, bits)| columns.add(row, group, bits));
         }
         let resample = |number: usize| {
             let mut random = random::generator(SEED, &[random::name("bootstrap"), number as u64]);
@@ -111,30 +200,50 @@ impl Bootstrap {
                 let row = &rows[unit * width..(unit + 1) * width];
                 sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += u64::from(*value));
             }
-            Resample { images: sums[0], correct: sums.split_off(1) }
+            sums
         };
         let resamples = (0..RESAMPLES).into_par_iter().map(resample).collect();
-        Self { info: BootstrapInfo { unit: units.unit, units: count, resamples: RESAMPLES, seed: SEED }, resamples }
+        let (unit, effective) = (units.unit, units.effective());
+        let info = BootstrapInfo { unit, units: count, effective, resamples: RESAMPLES, seed: SEED };
+        Self { info, rows, columns, resamples }
     }
 
-    /// 95 % interval of the mean accuracy over attributes and `classifiers`, given by index.
-    pub fn interval(&self, classifiers: &[usize]) -> Interval {
-        percentile_interval_95(&mut self.differences(classifiers, &[]))
+    /// 95 % interval of the mean accuracy over attributes and `classifiers`, given by index; `None` from too few units, or
+    /// if all resamples are alike.
+    pub fn interval(&self, classifiers: &[usize]) -> Option<Interval> {
+        self.info.is_enough().then(|| interval(&mut self.differences(classifiers, &[]))).flatten()
     }
 
-    /// 95 % interval and p-value of the mean accuracy of classifiers `a` minus that of as many classifiers `b`.
-    pub fn difference(&self, a: &[usize], b: &[usize]) -> (Interval, f64) {
+    /// 95 % interval and p-value of the mean accuracy of classifiers `a` minus that of as many classifiers `b`; `None` from
+    /// too few units, or too few with a difference. Without variation there is a p-value alone.
+    pub fn difference(&self, a: &[usize], b: &[usize]) -> (Option<Interval>, Option<f64>) {
+        if !self.info.is_enough() || self.differing(a, b) < LEAST_DIFFERING {
+            return (None, None);
+        }
         let mut differences = self.differences(a, b);
-        (percentile_interval_95(&mut differences), bootstrap_p(&differences))
+        (interval(&mut differences), Some(bootstrap_p(&differences)))
+    }
+
+    /// Number of units on which the correct predictions of classifiers `a` and of `b` differ in number.
+    pub fn differing(&self, a: &[usize], b: &[usize]) -> usize {
+        let Columns { width, .. } = self.columns;
+        let differs = |row: &[u32]| {
+            (0..width).any(|i| {
+                let sum = |indices: &[usize]| indices.iter().map(|c| row[(c + 1) * width + i]).sum::<u32>();
+                sum(a) != sum(b)
+            })
+        };
+        self.rows.chunks(self.columns.len()).filter(|row| differs(row)).count()
     }
 
     fn differences(&self, a: &[usize], b: &[usize]) -> Vec<f64> {
-        let of_resample = |resample: &Resample| {
-            let sum = |indices: &[usize]| indices.iter().map(|&index| resample.correct[index] as i64).sum::<i64>();
-            (sum(a) - sum(b)) as f64 / (resample.images * (COUNT * a.len()) as u64) as f64
-        };
-        self.resamples.iter().map(of_resample).collect()
+        self.resamples.iter().map(|sums| self.columns.difference(sums, a, b)).collect()
     }
+}
+
+/// The interval of resampled values; `None` if it has no width.
+fn interval(values: &mut [f64]) -> Option<Interval> {
+    Some(percentile_interval_95(values)).filter(|interval| interval.low < interval.high)
 }
 
 #[cfg(test)]
@@ -171,6 +280,14 @@ mod tests {
         Units::new(&names(people.len()), Some(&people))
     }
 
+    /// A resampling of images with these numbers of correct predictions of each classifier, all 40 labels known.
+    fn bootstrap(units: &Units, classifiers: &[&[u32]]) -> Bootstrap {
+        let bits = |counts: &[u32]| counts.iter().map(|count| (1 << count) - 1).collect::<Vec<ImageBits>>();
+        let classifiers: Vec<Vec<ImageBits>> = classifiers.iter().map(|counts| bits(counts)).collect();
+        let known = vec![(1 << COUNT) - 1; units.of_image.len()];
+        Bootstrap::new(units, &known, &classifiers.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
+
     /// Both ends within 6 % of the interval's width, a few standard errors of a percentile of 2,000 resamples.
     #[track_caller]
     fn near(found: Interval, expected: Interval) {
@@ -182,12 +299,12 @@ mod tests {
     #[test]
     fn intervals_over_people_and_over_images_are_those_of_scipys_bootstrap() {
         let case = golden();
-        let classifiers = [case.a.clone(), case.b.clone()];
-        let people = Bootstrap::new(by_person(&case.people), &classifiers);
-        near(people.interval(&[0]), case.mean_by_person);
-        near(people.difference(&[0], &[1]).0, case.difference_by_person);
-        let images = Bootstrap::new(Units::new(&names(case.a.len()), None), &classifiers);
-        near(images.interval(&[0]), case.mean_by_image);
+        let classifiers = [case.a.as_slice(), &case.b];
+        let people = bootstrap(&by_person(&case.people), &classifiers);
+        near(people.interval(&[0]).unwrap(), case.mean_by_person);
+        near(people.difference(&[0], &[1]).0.unwrap(), case.difference_by_person);
+        let images = bootstrap(&Units::new(&names(case.a.len()), None), &classifiers);
+        near(images.interval(&[0]).unwrap(), case.mean_by_image);
         assert_eq!((people.info.unit, images.info.unit), (Unit::Identity, Unit::Image));
         // Predictions for one invented person are alike, so that the two intervals tell the units apart.
         let width = |i: Interval| i.high - i.low;
@@ -204,11 +321,58 @@ mod tests {
                 people.reverse();
             }
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| Bootstrap::new(by_person(&people), &[a]).differences(&[0], &[]))
+            pool.install(|| bootstrap(&by_person(&people), &[&a]).differences(&[0], &[]))
         };
         let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<u64>>();
         assert_eq!(bits(differences(1, false)), bits(differences(3, false)));
         assert_eq!(bits(differences(1, false)), bits(differences(2, true)));
+    }
+
+    #[test]
+    fn too_few_units_give_neither_interval_nor_p() {
+        for (units, enough) in [(1, false), (2, false), (LEAST_UNITS - 1, false), (LEAST_UNITS, true)] {
+            let (a, b): (Vec<u32>, Vec<u32>) = (0..units as u32).map(|i| (30 + i % 3, 29 + i % 2)).unzip();
+            let found = bootstrap(&Units::new(&names(units), None), &[&a, &b]);
+            let (interval, p) = found.difference(&[0], &[1]);
+            assert_eq!([found.interval(&[0]).is_some(), interval.is_some(), p.is_some()], [enough; 3], "{units}");
+        }
+    }
+
+    #[test]
+    fn people_of_whom_one_has_most_images_are_too_few() {
+        let mut people: Vec<usize> = (0..30).collect();
+        people.extend([0; 300]);
+        let counts: Vec<u32> = people.iter().zip(0..).map(|(_, i)| 30 + i % 3).collect();
+        let found = bootstrap(&by_person(&people), &[&counts]);
+        let effective = found.info.effective.unwrap();
+        assert!((effective - 330.0 * 330.0 / (301.0 * 301.0 + 29.0)).abs() < 1e-9, "{effective}");
+        assert_eq!((found.info.units, found.interval(&[0])), (30, None));
+    }
+
+    #[test]
+    fn a_difference_on_five_images_of_a_thousand_is_not_tested() {
+        let a = vec![30; 1000];
+        for (differing, is_tested) in [(0, false), (LEAST_DIFFERING - 1, false), (LEAST_DIFFERING, true)] {
+            let mut b = a.clone();
+            b[..differing].fill(29);
+            let found = bootstrap(&Units::new(&names(1000), None), &[&a, &b]);
+            assert_eq!(found.differing(&[0], &[1]), differing);
+            assert_eq!(found.difference(&[0], &[1]).1.is_some(), is_tested, "{differing}");
+            // One classifier is correct equally often on every image: its mean has no interval.
+            assert_eq!(found.interval(&[0]), None);
+        }
+    }
+
+    #[test]
+    fn a_mean_of_partly_known_labels_is_the_mean_over_attributes() {
+        // 100 images with attribute 0, always correct, and every second with attribute 1, correct in 30 of 50.
+        let known: Vec<ImageBits> = (0..100).map(|i| if i % 2 == 0 { 0b11 } else { 0b01 }).collect();
+        let correct: Vec<ImageBits> = (0..100).map(|i| if i % 2 == 0 && i < 60 { 0b11 } else { 0b01 }).collect();
+        let found = Bootstrap::new(&Units::new(&names(100), None), &known, &[&correct]);
+        let interval = found.interval(&[0]).unwrap();
+        // Half of Wilson's interval of 30 in 50, above one half.
+        let wilson = super::super::interval::wilson(30, 50);
+        near(interval, Interval { low: 0.5 + wilson.low / 2.0, high: 0.5 + wilson.high / 2.0 });
     }
 
     #[test]

@@ -14,6 +14,13 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    /// The interval with these bounds, if both exist.
+    pub fn of_bounds(low: Option<f64>, high: Option<f64>) -> Option<Self> {
+        Some(Self { low: low?, high: high? })
+    }
+}
+
 /// Wilson's score interval at 95 % for `correct` successes in `n` trials; all of [0, 1] without a trial.
 pub fn wilson(correct: usize, n: usize) -> Interval {
     if n == 0 {

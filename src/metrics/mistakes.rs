@@ -16,14 +16,16 @@ pub struct Mistake {
     pub probability: f32,
 }
 
-/// Up to `each` errors of every attribute in turn, the furthest from one half first, ties in the order of the images.
+/// Up to `each` errors on known labels of every attribute in turn, the furthest from one half first, ties in the order of the images.
 /// `labels` and `probabilities` are `[images * 40]`.
-pub fn most_confident(labels: &[bool], probabilities: &[f32], each: usize) -> Vec<Mistake> {
+pub fn most_confident(labels: &[Option<bool>], probabilities: &[f32], each: usize) -> Vec<Mistake> {
     let of_attribute = |attribute: usize| {
         let pairs = labels.iter().zip(probabilities).skip(attribute).step_by(COUNT).enumerate();
         let mut wrong: Vec<Mistake> = pairs
-            .filter(|(_, (label, probability))| **label != (**probability > THRESHOLD))
-            .map(|(image, (&label, &probability))| Mistake { attribute, image, label, probability })
+            .filter_map(|(image, (label, &probability))| {
+                let label = (*label)?;
+                (label != (probability > THRESHOLD)).then_some(Mistake { attribute, image, label, probability })
+            })
             .collect();
         wrong.sort_by(|a, b| (b.probability - THRESHOLD).abs().total_cmp(&(a.probability - THRESHOLD).abs()));
         wrong.truncate(each);
@@ -39,14 +41,16 @@ mod tests {
     #[test]
     fn the_most_confident_errors_come_first_and_correct_predictions_never() {
         // Four images with errors in attribute 1 only.
-        let mut labels = vec![false; 4 * COUNT];
+        let mut labels = vec![Some(false); 4 * COUNT];
         let mut probabilities = vec![0.0; 4 * COUNT];
         for (image, (label, probability)) in
             [(true, 0.4), (false, 0.95), (true, 0.99), (true, 0.05)].into_iter().enumerate()
         {
-            labels[image * COUNT + 1] = label;
+            labels[image * COUNT + 1] = Some(label);
             probabilities[image * COUNT + 1] = probability;
         }
+        // A prediction without a label is no error.
+        (labels[2], probabilities[2]) = (None, 0.9);
         let found = most_confident(&labels, &probabilities, 2);
         assert_eq!(found.iter().map(|m| (m.attribute, m.image)).collect::<Vec<_>>(), [(1, 1), (1, 3)]);
         assert_eq!(most_confident(&labels, &probabilities, 9).len(), 3);

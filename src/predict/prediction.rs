@@ -21,7 +21,7 @@ pub struct Predictions {
     pub affinity: Option<Vec<Vec<f32>>>,
 }
 
-/// Predictions of a network for an image: probabilities by attribute.
+/// Predictions of a network for an image: probabilities by attribute. Attributes without a training label have none.
 #[derive(Debug, Clone, Serialize)]
 pub struct Prediction {
     /// The image file.

@@ -67,7 +67,8 @@ pub fn predict(
             let (pixels, _) = loader.center_crop_batch(range.clone(), true)?.tensors(device)?;
             batch.average(&BatchOutput::new(&learner.forward(&pixels)?, &model.variant)?);
         }
-        predictions.extend(batch.predictions(&paths[range.clone()], details));
+        let is_trained = |name: &str| !model.untrained.iter().any(|untrained| untrained == name);
+        predictions.extend(batch.predictions(&paths[range.clone()], is_trained, details));
         if let (Some(mean), Some(refined)) = (&mut affinity, outputs.cln.get(model.variant.name)) {
             mean.add(&refined.affinity, range.len() as f32 / paths.len() as f32)?;
         }
@@ -105,12 +106,12 @@ impl BatchOutput {
         }
     }
 
-    /// The predictions for the images `paths`; `details` adds logits.
-    fn predictions(&self, paths: &[PathBuf], details: bool) -> Vec<Prediction> {
+    /// The predictions for the images `paths`, of the attributes that are trained; `details` adds logits.
+    fn predictions(&self, paths: &[PathBuf], is_trained: impl Fn(&str) -> bool, details: bool) -> Vec<Prediction> {
         let prediction = |(index, path): (usize, &PathBuf)| Prediction {
             image: path.clone(),
-            fln: self.fln.as_ref().map(|fln| fln.probabilities(index)),
-            cln: self.cln.as_ref().map(|cln| cln.probabilities(index)),
+            fln: self.fln.as_ref().map(|fln| fln.probabilities(index, &is_trained)),
+            cln: self.cln.as_ref().map(|cln| cln.probabilities(index, &is_trained)),
             logits_fln: self.fln.as_ref().filter(|_| details).map(|fln| fln.logits(index)),
             logits_cln: self.cln.as_ref().filter(|_| details).map(|cln| cln.logits(index)),
         };
@@ -135,9 +136,10 @@ impl HeadOutput {
         })
     }
 
-    /// The probabilities of an image, by attribute.
-    fn probabilities(&self, index: usize) -> BTreeMap<&'static str, f32> {
-        NAMES.into_iter().zip(self.probabilities[index * COUNT..].iter().copied()).collect()
+    /// The probabilities of an image, by attribute that is trained.
+    fn probabilities(&self, index: usize, is_trained: impl Fn(&str) -> bool) -> BTreeMap<&'static str, f32> {
+        let all = NAMES.into_iter().zip(self.probabilities[index * COUNT..].iter().copied());
+        all.filter(|(name, _)| is_trained(name)).collect()
     }
 
     /// The logits of an image, `[40][2]`.

@@ -3,7 +3,7 @@
 use super::prediction::{Prediction, Predictions};
 use crate::attribute::{GROUPS, NAMES};
 use crate::error::{Error, Result};
-use crate::render::format::percent;
+use crate::render::format::{or_dash, percent};
 use crate::render::text_table::TextTable;
 use crate::untrusted::cell;
 
@@ -35,7 +35,7 @@ fn by_group(image: &Prediction) -> TextTable {
     for group in GROUPS {
         table.row([group.name]);
         for name in group.members {
-            table.row(row(name, image.primary()[name]));
+            table.row(row(name, image.primary().get(name).copied()));
         }
     }
     table
@@ -46,14 +46,19 @@ fn by_probability(image: &Prediction) -> TextTable {
     all.sort_by(|a, b| b.1.total_cmp(&a.1));
     let mut table = TextTable::new(1);
     for (name, probability) in all {
-        table.row(row(name, probability));
+        table.row(row(name, Some(probability)));
     }
     table
 }
 
-fn row(name: &str, probability: f32) -> [String; 3] {
-    let mark = if probability > 0.5 { "yes" } else { "" };
-    [format!("  {name}"), percent(probability.into()), mark.to_owned()]
+/// A line of an attribute; one that was not trained has no probability.
+fn row(name: &str, probability: Option<f32>) -> [String; 3] {
+    let mark = match probability {
+        None => "not trained",
+        Some(probability) if probability > 0.5 => "yes",
+        Some(_) => "",
+    };
+    [format!("  {name}"), or_dash(probability, |probability| percent(probability.into())), mark.to_owned()]
 }
 
 /// A row for each image and attribute, with the columns of `predictions.parquet` that exist without labels.
@@ -65,7 +70,7 @@ pub fn csv(predictions: &Predictions) -> Result<String> {
         let file = image.image.display().to_string();
         for name in NAMES {
             let [fln, cln] = [&image.fln, &image.cln]
-                .map(|head| head.as_ref().map(|head| head[name].to_string()).unwrap_or_default());
+                .map(|head| head.as_ref().and_then(|head| Some(head.get(name)?.to_string())).unwrap_or_default());
             writer.write_record([&*cell(&file), name, &fln, &cln]).map_err(failed)?;
         }
     }

@@ -21,9 +21,14 @@ pub fn thousands(count: usize) -> String {
     text
 }
 
+/// The text of a value, or a dash if there is none.
+pub(crate) fn or_dash<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| "-".to_owned(), text)
+}
+
 /// A value with `digits` decimals, or a dash if there is none.
 pub(crate) fn cell(value: Option<f64>, digits: usize) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+    or_dash(value, |value| format!("{value:.digits$}"))
 }
 
 /// A share of 0 to 1 in percent: `84.52`.

@@ -73,7 +73,8 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     examples::remove(folder)?;
     let with_stats = collected.iter().zip(stats).map(|(run, stats)| (run.summary(), run.affinity.as_ref(), stats));
     if let Some(correlations) = Correlations::new(with_stats)? {
-        dependence::write(&correlations, folder)?;
+        let is_tested = statistics.few_units().is_none();
+        dependence::write(&if is_tested { correlations } else { correlations.without_label_tests() }, folder)?;
     }
     let report = Report::new(registry, collected, ended, Some(statistics.clone()), None);
     let answers = answers(&report);

@@ -4,7 +4,7 @@ use super::published::Protocol;
 use super::results::runs::{DivergedRun, Run};
 use crate::attribute::COUNT;
 use crate::config::{Profile, RunSummary};
-use crate::evaluate::{Affinity, Head, HeadResult, Point, Statistics};
+use crate::evaluate::{Affinity, AttributeResult, Head, HeadResult, Point, Statistics};
 use crate::metrics::mean::{MeanStd, mean};
 use crate::render::format::thousands;
 use crate::untrusted::markdown;
@@ -59,9 +59,29 @@ impl<'a> VariantRuns<'a> {
         self.of_primary(HeadResult::mean_accuracy)
     }
 
-    /// Each attribute's accuracy, by the primary head.
-    pub(super) fn accuracies(&self) -> Vec<MeanStd> {
-        (0..COUNT).map(|i| self.of_primary(|head| head.attributes[i].accuracy)).collect()
+    /// A value of an attribute over the seeds, by the primary head; `None` if a run lacks it.
+    pub(super) fn of_attribute(&self, i: usize, value: impl Fn(&AttributeResult) -> Option<f64>) -> Option<MeanStd> {
+        let values = self.runs.iter().map(|run| value(&run.evaluation.primary_head().attributes[i]));
+        values.collect::<Option<Vec<f64>>>().map(|values| MeanStd::of(&values))
+    }
+
+    /// A value over some attributes and the seeds, by the primary head; `None` if no attribute has it.
+    pub(super) fn of_attributes(
+        &self,
+        attributes: &[usize],
+        value: impl Fn(&AttributeResult) -> Option<f64>,
+    ) -> Option<MeanStd> {
+        let of_run = |run: &&Run| {
+            let all = &run.evaluation.primary_head().attributes;
+            let values: Vec<f64> = attributes.iter().filter_map(|i| value(&all[*i])).collect();
+            (!values.is_empty()).then(|| mean(&values))
+        };
+        self.runs.iter().map(of_run).collect::<Option<Vec<f64>>>().map(|values| MeanStd::of(&values))
+    }
+
+    /// Each attribute's accuracy, by the primary head; `None` for one without labels.
+    pub(super) fn accuracies(&self) -> Vec<Option<MeanStd>> {
+        (0..COUNT).map(|i| self.of_attribute(i, |a| a.accuracy)).collect()
     }
 
     /// The mean affinity over the seeds; `None` if a run has none.
@@ -120,6 +140,15 @@ pub(super) fn tally(differences: impl Iterator<Item = f64>) -> Tally {
     tally
 }
 
+/// A number of attributes with labels, as a noun phrase: `40 attributes`, `31 attributes with labels`.
+pub(super) fn counted_attributes(scored: usize) -> String {
+    match scored {
+        COUNT => format!("{COUNT} attributes"),
+        1 => "1 attribute with labels".to_owned(),
+        scored => format!("{scored} attributes with labels"),
+    }
+}
+
 /// The training curve of one run.
 pub(super) struct Curve<'a> {
     /// The variant's name.
@@ -176,9 +205,24 @@ impl Report {
         self.runs[0].summary()
     }
 
-    /// The majority-class floor of each attribute, the same for all runs since they share their test images.
-    pub(super) fn floors(&self) -> Vec<f64> {
+    /// The majority-class floor of each attribute with labels, the same for all runs since they share their test images.
+    pub(super) fn floors(&self) -> Vec<Option<f64>> {
         self.runs[0].evaluation.primary_head().attributes.iter().map(|a| a.floor).collect()
+    }
+
+    /// The mean of the floors.
+    pub(super) fn mean_floor(&self) -> f64 {
+        self.runs[0].evaluation.primary_head().mean_floor()
+    }
+
+    /// Number of attributes with labels.
+    pub(super) fn scored(&self) -> usize {
+        self.runs[0].evaluation.primary_head().scored()
+    }
+
+    /// The attributes with labels, as a noun phrase.
+    pub(super) fn attributes(&self) -> String {
+        counted_attributes(self.scored())
     }
 
     /// The paper's variants, and any of a newer program.

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::store;
 use crate::variant::Variant;
 use serde::{Serialize, Serializer};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -110,12 +111,10 @@ impl TrainJob<'_> {
     /// Refuses data without an attribute that has both training and test labels.
     pub(super) fn check_labels(&self) -> Result<()> {
         let has_images = |split: Split| self.data.rows.iter().any(|row| row.split == split);
-        let has_label = |split: Split, attribute: usize| {
-            self.data.rows.iter().any(|row| row.split == split && row.labels[attribute].is_some())
-        };
-        let is_scored = |attribute: usize| has_label(Split::Train, attribute) && has_label(Split::Test, attribute);
+        let without: BTreeSet<usize> =
+            self.attributes_without(Split::Train).chain(self.attributes_without(Split::Test)).collect();
         // A split without images is an error of its own.
-        if !has_images(Split::Train) || !has_images(Split::Test) || (0..COUNT).any(is_scored) {
+        if !has_images(Split::Train) || !has_images(Split::Test) || without.len() < COUNT {
             return Ok(());
         }
         Err(Error::Request(
@@ -123,6 +122,12 @@ impl TrainJob<'_> {
              table with such labels"
                 .to_owned(),
         ))
+    }
+
+    /// The attributes without a known label in a split.
+    pub(super) fn attributes_without(&self, split: Split) -> impl Iterator<Item = usize> {
+        let rows = move || self.data.rows.iter().filter(move |row| row.split == split);
+        (0..COUNT).filter(move |attribute| rows().all(|row| row.labels[*attribute].is_none()))
     }
 
     pub(super) fn config(&self, dataset: DatasetName, variant: &Variant, seed: u64) -> RunConfig {

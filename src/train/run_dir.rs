@@ -3,9 +3,10 @@
 use super::checkpoint::Checkpoint;
 use super::job::TrainJob;
 use super::trained_model::CheckpointMeta;
+use crate::attribute::NAMES;
 use crate::config::run_dir::{self, BEST_MODEL, CONFIG, DIVERGED, LOCK, SUMMARY};
 use crate::config::{self, RunConfig, RunSummary};
-use crate::dataset::DatasetName;
+use crate::dataset::{DatasetName, Split};
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
 use crate::store::Preprocessing;
@@ -36,13 +37,16 @@ pub(super) struct RunDir {
     pub(super) config: RunConfig,
     pub(super) folder: PathBuf,
     preprocessing: Preprocessing,
+    /// The attributes without a training label.
+    untrained: Vec<String>,
 }
 
 impl RunDir {
     pub(super) fn new(job: &TrainJob, dataset: DatasetName, variant: Variant, seed: u64) -> Self {
         let config = job.config(dataset, &variant, seed);
         let folder = config::run_folder(job.runs, &config.dataset, &config.profile_id(), &variant, seed);
-        Self { variant, config, folder, preprocessing: Preprocessing::of(&job.data.prepared) }
+        let untrained = job.attributes_without(Split::Train).map(|attribute| NAMES[attribute].to_owned()).collect();
+        Self { variant, config, folder, preprocessing: Preprocessing::of(&job.data.prepared), untrained }
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
@@ -131,7 +135,8 @@ impl RunDir {
 
     /// Writes a trained network under `name`.
     pub(super) fn write_network(&self, name: &str, tensors: BTreeMap<String, Tensor>) -> Result<()> {
-        let meta = CheckpointMeta { config: self.config.clone(), preprocessing: self.preprocessing };
+        let (config, untrained) = (self.config.clone(), self.untrained.clone());
+        let meta = CheckpointMeta { config, preprocessing: self.preprocessing, untrained };
         Checkpoint { tensors, meta }.write(&self.file(name))
     }
 }

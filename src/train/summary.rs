@@ -3,7 +3,7 @@
 use super::job::TrainJob;
 use super::run_dir::RunDir;
 use crate::attribute::{COUNT, ImageLabels};
-use crate::config::RunSummary;
+use crate::config::{KnownLabels, RunSummary};
 use crate::dataset::{DatasetName, Split};
 use crate::error::Result;
 
@@ -62,8 +62,20 @@ pub(super) fn summarize(
         test_images: sizes.test_images,
         parameters: sizes.parameters,
         train_positive_rate: (0..COUNT).map(positive_rate).collect(),
+        known_labels: known_labels(job),
         deviations: deviations(job, dataset, run, (sizes.local_batch, sources.len()))?,
     })
+}
+
+/// The numbers of known labels; `None` if all are known.
+fn known_labels(job: &TrainJob) -> Option<KnownLabels> {
+    let rows = |split: Split| job.data.rows.iter().filter(move |row| row.split == split && row.copy == 0);
+    let known = |split: Split| -> Vec<usize> {
+        (0..COUNT).map(|attribute| rows(split).filter(|row| row.labels[attribute].is_some()).count()).collect()
+    };
+    let is_whole = |split: Split, counts: &[usize]| counts.iter().all(|count| *count == rows(split).count());
+    let (train, test) = (known(Split::Train), known(Split::Test));
+    (!is_whole(Split::Train, &train) || !is_whole(Split::Test, &test)).then_some(KnownLabels { train, test })
 }
 
 /// The differences from the paper's protocol: of the profile, the initial weights, the ranks and the partition.

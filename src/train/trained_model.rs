@@ -21,6 +21,9 @@ pub(super) struct CheckpointMeta {
     /// Preprocessing of the training images.
     #[serde(rename = "standard")]
     pub(super) preprocessing: Preprocessing,
+    /// The attributes without a training label.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) untrained: Vec<String>,
 }
 
 /// A trained network.
@@ -32,6 +35,8 @@ pub struct TrainedModel {
     pub variant: Variant,
     /// Preprocessing of the training images.
     pub preprocessing: Preprocessing,
+    /// The attributes without a training label, whose classifiers predict nothing.
+    pub untrained: Vec<String>,
     /// Parameters and running statistics by name, on the CPU.
     pub tensors: BTreeMap<String, Tensor>,
 }
@@ -66,7 +71,7 @@ impl TrainedModel {
         }
         let variant = Variant::named(&config.variant)
             .ok_or_else(|| Error::file(config_path, format!("names an unknown variant {}", config.variant)))?;
-        Ok(Self { config, variant, preprocessing: meta.preprocessing, tensors })
+        Ok(Self { config, variant, preprocessing: meta.preprocessing, untrained: meta.untrained, tensors })
     }
 
     /// Loads the network onto a device.

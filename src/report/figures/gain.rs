@@ -5,6 +5,7 @@ use super::super::runs::{Report, VariantRuns};
 use super::figure::Figure;
 use super::legend::{Legend, Mark};
 use crate::attribute::{COUNT, GROUPS, NAMES, by_group};
+use crate::evaluate::AttributeResult;
 use crate::render::svg::{Anchor, FAINT, INK, Svg, decimals, round_step};
 
 const WIDTH: f64 = 800.0;
@@ -29,9 +30,10 @@ pub(super) fn figure(report: &Report) -> Figure {
     }
 }
 
-/// Gains in percentage points, `[variant][attribute]`.
-fn gains(variants: &[VariantRuns]) -> Vec<Vec<f64>> {
-    let of = |variant: &VariantRuns, i: usize| 100.0 * variant.of_primary(|head| head.attributes[i].gain()).mean;
+/// Gains in percentage points, `[variant][attribute]`; `None` for an attribute without labels, which has no bar.
+fn gains(variants: &[VariantRuns]) -> Vec<Vec<Option<f64>>> {
+    let of =
+        |variant: &VariantRuns, i: usize| variant.of_attribute(i, AttributeResult::gain).map(|gain| 100.0 * gain.mean);
     variants.iter().map(|variant| (0..COUNT).map(|i| of(variant, i)).collect()).collect()
 }
 
@@ -48,7 +50,7 @@ fn draw(report: &Report) -> Vec<u8> {
     svg.text((12.0, 42.0), Anchor::Start, 11.0, &report.caption());
     legend.draw(&mut svg, LEFT, 60.0);
 
-    let all = || gains.iter().flatten().copied();
+    let all = || gains.iter().flatten().flatten().copied();
     let (low, high) = (all().fold(0.0, f64::min), all().fold(0.0, f64::max));
     let step = round_step((high - low).max(0.1), 6.0);
     let (low, high) = ((low / step).floor() * step, (high / step).ceil().max(1.0) * step);
@@ -64,7 +66,8 @@ fn draw(report: &Report) -> Vec<u8> {
         let y = top + place as f64 * row;
         svg.text((LEFT - 8.0, y + row / 2.0 + 4.0), Anchor::End, 10.5, NAMES[i]);
         for (v, variant) in variants.iter().enumerate() {
-            let (from, to) = (x(gains[v][i].min(0.0)), x(gains[v][i].max(0.0)));
+            let Some(gain) = gains[v][i] else { continue };
+            let (from, to) = (x(gain.min(0.0)), x(gain.max(0.0)));
             svg.rect(from, y + PAD / 2.0 + v as f64 * BAR, to - from, BAR, variant.style.colour);
         }
     }

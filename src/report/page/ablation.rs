@@ -4,8 +4,7 @@ use super::super::runs::Report;
 use super::findings::{broadest, sentence};
 use super::notes::diverged_note;
 use crate::evaluate::{Comparison, Statistics};
-use crate::metrics::mean::mean;
-use crate::render::format::{bootstrap_p_cell, percent, percent_mean_std, points, points_interval};
+use crate::render::format::{bootstrap_p_cell, or_dash, percent, percent_mean_std, points, points_interval};
 use crate::render::markdown::Table;
 use crate::variant::{BASELINE, GAL_J};
 use std::fmt::Write as _;
@@ -41,7 +40,7 @@ fn table(report: &Report, statistics: &Statistics) -> Table {
         "p",
     ];
     let mut table = Table::new(2, header);
-    let floor = mean(&report.floors());
+    let floor = report.mean_floor();
     for variant in report.with_controls() {
         let Some(affinity) = variant.facts.and_then(|facts| facts.ablation) else { continue };
         let accuracy = variant.accuracy();
@@ -55,7 +54,11 @@ fn table(report: &Report, statistics: &Statistics) -> Table {
         ];
         for reference in [GAL_J.name, BASELINE.name] {
             cells.extend(match statistics.difference(variant.name, reference) {
-                Some((mean, _)) => [points(mean.difference), points_interval(mean.interval), bootstrap_p_cell(mean.p)],
+                Some((mean, _)) => [
+                    points(mean.difference),
+                    or_dash(mean.interval, points_interval),
+                    or_dash(mean.p, bootstrap_p_cell),
+                ],
                 None => ["-", "-", "-"].map(str::to_owned),
             });
         }

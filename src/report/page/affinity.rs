@@ -7,7 +7,7 @@ use crate::evaluate::Affinity;
 use crate::evaluate::dependence::{Correlations, DependenceMeasures, RunDependence};
 use crate::metrics::mantel::{LEAST_P, PERMUTATIONS};
 use crate::metrics::phi::AttributeMatrix;
-use crate::render::format::{resampled_p_cell, thousands};
+use crate::render::format::{or_dash, resampled_p_cell, thousands};
 use crate::render::markdown::Table;
 use crate::synthetic::latent_correlation;
 
@@ -54,7 +54,7 @@ fn largest(runs: &[&RunDependence], p: Measure) -> Option<f64> {
 }
 
 fn p_cell(p: Option<f64>) -> String {
-    p.map_or_else(|| "-".to_owned(), |p| resampled_p_cell(p, LEAST_P, 4))
+    or_dash(p, |p| resampled_p_cell(p, LEAST_P, 4))
 }
 
 /// The section's text; `None` if no variant has an affinity.
@@ -94,6 +94,9 @@ fn explanation(report: &Report, synthetic: bool) -> String {
         thousands(PERMUTATIONS),
         if report.variants().iter().any(|v| v.runs.len() > 1) { ", the largest of the seeds" } else { "" }
     );
+    if report.statistics.as_ref().is_some_and(|statistics| statistics.few_units().is_some()) {
+        text += " Too few test images were resampled for a test against their labels, which leaves dashes, too.";
+    }
     if synthetic {
         text += " The truth is the correlation of the normal latents behind the labels of the synthetic faces.";
     }
@@ -137,10 +140,21 @@ pub(super) fn verdict(variant: &VariantRuns, runs: &[&RunDependence]) -> String 
     };
     let both = |[strength, signed]: &[Target; 2]| Some(format!("{}; it {}.", follows(strength)?, follows(signed)?));
     let Some(labels) = both(&LABELS) else {
-        return format!("**The affinity of {}** gives equal weight to all other attributes.", variant.title);
+        let reason = if variant.affinity().is_some_and(|affinity| is_even(&affinity)) {
+            "gives equal weight to all other attributes"
+        } else {
+            "is not compared with the labels' correlation, as too few test images have labels that vary"
+        };
+        return format!("**The affinity of {}** {reason}.", variant.title);
     };
     let truth = both(&TRUTH).map_or_else(String::new, |truth| format!(" It {truth}"));
     format!("**The affinity of {}** {labels}{truth}", variant.title)
+}
+
+/// True if all weights between different attributes are equal.
+fn is_even(affinity: &Affinity) -> bool {
+    let cells = || (0..COUNT).flat_map(|i| (0..COUNT).filter(move |j| *j != i).map(move |j| affinity[i][j]));
+    cells().fold(f64::NEG_INFINITY, f64::max) - cells().fold(f64::INFINITY, f64::min) < 1e-9
 }
 
 /// The strongest pairs with the correlation of their labels.
@@ -152,7 +166,7 @@ fn strongest(affinity: &Affinity, labels: &AttributeMatrix, truth: Option<&Attri
     let mut header = vec!["Attribute", "Other", "Mean weight", "phi of labels"];
     header.extend(truth.map(|_| "Truth"));
     let mut table = Table::new(2, header);
-    let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.3}"));
+    let cell = |value: Option<f64>| or_dash(value, |value| format!("{value:+.3}"));
     for &(i, j, weight) in &weighted[..STRONGEST] {
         let mut cells = vec![format!("`{}`", NAMES[i]), format!("`{}`", NAMES[j]), format!("{weight:.4}")];
         cells.push(cell(labels[i][j]));

@@ -3,10 +3,10 @@
 
 use super::super::published::paper_mean;
 use super::super::runs::{Report, SelfWeights};
-use super::findings::few_units;
+use super::findings::test_words;
 use crate::evaluate::comparison::MeanDifference;
 use crate::evaluate::{Statistics, Verdict};
-use crate::render::format::{bootstrap_p, percent, points, points_interval, thousands};
+use crate::render::format::{percent, points, thousands};
 use crate::variant::{BASELINE, Explanation, GAL_J, Streams, Variant};
 
 /// A paired difference in mean accuracy.
@@ -14,11 +14,12 @@ struct Effect<'a> {
     title: &'a str,
     reference: &'a str,
     mean: MeanDifference,
-    verdict: Verdict,
+    /// `None` without a test.
+    verdict: Option<Verdict>,
     seeds: usize,
     same_features: bool,
-    /// Why no difference is shown although p alone would show one.
-    reason: Option<String>,
+    /// Interval and p-value, or why there are none.
+    test: String,
 }
 
 impl<'a> Effect<'a> {
@@ -26,39 +27,39 @@ impl<'a> Effect<'a> {
     fn new(report: &'a Report, statistics: &Statistics, name: &'a str, reference: &'a str) -> Option<Self> {
         let (mean, comparison) = statistics.difference(name, reference)?;
         let seeds = comparison.seeds.len();
-        let differing = (seeds > 1 && !mean.every_seed).then(|| "the seeds differ in sign".to_owned());
         Some(Self {
             title: report.registry.title(name),
             reference: report.registry.title(reference),
-            verdict: statistics.verdict(&mean),
+            verdict: mean.verdict(),
             seeds,
             same_features: comparison.same_features,
-            reason: few_units(statistics).or(differing),
+            test: test_words(statistics, &mean, "95 % interval"),
             mean,
         })
     }
 
-    /// Difference, interval, p, and the deviation over several seeds.
+    /// Difference, interval and p or why there are none, and the deviation over several seeds.
     fn numbers(&self) -> String {
         let deviation = self.mean.deviation.map_or_else(String::new, |deviation| {
             format!(", sample standard deviation over seeds {} points", percent(deviation))
         });
-        let reason = self.reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
-        format!(
-            "{} points, 95 % interval {}, {}{deviation}{reason}",
-            points(self.mean.difference),
-            points_interval(self.mean.interval),
-            bootstrap_p(self.mean.p)
-        )
+        let differing = self.verdict.is_some() && self.seeds > 1 && !self.mean.every_seed;
+        let reason = if differing { "; the seeds differ in sign" } else { "" };
+        // A reason is a clause of its own.
+        let mark = if self.verdict.is_some() { "," } else { ";" };
+        format!("{} points{mark} {}{deviation}{reason}", points(self.mean.difference), self.test)
     }
 
     /// The outcome in a sentence.
     fn sentence(&self) -> String {
         let (title, reference, numbers) = (self.title, self.reference, self.numbers());
         match self.verdict {
-            Verdict::Better => format!("{title} is more accurate than {reference} ({numbers})."),
-            Verdict::Worse => format!("{title} is less accurate than {reference} ({numbers})."),
-            Verdict::Inconclusive => format!("No difference between {title} and {reference} is shown ({numbers})."),
+            Some(Verdict::Better) => format!("{title} is more accurate than {reference} ({numbers})."),
+            Some(Verdict::Worse) => format!("{title} is less accurate than {reference} ({numbers})."),
+            Some(Verdict::Inconclusive) => {
+                format!("No difference between {title} and {reference} is shown ({numbers}).")
+            }
+            None => format!("{title} is not tested against {reference} ({numbers})."),
         }
     }
 }
@@ -133,9 +134,10 @@ fn capitalized(text: &str) -> String {
 fn gain_sentences(report: &Report, gain: &Effect) -> String {
     let (title, reference) = (gain.title, gain.reference);
     let verdict = match gain.verdict {
-        Verdict::Better => format!("**{title} gains over {reference}**"),
-        Verdict::Worse => format!("**{title} is less accurate than {reference}**"),
-        Verdict::Inconclusive => format!("**No gain of {title} over {reference} is shown**"),
+        Some(Verdict::Better) => format!("**{title} gains over {reference}**"),
+        Some(Verdict::Worse) => format!("**{title} is less accurate than {reference}**"),
+        Some(Verdict::Inconclusive) => format!("**No gain of {title} over {reference} is shown**"),
+        None => format!("**{title} is not tested against {reference}**"),
     };
     let mut text = format!("{verdict}: {}.", gain.numbers());
     if gain.same_features {
@@ -157,13 +159,13 @@ fn gain_sentences(report: &Report, gain: &Effect) -> String {
 /// Whether the other weight decay alone makes a difference, and whether GAL-j does beyond it.
 fn weight_decay(gain: Option<&Effect>, alone: &[Effect], beyond: &[Effect]) -> Vec<String> {
     let mut sentences: Vec<String> = alone.iter().chain(beyond).map(Effect::sentence).collect();
-    let ([alone], [beyond], Some(Verdict::Better)) = (alone, beyond, gain.map(|gain| gain.verdict)) else {
+    let ([alone], [beyond], Some(Verdict::Better)) = (alone, beyond, gain.and_then(|gain| gain.verdict)) else {
         return sentences;
     };
     let conclusion = match (alone.verdict, beyond.verdict) {
-        (Verdict::Better, Verdict::Better) => "So weight decay explains a part of the gain at most.",
-        (_, Verdict::Better) => "So weight decay alone does not explain the gain.",
-        (Verdict::Better, _) => "So the gain may be that of weight decay.",
+        (Some(Verdict::Better), Some(Verdict::Better)) => "So weight decay explains a part of the gain at most.",
+        (_, Some(Verdict::Better)) => "So weight decay alone does not explain the gain.",
+        (Some(Verdict::Better), _) => "So the gain may be that of weight decay.",
         _ => "So it is open whether weight decay explains the gain.",
     };
     sentences.push(conclusion.to_owned());
@@ -174,7 +176,7 @@ fn weight_decay(gain: Option<&Effect>, alone: &[Effect], beyond: &[Effect]) -> V
 /// variant without a loss of the feature net differs in more than the streams.
 fn separate_streams(against: &[Effect], one_stream: bool) -> Vec<String> {
     let mut sentences: Vec<String> = against.iter().map(Effect::sentence).collect();
-    let all = |verdict| one_stream && against.iter().all(|effect| effect.verdict == verdict);
+    let all = |verdict| one_stream && against.iter().all(|effect| effect.verdict == Some(verdict));
     if all(Verdict::Better) {
         sentences.push("So the separate streams help.".to_owned());
     } else if all(Verdict::Worse) {

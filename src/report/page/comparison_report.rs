@@ -1,11 +1,13 @@
 //! The page of a comparison of any runs: the same tables and tests as in a report.
 
+use super::super::runs::counted_attributes;
 use super::differences::{differing, method, table};
-use super::findings::{findings, resampling};
+use super::findings::{few_units, findings, resampling};
 use crate::attribute::NAMES;
 use crate::evaluate::Comparison;
 use crate::evaluate::comparison_report::{ComparisonReport, letter};
-use crate::render::format::{p_cell, percent, percent_interval, points, thousands};
+use crate::metrics::scores::Scores;
+use crate::render::format::{or_dash, p_cell, percent, percent_interval, points, thousands};
 use crate::render::markdown::{Table, bold};
 use crate::untrusted::{markdown, markdown_block, markdown_code};
 use crate::variant::REGISTRY;
@@ -22,7 +24,12 @@ pub(in crate::report) fn page(report: &ComparisonReport) -> String {
     text += &format!("\n## Compared predictions\n\n{}\n", who(report));
     text += &format!("## Mean accuracy\n\n{}\n", means(report));
     let rows: Vec<&Comparison> = report.statistics.comparisons.iter().collect();
-    text += &format!("## Differences\n\n{}\n\n{}\n", method(false), table(REGISTRY, &rows));
+    text += &format!(
+        "## Differences\n\n{}{}\n\n{}\n",
+        few_units(&report.statistics),
+        method(false, &attributes(report)),
+        table(REGISTRY, &rows)
+    );
     let named: String = rows.iter().map(|comparison| differing(REGISTRY, comparison)).collect();
     text += &if named.is_empty() { named } else { format!("{named}\n") };
     text += &format!("## Accuracy by attribute\n\n{}\n", by_attribute(report));
@@ -131,8 +138,9 @@ fn means(report: &ComparisonReport) -> String {
     let floor = report.reference().result.mean_floor();
     for (place, entry) in report.entries.iter().enumerate() {
         let result = &entry.result;
-        let interval = report.statistics.mean(&entry.name, result.head).map(|mean| percent_interval(mean.interval));
-        let score = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
+        let interval =
+            report.statistics.mean(&entry.name, result.head).map(|mean| or_dash(mean.interval, percent_interval));
+        let score = |score: fn(&Scores) -> Option<f64>| or_dash(result.mean_of(|a| score(&a.scores)), percent);
         table.row([
             letter(place),
             entry.name.clone(),
@@ -140,19 +148,24 @@ fn means(report: &ComparisonReport) -> String {
             interval.unwrap_or_default(),
             percent(floor),
             points(result.mean_accuracy() - floor),
-            percent(result.mean_balanced_accuracy()),
-            score(result.mean_score(|s| s.f1)),
-            score(result.mean_score(|s| s.average_precision)),
-            score(result.mean_score(|s| s.auroc)),
-            score(result.mean_score(|s| s.calibration_error)),
+            or_dash(result.mean_balanced_accuracy(), percent),
+            score(|s| s.f1),
+            score(|s| s.average_precision),
+            score(|s| s.auroc),
+            score(|s| s.calibration_error),
         ]);
     }
-    let images = report.reference().result.attributes[0].n;
-    format!(
-        "In %, means over the 40 attributes of {} test images. The interval is the middle 95 % of {}.\n\n{table}",
-        thousands(images),
-        resampling(&report.statistics.resampling)
-    )
+    let images = report.reference().run.as_ref().map_or(0, |run| run.test_images);
+    let interval = match report.statistics.few_units() {
+        Some(few) => format!("There are no intervals: {few}."),
+        None => format!("The interval is the middle 95 % of {}.", resampling(&report.statistics.resampling)),
+    };
+    format!("In %, means over the {} of {} test images. {interval}\n\n{table}", attributes(report), thousands(images))
+}
+
+/// The attributes that are compared, as a noun phrase.
+fn attributes(report: &ComparisonReport) -> String {
+    counted_attributes(report.reference().result.scored())
 }
 
 fn by_attribute(report: &ComparisonReport) -> String {
@@ -165,12 +178,16 @@ fn by_attribute(report: &ComparisonReport) -> String {
     }
     let mut table = Table::new(1, header);
     for (i, name) in NAMES.iter().enumerate() {
-        let mut cells = vec![format!("`{name}`"), percent(report.reference().result.attributes[i].floor)];
+        let mut cells = vec![format!("`{name}`"), or_dash(report.reference().result.attributes[i].floor, percent)];
         for entry in &report.entries {
             let a = &entry.result.attributes[i];
-            cells.extend([percent(a.accuracy), percent_interval(a.interval), points(a.gain())]);
+            cells.extend([
+                or_dash(a.accuracy, percent),
+                or_dash(a.interval, percent_interval),
+                or_dash(a.gain(), points),
+            ]);
             if let Some(test) = report.comparison(entry).and_then(|c| c.attributes.get(i)) {
-                cells.extend([points(test.difference), p_cell(test.p_holm)]);
+                cells.extend([or_dash(test.difference, points), or_dash(test.p_holm, p_cell)]);
             }
         }
         table.row(cells);

@@ -5,7 +5,7 @@ use crate::attribute::pairs;
 use crate::evaluate::dependence::{Correlations, DependenceMeasures, RunDependence};
 use crate::metrics::mean::MeanStd;
 use crate::metrics::reliability::{BINS, calibration_error};
-use crate::render::format::{mean_std, thousands};
+use crate::render::format::{mean_std, or_dash, thousands};
 use crate::render::markdown::Table;
 use crate::untrusted::markdown;
 
@@ -16,7 +16,7 @@ pub(super) fn over_seeds(
     measure: impl Fn(&DependenceMeasures) -> Option<f64>,
 ) -> String {
     let values = runs.iter().map(|run| measure(&run.measures)).collect::<Option<Vec<f64>>>();
-    values.map_or_else(|| "-".to_owned(), |values| mean_std(MeanStd::of(&values), digits))
+    or_dash(values, |values| mean_std(MeanStd::of(&values), digits))
 }
 
 /// Variants of the report, each with the dependence of its runs.
@@ -82,7 +82,7 @@ pub(super) fn calibration(report: &Report, all: &Correlations) -> String {
     for (variant, runs) in by_variant(report, all) {
         let errors: Option<Vec<f64>> =
             runs.iter().map(|run| calibration_error(&run.reliability).map(|error| 100.0 * error)).collect();
-        let errors = errors.map_or_else(|| "-".to_owned(), |errors| mean_std(MeanStd::of(&errors), 2));
+        let errors = or_dash(errors, |errors| mean_std(MeanStd::of(&errors), 2));
         table.row([variant.title.to_owned(), errors]);
     }
     format!(

@@ -1,11 +1,12 @@
 //! Tests of the differences between variants.
 
 use super::super::runs::Report;
-use super::findings::broadest;
+use super::findings::{broadest, few_units};
 use super::intervals::seeds;
 use super::notes::PRIMARY_HEAD;
+use crate::evaluate::comparison::AttributeTest;
 use crate::evaluate::{Comparison, Statistics, Verdict};
-use crate::render::format::{bootstrap_p_cell, percent, points, points_interval};
+use crate::render::format::{bootstrap_p_cell, or_dash, percent, points, points_interval};
 use crate::render::markdown::Table;
 use crate::variant::{BASELINE, Registry};
 
@@ -18,19 +19,20 @@ pub(super) fn differences(report: &Report, statistics: &Statistics) -> Option<St
         return None;
     }
     let several = rows.iter().any(|comparison| comparison.seeds.len() > 1);
-    let mut text = format!("{}\n\n{}\n", method(several), table(report.registry, &rows));
+    let method = method(several, &report.attributes());
+    let mut text = format!("{}{method}\n\n{}\n", few_units(statistics), table(report.registry, &rows));
     for comparison in broadest(statistics).filter(wanted) {
         text += &differing(report.registry, comparison);
     }
     Some(text)
 }
 
-/// The statistical method in words.
-pub(super) fn method(several_seeds: bool) -> String {
+/// The statistical method in words; `attributes` are those with labels.
+pub(super) fn method(several_seeds: bool, attributes: &str) -> String {
     let mut text = format!(
         "{PRIMARY_HEAD} The interval of a difference in mean accuracy is the middle 95 % over the resamples described above, \
          the same for both, and p is two-sided. Better, worse and no difference shown count attributes: exact McNemar test \
-         on the images that only one of the two predicts correctly, Holm's correction over the 40 attributes, level 5 %. \
+         on the images that only one of the two predicts correctly, Holm's correction over the {attributes}, level 5 %. \
          The test assumes independent images, so it is somewhat too confident if a person has several."
     );
     if several_seeds {
@@ -61,13 +63,13 @@ pub(super) fn table(registry: Registry, comparisons: &[&Comparison]) -> Table {
             Some(deviation) => format!("{} ± {}", points(mean.difference), percent(deviation)),
             None => points(mean.difference),
         };
-        let count = |verdict| comparison.count(verdict).to_string();
+        let count = |verdict| or_dash(comparison.is_tested().then(|| comparison.count(verdict)), |n| n.to_string());
         table.row([
             format!("{} - {}", registry.title(&comparison.name), registry.title(&comparison.reference)),
             seeds(&comparison.seeds),
             difference,
-            points_interval(mean.interval),
-            bootstrap_p_cell(mean.p),
+            or_dash(mean.interval, points_interval),
+            or_dash(mean.p, bootstrap_p_cell),
             count(Verdict::Better),
             count(Verdict::Worse),
             count(Verdict::Inconclusive),
@@ -80,10 +82,11 @@ pub(super) fn table(registry: Registry, comparisons: &[&Comparison]) -> Table {
 pub(super) fn differing(registry: Registry, comparison: &Comparison) -> String {
     let mut text = String::new();
     for (verdict, word) in [(Verdict::Better, "better"), (Verdict::Worse, "worse")] {
-        let mut tests: Vec<_> = comparison.attributes.iter().filter(|test| test.verdict() == verdict).collect();
-        tests.sort_by(|a, b| b.difference.abs().total_cmp(&a.difference.abs()));
+        let mut tests: Vec<_> = comparison.attributes.iter().filter(|test| test.verdict() == Some(verdict)).collect();
+        let difference = |test: &AttributeTest| test.difference.unwrap_or_default();
+        tests.sort_by(|a, b| difference(b).abs().total_cmp(&difference(a).abs()));
         let named: Vec<String> =
-            tests.iter().map(|test| format!("`{}` ({})", test.attribute, points(test.difference))).collect();
+            tests.iter().map(|test| format!("`{}` ({})", test.attribute, points(difference(test)))).collect();
         if !named.is_empty() {
             let (name, reference) = (registry.title(&comparison.name), registry.title(&comparison.reference));
             text += &format!("- {name} {word} than {reference}: {}.\n", named.join(", "));

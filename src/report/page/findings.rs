@@ -4,9 +4,9 @@ use super::super::published::{Protocol, paper_mean};
 use super::super::runs::{Report, VariantRuns, tally};
 use super::affinity;
 use crate::attribute::COUNT;
-use crate::evaluate::comparison::LEAST_UNITS;
+use crate::evaluate::comparison::MeanDifference;
 use crate::evaluate::dependence::Correlations;
-use crate::evaluate::{Comparison, Head, HeadResult, Statistics, Verdict};
+use crate::evaluate::{AttributeResult, Comparison, Head, HeadResult, Statistics, Verdict};
 use crate::metrics::bootstrap::{BootstrapInfo, Unit};
 use crate::render::format::{
     bootstrap_p, difference_words, percent, percent_mean_std, points, points_interval, thousands,
@@ -32,42 +32,52 @@ pub(super) fn sentence(registry: Registry, statistics: &Statistics, comparison: 
         0 | 1 => (format!("{name} is"), String::new()),
         count => (format!("With each of {count} seeds, {name} is"), format!(", averaged over {count} seeds,")),
     };
+    let difference = difference_words(mean.difference, "above", "below", "equal to");
+    let features =
+        if comparison.same_features { " Both share the FLN, so the difference comes from the CLN alone." } else { "" };
+    if let Some(few) = statistics.few_units() {
+        return format!(
+            "{name} is not tested against {reference}: {few}. On these test images, its mean accuracy{averaged} is {difference} \
+             that of {reference}.{features}"
+        );
+    }
     let over_seeds = mean.deviation.map_or_else(String::new, |deviation| {
         format!("; sample standard deviation over seeds {} points", percent(deviation))
     });
-    let few = few_units(statistics).map(|few| format!("{few}, so no difference is shown"));
-    let shown = match statistics.verdict(mean) {
-        Verdict::Better | Verdict::Worse => "a difference is shown",
-        Verdict::Inconclusive if few.is_some() => few.as_deref().unwrap_or_default(),
-        Verdict::Inconclusive if !mean.every_seed && comparison.seeds.len() > 1 => {
-            "its sign differs between seeds, so no difference is shown"
+    let shown = match mean.verdict() {
+        Some(Verdict::Better | Verdict::Worse) => ": a difference is shown",
+        Some(Verdict::Inconclusive) if !mean.every_seed && comparison.seeds.len() > 1 => {
+            ": its sign differs between seeds, so no difference is shown"
         }
-        Verdict::Inconclusive => "no difference is shown",
+        Some(Verdict::Inconclusive) => ": no difference is shown",
+        None => "",
     };
-    let features =
-        if comparison.same_features { " Both share the FLN, so the difference comes from the CLN alone." } else { "" };
     let better = comparison.count(Verdict::Better);
     format!(
         "{lead} better than {reference} on {better} attribute{} and worse on {}, with no difference shown on {} (exact \
-         McNemar test, Holm's correction, 5 %). Its mean accuracy{averaged} is {} that of {reference} (95 % interval of the \
-         difference {}, {}{over_seeds}): {shown}.{features}",
+         McNemar test, Holm's correction, 5 %). Its mean accuracy{averaged} is {difference} that of {reference} \
+         ({}{over_seeds}){shown}.{features}",
         if better == 1 { "" } else { "s" },
         comparison.count(Verdict::Worse),
         comparison.count(Verdict::Inconclusive),
-        difference_words(mean.difference, "above", "below", "equal to"),
-        points_interval(mean.interval),
-        bootstrap_p(mean.p),
+        test_words(statistics, mean, "95 % interval of the difference"),
     )
 }
 
-/// The reason why too few resampled units show no difference; `None` if there are enough.
-pub(super) fn few_units(statistics: &Statistics) -> Option<String> {
-    let BootstrapInfo { unit, units, .. } = statistics.resampling;
-    let noun = match unit {
-        Unit::Identity => "people",
-        Unit::Image => "images",
-    };
-    (units < LEAST_UNITS).then(|| format!("{units} {noun} are too few for a test"))
+/// Interval and p-value of a difference in mean accuracy, or the reason why it has none.
+pub(super) fn test_words(statistics: &Statistics, mean: &MeanDifference, of: &str) -> String {
+    match (statistics.untested(mean), mean.interval, mean.p) {
+        (None, Some(interval), Some(p)) => format!("{of} {}, {}", points_interval(interval), bootstrap_p(p)),
+        (None, None, Some(p)) => {
+            format!("no interval, as the difference is the same on all test images, {}", bootstrap_p(p))
+        }
+        (reason, ..) => reason.unwrap_or_default(),
+    }
+}
+
+/// A paragraph on units that are too few for intervals and tests; empty if there are enough.
+pub(super) fn few_units(statistics: &Statistics) -> String {
+    statistics.few_units().map_or_else(String::new, |few| format!("**No intervals and no tests.** {few}.\n\n"))
 }
 
 /// The resamples behind intervals, as a noun phrase.
@@ -104,7 +114,8 @@ pub(super) fn section(report: &Report, correlations: Option<&Correlations>) -> S
 fn against_floor(variant: &VariantRuns) -> String {
     let accuracy = variant.accuracy();
     let floor = variant.of_primary(HeadResult::mean_floor).mean;
-    let count = tally((0..COUNT).map(|i| variant.of_primary(|head| head.attributes[i].gain()).mean));
+    let gains = (0..COUNT).filter_map(|i| variant.of_attribute(i, AttributeResult::gain));
+    let count = tally(gains.map(|gain| gain.mean));
     format!(
         "**{}** ({} head) reaches {} % mean accuracy{}, {} the majority-class floor of {} %. It is above the floor on {} \
          attributes, equal to it on {}, below it on {}.",
@@ -137,7 +148,8 @@ fn against_baseline(report: &Report, variant: &VariantRuns, baseline: &VariantRu
             sentence(report.registry, statistics, comparison)
         );
     }
-    let count = tally(variant.accuracies().iter().zip(&baseline.accuracies()).map(|(a, b)| a.mean - b.mean));
+    let pairs = variant.accuracies().into_iter().zip(baseline.accuracies());
+    let count = tally(pairs.filter_map(|(a, b)| Some(a?.mean - b?.mean)));
     format!(
         "**{} against Baseline**: {} Baseline in mean accuracy; better on {} attributes, worse on {}, equal on {}.{paper}",
         variant.title,

@@ -1,17 +1,16 @@
 //! The intervals of mean accuracies.
 
 use super::super::runs::Report;
-use super::findings::resampling;
+use super::findings::{few_units, resampling};
 use crate::evaluate::Statistics;
-use crate::metrics::mean::mean;
-use crate::render::format::{percent, percent_interval, points};
+use crate::render::format::{or_dash, percent, percent_interval, points};
 use crate::render::markdown::Table;
 
 /// The section's text: mean accuracy of every variant, head and seed with its interval.
 pub(super) fn intervals(report: &Report, statistics: &Statistics) -> String {
     let mut table =
         Table::new(2, ["Variant", "Head", "Seeds", "Mean accuracy", "95 % interval", "Floor", "Gain over floor"]);
-    let floor = mean(&report.floors());
+    let floor = report.mean_floor();
     let names: Vec<&str> = report.variants().iter().map(|variant| variant.name).collect();
     for mean in statistics.means.iter().filter(|mean| names.contains(&mean.name.as_str())) {
         table.row([
@@ -19,10 +18,13 @@ pub(super) fn intervals(report: &Report, statistics: &Statistics) -> String {
             mean.head.label().to_owned(),
             seeds(&mean.seeds),
             percent(mean.accuracy),
-            percent_interval(mean.interval),
+            or_dash(mean.interval, percent_interval),
             percent(floor),
             points(mean.accuracy - floor),
         ]);
+    }
+    if statistics.few_units().is_some() {
+        return format!("{}{table}", few_units(statistics));
     }
     format!(
         "Each interval is the middle 95 % of {}. It is about other test images for the same networks, not about other \

@@ -25,6 +25,7 @@ mod table1;
 mod table2;
 mod table3;
 mod table4;
+mod unknown_labels;
 mod warning;
 
 use super::figures::figure::Figure;
@@ -64,6 +65,7 @@ pub(super) fn page(
     for (heading, body) in sections {
         text += &section_with_figures(&caption, heading, &body, figures);
     }
+    text += &unknown_labels::section(report);
     text += &deviations::section(report);
     text + &provenance::section(report, profile)
 }

@@ -2,7 +2,7 @@
 
 use super::super::runs::Report;
 use crate::config::{Profile, RunSummary};
-use crate::render::format::thousands;
+use crate::render::format::{or_dash, thousands};
 use crate::render::markdown::Table;
 use crate::untrusted::markdown;
 
@@ -33,7 +33,7 @@ pub(super) fn section(report: &Report) -> String {
 fn network(profile: &Profile, paper: &Profile) -> Vec<Row> {
     let side = |profile: &Profile| profile.network.map_size().ok();
     let row = |quantity, text: &dyn Fn(&Profile, usize) -> String| {
-        let cell = |profile: &Profile| side(profile).map_or_else(|| "-".to_owned(), |side| text(profile, side));
+        let cell = |profile: &Profile| or_dash(side(profile), |side| text(profile, side));
         (quantity, cell(profile), cell(paper))
     };
     vec![
@@ -50,18 +50,18 @@ fn training(report: &Report, paper: &Profile) -> Vec<Row> {
     });
     let seen = |s: &RunSummary| s.steps * s.batch;
     let times = |seen: usize, images: usize| (seen + images / 2) / images.max(1);
-    let or_dash = |value: Option<usize>| value.map_or_else(|| "-".to_owned(), thousands);
+    let counted = |value: Option<usize>| or_dash(value, thousands);
     vec![
         (
             "Training images without copies",
             report.range(|s| s.train_sources),
-            or_dash(theirs.map(|(_, images)| images)),
+            counted(theirs.map(|(_, images)| images)),
         ),
-        ("Images seen in training", report.range(seen), or_dash(theirs.map(|(seen, _)| seen))),
+        ("Images seen in training", report.range(seen), counted(theirs.map(|(seen, _)| seen))),
         (
             "Times that each is seen",
             report.range(|s| times(seen(s), s.train_sources)),
-            or_dash(theirs.map(|(seen, images)| times(seen, images))),
+            counted(theirs.map(|(seen, images)| times(seen, images))),
         ),
     ]
 }

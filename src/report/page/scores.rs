@@ -2,11 +2,11 @@
 
 use super::super::runs::{Report, VariantRuns};
 use crate::attribute::NAMES;
-use crate::evaluate::{Head, HeadResult};
+use crate::evaluate::{AttributeResult, Head};
 use crate::metrics::mean::MeanStd;
 use crate::metrics::reliability::BINS;
 use crate::metrics::scores::Scores;
-use crate::render::format::percent_mean_std;
+use crate::render::format::{or_dash, percent_mean_std};
 use crate::render::markdown::Table;
 use crate::variant::{BASELINE, GAL_J};
 
@@ -24,17 +24,19 @@ const SCORES: [Score; 4] = [
 /// without these scores.
 pub(super) fn beyond_accuracy(report: &Report) -> Option<String> {
     let variants = report.with_controls();
-    variants.iter().find_map(|v| v.runs[0].evaluation.primary_head().mean_score(|s| s.calibration_error))?;
+    variants.iter().find_map(|v| v.runs[0].evaluation.primary_head().mean_of(|a| a.scores.calibration_error))?;
     let header = ["Variant", "Head", "Balanced accuracy"].into_iter().chain(SCORES.map(|(name, _)| name));
     let mut table = Table::new(2, header);
     for (variant, head) in variants.iter().flat_map(|variant| [Head::Fln, Head::Cln].map(|head| (variant, head))) {
-        let Some(balanced) = variant.of_head(head, HeadResult::mean_balanced_accuracy) else { continue };
-        let mut cells = vec![variant.title.to_owned(), head.label().to_owned(), percent_mean_std(balanced)];
-        let mean = |score: fn(&Scores) -> Option<f64>| {
-            let mean = variant.of_head(head, |result| result.mean_score(score).unwrap_or(f64::NAN));
-            mean.map_or_else(|| "-".to_owned(), percent_mean_std)
+        if variant.runs.iter().any(|run| run.evaluation.head(head).is_none()) {
+            continue;
+        }
+        let mean = |value: &dyn Fn(&AttributeResult) -> Option<f64>| {
+            let of_runs = variant.runs.iter().map(|run| run.evaluation.head(head)?.mean_of(value));
+            or_dash(of_runs.collect::<Option<Vec<f64>>>(), |values| percent_mean_std(MeanStd::of(&values)))
         };
-        cells.extend(SCORES.map(|(_, score)| mean(score)));
+        let mut cells = vec![variant.title.to_owned(), head.label().to_owned(), mean(&|a| a.balanced_accuracy)];
+        cells.extend(SCORES.map(|(_, score)| mean(&|a| score(&a.scores))));
         table.row(cells);
     }
     let pair: Vec<&VariantRuns> = variants.iter().filter(|v| [BASELINE.name, GAL_J.name].contains(&v.name)).collect();
@@ -55,9 +57,7 @@ fn by_attribute(variants: &[&VariantRuns]) -> Table {
     let mut table = Table::new(1, std::iter::once("Attribute".to_owned()).chain(header));
     for (i, name) in NAMES.iter().enumerate() {
         let cell = |score: fn(&Scores) -> Option<f64>, variant: &VariantRuns| {
-            let values = variant.runs.iter().map(|run| score(&run.evaluation.primary_head().attributes[i].scores));
-            let values: Option<Vec<f64>> = values.collect();
-            values.map_or_else(|| "-".to_owned(), |values| percent_mean_std(MeanStd::of(&values)))
+            or_dash(variant.of_attribute(i, |a| score(&a.scores)), percent_mean_std)
         };
         let cells = columns().map(|((_, score), variant)| cell(*score, variant));
         table.row(std::iter::once(format!("`{name}`")).chain(cells));

@@ -3,9 +3,8 @@
 use super::super::runs::Report;
 use super::notes::{PRIMARY_HEAD, gain_header, seeds_note};
 use crate::attribute::{self, GROUPS};
-use crate::evaluate::HeadResult;
 use crate::metrics::mean::{MeanStd, mean};
-use crate::render::format::{percent, percent_mean_std, points};
+use crate::render::format::{or_dash, percent, percent_mean_std, points};
 use crate::render::markdown::Table;
 
 /// The section's text.
@@ -18,13 +17,15 @@ pub(super) fn groups(report: &Report) -> String {
     let floors = report.floors();
     for group in GROUPS {
         let members: Vec<usize> = group.members.iter().filter_map(|name| attribute::index(name)).collect();
-        let floor = mean(&members.iter().map(|&i| floors[i]).collect::<Vec<f64>>());
-        let mut cells = vec![group.name.to_owned(), group.members.join(", "), percent(floor)];
-        let of_group =
-            |head: &HeadResult| mean(&members.iter().map(|&i| head.attributes[i].accuracy).collect::<Vec<f64>>());
-        let accuracies: Vec<MeanStd> = variants.iter().map(|variant| variant.of_primary(of_group)).collect();
-        cells.extend(accuracies.iter().map(|accuracy| percent_mean_std(*accuracy)));
-        cells.extend(accuracies.iter().map(|accuracy| points(accuracy.mean - floor)));
+        let floors: Vec<f64> = members.iter().filter_map(|&i| floors[i]).collect();
+        let floor = (!floors.is_empty()).then(|| mean(&floors));
+        let mut cells = vec![group.name.to_owned(), group.members.join(", "), or_dash(floor, percent)];
+        let accuracies: Vec<Option<MeanStd>> =
+            variants.iter().map(|variant| variant.of_attributes(&members, |a| a.accuracy)).collect();
+        cells.extend(accuracies.iter().map(|accuracy| or_dash(*accuracy, percent_mean_std)));
+        cells.extend(
+            accuracies.iter().map(|accuracy| or_dash(accuracy.zip(floor), |(a, floor)| points(a.mean - floor))),
+        );
         table.row(cells);
     }
     format!(

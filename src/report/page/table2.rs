@@ -4,15 +4,17 @@ use super::super::published::{self, Protocol};
 use super::super::runs::Report;
 use super::notes::{beside_the_paper, seeds_note};
 use super::published_columns::{FEW_IMAGES, methods};
+use crate::attribute::COUNT;
 use crate::evaluate::{Head, HeadResult};
-use crate::render::format::{cell, percent, percent_mean_std, points};
+use crate::render::format::{cell, or_dash, percent, percent_mean_std, points};
 use crate::render::markdown::{Table, bold};
 
 /// The section's text.
 pub(super) fn mean_accuracy(report: &Report) -> String {
     format!(
-        "Mean accuracy over the 40 attributes in %. The head that a variant is scored by is in bold. Differences are \
+        "Mean accuracy over the {} in %. The head that a variant is scored by is in bold. Differences are \
          computed before rounding.{}\n\n{}\n{}\n\n{}\n{}Floor on CelebA: {}.\n",
+        report.attributes(),
         seeds_note(report),
         own(report),
         beside_the_paper(report, Protocol::Celeba),
@@ -27,9 +29,10 @@ fn own(report: &Report) -> Table {
         2,
         ["Variant", "Scored by", "Seeds", "FLN head", "CLN head", "Floor", "Gain over floor", "Balanced accuracy"],
     );
+    let all: Vec<usize> = (0..COUNT).collect();
     for variant in report.variants() {
         let accuracy = |head: Head| {
-            let text = variant.of_head(head, HeadResult::mean_accuracy).map_or("-".to_owned(), percent_mean_std);
+            let text = or_dash(variant.of_head(head, HeadResult::mean_accuracy), percent_mean_std);
             if head == variant.primary_head() { bold(text) } else { text }
         };
         let floor = variant.of_primary(HeadResult::mean_floor).mean;
@@ -41,7 +44,7 @@ fn own(report: &Report) -> Table {
             accuracy(Head::Cln),
             percent(floor),
             points(variant.accuracy().mean - floor),
-            percent_mean_std(variant.of_primary(HeadResult::mean_balanced_accuracy)),
+            or_dash(variant.of_attributes(&all, |a| a.balanced_accuracy), percent_mean_std),
         ]);
     }
     table
@@ -70,7 +73,7 @@ fn few_images(report: &Report) -> String {
     let mut table = Table::new(1, ["Method", "Published, CelebA", "Floor, CelebA", "Gain over floor"]);
     for method in &methods {
         let mean = method.recomputed();
-        let gain = mean.map_or_else(|| "-".to_owned(), |mean| points((mean - floor) / 100.0));
+        let gain = or_dash(mean, |mean| points((mean - floor) / 100.0));
         table.row([method.name.clone(), cell(mean, 2), cell(Some(floor), 2), gain]);
     }
     format!(

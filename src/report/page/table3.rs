@@ -4,8 +4,7 @@ use super::super::published::{self, Protocol};
 use super::super::runs::Report;
 use super::notes::beside_the_paper;
 use super::published_columns::{averages, methods, sources};
-use crate::metrics::mean::mean;
-use crate::render::format::{cell, percent, percent_mean_std, points};
+use crate::render::format::{cell, or_dash, percent, percent_mean_std, points};
 use crate::render::markdown::{Table, bold};
 
 /// Methods of the paper's Table 3.
@@ -16,7 +15,7 @@ pub(super) fn lfwa(report: &Report) -> String {
     let on_lfwa = report.protocol() == Some(Protocol::Lfwa);
     let mut table =
         Table::new(2, ["Method", "Data", "Mean accuracy", "Average as printed", "Floor", "Gain over floor"]);
-    let floor = mean(&report.floors());
+    let floor = report.mean_floor();
     for variant in report.variants() {
         let accuracy = variant.accuracy();
         table.row([
@@ -37,9 +36,9 @@ pub(super) fn lfwa(report: &Report) -> String {
             if on_lfwa { "LFWA, published" } else { "LFWA, published, other data" }.to_owned(),
             cell(accuracy, 2),
             // As printed: LNets+ANet's 84 has no decimals.
-            method.printed.map_or_else(|| "-".to_owned(), |v| v.to_string()),
+            or_dash(method.printed, |v| v.to_string()),
             cell(Some(published_floor.mean()), 2),
-            accuracy.map_or_else(|| "-".to_owned(), |a| points((a - published_floor.mean()) / 100.0)),
+            or_dash(accuracy, |a| points((a - published_floor.mean()) / 100.0)),
         ]);
     }
     let note = if on_lfwa {

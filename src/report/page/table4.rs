@@ -5,9 +5,8 @@ use super::super::runs::{Report, VariantRuns};
 use super::notes::{PRIMARY_HEAD, beside_the_paper, gain_header, seeds_note};
 use super::published_columns::PublishedColumns;
 use crate::attribute::NAMES;
-use crate::evaluate::HeadResult;
-use crate::metrics::mean::{MeanStd, mean};
-use crate::render::format::{percent, percent_interval, percent_mean_std, points, thousands};
+use crate::metrics::mean::MeanStd;
+use crate::render::format::{or_dash, percent, percent_interval, percent_mean_std, points, thousands};
 use crate::render::markdown::{Table, bold};
 use crate::variant::{BASELINE, GAL_J};
 
@@ -42,7 +41,7 @@ fn table(own: &OwnColumns, published: Option<&PublishedColumns>) -> Table {
         let cells = [vec![format!("`{name}`")], own.cells(i)].concat();
         table.row(with_published(cells, &|columns| columns.cells(i)));
     }
-    let means = [vec![bold("Mean of 40")], own.means()].concat();
+    let means = [vec![bold(format!("Mean of {}", own.scored))], own.means()].concat();
     let blanks = means.len() - 1;
     table.row(with_published(means, &PublishedColumns::means));
     for (label, cells) in published.into_iter().flat_map(PublishedColumns::footer) {
@@ -54,12 +53,16 @@ fn table(own: &OwnColumns, published: Option<&PublishedColumns>) -> Table {
 /// The columns of the report's own runs.
 struct OwnColumns<'a> {
     variants: Vec<VariantRuns<'a>>,
-    floors: Vec<f64>,
+    floors: Vec<Option<f64>>,
+    /// Number of attributes with labels.
+    scored: usize,
+    mean_floor: f64,
 }
 
 impl<'a> OwnColumns<'a> {
     fn new(report: &'a Report) -> Self {
-        Self { variants: report.variants(), floors: report.floors() }
+        let (floors, scored, mean_floor) = (report.floors(), report.scored(), report.mean_floor());
+        Self { variants: report.variants(), floors, scored, mean_floor }
     }
 
     fn header(&self) -> Vec<String> {
@@ -76,30 +79,28 @@ impl<'a> OwnColumns<'a> {
         find(BASELINE.name).zip(find(GAL_J.name))
     }
 
-    fn row(&self, floor: f64, value: impl Fn(&HeadResult) -> f64) -> Vec<String> {
-        let mut cells = vec![percent(floor)];
-        let accuracies: Vec<MeanStd> = self.variants.iter().map(|v| v.of_primary(&value)).collect();
-        cells.extend(accuracies.iter().map(|accuracy| percent_mean_std(*accuracy)));
-        cells.extend(accuracies.iter().map(|accuracy| points(accuracy.mean - floor)));
-        let difference = |(baseline, gal_j): (&VariantRuns, &VariantRuns)| {
-            points(gal_j.of_primary(&value).mean - baseline.of_primary(&value).mean)
-        };
-        cells.extend(self.pair().map(difference));
+    fn row(&self, floor: Option<f64>, value: impl Fn(&VariantRuns) -> Option<MeanStd>) -> Vec<String> {
+        let difference = |a: Option<f64>, b: Option<f64>| or_dash(a.zip(b), |(a, b)| points(a - b));
+        let mean = |variant: &VariantRuns| value(variant).map(|accuracy| accuracy.mean);
+        let mut cells = vec![or_dash(floor, percent)];
+        cells.extend(self.variants.iter().map(|variant| or_dash(value(variant), percent_mean_std)));
+        cells.extend(self.variants.iter().map(|variant| difference(mean(variant), floor)));
+        cells.extend(self.pair().map(|(baseline, gal_j)| difference(mean(gal_j), mean(baseline))));
         cells
     }
 
     fn cells(&self, i: usize) -> Vec<String> {
-        self.row(self.floors[i], |head| head.attributes[i].accuracy)
+        self.row(self.floors[i], |variant| variant.of_attribute(i, |a| a.accuracy))
     }
 
     fn means(&self) -> Vec<String> {
-        self.row(mean(&self.floors), HeadResult::mean_accuracy).into_iter().map(bold).collect()
+        self.row(Some(self.mean_floor), |variant| Some(variant.accuracy())).into_iter().map(bold).collect()
     }
 
     /// The widest interval of a run and an attribute.
     fn widest(&self) -> String {
         let runs = self.variants.iter().flat_map(|v| &v.runs);
-        let intervals = runs.flat_map(|run| &run.evaluation.primary_head().attributes).map(|a| a.interval);
+        let intervals = runs.flat_map(|run| &run.evaluation.primary_head().attributes).filter_map(|a| a.interval);
         let widest = intervals.max_by(|a, b| (a.high - a.low).total_cmp(&(b.high - b.low)));
         widest.map_or_else(String::new, percent_interval)
     }

@@ -1,8 +1,9 @@
 //! The limits of a report's validity, above all figures.
 
 use super::super::runs::Report;
-use super::deviations;
+use super::{deviations, unknown_labels};
 use crate::config::RunSummary;
+use crate::evaluate::Statistics;
 use crate::render::format::thousands;
 use crate::untrusted::markdown;
 
@@ -18,6 +19,9 @@ pub(super) fn warning(report: &Report) -> String {
     } else {
         lines.push(test_split(report.shared()));
     }
+    lines.extend(unknown_labels::warning(report));
+    let few = report.statistics.as_ref().and_then(Statistics::few_units);
+    lines.extend(few.map(|few| format!("**No difference can be tested.** {few}.")));
     let count = deviations::distinct(report).len();
     if count > 0 {
         let ways = if count == 1 { "one way".to_owned() } else { format!("{count} ways") };

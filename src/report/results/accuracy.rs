@@ -13,7 +13,7 @@ use std::path::Path;
 /// Name of the file.
 pub(super) const FILE: &str = "accuracy.csv";
 
-/// One row; accuracies are shares in [0, 1].
+/// One row; accuracies are shares in [0, 1]. Those of an attribute without labels are empty.
 #[derive(Serialize, Deserialize)]
 pub(super) struct AccuracyRow {
     #[serde(deserialize_with = "deserialize_name")]
@@ -23,12 +23,12 @@ pub(super) struct AccuracyRow {
     attribute: String,
     n: usize,
     correct: usize,
-    accuracy: f64,
-    floor: f64,
-    gain: f64,
-    balanced_accuracy: f64,
-    interval_low: f64,
-    interval_high: f64,
+    accuracy: Option<f64>,
+    floor: Option<f64>,
+    gain: Option<f64>,
+    balanced_accuracy: Option<f64>,
+    interval_low: Option<f64>,
+    interval_high: Option<f64>,
     #[serde(default)]
     f1: Option<f64>,
     #[serde(default)]
@@ -54,8 +54,8 @@ pub(super) fn rows(evaluation: &Evaluation) -> impl Iterator<Item = AccuracyRow>
             floor: a.floor,
             gain: a.gain(),
             balanced_accuracy: a.balanced_accuracy,
-            interval_low: a.interval.low,
-            interval_high: a.interval.high,
+            interval_low: a.interval.map(|interval| interval.low),
+            interval_high: a.interval.map(|interval| interval.high),
             f1: a.scores.f1,
             average_precision: a.scores.average_precision,
             auroc: a.scores.auroc,
@@ -98,7 +98,7 @@ fn attribute_result(row: &AccuracyRow) -> AttributeResult {
         n: row.n,
         correct: row.correct,
         accuracy: row.accuracy,
-        interval: Interval { low: row.interval_low, high: row.interval_high },
+        interval: Interval::of_bounds(row.interval_low, row.interval_high),
         balanced_accuracy: row.balanced_accuracy,
         floor: row.floor,
         scores: Scores {

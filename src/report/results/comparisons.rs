@@ -25,11 +25,12 @@ struct MeanRow {
     seeds: String,
     head: Head,
     accuracy: f64,
-    interval_low: f64,
-    interval_high: f64,
+    interval_low: Option<f64>,
+    interval_high: Option<f64>,
 }
 
-/// A row of `comparisons.csv`. The row of the mean has an interval, the row of an attribute has counts.
+/// A row of `comparisons.csv`. The row of the mean has an interval, the row of an attribute has counts. Interval and p-values
+/// are empty without a test.
 #[derive(Serialize, Deserialize)]
 struct Row {
     #[serde(deserialize_with = "deserialize_name")]
@@ -39,7 +40,7 @@ struct Row {
     seeds: String,
     same_features: bool,
     attribute: String,
-    difference: f64,
+    difference: Option<f64>,
     interval_low: Option<f64>,
     interval_high: Option<f64>,
     deviation_over_seeds: Option<f64>,
@@ -48,8 +49,11 @@ struct Row {
     only_variant_correct: Option<usize>,
     #[serde(alias = "only_reference_right")]
     only_reference_correct: Option<usize>,
-    p: f64,
+    p: Option<f64>,
     p_holm: Option<f64>,
+    /// Number of people or images with a difference in the mean.
+    #[serde(default)]
+    differing: Option<usize>,
 }
 
 /// Writes into the results below `folder`.
@@ -73,7 +77,7 @@ pub(in crate::report) fn read(folder: &Path) -> Result<Option<Statistics>> {
     let path = results.join("comparisons.csv");
     let rows: Vec<Row> = csv_file::read(&path)?;
     let comparisons = rows.chunks(1 + COUNT).map(|rows| comparison(&path, rows)).collect::<Result<_>>()?;
-    Ok(Some(Statistics { resampling, means, comparisons }))
+    Ok(Some(Statistics { resampling, means, comparisons }.without_claims_of_few()))
 }
 
 fn listed(seeds: &[u64]) -> String {
@@ -91,8 +95,8 @@ fn mean_row(mean: &MeanAccuracy) -> MeanRow {
         seeds: listed(&mean.seeds),
         head: mean.head,
         accuracy: mean.accuracy,
-        interval_low: mean.interval.low,
-        interval_high: mean.interval.high,
+        interval_low: mean.interval.map(|interval| interval.low),
+        interval_high: mean.interval.map(|interval| interval.high),
     }
 }
 
@@ -102,7 +106,7 @@ fn mean(path: &Path, row: MeanRow) -> Result<MeanAccuracy> {
         name: row.variant,
         head: row.head,
         accuracy: row.accuracy,
-        interval: Interval { low: row.interval_low, high: row.interval_high },
+        interval: Interval::of_bounds(row.interval_low, row.interval_high),
     })
 }
 
@@ -114,15 +118,16 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
         seeds: listed(&comparison.seeds),
         same_features: comparison.same_features,
         attribute: MEAN.to_owned(),
-        difference: mean.difference,
-        interval_low: Some(mean.interval.low),
-        interval_high: Some(mean.interval.high),
+        difference: Some(mean.difference),
+        interval_low: mean.interval.map(|interval| interval.low),
+        interval_high: mean.interval.map(|interval| interval.high),
         deviation_over_seeds: mean.deviation,
         same_sign_with_every_seed: Some(mean.every_seed),
         only_variant_correct: None,
         only_reference_correct: None,
         p: mean.p,
         p_holm: None,
+        differing: mean.differing,
     };
     let of_attribute = |test: &AttributeTest| Row {
         variant: comparison.name.clone(),
@@ -138,7 +143,8 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
         only_variant_correct: Some(test.gained),
         only_reference_correct: Some(test.lost),
         p: test.p,
-        p_holm: Some(test.p_holm),
+        p_holm: test.p_holm,
+        differing: None,
     };
     std::iter::once(of_mean).chain(comparison.attributes.iter().map(of_attribute)).collect()
 }
@@ -153,9 +159,10 @@ fn comparison(path: &Path, rows: &[Row]) -> Result<Comparison> {
             return None;
         }
         let mean = MeanDifference {
-            difference: first.difference,
-            interval: Interval { low: first.interval_low?, high: first.interval_high? },
+            difference: first.difference?,
+            interval: Interval::of_bounds(first.interval_low, first.interval_high),
             p: first.p,
+            differing: first.differing,
             deviation: first.deviation_over_seeds,
             every_seed: first.same_sign_with_every_seed?,
         };
@@ -166,7 +173,7 @@ fn comparison(path: &Path, rows: &[Row]) -> Result<Comparison> {
                 lost: row.only_reference_correct?,
                 difference: row.difference,
                 p: row.p,
-                p_holm: row.p_holm?,
+                p_holm: row.p_holm,
             })
         };
         Some((first, mean, others.iter().map(test).collect::<Option<Vec<_>>>()?))
@@ -200,6 +207,7 @@ mod tests {
             images: (0..30).map(|i| i.to_string()).collect(),
             identities: None,
             labels: vec![0; 30],
+            known: vec![(1 << COUNT) - 1; 30],
             correct: vec![(Head::Fln, (0..30).map(|i| bits.rotate_left(i) & ((1 << COUNT) - 1)).collect())],
         };
         let (a, b) = (correctness(0x1234_5678_9ABC), correctness(0xFEDC_BA98_7654));

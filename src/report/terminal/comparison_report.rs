@@ -3,7 +3,7 @@
 use super::super::page::findings::findings;
 use crate::attribute::NAMES;
 use crate::evaluate::comparison_report::{ComparisonReport, Entry, letter};
-use crate::render::format::{bootstrap_p_cell, p_cell, percent, points};
+use crate::render::format::{bootstrap_p_cell, or_dash, p_cell, percent, points};
 use crate::render::text_table::TextTable;
 
 /// A line an attribute: accuracies in percent, differences in points with Holm's p-value. Then the findings.
@@ -23,11 +23,11 @@ fn accuracies(report: &ComparisonReport) -> TextTable {
     let mut table = TextTable::new(1);
     table.row(header);
     for (i, name) in NAMES.iter().enumerate() {
-        let mut cells = vec![(*name).to_owned(), percent(report.reference().result.attributes[i].floor)];
+        let mut cells = vec![(*name).to_owned(), or_dash(report.reference().result.attributes[i].floor, percent)];
         for entry in &report.entries {
-            cells.push(percent(entry.result.attributes[i].accuracy));
+            cells.push(or_dash(entry.result.attributes[i].accuracy, percent));
             if let Some(test) = report.comparison(entry).and_then(|c| c.attributes.get(i)) {
-                cells.extend([points(test.difference), p_cell(test.p_holm)]);
+                cells.extend([or_dash(test.difference, points), or_dash(test.p_holm, p_cell)]);
             }
         }
         table.row(cells);
@@ -36,7 +36,7 @@ fn accuracies(report: &ComparisonReport) -> TextTable {
     for entry in &report.entries {
         cells.push(percent(entry.result.mean_accuracy()));
         if let Some(comparison) = report.comparison(entry) {
-            cells.extend([points(comparison.mean.difference), bootstrap_p_cell(comparison.mean.p)]);
+            cells.extend([points(comparison.mean.difference), or_dash(comparison.mean.p, bootstrap_p_cell)]);
         }
     }
     table.row(cells);

@@ -2,7 +2,7 @@
 
 use crate::attribute::NAMES;
 use crate::evaluate::{Evaluation, HeadResult};
-use crate::render::format::{percent, percent_interval, points};
+use crate::render::format::{or_dash, percent, percent_interval, points};
 use crate::render::text_table::TextTable;
 
 /// One line: mean accuracy beside the majority-class floor.
@@ -37,13 +37,18 @@ pub fn table(evaluation: &Evaluation) -> String {
     for (i, name) in NAMES.iter().enumerate() {
         let cells = of_heads(&|head| {
             let a = &head.attributes[i];
-            [percent(a.accuracy), percent_interval(a.interval), points(a.gain()), percent(a.balanced_accuracy)]
+            [
+                or_dash(a.accuracy, percent),
+                or_dash(a.interval, percent_interval),
+                or_dash(a.gain(), points),
+                or_dash(a.balanced_accuracy, percent),
+            ]
         });
-        table.row(row(name, percent(evaluation.primary_head().attributes[i].floor), cells));
+        table.row(row(name, or_dash(evaluation.primary_head().attributes[i].floor, percent), cells));
     }
     let means = of_heads(&|head| {
         let gain = head.mean_accuracy() - head.mean_floor();
-        [percent(head.mean_accuracy()), String::new(), points(gain), percent(head.mean_balanced_accuracy())]
+        [percent(head.mean_accuracy()), String::new(), points(gain), or_dash(head.mean_balanced_accuracy(), percent)]
     });
     table.row(row("mean", percent(evaluation.primary_head().mean_floor()), means));
     format!(

@@ -2,7 +2,7 @@
 
 use super::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES};
-use gal_bench::config::{Profile, RunSummary};
+use gal_bench::config::{KnownLabels, Profile, RunSummary};
 use gal_bench::evaluate::Statistics;
 use gal_bench::variant::Variant;
 use gal_bench::{random, report};
@@ -17,6 +17,8 @@ pub(crate) struct FakeRun {
     pub(crate) summary: RunSummary,
     /// Chance that a prediction is correct.
     pub(crate) skill: f64,
+    /// The test images and attributes whose label is known.
+    pub(crate) is_known: fn(usize, usize) -> bool,
     /// Images of each person; `None` if the predictions hold no identity.
     pub(crate) images_per_person: Option<usize>,
     /// Weight of each attribute on itself, the rest equal; `None` for more weight inside a group than outside.
@@ -55,9 +57,23 @@ impl FakeRun {
             test_images: 60,
             parameters,
             train_positive_rate: (0..COUNT).map(|i| Some(if i == 0 { 0.5 } else { i as f64 / 44.0 })).collect(),
+            known_labels: None,
             deviations: vec!["Synthetic faces instead of photographs".to_owned(), "66 px input, not 227".to_owned()],
         };
-        Self { summary, skill: 0.85, images_per_person: None, self_weight: None, settings: None }
+        let is_known = |_, _| true;
+        Self { summary, skill: 0.85, is_known, images_per_person: None, self_weight: None, settings: None }
+    }
+
+    /// Two thirds of the labels are known. Attribute 4 has no training label, attribute 9 no test label.
+    pub(crate) fn partly_labelled(variant: &str, seed: u64) -> Self {
+        let mut run = Self::new(variant, seed);
+        run.is_known = |image, attribute| attribute != 9 && !(image * (2 * attribute + 3) / 8).is_multiple_of(3);
+        let test = |attribute| (0..run.summary.test_images).filter(|image| (run.is_known)(*image, attribute)).count();
+        let train = |attribute| if attribute == 4 { 0 } else { 1000 };
+        run.summary.known_labels =
+            Some(KnownLabels { train: (0..COUNT).map(train).collect(), test: (0..COUNT).map(test).collect() });
+        run.summary.train_positive_rate[4] = None;
+        run
     }
 
     fn has_cln(&self) -> bool {
@@ -131,10 +147,13 @@ impl FakeRun {
         let attribute: Vec<&str> = (0..rows).map(|row| NAMES[row % COUNT]).collect();
         let identity: Vec<Option<String>> =
             (0..rows).map(|row| self.images_per_person.map(|images| (row / COUNT / images).to_string())).collect();
+        let is_known = |row: usize| (self.is_known)(row / COUNT, row % COUNT);
+        let known: Vec<Option<bool>> =
+            labels.iter().enumerate().map(|(row, label)| is_known(row).then_some(*label)).collect();
         df!(
             "image" => image,
             "attribute" => attribute,
-            "label" => labels,
+            "label" => known,
             "probability_fln" => fln,
             "probability_cln" => cln,
             "identity" => identity,

@@ -2,9 +2,11 @@
 
 mod claims;
 mod compare;
+mod degenerate;
 mod figures;
 mod page;
 mod protocol;
 mod sections;
 mod statistics;
+mod unknown_labels;
 mod variants;

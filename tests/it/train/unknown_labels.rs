@@ -1,5 +1,6 @@
 //! Labels that are not known, from the prepared set to the files of a run.
 
+use crate::common::images::gradient;
 use crate::common::training::{UNLABELLED, metrics};
 use crate::common::workspace::Workspace;
 use gal_bench::attribute::{COUNT, index};
@@ -49,6 +50,26 @@ fn a_run_on_unknown_labels_records_rates_of_known_ones_and_keeps_the_others_null
         let last = lines.iter().rfind(|line| line["validation_accuracy_fln"].is_number()).unwrap();
         assert!(last["validation_accuracy_fln"].as_f64().unwrap() <= 1.0);
     }
+}
+
+#[test]
+fn a_job_on_unknown_labels_ends_in_a_report_that_counts_them() {
+    let workspace = Workspace::partly_labelled();
+    workspace.train("runs", &["baseline", "gal-j"]);
+    let options = "--profile tiny.toml --seed 5 --variant baseline --variant gal-j";
+    workspace.gal_bench(&format!("evaluate {options}")).succeeds();
+    workspace.gal_bench("report").succeeds();
+    let page = workspace.read("reports/synthetic-tiny-baseline-gal-j-seed5/README.md");
+    assert!(page.contains(&format!("`{UNLABELLED}` has no training or no test label")), "{page}");
+    assert!(!page.contains("NaN"), "{page}");
+
+    gradient(0, 178, 218).save(workspace.path("face.png")).unwrap();
+    let predict = "predict --run synthetic-tiny-gal-j-seed5 --device cpu face.png";
+    let text = workspace.gal_bench(predict).succeeds().stdout;
+    let line = text.lines().find(|line| line.trim_start().starts_with(UNLABELLED)).unwrap();
+    assert!(line.ends_with("-  not trained"), "{line:?}");
+    let csv = workspace.gal_bench(&format!("{predict} --csv")).succeeds().stdout;
+    assert!(csv.contains(&format!("face.png,{UNLABELLED},,\n")) && csv.lines().count() == 1 + COUNT, "{csv}");
 }
 
 #[test]
