@@ -6,7 +6,7 @@
 //!     GAL_BENCH_PYTHON=peers/bin/python cargo bench --profile release --bench train
 //!
 //! It also prints the cost of the four variants relative to one Baseline, without the pass that stores a frozen backbone's
-//! features. For each layer it prints the share of the machine's measured matrix product that our convolutions reach. Other
+//! features, and of each correlation net relative to the FLN. For each layer it prints the share of the machine's measured matrix product that our convolutions reach. Other
 //! backbones are measured at 224 pixels, beside the paper's, with their processor time per image:
 //!
 //!     cargo bench --profile release --bench train -- train paper 32 alexnet
@@ -69,6 +69,7 @@ fn main() -> Result<()> {
     for profile in ["paper", "quick"] {
         variants(&Profile::load(profile)?, 32)?;
     }
+    correlation_nets(&Profile::load("quick")?, 64)?;
     backbones(32)?;
     roofline(32)
 }
@@ -239,6 +240,45 @@ fn variants(profile: &Profile, batch: usize) -> Result<()> {
         sum += seconds;
     }
     println!("  all four: {:.2}x one Baseline", sum / baseline);
+    Ok(())
+}
+
+/// The cost of correlation nets that share one FLN, alone and together, relative to a step of that FLN.
+#[allow(clippy::print_stdout, reason = "the figures are the result")]
+fn correlation_nets(profile: &Profile, batch: usize) -> Result<()> {
+    let mut profile = profile.clone();
+    // One weight decay for all, so that Baseline shares the FLN.
+    profile.optimizer.weight_decay = Some(1e-3);
+    let baseline = Variant::named("baseline").ok_or("no baseline")?;
+    let shared: Vec<Variant> = shared_runs(&REGISTRY.select(&[], true), &profile)
+        .into_iter()
+        .filter(|run| run.fln == Fln::Trained)
+        .max_by_key(|run| run.variants.len())
+        .map_or_else(Vec::new, |run| run.variants);
+    let heads: Vec<Variant> = shared.into_iter().filter(|variant| variant.affinity.is_some()).collect();
+    let sets = heads.iter().map(|head| vec![*head]).chain([heads.clone()]);
+    let mut works = vec![Work::new(&profile, &shared_runs(&[baseline], &profile)[0], batch)?];
+    for set in sets.clone() {
+        works.push(Work::new(&profile, &shared_runs(&set, &profile)[0], batch)?);
+    }
+    // All take turns step by step, so that a noisy machine disturbs all alike.
+    let mut durations = vec![Vec::new(); works.len()];
+    for round in 0..WARM_UP + 25 {
+        for (work, durations) in works.iter_mut().zip(&mut durations) {
+            let start = Instant::now();
+            work.step()?;
+            if round >= WARM_UP {
+                durations.push(start.elapsed().as_secs_f64());
+            }
+        }
+    }
+    durations.iter_mut().for_each(|durations| durations.sort_by(f64::total_cmp));
+    let fln = median(&durations[0]);
+    println!("\ncorrelation nets, {} profile, batch {batch}: FLN alone {:.0} ms a step", profile.name, 1000.0 * fln);
+    for (set, durations) in sets.zip(&durations[1..]) {
+        let names: Vec<&str> = set.iter().map(|variant| variant.title).collect();
+        println!("  with {}: {:.2}x", names.join(", "), median(durations) / fln);
+    }
     Ok(())
 }
 

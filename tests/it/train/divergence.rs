@@ -6,7 +6,7 @@ use crate::common::workspace::Workspace;
 use gal_bench::config::Divergence;
 use std::path::Path;
 
-const ALL: [&str; 6] = ["baseline", "gal-c", "gal-j", "gal-p", "identity", "uniform"];
+const ALL: [&str; 8] = ["baseline", "gal-c", "gal-j", "gal-p", "identity", "uniform", "one-stream", "cln-only"];
 
 /// A workspace whose branches and correlation nets train at a rate at which a learned affinity diverges, and fixed ones do
 /// not.
@@ -34,7 +34,8 @@ fn runs_beside_one_that_diverges_equal_runs_without_it() {
     let with: Vec<&str> = with.iter().map(String::as_str).collect();
     let diverged: Vec<&str> = ALL.into_iter().filter(|variant| !with.contains(variant)).collect();
     assert!(with.contains(&"baseline") && with.contains(&"gal-p"), "{with:?}");
-    assert!(diverged.contains(&"gal-j"), "{diverged:?}");
+    // A net that trains the FLN shares it with no other run.
+    assert!(["gal-j", "one-stream", "cln-only"].iter().all(|variant| diverged.contains(variant)), "{diverged:?}");
     workspace.train("without", &with);
     for variant in with {
         assert!(outputs(&workspace.run("with", variant)) == outputs(&workspace.run("without", variant)), "{variant}");
