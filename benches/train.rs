@@ -255,7 +255,7 @@ fn correlation_nets(profile: &Profile, batch: usize) -> Result<()> {
         .filter(|run| run.fln == Fln::Trained)
         .max_by_key(|run| run.variants.len())
         .map_or_else(Vec::new, |run| run.variants);
-    let heads: Vec<Variant> = shared.into_iter().filter(|variant| variant.affinity.is_some()).collect();
+    let heads: Vec<Variant> = shared.into_iter().filter(|variant| variant.net.is_some()).collect();
     let sets = heads.iter().map(|head| vec![*head]).chain([heads.clone()]);
     let mut works = vec![Work::new(&profile, &shared_runs(&[baseline], &profile)[0], batch)?];
     for set in sets.clone() {

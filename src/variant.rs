@@ -83,6 +83,8 @@ pub enum Affinity {
     Uniform,
     /// Groups of Table 1's sizes with members drawn by the run's seed.
     RandomGroups,
+    /// The graph of ML-GCN from the training labels, with rows that sum to 1.
+    Labels,
 }
 
 /// The layout of a node's values before the affinity weighs them.
@@ -93,6 +95,47 @@ pub enum NodeLayout {
     /// The authors' released code (commit 6b099e6) concatenates all nodes and reshapes: with `g` channels a node, value
     /// `[j, position, channel k]` is flat channel `40 k + j` of the 40 nodes side by side. The affinity is unchanged.
     AuthorsCode,
+}
+
+/// The size of dot products before their softmax.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// Divided by the root of a node's length (Vaswani et al. 2017).
+    Root,
+    /// Times one trained number, which starts at [`Scale::Root`]'s.
+    Temperature,
+    /// Of nodes of length 1, times one trained number, which starts at 10.
+    Cosine,
+}
+
+/// The scores of a published graph attention layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gat {
+    /// Velickovic et al. 2018: the leaky ReLU of a sum of one number of each node.
+    First,
+    /// Brody et al. 2022: a weighted sum over the leaky ReLU of the nodes' sum.
+    Second,
+}
+
+/// A correlation net, from features or logits of the feature learning net to logits of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Net {
+    /// The paper's graph attention: an affinity weighs nodes in a layout.
+    GraphAttention(Affinity, NodeLayout),
+    /// The paper's layer with dot products of another size.
+    DotProduct(Scale),
+    /// The paper's layer without the weight of an attribute on itself; its own node is classified beside the others' mean.
+    Others,
+    /// A published graph attention layer on the paper's nodes.
+    Gat(Gat),
+    /// A transformer encoder of so many layers over one token an attribute.
+    Transformer(usize),
+    /// MCNN-AUX's layer: 40 x 40 weights from the FLN's scores to new ones (Hand and Chellappa 2017).
+    Aux,
+    /// Classifiers whose weights are the output of a graph convolution over the labels (Chen et al. 2019).
+    MlGcn,
+    /// Logistic regression on the backbone's mean features.
+    Linear,
 }
 
 /// A setting that the accuracy of GAL-j may come from.
@@ -147,10 +190,8 @@ pub struct Variant {
     pub fln: Fln,
     /// The nets that each loss trains.
     pub streams: Streams,
-    /// The edges of the correlation net; `None` if it has no such net.
-    pub affinity: Option<Affinity>,
-    /// Layout of the values that the edges weigh.
-    pub nodes: NodeLayout,
+    /// The correlation net; `None` if it has none.
+    pub net: Option<Net>,
     /// L2 penalty on weights, unless the profile sets one for all.
     pub weight_decay: f64,
 }
@@ -169,8 +210,7 @@ pub const BASELINE: Variant = Variant {
     style: Style { colour: "#4d4d4d", dashes: "" },
     fln: Fln::Trained,
     streams: Streams::Separate,
-    affinity: None,
-    nodes: NodeLayout::Own,
+    net: None,
     weight_decay: 0.0005,
 };
 
@@ -183,7 +223,7 @@ pub const GAL_J: Variant = Variant {
     compared_with: &[BASELINE.name],
     ablation: Some("learned"),
     style: Style { colour: "#d55e00", dashes: "" },
-    affinity: Some(Affinity::Learned),
+    net: Some(Net::GraphAttention(Affinity::Learned, NodeLayout::Own)),
     weight_decay: 0.001,
     ..BASELINE
 };
@@ -215,7 +255,7 @@ pub const VARIANTS: [Variant; 11] = [
         compared_with: &[BASELINE.name, GAL_J.name],
         ablation: Some("groups of Table 1"),
         style: Style { colour: "#009e73", dashes: "2 2" },
-        affinity: Some(Affinity::Groups),
+        net: Some(Net::GraphAttention(Affinity::Groups, NodeLayout::Own)),
         ..GAL_J
     },
     Variant {
@@ -225,7 +265,7 @@ pub const VARIANTS: [Variant; 11] = [
         tests: Some(Explanation::Attention),
         ablation: Some("each attribute with itself only"),
         style: Style { colour: "#1598ba", dashes: "9 3 2 3" },
-        affinity: Some(Affinity::Identity),
+        net: Some(Net::GraphAttention(Affinity::Identity, NodeLayout::Own)),
         ..CONTROL
     },
     Variant {
@@ -234,7 +274,7 @@ pub const VARIANTS: [Variant; 11] = [
         question: "Does it matter which attributes are linked?",
         ablation: Some("each attribute with all, equal weights"),
         style: Style { colour: "#c2548f", dashes: "12 3" },
-        affinity: Some(Affinity::Uniform),
+        net: Some(Net::GraphAttention(Affinity::Uniform, NodeLayout::Own)),
         ..CONTROL
     },
     Variant {
@@ -244,7 +284,7 @@ pub const VARIANTS: [Variant; 11] = [
         question: "Do Table 1's groups do better than random groups?",
         ablation: Some("random groups of Table 1's sizes"),
         style: Style { colour: "#7f7200", dashes: "4 2" },
-        affinity: Some(Affinity::RandomGroups),
+        net: Some(Net::GraphAttention(Affinity::RandomGroups, NodeLayout::Own)),
         ..CONTROL
     },
     Variant {
@@ -254,7 +294,7 @@ pub const VARIANTS: [Variant; 11] = [
         question: "What does the node layout of the authors' released code do?",
         ablation: Some("learned; node layout of the authors' released code"),
         style: Style { colour: "#8a5cf0", dashes: "2 2 8 2" },
-        nodes: NodeLayout::AuthorsCode,
+        net: Some(Net::GraphAttention(Affinity::Learned, NodeLayout::AuthorsCode)),
         ..CONTROL
     },
     Variant {
@@ -305,7 +345,7 @@ impl Variant {
 
     /// The head that the variant is scored by: the CLN's if it has one, else the FLN's.
     pub fn primary_head(&self) -> Head {
-        if self.affinity.is_some() { Head::Cln } else { Head::Fln }
+        if self.net.is_some() { Head::Cln } else { Head::Fln }
     }
 
     /// True if its FLN's own classifiers are trained.
@@ -315,7 +355,7 @@ impl Variant {
 
     /// True if training decides its affinity.
     pub fn learns_affinity(&self) -> bool {
-        self.affinity == Some(Affinity::Learned)
+        matches!(self.net, Some(Net::GraphAttention(Affinity::Learned, _)))
     }
 }
 
@@ -389,12 +429,12 @@ pub fn deserialize_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<St
 }
 
 impl Affinity {
-    /// The weights between attributes that are fixed before training, `[row * 40 + column]` with rows that sum to 1;
+    /// The weights between attributes that neither training nor its data decide, `[row * 40 + column]` with rows that sum to 1;
     /// `seed` is the run's.
     pub fn fixed(self, seed: u64) -> Option<Vec<f32>> {
         let mut attributes: Vec<usize> = (0..COUNT).collect();
         match self {
-            Self::Learned => return None,
+            Self::Learned | Self::Labels => return None,
             Self::Identity => return Some(linked(&attributes.chunks(1).collect::<Vec<_>>())),
             Self::Uniform => return Some(linked(&[&attributes])),
             Self::Groups => attributes = by_group().into_iter().map(|(attribute, _)| attribute).collect(),

@@ -290,7 +290,8 @@ fn correlation(side: Side, fixed: bool) -> Result<Both> {
         ("the classifier biases", &out_bias),
     ];
     let back = gradients(&output.logits, &variables, side)?;
-    Ok((vec![("logits".into(), output.logits), ("affinity".into(), output.affinity)], back))
+    let affinity = output.affinity.map(|affinity| ("affinity".to_owned(), affinity));
+    Ok(([("logits".to_owned(), output.logits)].into_iter().chain(affinity).collect(), back))
 }
 
 fn cross_entropy(side: Side) -> Result<Both> {

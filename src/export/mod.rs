@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::io;
 use crate::model::BackboneName;
 use crate::train::TrainedModel;
-use crate::variant::NodeLayout;
+use crate::variant::{Net, NodeLayout};
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -68,7 +68,10 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     trained.learner(run, &Device::Cpu)?;
     let (module, weights) = (folder.join(MODULE_FILE), folder.join(WEIGHTS_FILE));
     [&module, &weights].into_iter().try_for_each(|path| io::refuse_overwrite(path, force))?;
-    let fixed = trained.variant.affinity.and_then(|affinity| affinity.fixed(trained.config.seed));
+    let fixed = match trained.variant.net {
+        Some(Net::GraphAttention(affinity, _)) => affinity.fixed(trained.config.seed),
+        _ => None,
+    };
     let mut tensors = BTreeMap::new();
     for (name, tensor) in &trained.tensors {
         let (name, tensor) = converted(name, tensor)?.ok_or_else(|| {
@@ -80,7 +83,7 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
         })?;
         tensors.insert(name, tensor);
     }
-    let kind = trained.variant.affinity.map(|_| if fixed.is_some() { "fixed" } else { "learned" });
+    let kind = trained.variant.net.map(|_| if fixed.is_some() { "fixed" } else { "learned" });
     if let Some(fixed) = fixed {
         tensors.insert("cln.affinity".to_owned(), Tensor::from_vec(fixed, (COUNT, COUNT), &Device::Cpu)?);
     }
@@ -116,9 +119,9 @@ fn metadata<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<
         positions: side * side,
         eps: network.bn_eps,
         affinity,
-        node_layout: match trained.variant.nodes {
-            NodeLayout::Own => "own",
-            NodeLayout::AuthorsCode => "joined",
+        node_layout: match trained.variant.net {
+            Some(Net::GraphAttention(_, NodeLayout::AuthorsCode)) => "joined",
+            _ => "own",
         },
         prepared: trained.preprocessing.size,
         resize: profile.images.resize,

@@ -1,6 +1,6 @@
 //! How a network computes.
 
-use crate::nn::{Precision, batched_linear, batched_linear_reference};
+use crate::nn::{self, Attended, Precision, batched_linear, batched_linear_reference};
 use candle_core::{Result, Tensor};
 
 /// The mode of a forward pass.
@@ -38,6 +38,52 @@ impl Backend {
         match self.precision() {
             None => batched_linear(weight, x, Some(bias)),
             Some(precision) => batched_linear_reference(weight, x, Some(bias), precision),
+        }
+    }
+
+    /// One node an attribute, see [`nn::nodes`].
+    pub(super) fn nodes(self, gated: &Tensor, weight: &Tensor, bias: &Tensor, positions: usize) -> Result<Tensor> {
+        match self.precision() {
+            None => nn::nodes(gated, weight, bias, positions),
+            Some(precision) => nn::nodes_reference(gated, weight, bias, positions, precision),
+        }
+    }
+
+    /// Dot products of tokens in single precision, see [`nn::dot_products`].
+    pub(super) fn dot_products(self, queries: &Tensor, keys: &Tensor, heads: usize) -> Result<Tensor> {
+        match self.precision() {
+            None => nn::dot_products(queries, keys, heads),
+            Some(_) => nn::dot_products_reference(queries, keys, heads),
+        }
+    }
+
+    /// Scores of GATv2, see [`nn::additive_scores`].
+    pub(super) fn additive_scores(
+        self,
+        left: &Tensor,
+        right: &Tensor,
+        weight: &Tensor,
+        heads: usize,
+    ) -> Result<Tensor> {
+        match self.precision() {
+            None => nn::additive_scores(left, right, weight, heads),
+            Some(_) => nn::additive_scores_reference(left, right, weight, heads),
+        }
+    }
+
+    /// Means of values weighed by the softmax of scores, see [`nn::attend`].
+    pub(super) fn attend(self, scores: &Tensor, values: &Tensor, others: bool) -> Result<Attended> {
+        match self.precision() {
+            None => nn::attend(scores, values, others),
+            Some(_) => nn::attend_reference(scores, values, others),
+        }
+    }
+
+    /// One classifier an attribute, see [`nn::classify`].
+    pub(super) fn classify(self, tokens: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        match self.precision() {
+            None => nn::classify(tokens, weight, bias),
+            Some(precision) => nn::classify_reference(tokens, weight, bias, precision),
         }
     }
 }

@@ -32,6 +32,11 @@ const ZERO: Init = Init::Const(0.0);
 const ONE: Init = Init::Const(1.0);
 
 impl Architecture {
+    /// Channels of the backbone's last map.
+    pub fn map_channels(&self) -> usize {
+        self.backbone.spec().channels(self)
+    }
+
     /// Largest number of values that one candle operation reads or writes for one image: the input, a convolution's
     /// unfolded group, or an output map. The architecture must have a map.
     pub fn max_elements(&self) -> usize {

@@ -1,7 +1,7 @@
 //! The network of the paper (arXiv 1810.09162). The feature learning net (FLN) is a shared backbone with forty branches.
 //! The correlation learning net (CLN) is a graph attention layer over the branches' features.
 //!
-//! [`FeatureNet`] and [`CorrelationNet`] list the names and shapes of their parameters. Running statistics of batch norm
+//! [`FeatureNet`] and each correlation net list the names and shapes of their parameters. Running statistics of batch norm
 //! are stored separately, as they are not trained.
 
 mod architecture;
@@ -15,7 +15,7 @@ mod running;
 pub use crate::nn::CorrelationOutput;
 pub use architecture::{Architecture, BackboneName};
 pub use backend::{Backend, Mode};
-pub use correlation::CorrelationNet;
+pub use correlation::{CorrelationNet, LabelCounts, NetInput, correlation_net, is_label_graph};
 pub use feature_net::{FeatureNet, FeatureOutput};
 
 use candle_core::{D, Result, Tensor};
@@ -34,9 +34,9 @@ pub fn probabilities(logits: &Tensor) -> Result<Tensor> {
     candle_nn::ops::softmax(&logits, D::Minus1)?.narrow(2, 1, 1)?.squeeze(2)?.t()?.contiguous()
 }
 
-/// Returns whether weight decay applies to a parameter: to weights, never to biases or batch norm.
+/// Returns whether weight decay applies to a parameter: to weights, never to biases or a normalization.
 pub fn has_weight_decay(name: &str) -> bool {
-    name.ends_with(".weight") && !name.contains("bn.")
+    name.ends_with(".weight") && !name.contains("bn.") && !name.contains("norm")
 }
 
 /// Returns whether a parameter belongs to the feature learning net's own classifiers.

@@ -2,7 +2,8 @@
 //! edges weigh the nodes, and a linear layer classifies each weighted mean. One attention head, without scaling: learned
 //! edges are the softmax of a node's dot products with all nodes (the paper's equations 5 to 7).
 
-use super::cpu::correlation::{CorrelationOp, CorrelationSizes, SavedForBackward};
+use super::cpu::correlation::{CorrelationOp, SavedForBackward};
+use super::cpu::nodes::NodeSizes;
 use super::cpu::simd;
 use super::linear::batched_linear_reference;
 use super::precision::Precision;
@@ -50,8 +51,9 @@ pub struct CorrelationParameters {
 pub struct CorrelationOutput {
     /// Logits `[a, outputs, batch]`; class 1 is "has the attribute".
     pub logits: Tensor,
-    /// Weights between attributes, rows summing to 1, averaged over the batch, without a gradient: `[a, a]`.
-    pub affinity: Tensor,
+    /// Weights between attributes, rows summing to 1, averaged over the batch, without a gradient: `[a, a]`. `None` for a net
+    /// without such weights.
+    pub affinity: Option<Tensor>,
     /// Size of the dot products, averaged over attributes and batch: a node's with itself, and its largest with another,
     /// `[2]`. `None` for fixed edges.
     pub products: Option<Tensor>,
@@ -60,8 +62,8 @@ pub struct CorrelationOutput {
 impl CorrelationOutput {
     /// The same values without gradients.
     pub fn detach(&self) -> Self {
-        let products = self.products.as_ref().map(Tensor::detach);
-        Self { logits: self.logits.detach(), affinity: self.affinity.detach(), products }
+        let [affinity, products] = [&self.affinity, &self.products].map(|tensor| tensor.as_ref().map(Tensor::detach));
+        Self { logits: self.logits.detach(), affinity, products }
     }
 }
 
@@ -71,17 +73,17 @@ impl CorrelationBlock {
         if !gated.device().is_cpu() {
             return self.forward_reference(gated, p, Precision::Single);
         }
-        let sizes = self.sizes(gated, p)?;
+        let (sizes, outputs) = self.sizes(gated, p)?;
         let fixed = match &self.edges {
             Edges::Learned => None,
             Edges::Fixed(edges) => Some(edges.flatten_all()?.to_vec1::<f32>()?),
         };
         let saved = Arc::new(Mutex::new(SavedForBackward::default()));
-        let op = CorrelationOp { sizes, fixed: fixed.clone(), rows: self.rows.clone(), saved: saved.clone() };
+        let op = CorrelationOp { sizes, outputs, fixed: fixed.clone(), rows: self.rows.clone(), saved: saved.clone() };
         let packed = [&p.weight, &p.bias, &p.out_weight, &p.out_bias].map(Tensor::flatten_all);
         let packed = Tensor::cat(&packed.into_iter().collect::<Result<Vec<_>>>()?, 0)?;
         let logits = gated.contiguous()?.apply_op2(&packed, op)?;
-        let CorrelationSizes { a, batch, .. } = sizes;
+        let NodeSizes { a, batch, .. } = sizes;
         let saved = storage::lock(&saved)?;
         let share = 1.0 / batch as f32;
         let mut mean = vec![0.0; a * a];
@@ -89,7 +91,7 @@ impl CorrelationBlock {
         let mut products = [0.0; 2];
         saved.products.iter().for_each(|image| simd::add_scaled(&mut products, image, share));
         let products = fixed.is_none().then(|| Tensor::new(&products, &Device::Cpu)).transpose()?;
-        let affinity = Tensor::from_vec(fixed.unwrap_or(mean), (a, a), &Device::Cpu)?;
+        let affinity = Some(Tensor::from_vec(fixed.unwrap_or(mean), (a, a), &Device::Cpu)?);
         Ok(CorrelationOutput { logits, affinity, products })
     }
 
@@ -101,7 +103,7 @@ impl CorrelationBlock {
         p: &CorrelationParameters,
         precision: Precision,
     ) -> Result<CorrelationOutput> {
-        let CorrelationSizes { a, g, batch, positions, .. } = self.sizes(gated, p)?;
+        let (NodeSizes { a, g, batch, positions, .. }, _) = self.sizes(gated, p)?;
         let nodes =
             batched_linear_reference(&p.weight, gated, Some(&p.bias), precision)?.reshape((a * g, batch, positions))?;
         let flat = |nodes: &Tensor| {
@@ -126,10 +128,11 @@ impl CorrelationBlock {
         };
         let refined = refined.permute((1, 2, 0))?.contiguous()?;
         let logits = batched_linear_reference(&p.out_weight, &refined, Some(&p.out_bias), precision)?;
-        Ok(CorrelationOutput { logits, affinity, products })
+        Ok(CorrelationOutput { logits, affinity: Some(affinity), products })
     }
 
-    fn sizes(&self, gated: &Tensor, p: &CorrelationParameters) -> Result<CorrelationSizes> {
+    /// The sizes of the nodes, and the outputs of a classifier.
+    fn sizes(&self, gated: &Tensor, p: &CorrelationParameters) -> Result<(NodeSizes, usize)> {
         let ((a, g, c), (_, outputs, node)) = (p.weight.dims3()?, p.out_weight.dims3()?);
         let n = gated.dim(2)?;
         if gated.dims() != [a, c, n] || node != g * self.positions || n % self.positions != 0 {
@@ -145,12 +148,12 @@ impl CorrelationBlock {
         {
             bail!("fixed edges {:?} for {a} nodes", edges.shape())
         }
-        Ok(CorrelationSizes { a, g, c, outputs, batch: n / self.positions, positions: self.positions })
+        Ok((NodeSizes { a, g, c, batch: n / self.positions, positions: self.positions }, outputs))
     }
 }
 
 /// Mean over batch and rows of the diagonal of scores `[batch, a, a]`, and of the largest other value of a row: `[2]`.
-fn product_sizes(scores: &Tensor) -> Result<Tensor> {
+pub fn product_sizes(scores: &Tensor) -> Result<Tensor> {
     let (batch, a, _) = scores.dims3()?;
     let diagonal = Tensor::eye(a, DType::F32, scores.device())?;
     let own = (scores.broadcast_mul(&diagonal)?.sum_all()? / (batch * a) as f64)?;
@@ -185,7 +188,8 @@ mod tests {
                 let output = output.unwrap();
                 let gradients = (&output.logits * &pull).unwrap().sum_all().unwrap().backward().unwrap();
                 let gradients = inputs.iter().map(|input| gradients.get(input).unwrap().clone());
-                let tensors = [output.logits, output.affinity].into_iter().chain(output.products).chain(gradients);
+                let tensors =
+                    [output.logits].into_iter().chain(output.affinity).chain(output.products).chain(gradients);
                 tensors.map(|tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect::<Vec<_>>()
             };
             let native = of(block.forward(&gated, &p));

@@ -7,6 +7,7 @@
 //! Every operation has two implementations. On the CPU it is a candle custom operation over the loops in `cpu`. Its
 //! `reference`, from candle's own operations, runs on any device, and tests compare both.
 
+mod attention;
 mod average;
 mod block;
 mod block_op;
@@ -26,12 +27,16 @@ mod runtime;
 mod shortcut;
 mod storage;
 
+pub use attention::{
+    Attended, additive_scores, additive_scores_reference, attend, attend_reference, classify, classify_reference,
+    dot_products, dot_products_reference, leaky_relu, nodes, nodes_reference,
+};
 pub use average::average_into;
 pub use block::{ConvBlock, ConvParameters};
 pub use block_op::Tail;
 pub use branch::{BranchBlock, BranchMoments, BranchOutput, BranchParameters, BranchStatistics};
 pub use conv::{convolve, convolve_reference};
-pub use correlation::{CorrelationBlock, CorrelationOutput, CorrelationParameters, Edges};
+pub use correlation::{CorrelationBlock, CorrelationOutput, CorrelationParameters, Edges, product_sizes};
 pub use cpu::branch::Gated;
 pub use cpu::mask::HIDDEN as MASK_HIDDEN;
 pub use linear::{batched_linear, batched_linear_reference};

@@ -67,10 +67,11 @@ pub fn predict(
             let (pixels, _) = loader.center_crop_batch(range.clone(), true)?.tensors(device)?;
             batch.average(&BatchOutput::new(&learner.forward(&pixels)?, &model.variant)?);
         }
-        let is_trained = |name: &str| !model.untrained.iter().any(|untrained| untrained == name);
+let is_trained = |name: &str| !model.untrained.iter().any(|untrained| untrained == name);
         predictions.extend(batch.predictions(&paths[range.clone()], is_trained, details));
-        if let (Some(mean), Some(refined)) = (&mut affinity, outputs.cln.get(model.variant.name)) {
-            mean.add(&refined.affinity, range.len() as f32 / paths.len() as f32)?;
+        let of_batch = outputs.cln.get(model.variant.name).and_then(|refined| refined.affinity.as_ref());
+        if let (Some(mean), Some(of_batch)) = (&mut affinity, of_batch) {
+            mean.add(of_batch, range.len() as f32 / paths.len() as f32)?;
         }
         bar.advance(range.len());
     }

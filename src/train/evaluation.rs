@@ -81,6 +81,6 @@ fn empty_table(variant: &Variant, indices: &[usize], rows: &[Row]) -> Prediction
         identities: rows.clone().map(|row| row.identity.clone()).collect(),
         labels: rows.flat_map(|row| row.labels).collect(),
         fln: variant.has_fln_head().then(Vec::new),
-        cln: variant.affinity.map(|_| Vec::new()),
+        cln: variant.net.map(|_| Vec::new()),
     }
 }

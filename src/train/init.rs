@@ -47,7 +47,7 @@ impl InitialRun {
         };
         let mut opened =
             Self { folder: folder.to_path_buf(), config, init, correlation_nets: BTreeMap::new(), missing: Vec::new() };
-        for variant in variants.iter().filter(|variant| parts == InitParts::All && variant.affinity.is_some()) {
+        for variant in variants.iter().filter(|variant| parts == InitParts::All && variant.net.is_some()) {
             opened.find_correlation_net(variant)?;
         }
         Ok(opened)

@@ -6,10 +6,11 @@ use crate::config::Optimizer;
 use crate::distributed::ProcessGroup;
 use crate::error::{Error, Result};
 use crate::model::{
-    Architecture, Backend, CorrelationNet, CorrelationOutput, FeatureNet, FeatureOutput, Mode, loss, probabilities,
+    Architecture, Backend, CorrelationNet, CorrelationOutput, FeatureNet, FeatureOutput, LabelCounts, Mode, NetInput,
+    correlation_net, is_label_graph, loss, probabilities,
 };
 use crate::nn::{Gated, MomentumSgd, Parameters, retain_freed_memory};
-use crate::variant::{Fln, Streams, Variant};
+use crate::variant::{Fln, Net, Streams, Variant};
 use crate::weights::PretrainedWeights;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
@@ -18,7 +19,7 @@ use std::collections::BTreeMap;
 /// A correlation net and its optimizer.
 pub(super) struct CorrelationHead {
     pub(super) variant: Variant,
-    net: CorrelationNet,
+    net: Box<dyn CorrelationNet>,
     pub(super) parameters: Parameters,
     pub(super) optimizer: MomentumSgd,
 }
@@ -76,7 +77,7 @@ pub struct BatchPredictions {
     pub fln: Vec<f32>,
     /// Probabilities of each correlation net, by variant.
     pub cln: BTreeMap<&'static str, Vec<f32>>,
-    /// Affinity summed over the batch, `[40 * 40]`, by variant.
+    /// Affinity summed over the batch, `[40 * 40]`, of each correlation net that has one, by variant.
     pub affinity: BTreeMap<&'static str, Vec<f32>>,
     /// PSE masks, `[40 * batch * positions]`.
     pub masks: Vec<f32>,
@@ -107,9 +108,9 @@ impl Learner {
         let lr_scale = settings.correlation_rate(optimizer.is_none());
         let mut heads = Vec::new();
         for variant in &run.variants {
-            let Some(affinity) = variant.affinity else { continue };
+            let Some(kind) = variant.net else { continue };
             let parameters = Parameters::new(seed);
-            let net = CorrelationNet::new(architecture, (affinity, variant.nodes), backend, &parameters, device)?;
+            let net = correlation_net(kind, architecture, backend, &parameters, device)?;
             let optimizer =
                 optimizers::for_correlation_net(&parameters, lr_scale, settings.momentum, run.weight_decay)?;
             heads.push(CorrelationHead { variant: *variant, net, parameters, optimizer });
@@ -129,6 +130,19 @@ impl Learner {
     /// Loads pretrained weights into the backbone.
     pub fn load_backbone(&self, weights: &PretrainedWeights, architecture: &Architecture) -> Result<()> {
         weights.apply(architecture, &self.parameters, &self.feature_net)
+    }
+
+    /// Sets the graphs that correlation nets take from the labels of the training images.
+    pub(super) fn set_label_graphs<'a>(&self, labels: impl Iterator<Item = &'a [bool; COUNT]>) -> Result<()> {
+        let mut counts = LabelCounts::default();
+        labels.for_each(|labels| counts.add(labels));
+        for head in &self.heads {
+            for (_, variable) in head.parameters.all().iter().filter(|(name, _)| is_label_graph(name)) {
+                let edges = if head.variant.net == Some(Net::MlGcn) { counts.normalized() } else { counts.affinity() };
+                variable.set(&Tensor::from_vec(edges, variable.shape(), variable.device())?)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes the correlation nets of `variants`. Training the others goes on as if these had never been there, since
@@ -201,7 +215,7 @@ impl Learner {
         let dropout = self.dropout.take();
         let out = self.feature_net.branches(features, self.mode(), gated, dropout.as_ref())?;
         let mut fln = self.has_fln_loss().then(|| loss(&out.logits, targets)).transpose()?;
-        let mut refined = self.refine(&out)?;
+        let mut refined = self.refine(&out, features)?;
         let mut cln =
             refined.iter().map(|refined| loss(&refined.logits, targets)).collect::<candle_core::Result<Vec<_>>>()?;
         let logits = fln.iter().map(|_| &out.logits).chain(refined.iter().map(|refined| &refined.logits));
@@ -215,7 +229,7 @@ impl Learner {
         let mut gradients = total.ok_or_else(|| Error::Internal("nothing to train".to_owned()))?.backward()?;
         if group.world_size() > 1 {
             let affinities =
-                refined.iter_mut().flat_map(|output| [&mut output.affinity].into_iter().chain(&mut output.products));
+                refined.iter_mut().flat_map(|output| output.affinity.iter_mut().chain(&mut output.products));
             let logged = fln.iter_mut().chain(&mut cln).chain(&mut counts).chain(affinities);
             self.all_reduce(group, &mut gradients, logged)?;
         }
@@ -244,6 +258,7 @@ impl Learner {
         let is_trained = |name: &str| self.optimizer.as_ref().is_some_and(|o| o.momentum_buffers().contains_key(name));
         let of_feature_net = self.parameters.all().into_iter().filter(|(name, _)| is_trained(name));
         let of_heads = self.heads.iter().flat_map(|head| head.parameters.all());
+        let of_heads = of_heads.filter(|(name, _)| !is_label_graph(name));
         let trained: Vec<(String, Var)> = of_feature_net.chain(of_heads).collect();
         let running: Vec<&Var> =
             if self.is_frozen() { Vec::new() } else { self.feature_net.running().values().collect() };
@@ -288,17 +303,18 @@ impl Learner {
 
     /// Outputs for a batch in eval mode, with running batch-norm statistics.
     pub fn forward(&self, pixels: &Tensor) -> Result<Outputs> {
-        let out = self.feature_net.forward(pixels, Mode::Eval, !self.heads.is_empty())?;
-        Ok(self.detach_outputs(&out, &self.refine(&out)?))
+        let features = self.feature_net.features(pixels, Mode::Eval)?;
+        let gated = if self.heads.is_empty() { Gated::Off } else { Gated::Detached };
+        let out = self.feature_net.branches(&features, Mode::Eval, gated, None)?;
+        Ok(self.detach_outputs(&out, &self.refine(&out, &features)?))
     }
 
-    /// The correlation nets' outputs for the feature net's.
-    fn refine(&self, out: &FeatureOutput) -> Result<Vec<CorrelationOutput>> {
-        let refine = |head: &CorrelationHead| {
-            let gated = out.gated.as_ref().ok_or_else(|| Error::Internal("no gated features".to_owned()))?;
-            Ok(head.net.forward(gated)?)
-        };
-        self.heads.iter().map(refine).collect()
+    /// The correlation nets' outputs for the backbone's map and the feature net's outputs.
+    fn refine(&self, out: &FeatureOutput, map: &Tensor) -> Result<Vec<CorrelationOutput>> {
+        let Some(gated) = &out.gated else { return Ok(Vec::new()) };
+        // Nets that train the feature net do so through the gated features.
+        let input = NetInput { gated: gated.clone(), logits: out.logits.detach(), map: map.detach() };
+        self.heads.iter().map(|head| Ok(head.net.forward(&input)?)).collect()
     }
 
     fn detach_outputs(&self, out: &FeatureOutput, refined: &[CorrelationOutput]) -> Outputs {
@@ -317,9 +333,11 @@ impl Learner {
             masks: outputs.mask.flatten_all()?.to_vec1()?,
         };
         for (variant, refined) in &outputs.cln {
-            let summed = (&refined.affinity * pixels.dim(1)? as f64)?;
             predictions.cln.insert(variant, flat(&refined.logits)?);
-            predictions.affinity.insert(variant, summed.flatten_all()?.to_vec1()?);
+            if let Some(affinity) = &refined.affinity {
+                let summed = (affinity * pixels.dim(1)? as f64)?;
+                predictions.affinity.insert(variant, summed.flatten_all()?.to_vec1()?);
+            }
         }
         Ok(predictions)
     }
@@ -397,7 +415,7 @@ mod tests {
             trained.losses.push(learner.step_distributed(group, &features, &targets, 0.01).unwrap());
             let outputs = learner.outputs().unwrap();
             trained.accuracies.push(learner.accuracy().unwrap());
-            trained.affinities.push(values(&outputs.cln["gal-j"].affinity));
+            trained.affinities.push(values(outputs.cln["gal-j"].affinity.as_ref().unwrap()));
             trained.correct.push(correct(outputs, &targets));
         }
         trained.state = learner.state_dict().into_iter().map(|(name, tensor)| (name, values(&tensor))).collect();

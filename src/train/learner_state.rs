@@ -2,7 +2,7 @@
 
 use super::learner::Learner;
 use crate::error::Result;
-use crate::model::is_fln_classifier;
+use crate::model::{is_fln_classifier, is_label_graph};
 use crate::nn::Parameters;
 use crate::variant::Variant;
 use candle_core::{Tensor, Var};
@@ -108,7 +108,7 @@ impl Learner {
             .into_iter()
             .chain(of_heads.map(|head| &head.parameters))
             .flat_map(Parameters::all)
-            .filter(|(name, _)| variant.has_fln_head() || !is_fln_classifier(name))
+            .filter(|(name, _)| (variant.has_fln_head() || !is_fln_classifier(name)) && !is_label_graph(name))
             .map(|(_, variable)| variable.elem_count())
             .sum()
     }

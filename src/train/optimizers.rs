@@ -2,7 +2,7 @@
 
 use crate::config::Optimizer;
 use crate::error::Result;
-use crate::model::{has_weight_decay, is_fln_classifier};
+use crate::model::{has_weight_decay, is_fln_classifier, is_label_graph};
 use crate::nn::{MomentumSgd, ParamGroup, Parameters};
 
 /// The FLN's four groups: backbone and branches, each split into decaying parameters and the rest. `trains_head` is false if
@@ -35,8 +35,9 @@ pub(super) fn for_correlation_net(
     momentum: f64,
     weight_decay: f64,
 ) -> Result<MomentumSgd> {
+    let trained = || parameters.all().into_iter().filter(|(name, _)| !is_label_graph(name));
     let groups = [(true, weight_decay), (false, 0.0)].map(|(decays, weight_decay)| ParamGroup {
-        variables: parameters.all().into_iter().filter(|(name, _)| has_weight_decay(name) == decays).collect(),
+        variables: trained().filter(|(name, _)| has_weight_decay(name) == decays).collect(),
         lr_scale,
         weight_decay,
     });

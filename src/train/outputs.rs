@@ -47,10 +47,9 @@ pub(super) struct AffinityLine {
 impl AffinityLine {
     /// `None` without a learned affinity.
     pub(super) fn new(output: Option<&CorrelationOutput>) -> Result<Option<Self>> {
-        let Some((output, products)) = output.and_then(|output| Some((output, output.products.as_ref()?))) else {
-            return Ok(None);
-        };
-        let (affinity, products) = (output.affinity.flatten_all()?.to_vec1::<f32>()?, products.to_vec1::<f32>()?);
+        let both = output.and_then(|output| Some((output.affinity.as_ref()?, output.products.as_ref()?)));
+        let Some((affinity, products)) = both else { return Ok(None) };
+        let (affinity, products) = (affinity.flatten_all()?.to_vec1::<f32>()?, products.to_vec1::<f32>()?);
         let diagonal = affinity.iter().step_by(COUNT + 1).map(|weight| f64::from(*weight)).sum::<f64>();
         Ok(Some(Self {
             affinity_diagonal: diagonal / COUNT as f64,

@@ -22,7 +22,7 @@ use super::splits::Splits;
 use super::weight_average::WeightAverage;
 use crate::config::RunConfig;
 use crate::config::run_dir::{self, BEST_MODEL, METRICS};
-use crate::dataset::DatasetName;
+use crate::dataset::{DatasetName, Split};
 use crate::distributed::ProcessGroup;
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
@@ -96,6 +96,8 @@ impl<'a> Trainer<'a> {
             if let Some(init) = job.init {
                 init.load(&mut learner, shared.fln)?;
             }
+            let undistorted = job.data.rows.iter().filter(|row| row.split == Split::Train && row.copy == 0);
+            learner.set_label_graphs(undistorted.map(|row| &row.labels))?;
             for run in &runs {
                 locks.push(run.lock(job.force)?);
                 run.create(job.force)?;
@@ -266,8 +268,8 @@ impl<'a> Trainer<'a> {
     fn log_affinity(&self, step: usize) -> Result<()> {
         for run in &self.runs {
             let output = self.learner.outputs().and_then(|outputs| outputs.cln.get(run.variant.name));
-            if let Some(output) = output {
-                let image = Value::image(&heat_map(&output.affinity.flatten_all()?.to_vec1()?))?;
+            if let Some(affinity) = output.and_then(|output| output.affinity.as_ref()) {
+                let image = Value::image(&heat_map(&affinity.flatten_all()?.to_vec1()?))?;
                 tensorboard::append(&run.events(), step, &[("affinity/training", image)])?;
             }
         }

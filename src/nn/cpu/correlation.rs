@@ -2,38 +2,12 @@
 //! `[g, positions]`, so that whole maps are copied; the classifiers' weights are transposed to match.
 
 use super::matmul::{self, View, Window, fill_uninit};
+use super::nodes::NodeSizes;
 use super::{scratch, simd};
 use crate::nn::storage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
-
-/// Attributes, channels of a node and of a feature, outputs of a classifier, images, and positions of the map.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::nn) struct CorrelationSizes {
-    pub(in crate::nn) a: usize,
-    pub(in crate::nn) g: usize,
-    pub(in crate::nn) c: usize,
-    pub(in crate::nn) outputs: usize,
-    pub(in crate::nn) batch: usize,
-    pub(in crate::nn) positions: usize,
-}
-
-impl CorrelationSizes {
-    /// Length of a node's vector.
-    fn node(self) -> usize {
-        self.g * self.positions
-    }
-
-    /// Values of all nodes of one image.
-    fn image(self) -> usize {
-        self.a * self.node()
-    }
-
-    fn n(self) -> usize {
-        self.batch * self.positions
-    }
-}
 
 /// Results of the forward pass besides the logits.
 #[derive(Debug, Default)]
@@ -55,7 +29,9 @@ pub(in crate::nn) struct SavedForBackward {
 
 #[derive(Debug)]
 pub(in crate::nn) struct CorrelationOp {
-    pub(in crate::nn) sizes: CorrelationSizes,
+    pub(in crate::nn) sizes: NodeSizes,
+    /// Outputs of a classifier.
+    pub(in crate::nn) outputs: usize,
     /// Fixed edges `[a, a]`; `None` for the softmax of dot products.
     pub(in crate::nn) fixed: Option<Vec<f32>>,
     /// Row of the nodes `[a * g, n]` that each row of the values is; `None` if the values are the nodes.
@@ -75,33 +51,35 @@ struct Packed<T> {
     out_bias: T,
 }
 
-impl CorrelationSizes {
-    fn split(self, packed: &[f32]) -> Packed<&[f32]> {
-        let (weight, rest) = packed.split_at(self.a * self.g * self.c);
-        let (bias, rest) = rest.split_at(self.a * self.g);
-        let (out_weight, out_bias) = rest.split_at(self.a * self.outputs * self.node());
+impl CorrelationOp {
+    fn split<'a>(&self, packed: &'a [f32]) -> Packed<&'a [f32]> {
+        let NodeSizes { a, g, c, .. } = self.sizes;
+        let (weight, rest) = packed.split_at(a * g * c);
+        let (bias, rest) = rest.split_at(a * g);
+        let (out_weight, out_bias) = rest.split_at(a * self.outputs * self.sizes.node());
         Packed { weight, bias, out_weight, out_bias }
     }
 
-    fn split_mut(self, packed: &mut [f32]) -> Packed<&mut [f32]> {
-        let (weight, rest) = packed.split_at_mut(self.a * self.g * self.c);
-        let (bias, rest) = rest.split_at_mut(self.a * self.g);
-        let (out_weight, out_bias) = rest.split_at_mut(self.a * self.outputs * self.node());
+    fn split_mut<'a>(&self, packed: &'a mut [f32]) -> Packed<&'a mut [f32]> {
+        let NodeSizes { a, g, c, .. } = self.sizes;
+        let (weight, rest) = packed.split_at_mut(a * g * c);
+        let (bias, rest) = rest.split_at_mut(a * g);
+        let (out_weight, out_bias) = rest.split_at_mut(a * self.outputs * self.sizes.node());
         Packed { weight, bias, out_weight, out_bias }
     }
 
     /// Classifier weights with rows `[g, positions]`.
-    fn channel_major(self, out_weight: &[f32]) -> Vec<f32> {
-        let mut to = vec![0.0; out_weight.len()];
-        for (from, to) in out_weight.chunks_exact(self.node()).zip(to.chunks_exact_mut(self.node())) {
-            transpose(from, to, self.g);
+    fn channel_major(&self, out_weight: &[f32]) -> Vec<f32> {
+        let (node, mut to) = (self.sizes.node(), vec![0.0; out_weight.len()]);
+        for (from, to) in out_weight.chunks_exact(node).zip(to.chunks_exact_mut(node)) {
+            transpose(from, to, self.sizes.g);
         }
         to
     }
 }
 
 /// Transposes the row-major matrix `from` with rows of `columns` values.
-fn transpose(from: &[f32], to: &mut [f32], columns: usize) {
+pub(in crate::nn) fn transpose(from: &[f32], to: &mut [f32], columns: usize) {
     let rows = from.len() / columns;
     for (row, values) in from.chunks_exact(columns).enumerate() {
         for (column, value) in values.iter().enumerate() {
@@ -110,7 +88,8 @@ fn transpose(from: &[f32], to: &mut [f32], columns: usize) {
     }
 }
 
-fn softmax(row: &mut [f32]) {
+/// Softmax of one row.
+pub(in crate::nn) fn softmax(row: &mut [f32]) {
     let peak = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut total = 0.0;
     for value in row.iter_mut() {
@@ -144,32 +123,6 @@ struct Image<'a> {
 }
 
 impl CorrelationOp {
-    /// All nodes, `[batch, a, g, positions]`.
-    fn nodes(&self, gated: &[f32], p: &Packed<&[f32]>) -> Vec<f32> {
-        let CorrelationSizes { a, g, c, batch, positions, .. } = self.sizes;
-        let n = self.sizes.n();
-        let fill = |out: Window| {
-            (0..a).into_par_iter().for_each(|i| {
-                scratch::with(g * n, |maps| {
-                    let (weight, x) =
-                        (View::new(&p.weight[i * g * c..], g, c, c), View::new(&gated[i * c * n..], c, n, n));
-                    matmul::multiply(Window::new(maps, n), weight, x, false);
-                    for (k, (map, bias)) in maps.chunks_exact_mut(n).zip(&p.bias[i * g..]).enumerate() {
-                        simd::scale_shift_in_place(map, 1.0, *bias);
-                        for (image, map) in map.chunks_exact(positions).enumerate() {
-                            out.at(((image * a + i) * g + k) * positions).write(map);
-                        }
-                    }
-                });
-            });
-        };
-        #[allow(unsafe_code, reason = "see `fill_uninit`")]
-        // SAFETY: all attributes, channels, images and positions are written.
-        unsafe {
-            fill_uninit(batch * self.sizes.image(), positions, fill)
-        }
-    }
-
     /// The values that the edges weigh, as `nodes`.
     fn values(&self, nodes: &[f32], rows: &[usize]) -> Vec<f32> {
         let (image, positions) = (self.sizes.image(), self.sizes.positions);
@@ -184,8 +137,7 @@ impl CorrelationOp {
 
     /// Refines the nodes of one image with the edges `w`, and classifies them.
     fn classify(&self, w: &[f32], image: Image, out_weight: &[f32], out_bias: &[f32]) {
-        let CorrelationSizes { a, outputs, .. } = self.sizes;
-        let node = self.sizes.node();
+        let (a, outputs, node) = (self.sizes.a, self.outputs, self.sizes.node());
         let values = View::new(image.values, a, node, node);
         matmul::multiply(Window::new(image.refined, node), View::new(w, a, a, a), values, false);
         let rows = out_weight.chunks_exact(node).zip(out_bias);
@@ -212,11 +164,11 @@ impl CustomOp2 for CorrelationOp {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, p: &CpuStorage, pl: &Layout) -> Result<(CpuStorage, Shape)> {
-        let CorrelationSizes { a, outputs, batch, .. } = self.sizes;
+        let (NodeSizes { a, batch, .. }, outputs) = (self.sizes, self.outputs);
         let (image, edges) = (self.sizes.image(), a * a);
-        let p = self.sizes.split(storage::slice(p, pl)?);
-        let out_weight = self.sizes.channel_major(p.out_weight);
-        let nodes = self.nodes(storage::slice(x, xl)?, &p);
+        let p = self.split(storage::slice(p, pl)?);
+        let out_weight = self.channel_major(p.out_weight);
+        let nodes = self.sizes.nodes(storage::slice(x, xl)?, p.weight, p.bias);
         let values = self.rows.as_ref().map(|rows| self.values(&nodes, rows));
         let mut refined = vec![0.0; nodes.len()];
         let mut by_image = vec![0.0; batch * a * outputs];
@@ -256,10 +208,10 @@ impl CustomOp2 for CorrelationOp {
         storage::with(gradient, |gradient| {
             storage::with(packed, |parameters| {
                 storage::with(gated, |features| {
-                    let p = self.sizes.split(parameters);
+                    let p = self.split(parameters);
                     let d_nodes = self.node_gradients(&saved, gradient);
                     let d_packed = self.parameter_gradients(&saved, gradient, features, &d_nodes);
-                    let d_gated = gated.track_op().then(|| self.feature_gradients(&d_nodes, p.weight));
+                    let d_gated = gated.track_op().then(|| self.sizes.feature_gradients(&d_nodes, p.weight));
                     let d_gated = d_gated.map(|values| storage::shaped(values, gated)).transpose()?;
                     Ok((d_gated, Some(storage::shaped(d_packed, packed)?)))
                 })
@@ -271,7 +223,7 @@ impl CustomOp2 for CorrelationOp {
 impl CorrelationOp {
     /// Gradients of the nodes, `[a * g, n]`, from those of the logits, `[a, outputs, batch]`.
     fn node_gradients(&self, saved: &SavedForBackward, gradient: &[f32]) -> Vec<f32> {
-        let CorrelationSizes { a, g, batch, positions, .. } = self.sizes;
+        let NodeSizes { a, g, batch, positions, .. } = self.sizes;
         let n = self.sizes.n();
         let mut by_image = vec![0.0; gradient.len()];
         transpose(gradient, &mut by_image, batch);
@@ -298,7 +250,7 @@ impl CorrelationOp {
         gradient: &[f32],
         mut write: impl FnMut(usize, &[f32]),
     ) {
-        let CorrelationSizes { a, outputs, positions, .. } = self.sizes;
+        let (NodeSizes { a, positions, .. }, outputs) = (self.sizes, self.outputs);
         let (node, size, edges) = (self.sizes.node(), self.sizes.image(), a * a);
         let nodes = View::new(&saved.nodes[image * size..], a, node, node);
         scratch::with(3 * size + 2 * edges, |buffer| {
@@ -342,20 +294,15 @@ impl CorrelationOp {
         gated: &[f32],
         d_nodes: &[f32],
     ) -> Vec<f32> {
-        let CorrelationSizes { a, g, c, outputs, batch, .. } = self.sizes;
-        let (node, size, n) = (self.sizes.node(), self.sizes.image(), self.sizes.n());
+        let (NodeSizes { a, g, c, batch, .. }, outputs) = (self.sizes, self.outputs);
+        let (node, size) = (self.sizes.node(), self.sizes.image());
         let mut packed = vec![0.0; a * (g * c + g + outputs * node + outputs)];
-        let d = self.sizes.split_mut(&mut packed);
+        let d = self.split_mut(&mut packed);
         let nodes = d.weight.par_chunks_exact_mut(g * c).zip(d.bias.par_chunks_exact_mut(g));
         let classifiers =
             d.out_weight.par_chunks_exact_mut(outputs * node).zip(d.out_bias.par_chunks_exact_mut(outputs));
         nodes.zip(classifiers).enumerate().for_each(|(i, ((weight, bias), (out_weight, out_bias)))| {
-            let d_nodes = &d_nodes[i * g * n..(i + 1) * g * n];
-            let features = View::new(&gated[i * c * n..], c, n, n);
-            matmul::multiply(Window::new(weight, c), View::new(d_nodes, g, n, n), features.transposed(), false);
-            for (bias, d_node) in bias.iter_mut().zip(d_nodes.chunks_exact(n)) {
-                *bias = simd::sum(d_node);
-            }
+            self.sizes.parameter_gradients(i, d_nodes, gated, weight, bias);
             let gradients = gradient[i * outputs * batch..].chunks_exact(batch);
             scratch::with(node, |sum| {
                 for ((weight, bias), gradient) in out_weight.chunks_exact_mut(node).zip(out_bias).zip(gradients) {
@@ -369,23 +316,6 @@ impl CorrelationOp {
             });
         });
         packed
-    }
-
-    /// Gradients of the features, `[a, c, n]`.
-    fn feature_gradients(&self, d_nodes: &[f32], weight: &[f32]) -> Vec<f32> {
-        let CorrelationSizes { a, g, c, .. } = self.sizes;
-        let n = self.sizes.n();
-        let fill = |out: Window| {
-            (0..a).into_par_iter().for_each(|i| {
-                let weight = View::new(&weight[i * g * c..], g, c, c).transposed();
-                matmul::multiply(out.at(i * c * n), weight, View::new(&d_nodes[i * g * n..], g, n, n), false);
-            });
-        };
-        #[allow(unsafe_code, reason = "see `fill_uninit`")]
-        // SAFETY: all attributes are written.
-        unsafe {
-            fill_uninit(a * c * n, n, fill)
-        }
     }
 }
 

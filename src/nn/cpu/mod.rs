@@ -6,6 +6,7 @@ pub(super) mod correlation;
 pub(super) mod im2col;
 pub(super) mod mask;
 pub(super) mod matmul;
+pub(super) mod nodes;
 pub(super) mod pool;
 pub(super) mod relu;
 pub(super) mod scratch;

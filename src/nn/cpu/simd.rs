@@ -45,7 +45,7 @@ pub(in crate::nn) fn sum(x: &[f32]) -> f32 {
 
 /// `sum(a * b)`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(in crate::nn) fn dot(a: &[f32], b: &[f32]) -> f32 {
     const SHORT: usize = 8;
     let mut partial = [0.0; SHORT];
     let whole = a.len() / SHORT * SHORT;

@@ -188,7 +188,7 @@ impl FakeRun {
 
 /// True for a variant with a correlation net, and for one of a newer program.
 fn has_cln(variant: &str) -> bool {
-    Variant::named(variant).is_none_or(|variant| variant.affinity.is_some())
+    Variant::named(variant).is_none_or(|variant| variant.net.is_some())
 }
 
 /// The measures of a learned affinity in line `i` of the metrics: dot products that grow tenfold in 10 lines.

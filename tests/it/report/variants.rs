@@ -116,7 +116,7 @@ fn curves_have_the_style_of_their_variant_and_a_legend_above_the_panels() {
     let (_, curves) = rendered(REGISTRY, &folder);
     for variant in VARIANTS {
         let lines = curves.matches(&format!(r#"stroke="{}" stroke-width="1.6""#, variant.style.colour)).count();
-        let panels = if variant.affinity.is_some() { 4 } else { 2 };
+        let panels = if variant.net.is_some() { 4 } else { 2 };
         assert_eq!(lines, 2 * panels + 1, "{}: two seeds a panel and the legend", variant.title);
         assert_eq!(curves.matches(&format!(">{}<", variant.title)).count(), 1);
     }

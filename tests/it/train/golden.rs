@@ -2,11 +2,13 @@
 //! implementation (`tests/golden/network.py`).
 
 use candle_core::{DType, Device, Tensor, Var};
-use gal_bench::model::{Architecture, Backend, CorrelationNet, FeatureNet, Mode, loss};
+use gal_bench::model::{
+    Architecture, Backend, CorrelationNet, FeatureNet, FeatureOutput, Mode, NetInput, correlation_net, loss,
+};
 use gal_bench::nn::{
     ConvBlock, ConvParameters, Gated, MomentumSgd, ParamGroup, Parameters, Precision, Statistics, Tail,
 };
-use gal_bench::variant::{Affinity, NodeLayout};
+use gal_bench::variant::{Affinity, Net, NodeLayout};
 use std::collections::BTreeMap;
 
 const SMALL: Architecture = Architecture {
@@ -63,9 +65,19 @@ fn one_hot(labels: &Tensor) -> Tensor {
     Tensor::stack(&[&(1.0 - &yes).unwrap(), &yes], 1).unwrap().contiguous().unwrap()
 }
 
+/// The paper's correlation net.
+fn paper(affinity: Affinity) -> Net {
+    Net::GraphAttention(affinity, NodeLayout::Own)
+}
+
+/// The input of a correlation net that reads gated features only.
+fn features_of(out: &FeatureOutput) -> NetInput {
+    NetInput { gated: out.gated.clone().unwrap(), logits: out.logits.clone(), map: out.logits.clone() }
+}
+
 struct Network {
     feature_net: FeatureNet,
-    cln: CorrelationNet,
+    cln: Box<dyn CorrelationNet>,
     fln_parameters: Parameters,
     cln_parameters: Parameters,
 }
@@ -78,9 +90,7 @@ impl Network {
     fn of(architecture: &Architecture, fixture: &Fixture, prefix: &str, affinity: Affinity, backend: Backend) -> Self {
         let (fln_parameters, cln_parameters) = (Parameters::new(0), Parameters::new(0));
         let feature_net = FeatureNet::new(architecture, backend, &fln_parameters, &Device::Cpu).unwrap();
-        let cln =
-            CorrelationNet::new(architecture, (affinity, NodeLayout::Own), backend, &cln_parameters, &Device::Cpu)
-                .unwrap();
+        let cln = correlation_net(paper(affinity), architecture, backend, &cln_parameters, &Device::Cpu).unwrap();
         let (head, body): (BTreeMap<_, _>, BTreeMap<_, _>) =
             fixture.below(&format!("{prefix}/parameter/")).into_iter().partition(|(name, _)| name.starts_with("cln."));
         fln_parameters.load(&body).unwrap();
@@ -117,7 +127,7 @@ fn compare(case: &str, batch: usize, affinity: Affinity, mode: Mode, backend: Ba
     let network = Network::new(&fixture, "small", fixture.scalar("small/decay"), affinity, backend);
     let (pixels, targets) = fixture.batch(&format!("small/batch{batch}/pixels"), &format!("small/batch{batch}/labels"));
     let out = network.feature_net.forward(&pixels, mode, true).unwrap();
-    let refined = network.cln.forward(out.gated.as_ref().unwrap()).unwrap();
+    let refined = network.cln.forward(&features_of(&out)).unwrap();
     let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
     let cln_case = if affinity == Affinity::Groups { format!("{case}/prior") } else { case.to_owned() };
     assert_close("FLN logits", &logits(&out.logits), fixture.get(&format!("{case}/fln")), 1e-4, 0.0);
@@ -125,7 +135,7 @@ fn compare(case: &str, batch: usize, affinity: Affinity, mode: Mode, backend: Ba
     assert_close("FLN loss", &fln, fixture.get(&format!("{case}/loss_fln")), 1e-5, 0.0);
     assert_close("CLN loss", &cln, fixture.get(&format!("{cln_case}/loss_cln")), 1e-5, 0.0);
     let affinity_name = if affinity == Affinity::Groups { "small/affinity/prior" } else { &format!("{case}/affinity") };
-    assert_close("affinity", &refined.affinity, fixture.get(affinity_name), 1e-4, 0.0);
+    assert_close("affinity", refined.affinity.as_ref().unwrap(), fixture.get(affinity_name), 1e-4, 0.0);
     if mode == Mode::Train {
         for (name, running) in network.feature_net.running() {
             assert_close(name, running, fixture.get(&format!("{case}/running/{name}")), 1e-5, 1e-5);
@@ -182,7 +192,7 @@ fn gradients_of_one_stream_agree_with_pytorch_on_both_backends() {
         let network = Network::of(&STREAMS, &fixture, "streams", Affinity::Learned, backend);
         let features = network.feature_net.features(&pixels, Mode::Train).unwrap();
         let out = network.feature_net.branches(&features, Mode::Train, Gated::Tracked, None).unwrap();
-        let refined = network.cln.forward(out.gated.as_ref().unwrap()).unwrap();
+        let refined = network.cln.forward(&features_of(&out)).unwrap();
         let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
         assert_close("FLN logits", &logits(&out.logits), fixture.get("streams/fln"), 1e-4, 0.0);
         assert_close("CLN logits", &logits(&refined.logits), fixture.get("streams/cln"), 1e-4, 0.0);
@@ -232,14 +242,8 @@ fn gradients_of_partly_known_labels_agree_with_pytorch_on_both_backends() {
 fn the_paper_size_network_has_the_papers_parameters() {
     let (fln_parameters, cln_parameters) = (Parameters::new(0), Parameters::new(0));
     FeatureNet::new(&Architecture::PAPER, Backend::Native, &fln_parameters, &Device::Cpu).unwrap();
-    CorrelationNet::new(
-        &Architecture::PAPER,
-        (Affinity::Learned, NodeLayout::Own),
-        Backend::Native,
-        &cln_parameters,
-        &Device::Cpu,
-    )
-    .unwrap();
+    correlation_net(paper(Affinity::Learned), &Architecture::PAPER, Backend::Native, &cln_parameters, &Device::Cpu)
+        .unwrap();
     let count = |parameters: &Parameters, branch: bool| -> usize {
         parameters.all().iter().filter(|(n, _)| n.starts_with("branch.") == branch).map(|(_, v)| v.elem_count()).sum()
     };
@@ -267,7 +271,7 @@ fn a_hundred_steps_follow_pytorchs_loss_curve() {
         let (pixels, targets) = (batch(&pixels, 1), batch(&targets, 2));
         let out = network.feature_net.forward(&pixels, Mode::Train, true).unwrap();
         let fln = loss(&out.logits, &targets).unwrap();
-        let cln = loss(&network.cln.forward(out.gated.as_ref().unwrap()).unwrap().logits, &targets).unwrap();
+        let cln = loss(&network.cln.forward(&features_of(&out)).unwrap().logits, &targets).unwrap();
         for (name, found, expected) in [("FLN", &fln, fln_curve[step]), ("CLN", &cln, cln_curve[step])] {
             let found = f64::from(found.to_scalar::<f32>().unwrap());
             let error = (found - expected).abs() / expected.max(1.0);
@@ -484,14 +488,8 @@ fn the_paper_size_network_agrees_with_pytorch_on_both_backends() {
     {
         let (fln_parameters, cln_parameters) = (Parameters::new(0), Parameters::new(0));
         let feature_net = FeatureNet::new(&architecture, backend, &fln_parameters, &Device::Cpu).unwrap();
-        let cln = CorrelationNet::new(
-            &architecture,
-            (Affinity::Learned, NodeLayout::Own),
-            backend,
-            &cln_parameters,
-            &Device::Cpu,
-        )
-        .unwrap();
+        let cln =
+            correlation_net(paper(Affinity::Learned), &architecture, backend, &cln_parameters, &Device::Cpu).unwrap();
         let values = |name: &String, like: &Var| {
             let value = formula(name, like.dims());
             let start = value.flatten_all().unwrap().narrow(0, 0, value.elem_count().min(4)).unwrap();
@@ -505,7 +503,7 @@ fn the_paper_size_network_agrees_with_pytorch_on_both_backends() {
         feature_net.load_running(&by_formula(feature_net.running())).unwrap();
         let case = if mode == Mode::Train { "paper/train2" } else { "paper/eval2" };
         let out = feature_net.forward(&pixels, mode, true).unwrap();
-        let refined = cln.forward(out.gated.as_ref().unwrap()).unwrap();
+        let refined = cln.forward(&features_of(&out)).unwrap();
         let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
         let close = |name: &str, found: &Tensor, floor: f64| {
             assert_close(
@@ -520,7 +518,7 @@ fn the_paper_size_network_agrees_with_pytorch_on_both_backends() {
         close("cln", &logits(&refined.logits), 0.0);
         close("loss_fln", &fln, 0.0);
         close("loss_cln", &cln, 0.0);
-        close("affinity", &refined.affinity, 0.0);
+        close("affinity", refined.affinity.as_ref().unwrap(), 0.0);
         if mode == Mode::Eval {
             continue;
         }

@@ -1,66 +1,58 @@
-//! Correlation learning net (paper, section 3.3). It maps each branch's features to one node, refines the nodes by graph
-//! attention, and classifies them. Features without a gradient stop its own there, as in the paper.
+//! The paper's correlation net (section 3.3). It maps each branch's features to one node, refines the nodes by graph
+//! attention, and classifies them.
 //!
 //! Parameters: `node.weight` `[40, g, c]`, `node.bias` `[40, g]`, `fc.weight` `[40, 2, g * positions]`, `fc.bias`
 //! `[40, 2]`. A node's vector holds the `g` channels of the first position, then those of the next.
 
-use super::architecture::Architecture;
-use super::backend::Backend;
-use super::init::glorot;
+use super::{Builder, CorrelationNet, NetInput, ZERO};
 use crate::attribute::COUNT;
-use crate::nn::{CorrelationBlock, CorrelationOutput, CorrelationParameters, Edges, Parameters};
+use crate::model::Backend;
+use crate::model::init::glorot;
+use crate::nn::{CorrelationBlock, CorrelationOutput, CorrelationParameters, Edges};
 use crate::variant::{Affinity, NodeLayout};
-use candle_core::{Device, Result, Tensor};
-use candle_nn::Init;
+use candle_core::{Result, Tensor};
 
-/// The correlation learning net.
+/// The paper's net, with learned or fixed edges.
 #[derive(Debug)]
-pub struct CorrelationNet {
+pub(super) struct GraphAttention {
     backend: Backend,
     block: CorrelationBlock,
     parameters: CorrelationParameters,
 }
 
-impl CorrelationNet {
-    /// Builds the net on `parameters` under the prefix `cln`. Their seed also draws the groups of a random affinity.
-    pub fn new(
-        architecture: &Architecture,
-        (affinity, layout): (Affinity, NodeLayout),
-        backend: Backend,
-        parameters: &Parameters,
-        device: &Device,
-    ) -> Result<Self> {
-        let vb = parameters.builder(device).pp("cln");
+impl GraphAttention {
+    pub(super) fn new(builder: &Builder, affinity: Affinity, layout: NodeLayout) -> Result<Self> {
+        let (architecture, vb, positions) = (builder.architecture, &builder.vb, builder.positions);
         let (node, branch) = (architecture.node_channels, architecture.branch_channels);
-        let side = architecture.map_size().map_err(candle_core::Error::Msg)?;
-        let features = node * side * side;
-        let edges = match affinity.fixed(parameters.seed()) {
-            None => Edges::Learned,
-            Some(edges) => Edges::Fixed(Tensor::from_vec(edges, (COUNT, COUNT), device)?),
+        let features = node * positions;
+        let edges = match (affinity, affinity.fixed(builder.seed)) {
+            (Affinity::Labels, _) => Edges::Fixed(vb.get_with_hints((COUNT, COUNT), "edges", ZERO)?),
+            (_, None) => Edges::Learned,
+            (_, Some(edges)) => Edges::Fixed(Tensor::from_vec(edges, (COUNT, COUNT), builder.device)?),
         };
         let rows = match layout {
             NodeLayout::Own => None,
             NodeLayout::AuthorsCode => Some((0..COUNT * node).map(|row| row % node * COUNT + row / node).collect()),
         };
-        let zero = Init::Const(0.0);
         let parameters = CorrelationParameters {
             weight: vb.pp("node").get_with_hints(
                 (COUNT, node, branch),
                 "weight",
                 glorot(branch, node, architecture.node_gain),
             )?,
-            bias: vb.pp("node").get_with_hints((COUNT, node), "bias", zero)?,
+            bias: vb.pp("node").get_with_hints((COUNT, node), "bias", ZERO)?,
             out_weight: vb.pp("fc").get_with_hints((COUNT, 2, features), "weight", glorot(features, 2, 1.0))?,
-            out_bias: vb.pp("fc").get_with_hints((COUNT, 2), "bias", zero)?,
+            out_bias: vb.pp("fc").get_with_hints((COUNT, 2), "bias", ZERO)?,
         };
-        Ok(Self { backend, block: CorrelationBlock { positions: side * side, edges, rows }, parameters })
+        Ok(Self { backend: builder.backend, block: CorrelationBlock { positions, edges, rows }, parameters })
     }
+}
 
-    /// Runs on the feature net's gated features, `[40, c, batch * positions]`.
-    pub fn forward(&self, gated: &Tensor) -> Result<CorrelationOutput> {
+impl CorrelationNet for GraphAttention {
+    fn forward(&self, input: &NetInput) -> Result<CorrelationOutput> {
         match self.backend.precision() {
-            None => self.block.forward(gated, &self.parameters),
-            Some(precision) => self.block.forward_reference(gated, &self.parameters, precision),
+            None => self.block.forward(&input.gated, &self.parameters),
+            Some(precision) => self.block.forward_reference(&input.gated, &self.parameters, precision),
         }
     }
 }
@@ -68,19 +60,29 @@ impl CorrelationNet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::batched_linear;
+    use crate::model::Architecture;
+    use crate::nn::{Parameters, batched_linear};
+    use candle_core::Device;
 
     #[test]
     fn the_authors_layout_cuts_all_nodes_joined_anew() {
         let architecture = Architecture { input_size: 67, stride: 2, branch_channels: 3, ..Architecture::PAPER };
         let (side, node) = (architecture.map_size().unwrap(), architecture.node_channels);
         let (positions, batch) = (side * side, 2);
+        let map = Tensor::zeros((1, batch, side, side), candle_core::DType::F32, &Device::Cpu).unwrap();
         let gated = Tensor::rand(-1.0_f32, 1.0, (COUNT, 3, batch * positions), &Device::Cpu).unwrap();
         let logits = |layout| {
-            let parameters = Parameters::new(1);
-            let kind = (Affinity::Identity, layout);
-            let net = CorrelationNet::new(&architecture, kind, Backend::Native, &parameters, &Device::Cpu).unwrap();
-            (net.forward(&gated).unwrap().logits.to_vec3::<f32>().unwrap(), net)
+            let builder = Builder {
+                architecture: &architecture,
+                backend: Backend::Native,
+                vb: Parameters::new(1).builder(&Device::Cpu),
+                seed: 1,
+                positions,
+                device: &Device::Cpu,
+            };
+            let net = GraphAttention::new(&builder, Affinity::Identity, layout).unwrap();
+            let input = NetInput { gated: gated.clone(), logits: map.clone(), map: map.clone() };
+            (net.forward(&input).unwrap().logits.to_vec3::<f32>().unwrap(), net)
         };
         let (found, net) = logits(NodeLayout::AuthorsCode);
         let nodes = batched_linear(&net.parameters.weight, &gated, Some(&net.parameters.bias))
