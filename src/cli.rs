@@ -175,8 +175,14 @@ pub(crate) struct SelectionArgs {
     /// An embedded profile (paper, authors-code, quick, small, imagenet-alexnet) or the path of a .toml file
     #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
     pub(crate) profile: String,
-    /// Variant; repeat the option for several [default: the four of the paper]
-    #[arg(long, value_parser = variant_names(REGISTRY), value_name = "NAME")]
+    /// Variants, or sets of them (paper, controls, compared), separated by commas [default: paper]
+    #[arg(
+        long,
+        visible_alias = "variants",
+        value_parser = variant_names(REGISTRY),
+        value_delimiter = ',',
+        value_name = "NAME|SET"
+    )]
     pub(crate) variant: Vec<String>,
     #[arg(long, help = controls_help(REGISTRY))]
     pub(crate) controls: bool,
@@ -196,10 +202,11 @@ pub(crate) struct SelectionArgs {
     pub(crate) init_all: Option<PathBuf>,
 }
 
-/// Names of variants; a former name becomes the present one.
+/// Names of sets and variants; a former name becomes the present one.
 fn variant_names(registry: Registry) -> impl TypedValueParser<Value = String> {
     let value = |variant: &'static Variant| PossibleValue::new(variant.name).aliases(variant.former_name);
-    let names = PossibleValuesParser::new(registry.0.iter().map(value));
+    let sets = Kind::ALL.map(|kind| PossibleValue::new(kind.set()));
+    let names = PossibleValuesParser::new(sets.into_iter().chain(registry.0.iter().map(value)));
     names.map(move |name| registry.current_name(&name).to_owned())
 }
 

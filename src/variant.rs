@@ -35,6 +35,22 @@ pub enum Kind {
     Paper,
     /// Not in the paper: one of its variants with one thing changed, which shows what the variant owes to that thing.
     Control,
+    /// Not in the paper: another net that relates attributes, on the same features.
+    Compared,
+}
+
+impl Kind {
+    /// All kinds, in the order of the variants.
+    pub const ALL: [Self; 3] = [Self::Paper, Self::Control, Self::Compared];
+
+    /// Name of the set of all its variants.
+    pub fn set(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Control => "controls",
+            Self::Compared => "compared",
+        }
+    }
 }
 
 /// How the feature learning net gets its weights.
@@ -232,9 +248,12 @@ pub const GAL_J: Variant = Variant {
 const CONTROL: Variant =
     Variant { published_name: None, kind: Kind::Control, compared_with: &[BASELINE.name, GAL_J.name], ..GAL_J };
 
-/// The paper's variants in its order, then the controls. Colours are Okabe and Ito's (2008), darkened where a white ground
+/// A net of another publication, trained like GAL-j's.
+const COMPARED: Variant = Variant { kind: Kind::Compared, ablation: None, ..CONTROL };
+
+/// The paper's variants in its order, then the controls, then the compared ones. Colours are Okabe and Ito's (2008), darkened where a white ground
 /// needs it; dashes distinguish lines without colour vision.
-pub const VARIANTS: [Variant; 11] = [
+pub const VARIANTS: [Variant; 24] = [
     BASELINE,
     Variant {
         name: "gal-c",
@@ -330,6 +349,112 @@ pub const VARIANTS: [Variant; 11] = [
         weight_decay: GAL_J.weight_decay,
         ..BASELINE
     },
+    Variant {
+        name: "aux",
+        title: "AUX",
+        question: "Does a 40 x 40 matrix on the FLN's scores do as well as graph attention?",
+        style: Style { colour: "#b5651d", dashes: "8 2" },
+        net: Some(Net::Aux),
+        ..COMPARED
+    },
+    Variant {
+        name: "aux-frozen",
+        title: "AUX-frozen",
+        question: "What does that matrix add to a network that was trained without it?",
+        style: Style { colour: "#6a8f00", dashes: "8 2 2 2" },
+        fln: Fln::FrozenBaseline,
+        net: Some(Net::Aux),
+        ..COMPARED
+    },
+    Variant {
+        name: "linear",
+        title: "Linear",
+        question: "How far does logistic regression on the backbone's mean features get?",
+        style: Style { colour: "#8a7f5c", dashes: "1 2" },
+        fln: Fln::FrozenBaseline,
+        net: Some(Net::Linear),
+        ..COMPARED
+    },
+    Variant {
+        name: "gal-scaled",
+        title: "GAL-scaled",
+        question: "Does graph attention help if its dot products are divided by the root of a node's length?",
+        style: Style { colour: "#c0504d", dashes: "10 2" },
+        net: Some(Net::DotProduct(Scale::Root)),
+        ..COMPARED
+    },
+    Variant {
+        name: "gal-temperature",
+        title: "GAL-temperature",
+        question: "Does graph attention help if training decides the size of its dot products?",
+        style: Style { colour: "#9a6fb0", dashes: "10 2 2 2" },
+        net: Some(Net::DotProduct(Scale::Temperature)),
+        ..COMPARED
+    },
+    Variant {
+        name: "gal-cosine",
+        title: "GAL-cosine",
+        question: "Does graph attention help on nodes of length 1?",
+        style: Style { colour: "#2e8b57", dashes: "10 2 4 2" },
+        net: Some(Net::DotProduct(Scale::Cosine)),
+        ..COMPARED
+    },
+    Variant {
+        name: "gal-others",
+        title: "GAL-others",
+        question: "What do the other attributes add, if no attribute attends to itself?",
+        style: Style { colour: "#b07d00", dashes: "4 4" },
+        net: Some(Net::Others),
+        ..COMPARED
+    },
+    Variant {
+        name: "gat",
+        title: "GAT",
+        question: "Does the graph attention layer of Velickovic et al. (2018) help?",
+        style: Style { colour: "#00857c", dashes: "6 3" },
+        net: Some(Net::Gat(Gat::First)),
+        ..COMPARED
+    },
+    Variant {
+        name: "gatv2",
+        title: "GATv2",
+        question: "Does the graph attention layer of Brody et al. (2022) help?",
+        style: Style { colour: "#3c6fd6", dashes: "6 3 2 3" },
+        net: Some(Net::Gat(Gat::Second)),
+        ..COMPARED
+    },
+    Variant {
+        name: "transformer",
+        title: "Transformer",
+        question: "Does a transformer layer over 40 attribute tokens help?",
+        style: Style { colour: "#5b6ee1", dashes: "12 2" },
+        net: Some(Net::Transformer(1)),
+        ..COMPARED
+    },
+    Variant {
+        name: "transformer-2",
+        title: "Transformer-2",
+        question: "Do two transformer layers do better than one?",
+        style: Style { colour: "#8064a2", dashes: "12 2 2 2" },
+        net: Some(Net::Transformer(2)),
+        ..COMPARED
+    },
+    Variant {
+        name: "gal-s",
+        title: "GAL-s",
+        question: "Do label statistics make a better graph than hand-made groups?",
+        style: Style { colour: "#d2527f", dashes: "3 2" },
+        net: Some(Net::GraphAttention(Affinity::Labels, NodeLayout::Own)),
+        ..COMPARED
+    },
+    Variant {
+        name: "ml-gcn",
+        title: "ML-GCN",
+        question: "Do classifiers from a graph convolution over the labels help?",
+        style: Style { colour: "#4a8db7", dashes: "3 2 6 2" },
+        net: Some(Net::MlGcn),
+        ..COMPARED
+    },
 ];
 
 impl Variant {
@@ -398,12 +523,12 @@ impl Registry {
         self.find(name).map_or(Style { colour: "#6e7781", dashes: "1 3" }, |variant| variant.style)
     }
 
-    /// The variants called `names`, or the paper's without any name; with `controls` all controls, too.
+    /// The variants and sets called `names`, or the paper's without any name; with `controls` all controls, too.
     pub fn select(self, names: &[String], controls: bool) -> Vec<Variant> {
         let wanted = |variant: &&Variant| match variant.kind {
             Kind::Control if controls => true,
             Kind::Paper if names.is_empty() => true,
-            _ => names.iter().any(|name| variant.names().any(|known| known == name)),
+            kind => names.iter().any(|name| name == kind.set() || variant.names().any(|known| known == name)),
         };
         self.0.iter().filter(wanted).copied().collect()
     }
@@ -490,7 +615,7 @@ mod tests {
     #[test]
     fn names_titles_and_styles_are_unique() {
         let distinct = |of: fn(&Variant) -> String| VARIANTS.iter().map(of).collect::<BTreeSet<_>>().len();
-        assert_eq!(VARIANTS.iter().flat_map(Variant::names).collect::<BTreeSet<_>>().len(), 13);
+        assert_eq!(VARIANTS.iter().flat_map(Variant::names).collect::<BTreeSet<_>>().len(), 26);
         assert_eq!(distinct(|variant| variant.title.to_owned()), VARIANTS.len());
         assert_eq!(distinct(|variant| variant.style.colour.to_owned()), VARIANTS.len());
     }

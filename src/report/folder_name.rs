@@ -2,7 +2,7 @@
 
 use crate::config::Profile;
 use crate::error::Result;
-use crate::variant::{Registry, Variant};
+use crate::variant::{Kind, Registry, Variant};
 
 /// Name of the report on `variants` with `seeds`, such as `lfwa-quick-controls-seeds0-2`. The paper's variants go without
 /// saying.
@@ -13,12 +13,19 @@ pub fn folder_name(
     variants: &[Variant],
     seeds: &[u64],
 ) -> Result<String> {
-    let names = |variants: &[Variant]| variants.iter().map(|variant| variant.name).collect::<Vec<_>>();
     let mut parts = vec![dataset, &profile.name];
-    if names(variants) == names(&profile.select(registry, &[], true)?) {
-        parts.push("controls");
-    } else if names(variants) != names(&profile.select(registry, &[], false)?) {
-        parts.extend(names(variants));
+    let of_kind = |variants: &[Variant], kind: Kind| -> Vec<&str> {
+        variants.iter().filter(|variant| variant.kind == kind).map(|variant| variant.name).collect()
+    };
+    let mut has_paper = false;
+    for kind in Kind::ALL {
+        let (chosen, all) = (of_kind(variants, kind), profile.select(registry, &[kind.set().to_owned()], false)?);
+        let is_whole = chosen == of_kind(&all, kind);
+        match kind {
+            Kind::Paper if is_whole => has_paper = true,
+            _ if is_whole && has_paper => parts.push(kind.set()),
+            _ => parts.extend(chosen),
+        }
     }
     let word = if seeds.len() == 1 { "seed" } else { "seeds" };
     Ok(format!("{}-{word}{}", parts.join("-"), ranges(seeds)))
@@ -50,6 +57,8 @@ mod tests {
         };
         assert_eq!(name(&[], false, &[0]), "lfwa-quick-seed0");
         assert_eq!(name(&[], true, &[0, 1, 2]), "lfwa-quick-controls-seeds0-2");
+        assert_eq!(name(&["paper", "compared"], true, &[0]), "lfwa-quick-controls-compared-seed0");
+        assert_eq!(name(&["paper", "gat"], false, &[0]), "lfwa-quick-gat-seed0");
         assert_eq!(name(&["baseline", "gal-j"], false, &[3, 8]), "lfwa-quick-baseline-gal-j-seeds3,8");
         assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "0-2,5,7-8");
         assert_eq!(ranges(&[u64::MAX - 1, u64::MAX]), "18446744073709551614-18446744073709551615");

@@ -228,11 +228,11 @@ impl Report {
     /// The paper's variants, and any of a newer program.
     pub(super) fn variants(&self) -> Vec<VariantRuns<'_>> {
         let mut all = self.with_controls();
-        all.retain(|variant| variant.facts.is_none_or(|facts| facts.kind != Kind::Control));
+        all.retain(|variant| variant.facts.is_none_or(|facts| facts.kind == Kind::Paper));
         all
     }
 
-    /// Every variant, the controls last.
+    /// Every variant, first those of the paper.
     pub(super) fn with_controls(&self) -> Vec<VariantRuns<'_>> {
         let chunks = self.runs.chunk_by(|a, b| a.summary().variant == b.summary().variant);
         chunks.map(|runs| VariantRuns::new(self.registry, runs)).collect()

@@ -1,5 +1,5 @@
-//! Published graph attention layers on the paper's nodes, whose graph links all attributes. Both have eight heads, which
-//! divide a node's values among them; neither has dropout.
+//! Published graph attention layers on the paper's nodes, whose graph links all attributes. A node's values are divided
+//! among eight heads, or as many fewer as divide them evenly. Neither has dropout.
 //!
 //! Parameters: `node` as the paper's net, `fc` on values ordered by channel. First version (Velickovic et al. 2018): `project.weight`
 //! `[d, d]`, `source` and `target` `[d]`, `bias` `[d]`. Second (Brody et al. 2022): `left`, `right` with `weight` `[d, d]`
@@ -13,11 +13,12 @@ use crate::nn::{Attended, CorrelationOutput, leaky_relu};
 use crate::variant::Gat;
 use candle_core::{D, Result, Tensor};
 
-const HEADS: usize = 8;
+const MOST_HEADS: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct GraphAttentionLayer {
     backend: Backend,
+    heads: usize,
     nodes: Nodes,
     scores: Scores,
     bias: Tensor,
@@ -33,10 +34,8 @@ enum Scores {
 impl GraphAttentionLayer {
     pub(super) fn new(builder: &Builder, version: Gat) -> Result<Self> {
         let (d, vb) = (builder.architecture.node_channels * builder.positions, &builder.vb);
-        if d % HEADS != 0 {
-            candle_core::bail!("{HEADS} heads cannot divide nodes of {d} values: change node_channels")
-        }
-        let vector = |name| vb.get_with_hints(d, name, glorot(d / HEADS, 1, 1.0));
+        let heads = (1..=MOST_HEADS).rev().find(|heads| d % heads == 0).unwrap_or(1);
+        let vector = |name| vb.get_with_hints(d, name, glorot(d / heads, 1, 1.0));
         let linear = |name, bias| LinearLayer::new(&vb.pp(name), d, d, bias);
         let scores = match version {
             Gat::First => Scores::First {
@@ -52,6 +51,7 @@ impl GraphAttentionLayer {
         };
         Ok(Self {
             backend: builder.backend,
+            heads,
             nodes: Nodes::new(builder)?,
             scores,
             bias: vb.get_with_hints(d, "bias", ZERO)?,
@@ -63,16 +63,16 @@ impl GraphAttentionLayer {
 impl CorrelationNet for GraphAttentionLayer {
     fn forward(&self, input: &NetInput) -> Result<CorrelationOutput> {
         let nodes = self.nodes.forward(&input.gated)?;
-        let (batch, _, d) = nodes.dims3()?;
+        let ((batch, _, d), heads) = (nodes.dims3()?, self.heads);
         let flat = nodes.reshape((batch * COUNT, d))?;
         let linear = |layer: &LinearLayer| layer.forward(&flat)?.reshape((batch, COUNT, d));
         let (scores, values) = match &self.scores {
             Scores::First { project, source, target } => {
                 let projected = linear(project)?;
-                let by_head = projected.reshape((batch, COUNT, HEADS, d / HEADS))?;
+                let by_head = projected.reshape((batch, COUNT, heads, d / heads))?;
                 // One number of each node and head, [batch, heads, 40].
                 let part = |weight: &Tensor| {
-                    let weight = weight.reshape((HEADS, d / HEADS))?;
+                    let weight = weight.reshape((heads, d / heads))?;
                     by_head.broadcast_mul(&weight)?.sum(D::Minus1)?.transpose(1, 2)?.contiguous()
                 };
                 let sums = part(source)?.unsqueeze(3)?.broadcast_add(&part(target)?.unsqueeze(2)?)?;
@@ -80,7 +80,7 @@ impl CorrelationNet for GraphAttentionLayer {
             }
             Scores::Second { left, right, attention } => {
                 let right = linear(right)?;
-                (self.backend.additive_scores(&linear(left)?, &right, attention, HEADS)?, right)
+                (self.backend.additive_scores(&linear(left)?, &right, attention, heads)?, right)
             }
         };
         let Attended { values, weights } = self.backend.attend(&scores, &values, false)?;

@@ -1,17 +1,17 @@
 //! The controls beside the variants that they judge.
 
-use super::super::runs::Report;
+use super::super::runs::{Report, VariantRuns};
 use super::findings::{broadest, sentence};
 use super::notes::diverged_note;
 use crate::evaluate::{Comparison, Statistics};
 use crate::render::format::{bootstrap_p_cell, or_dash, percent, percent_mean_std, points, points_interval};
 use crate::render::markdown::Table;
-use crate::variant::{BASELINE, GAL_J};
+use crate::variant::{BASELINE, GAL_J, Kind};
 use std::fmt::Write as _;
 
 /// The section's text; `None` without a control.
 pub(super) fn ablation(report: &Report, statistics: &Statistics) -> Option<String> {
-    if report.with_controls().len() == report.variants().len() {
+    if !report.with_controls().iter().any(is_control) {
         return None;
     }
     Some(format!(
@@ -67,9 +67,14 @@ fn table(report: &Report, statistics: &Statistics) -> Table {
     table
 }
 
-/// A line for each variant that is compared with GAL-j.
+fn is_control(variant: &VariantRuns) -> bool {
+    variant.facts.is_some_and(|facts| facts.kind == Kind::Control)
+}
+
+/// A line for each variant of the table that is compared with GAL-j.
 fn findings(report: &Report, statistics: &Statistics) -> String {
-    let variants = report.with_controls();
+    let mut variants = report.with_controls();
+    variants.retain(|variant| variant.facts.is_some_and(|facts| facts.ablation.is_some()));
     let wanted = |c: &&Comparison| c.reference == GAL_J.name && variants.iter().any(|v| v.name == c.name);
     let mut list = String::new();
     for comparison in broadest(statistics).filter(wanted) {

@@ -15,8 +15,8 @@ pub(super) const PRIMARY_HEAD: &str =
 pub(super) fn seeds_note(report: &Report) -> String {
     let several = report.variants().iter().any(|v| v.runs.len() > 1);
     let seeds = if several { " `a ± b` is the mean and the sample standard deviation over seeds." } else { "" };
-    let is_control = |name: &str| report.registry.find(name).is_some_and(|variant| variant.kind == Kind::Control);
-    format!("{seeds}{}", diverged_note(report, |name| !is_control(name)))
+    let is_of_paper = |name: &str| report.registry.find(name).is_none_or(|variant| variant.kind == Kind::Paper);
+    format!("{seeds}{}", diverged_note(report, is_of_paper))
 }
 
 /// A sentence on each wanted run that diverged, after a blank.
