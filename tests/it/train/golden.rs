@@ -60,7 +60,7 @@ impl Fixture {
     }
 }
 
-fn one_hot(labels: &Tensor) -> Tensor {
+pub(super) fn one_hot(labels: &Tensor) -> Tensor {
     let yes = labels.to_dtype(DType::F32).unwrap().t().unwrap();
     Tensor::stack(&[&(1.0 - &yes).unwrap(), &yes], 1).unwrap().contiguous().unwrap()
 }
@@ -104,7 +104,7 @@ impl Network {
     }
 }
 
-fn difference(found: &Tensor, expected: &Tensor) -> (f64, f64) {
+pub(super) fn difference(found: &Tensor, expected: &Tensor) -> (f64, f64) {
     let flat = |t: &Tensor| t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
     let (found, expected) = (flat(found), flat(expected));
     assert_eq!(found.len(), expected.len());
@@ -112,13 +112,13 @@ fn difference(found: &Tensor, expected: &Tensor) -> (f64, f64) {
     (norm(&mut found.iter().zip(&expected).map(|(a, b)| a - b)), norm(&mut expected.iter().copied()))
 }
 
-fn assert_close(name: &str, found: &Tensor, expected: &Tensor, relative: f64, floor: f64) {
+pub(super) fn assert_close(name: &str, found: &Tensor, expected: &Tensor, relative: f64, floor: f64) {
     let (error, norm) = difference(found, expected);
     assert!(error <= relative * norm + floor, "{name}: off by {error:e}, norm {norm:e}");
 }
 
 /// Permutes `[40, 2, batch]` to the fixtures' `[batch, 40, 2]`.
-fn logits(ours: &Tensor) -> Tensor {
+pub(super) fn logits(ours: &Tensor) -> Tensor {
     ours.permute((2, 0, 1)).unwrap().contiguous().unwrap()
 }
 
@@ -430,7 +430,7 @@ fn branches_of_odd_shapes_agree_with_pytorch() {
 }
 
 /// `hash(name, i)` of `tests/golden/README.md`.
-fn hash(name: &str, index: u64) -> u64 {
+pub(super) fn hash(name: &str, index: u64) -> u64 {
     let start = name
         .bytes()
         .fold(0xCBF2_9CE4_8422_2325_u64, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3));
@@ -463,7 +463,7 @@ fn formula(name: &str, shape: &[usize]) -> Tensor {
 }
 
 /// The elements of a tensor that the paper-size fixture holds.
-fn sample(tensor: &Tensor) -> Tensor {
+pub(super) fn sample(tensor: &Tensor) -> Tensor {
     let flat = tensor.flatten_all().unwrap();
     let n = flat.elem_count() as u64;
     if n <= 256 {

@@ -6,6 +6,7 @@ mod finite_differences;
 mod former_names;
 mod golden;
 mod init;
+mod nets;
 mod options;
 mod streams;
 mod trainer;

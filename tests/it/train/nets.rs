@@ -1,0 +1,131 @@
+//! Outputs and gradients of the compared correlation nets equal those of PyTorch (`tests/golden/make_nets.py`).
+
+use super::golden::{assert_close, difference, hash, logits, one_hot, sample};
+use candle_core::{Device, Tensor, Var};
+use gal_bench::model::{Architecture, Backend, LabelCounts, NetInput, correlation_net, is_label_graph, loss};
+use gal_bench::nn::Parameters;
+use gal_bench::variant::{Kind, VARIANTS};
+use std::collections::BTreeMap;
+
+const BATCH: usize = 3;
+const SIDE: usize = 2;
+
+/// A network with the fixture's sizes.
+fn architecture() -> Architecture {
+    let architecture = Architecture {
+        input_size: 66,
+        stride: 2,
+        widths: [6; 5],
+        branch_channels: 4,
+        node_channels: 10,
+        ..Architecture::PAPER
+    };
+    assert_eq!(architecture.map_size(), Ok(SIDE));
+    architecture
+}
+
+fn values(name: &str, shape: &[usize], scale: f32, shift: f32) -> Tensor {
+    let unit = |i: u64| (hash(name, i) >> 40) as f32 / 8_388_608.0 - 1.0;
+    let count = shape.iter().product::<usize>() as u64;
+    Tensor::from_vec((0..count).map(|i| unit(i) * scale + shift).collect(), shape, &Device::Cpu).unwrap()
+}
+
+/// A parameter's value in the script.
+fn parameter(net: &str, name: &str, shape: &[usize]) -> Tensor {
+    let (scale, shift) = match name {
+        _ if name.contains("norm") && name.ends_with("weight") => (0.1, 1.0),
+        "cln.temperature" if net == "gal-cosine" => (0.5, 5.0),
+        "cln.temperature" => (0.1, 0.3),
+        _ => (0.3, 0.0),
+    };
+    values(&format!("{net}/{name}"), shape, scale, shift)
+}
+
+fn labels(fixture: &BTreeMap<String, Tensor>) -> LabelCounts {
+    let mut counts = LabelCounts::default();
+    for row in fixture["labels"].to_vec2::<u8>().unwrap() {
+        let mut labels = [false; 40];
+        labels.iter_mut().zip(row).for_each(|(label, value)| *label = value == 1);
+        counts.add(&labels);
+    }
+    counts
+}
+
+fn fixture() -> BTreeMap<String, Tensor> {
+    let path = format!("{}/tests/golden/nets.safetensors", env!("CARGO_MANIFEST_DIR"));
+    candle_core::safetensors::load(path, &Device::Cpu).unwrap().into_iter().collect()
+}
+
+#[test]
+fn compared_nets_agree_with_pytorch_on_both_backends() {
+    let fixture = fixture();
+    let architecture = architecture();
+    let bits = (0..BATCH * 40).map(|i| (hash("nets/targets", i as u64) >> 63) as u32).collect();
+    let targets = one_hot(&Tensor::from_vec(bits, (BATCH, 40), &Device::Cpu).unwrap());
+    let fln = values("nets/logits", &[BATCH, 40, 2], 1.0, 0.0).permute((1, 2, 0)).unwrap().contiguous().unwrap();
+    let map = values("nets/map", &[BATCH, 6, SIDE, SIDE], 1.0, 0.0).transpose(0, 1).unwrap().contiguous().unwrap();
+    let gated = values("nets/gated", &[40, 4, BATCH * SIDE * SIDE], 1.0, 0.0);
+    let input = NetInput { gated, logits: fln, map };
+    let mut compared = 0;
+    // Nets that differ from a paper's net only in their graph, or from another one only in their FLN, have no case.
+    let nets =
+        VARIANTS.iter().filter(|v| v.kind == Kind::Compared && fixture.contains_key(&format!("{}/loss", v.name)));
+    for variant in nets {
+        let name = variant.name;
+        compared += 1;
+        for backend in [Backend::Native, Backend::Reference] {
+            let parameters = Parameters::new(0);
+            let kind = variant.net.unwrap();
+            let net = correlation_net(kind, &architecture, backend, &parameters, &Device::Cpu).unwrap();
+            let all = parameters.all();
+            let value = |(key, variable): (&String, &Var)| {
+                let graph = || Tensor::from_vec(labels(&fixture).normalized(), (40, 40), &Device::Cpu).unwrap();
+                let value = if is_label_graph(key) { graph() } else { parameter(name, key, variable.dims()) };
+                (key.clone(), value)
+            };
+            parameters.load(&all.iter().map(value).collect()).unwrap();
+            let output = net.forward(&input).unwrap();
+            let expected = |key: &str| &fixture[&format!("{name}/{key}")];
+            let title = |key: &str| format!("{name}, {key}, {backend:?}");
+            assert_close(&title("logits"), &logits(&output.logits), expected("logits"), 1e-4, 0.0);
+            match output.affinity {
+                Some(weights) => assert_close(&title("weights"), &weights, expected("weights"), 1e-4, 0.0),
+                None => assert!(!fixture.contains_key(&format!("{name}/weights")), "{name}"),
+            }
+            let loss = loss(&output.logits, &targets).unwrap();
+            assert_close(&title("loss"), &loss, expected("loss"), 1e-5, 0.0);
+            let gradients = loss.backward().unwrap();
+            let trained = all.iter().filter(|(key, _)| !is_label_graph(key));
+            let largest = trained.clone().map(|(key, _)| norm(expected(&format!("norm/{key}")))).fold(0.0, f64::max);
+            for (key, variable) in trained {
+                let gradient = gradients.get(variable).unwrap();
+                let (key, floor) = (format!("gradient/{key}"), 1e-6 * largest);
+                assert_close(&title(&key), &sample(gradient), expected(&key), 1e-4, floor);
+                let (found, wanted) = (norm(gradient), norm(expected(&key.replace("gradient", "norm"))));
+                assert!((found - wanted).abs() <= 1e-4 * wanted + floor, "{}: {found} for {wanted}", title(&key));
+            }
+            let known = fixture.keys().filter(|key| key.starts_with(&format!("{name}/gradient/"))).count();
+            assert_eq!(
+                known,
+                all.keys().filter(|key| !is_label_graph(key)).count(),
+                "{name}: every parameter is compared"
+            );
+        }
+    }
+    assert_eq!(compared, 11);
+}
+
+fn norm(tensor: &Tensor) -> f64 {
+    difference(&tensor.zeros_like().unwrap(), tensor).1
+}
+
+#[test]
+fn the_label_graph_is_that_of_ml_gcn() {
+    let fixture = fixture();
+    let counts = labels(&fixture);
+    for (name, found) in [("affinity", counts.affinity()), ("normalized", counts.normalized())] {
+        let found = Tensor::from_vec(found, (40, 40), &Device::Cpu).unwrap();
+        assert_close(name, &found, &fixture[name], 1e-6, 0.0);
+        assert!(difference(&found, &Tensor::eye(40, candle_core::DType::F32, &Device::Cpu).unwrap()).0 > 0.1);
+    }
+}
