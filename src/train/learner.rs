@@ -2,6 +2,7 @@
 
 use super::optimizers;
 use super::shared_run::SharedRun;
+use crate::attribute::ImageLabels;
 use crate::config::Optimizer;
 use crate::distributed::ProcessGroup;
 use crate::error::{Error, Result};
@@ -133,7 +134,7 @@ impl Learner {
     }
 
     /// Sets the graphs that correlation nets take from the labels of the training images.
-    pub(super) fn set_label_graphs<'a>(&self, labels: impl Iterator<Item = &'a [bool; COUNT]>) -> Result<()> {
+    pub(super) fn set_label_graphs<'a>(&self, labels: impl Iterator<Item = &'a ImageLabels>) -> Result<()> {
         let mut counts = LabelCounts::default();
         labels.for_each(|labels| counts.add(labels));
         for head in &self.heads {

@@ -1,7 +1,7 @@
 //! The graph of ML-GCN (Chen et al. 2019) from the labels of the training images, and ML-GCN itself.
 
 use super::{Builder, CorrelationNet, NetInput, ZERO, of_scores};
-use crate::attribute::COUNT;
+use crate::attribute::{COUNT, ImageLabels};
 use crate::model::init::glorot;
 use crate::nn::{CorrelationOutput, leaky_relu};
 use candle_core::{Result, Tensor};
@@ -13,25 +13,29 @@ const NEIGHBOURS: f64 = 0.25;
 /// Values between both graph convolutions.
 const HIDDEN: usize = 1024;
 
-/// How often two attributes are positive in the same image.
+/// How often an attribute is positive in the images of another. Labels that are not known do not count.
 #[derive(Debug, Clone)]
 pub struct LabelCounts {
-    /// `[row * 40 + column]`; the diagonal counts one attribute.
+    /// Images with both attributes, `[row * 40 + column]`.
     both: Vec<u64>,
+    /// Images with the attribute of the row in which that of the column is known.
+    known: Vec<u64>,
 }
 
 impl Default for LabelCounts {
     fn default() -> Self {
-        Self { both: vec![0; COUNT * COUNT] }
+        Self { both: vec![0; COUNT * COUNT], known: vec![0; COUNT * COUNT] }
     }
 }
 
 impl LabelCounts {
     /// Counts one image.
-    pub fn add(&mut self, labels: &[bool; COUNT]) {
-        let positive: Vec<usize> = (0..COUNT).filter(|attribute| labels[*attribute]).collect();
-        for (row, column) in positive.iter().flat_map(|row| positive.iter().map(move |column| (row, column))) {
-            self.both[row * COUNT + column] += 1;
+    pub fn add(&mut self, labels: &ImageLabels) {
+        for row in (0..COUNT).filter(|row| labels[*row] == Some(true)) {
+            for (column, label) in labels.iter().enumerate() {
+                self.both[row * COUNT + column] += u64::from(*label == Some(true));
+                self.known[row * COUNT + column] += u64::from(label.is_some());
+            }
         }
     }
 
@@ -39,8 +43,8 @@ impl LabelCounts {
     /// [`NEIGHBOURS`] in each column.
     fn graph(&self) -> Vec<f64> {
         let follows = |row: usize, column: usize| {
-            let (both, alone) = (self.both[row * COUNT + column], self.both[row * COUNT + row]);
-            row != column && alone > 0 && both as f64 >= THRESHOLD * alone as f64
+            let (both, known) = (self.both[row * COUNT + column], self.known[row * COUNT + column]);
+            row != column && known > 0 && both as f64 >= THRESHOLD * known as f64
         };
         let mut graph = vec![0.0; COUNT * COUNT];
         for column in 0..COUNT {

@@ -218,7 +218,7 @@ fn gradients_of_partly_known_labels_agree_with_pytorch_on_both_backends() {
         let network = Network::of(&STREAMS, &fixture, "streams", Affinity::Learned, backend);
         let features = network.feature_net.features(&pixels, Mode::Train).unwrap();
         let out = network.feature_net.branches(&features, Mode::Train, Gated::Tracked, None).unwrap();
-        let refined = network.cln.forward(out.gated.as_ref().unwrap()).unwrap();
+        let refined = network.cln.forward(&features_of(&out)).unwrap();
         let (fln, cln) = (loss(&out.logits, &targets).unwrap(), loss(&refined.logits, &targets).unwrap());
         assert_close("FLN loss", &fln, masked.get("masked/loss_fln"), 1e-5, 0.0);
         assert_close("CLN loss", &cln, masked.get("masked/loss_cln"), 1e-5, 0.0);

@@ -44,8 +44,8 @@ fn parameter(net: &str, name: &str, shape: &[usize]) -> Tensor {
 fn labels(fixture: &BTreeMap<String, Tensor>) -> LabelCounts {
     let mut counts = LabelCounts::default();
     for row in fixture["labels"].to_vec2::<u8>().unwrap() {
-        let mut labels = [false; 40];
-        labels.iter_mut().zip(row).for_each(|(label, value)| *label = value == 1);
+        let mut labels = [None; 40];
+        labels.iter_mut().zip(row).for_each(|(label, value)| *label = Some(value == 1));
         counts.add(&labels);
     }
     counts
