@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors import safe_open
 from torch import nn
 
@@ -78,7 +79,7 @@ class Correlation(nn.Module):
         fixed = torch.zeros(ATTRIBUTES, ATTRIBUTES) if affinity == "fixed" else None
         self.register_buffer("affinity", fixed)
 
-    def forward(self, gated):
+    def forward(self, gated, fln, maps):
         """Logits [B, 40, 2] and affinity [B, 40, 40]."""
         batch = len(gated)
         nodes = self.node(gated.detach()).flatten(2)  # [B, 40 g, positions]
@@ -96,14 +97,111 @@ class Correlation(nn.Module):
         return self.fc(refined.reshape(batch, -1, 1, 1)).view(batch, ATTRIBUTES, 2), affinity
 
 
+class Parameters(nn.Module):
+    """Parameters with the names and shapes of a file; dots in a name are levels."""
+
+    def __init__(self, tensors):
+        super().__init__()
+        for name, tensor in tensors.items():
+            *path, leaf = name.split(".")
+            module = self
+            for part in path:
+                if not hasattr(module, part):
+                    module.add_module(part, nn.Module())
+                module = getattr(module, part)
+            module.register_parameter(leaf, nn.Parameter(torch.empty_like(tensor)))
+
+
+class Compared(Parameters):
+    """A correlation net that is not the paper's: logits [B, 40, 2] and mean attention [B, 40, 40], or None without any."""
+
+    HEADS = 4  # of the transformer
+
+    def __init__(self, kind, tensors):
+        super().__init__(tensors)
+        self.kind = kind
+
+    def forward(self, gated, fln, maps):
+        if self.kind == "aux":
+            scores = fln[:, :, 1] - fln[:, :, 0]
+            return of_scores(scores + F.linear(scores, self.aux.weight, self.aux.bias)), None
+        if self.kind == "linear":
+            return of_scores(F.linear(maps.mean((2, 3)), self.linear.weight, self.linear.bias)), None
+        if self.kind == "ml-gcn":
+            hidden = F.leaky_relu(self.edges @ self.first.weight, 0.2)
+            classifiers = self.edges @ (hidden @ self.second.weight)
+            return of_scores(maps.amax((2, 3)) @ classifiers.T), None
+        # [B, 40, channels, positions] to [B, 40, d], ordered by channel.
+        features = gated.flatten(2).view(len(gated), ATTRIBUTES, -1, gated.shape[2] * gated.shape[3])
+        nodes = torch.einsum("agc,bacp->bagp", self.node.weight, features) + self.node.bias[:, :, None]
+        tokens, attention = self.attend(nodes.flatten(2))
+        return torch.einsum("bad,aod->bao", tokens, self.fc.weight) + self.fc.bias, attention
+
+    def attend(self, nodes):
+        if self.kind in ("gat", "gatv2"):
+            return self.published(nodes)
+        if self.kind == "transformer":
+            return self.transformer(nodes)
+        keys = nodes
+        if self.kind == "cosine":
+            keys = nodes / (nodes.square().sum(2, keepdim=True) + 1e-12).sqrt()
+        scale = self.temperature if self.kind in ("cosine", "temperature") else nodes.shape[2] ** -0.5
+        scores = (keys * scale) @ keys.transpose(1, 2)
+        if self.kind == "others":
+            scores = scores.masked_fill(torch.eye(ATTRIBUTES, dtype=torch.bool, device=nodes.device), -torch.inf)
+        attention = scores.softmax(2)
+        refined = attention @ nodes
+        return torch.cat([nodes, refined], 2) if self.kind == "others" else refined, attention
+
+    def published(self, nodes):
+        """GAT (Velickovic et al. 2018) or GATv2 (Brody et al. 2022)."""
+        d = nodes.shape[2]
+        heads = max(heads for heads in range(1, 9) if d % heads == 0)
+        split = lambda x: x.unflatten(-1, (heads, d // heads))
+        if self.kind == "gat":
+            values = split(F.linear(nodes, self.project.weight))
+            source, target = ((values * split(x.weight)).sum(3) for x in (self.source, self.target))
+            scores = F.leaky_relu(source[:, :, None] + target[:, None], 0.2)
+        else:
+            left, values = (split(F.linear(nodes, x.weight, x.bias)) for x in (self.left, self.right))
+            scores = (F.leaky_relu(left[:, :, None] + values[:, None], 0.2) * split(self.attention.weight)).sum(4)
+        attention = scores.softmax(2)  # [B, 40, 40, heads]
+        tokens = torch.einsum("bijh,bjhf->bihf", attention, values).flatten(2)
+        return F.elu(tokens + self.bias), attention.mean(3)
+
+    def transformer(self, nodes):
+        norm = lambda x, layer: F.layer_norm(x, x.shape[-1:], layer.weight, layer.bias)
+        linear = lambda x, layer: F.linear(x, layer.weight, layer.bias)
+        tokens = linear(nodes, self.project) + self.embedding
+        layers = [getattr(self, f"layer{i}") for i in range(1, 100) if hasattr(self, f"layer{i}")]
+        attention = []
+        for layer in layers:
+            normed = norm(tokens, layer.norm1)
+            query, key, value = (
+                linear(normed, x).unflatten(2, (self.HEADS, -1)).transpose(1, 2) for x in (layer.query, layer.key, layer.value)
+            )
+            weights = (query @ key.transpose(2, 3) * query.shape[3] ** -0.5).softmax(3)
+            tokens = tokens + linear((weights @ value).transpose(1, 2).flatten(2), layer.out)
+            tokens = tokens + linear(F.gelu(linear(norm(tokens, layer.norm2), layer.up)), layer.down)
+            attention.append(weights.mean(1))
+        return norm(tokens, self.norm), torch.stack(attention).mean(0)
+
+
+def of_scores(scores):
+    """Logits [B, 40, 2] of scores [B, 40]: 0 for "no", the score for "yes"."""
+    return torch.stack([torch.zeros_like(scores), scores], 2)
+
+
 class GalNet(nn.Module):
-    """Maps pixels [B, 3, side, side] to (FLN logits, CLN logits, affinity); the last two are None without a CLN.
+    """Maps pixels [B, 3, side, side] to (FLN logits, CLN logits, affinity).
+
+    The last two are None without a CLN; the affinity is None, too, if the CLN does not weigh attributes.
 
     The FLN's own classifiers are untrained in the variant cln-only: only its CLN logits mean anything.
     Logits are [B, 40, 2]. After softmax over the last axis, index 1 is the probability of the attribute.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, tensors):
         super().__init__()
         eps, widths = config["eps"], config["widths"]
         # kernel, stride, padding, groups, pool
@@ -123,13 +221,15 @@ class GalNet(nn.Module):
             self.cln = Correlation(
                 config["branch"], config["node"], config["positions"], config["affinity"], config["node_layout"]
             )
+        elif config["net"] is not None:
+            self.cln = Compared(config["net"], {n[4:]: t for n, t in tensors.items() if n.startswith("cln.")})
 
     def forward(self, pixels):
         x = self.data_bn(pixels)
         for i in range(1, 6):
             x = getattr(self, f"conv{i}")(x)
         fln, gated = self.branch(x)
-        cln, affinity = (None, None) if self.cln is None else self.cln(gated)
+        cln, affinity = (None, None) if self.cln is None else self.cln(gated, fln, x)
         return fln, cln, affinity
 
 
@@ -138,7 +238,7 @@ def load(path):
     with safe_open(path, "pt") as file:
         config = json.loads(file.metadata()["gal-bench"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}
-    network = GalNet(config)
+    network = GalNet(config, tensors)
     network.load_state_dict(tensors)
     return network.eval(), config
 

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::io;
 use crate::model::BackboneName;
 use crate::train::TrainedModel;
-use crate::variant::{Net, NodeLayout};
+use crate::variant::{Affinity, Gat, Net, NodeLayout, Scale};
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -45,7 +45,9 @@ struct ExportMeta<'a> {
     /// Positions of the backbone's last map.
     positions: usize,
     eps: f64,
-    /// `learned` or `fixed`; `None` without a correlation net.
+    /// Kind of the correlation net; `None` without one.
+    net: Option<&'a str>,
+    /// `learned` or `fixed`; `None` unless the net is the paper's.
     affinity: Option<&'a str>,
     node_layout: &'a str,
     /// Side of the prepared images.
@@ -68,12 +70,18 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     trained.learner(run, &Device::Cpu)?;
     let (module, weights) = (folder.join(MODULE_FILE), folder.join(WEIGHTS_FILE));
     [&module, &weights].into_iter().try_for_each(|path| io::refuse_overwrite(path, force))?;
-    let fixed = match trained.variant.net {
-        Some(Net::GraphAttention(affinity, _)) => affinity.fixed(trained.config.seed),
+    let affinity = match trained.variant.net {
+        Some(Net::GraphAttention(affinity, _)) => Some(affinity),
         _ => None,
     };
+    let fixed = affinity.and_then(|affinity| affinity.fixed(trained.config.seed));
     let mut tensors = BTreeMap::new();
     for (name, tensor) in &trained.tensors {
+        if affinity.is_none() && name.starts_with("cln.") {
+            // The module's other nets have our names and shapes.
+            tensors.insert(name.clone(), tensor.clone());
+            continue;
+        }
         let (name, tensor) = converted(name, tensor)?.ok_or_else(|| {
             Error::Request(format!(
                 "the network in {} has a tensor {name} that the module does not support: only the paper's backbone \
@@ -83,7 +91,7 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
         })?;
         tensors.insert(name, tensor);
     }
-    let kind = trained.variant.net.map(|_| if fixed.is_some() { "fixed" } else { "learned" });
+    let kind = affinity.map(|affinity| if affinity == Affinity::Learned { "learned" } else { "fixed" });
     if let Some(fixed) = fixed {
         tensors.insert("cln.affinity".to_owned(), Tensor::from_vec(fixed, (COUNT, COUNT), &Device::Cpu)?);
     }
@@ -118,6 +126,7 @@ fn metadata<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<
         node: network.node_channels,
         positions: side * side,
         eps: network.bn_eps,
+        net: trained.variant.net.map(net_name),
         affinity,
         node_layout: match trained.variant.net {
             Some(Net::GraphAttention(_, NodeLayout::AuthorsCode)) => "joined",
@@ -128,6 +137,23 @@ fn metadata<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<
         mirror: profile.evaluation.mirror,
         attributes: &NAMES,
     })
+}
+
+/// The module's name for a kind of correlation net.
+fn net_name(net: Net) -> &'static str {
+    match net {
+        Net::GraphAttention(..) => "graph-attention",
+        Net::DotProduct(Scale::Root) => "scaled",
+        Net::DotProduct(Scale::Temperature) => "temperature",
+        Net::DotProduct(Scale::Cosine) => "cosine",
+        Net::Others => "others",
+        Net::Gat(Gat::First) => "gat",
+        Net::Gat(Gat::Second) => "gatv2",
+        Net::Transformer(_) => "transformer",
+        Net::Aux => "aux",
+        Net::MlGcn => "ml-gcn",
+        Net::Linear => "linear",
+    }
 }
 
 /// A tensor with PyTorch's name and layout: each attribute becomes one group of a convolution. `None` if the module has
@@ -143,6 +169,7 @@ fn converted(name: &str, tensor: &Tensor) -> Result<Option<(String, Tensor)>> {
         (_, _, _) if backbone && rest.starts_with("bn.") => Ok(Some((name.to_owned(), tensor.clone()))),
         ("branch", "conv.weight" | "fc.weight", &[count, outputs, inputs])
         | ("cln", "node.weight" | "fc.weight", &[count, outputs, inputs]) => reshaped(&[count * outputs, inputs, 1, 1]),
+        ("cln", "edges", _) => Ok(Some(("cln.affinity".to_owned(), tensor.clone()))),
         ("branch", "pse.conv1.weight", &[count, outputs]) => reshaped(&[count * outputs, 1, 1, 1]),
         ("branch", "pse.conv2.weight", &[count, inputs]) => reshaped(&[count, inputs, 1, 1]),
         ("branch", "conv.bias" | "fc.bias" | "pse.conv1.bias" | "pse.conv2.bias", _)

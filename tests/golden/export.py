@@ -11,7 +11,7 @@ import gal_net  # noqa: E402
 CONFIG = {"stride": 2, "widths": [4] * 5, "branch": 3, "node": 2, "positions": 1, "eps": 1e-3, "node_layout": "own"}
 listed = {}
 for variant, affinity in [("baseline", None), ("gal-j", "learned"), ("gal-p", "fixed")]:
-    state = gal_net.GalNet(CONFIG | {"affinity": affinity}).state_dict()
+    state = gal_net.GalNet(CONFIG | {"net": None, "affinity": affinity}, {}).state_dict()
     # The counts of batches do not take part in the computation.
     listed[variant] = {name: list(t.shape) for name, t in state.items() if not name.endswith("num_batches_tracked")}
 lines = json.dumps(listed).replace("]], ", "]],\n").replace("], ", "],\n").replace(": {", ": {\n").replace("}, ", "},\n")

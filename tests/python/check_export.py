@@ -34,7 +34,10 @@ def check(folder, predictions):
         differences["fln"] = largest(fln, [image["logits_fln"] for image in images])
     if predictions["primary_head"] == "cln":
         differences["cln"] = largest(cln, [image["logits_cln"] for image in images])
-        differences["affinity"] = largest(affinity.mean(0), predictions["affinity"])
+        if predictions["affinity"] is None:
+            assert affinity is None
+        else:
+            differences["affinity"] = largest(affinity.mean(0), predictions["affinity"])
     else:
         assert cln is None and affinity is None
     probabilities = gal_net.probabilities(network, about, pixels)

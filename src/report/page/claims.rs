@@ -3,6 +3,7 @@
 
 use super::super::published::paper_mean;
 use super::super::runs::{Report, SelfWeights};
+use super::compared;
 use super::findings::test_words;
 use crate::evaluate::comparison::MeanDifference;
 use crate::evaluate::{Statistics, Verdict};
@@ -111,6 +112,7 @@ fn tested(report: &Report, statistics: &Statistics) -> Vec<String> {
             answers.push(format!("**{}.** {}", capitalized(name(explanation)), sentences.join(" ")));
         }
     }
+    answers.extend(compared::answer(report, statistics).map(|answer| format!("**Compared nets.** {answer}")));
     if gain.is_some() && !untested.is_empty() {
         answers.push(format!("Not tested by these runs: {}.", untested.join(", ")));
     }

@@ -8,6 +8,7 @@
 mod ablation;
 mod affinity;
 pub(super) mod claims;
+mod compared;
 pub(super) mod comparison_report;
 mod dependence;
 mod deviations;
@@ -86,6 +87,7 @@ fn tables(report: &Report) -> Vec<(&'static str, String)> {
         sections
             .extend(differences::differences(report, statistics).map(|body| ("Differences between variants", body)));
         sections.extend(ablation::ablation(report, statistics).map(|body| ("Ablation", body)));
+        sections.extend(compared::compared(report, statistics).map(|body| ("Compared nets", body)));
     }
     sections.extend(scores::beyond_accuracy(report).map(|body| ("Beyond accuracy", body)));
     sections
