@@ -53,6 +53,13 @@ impl Operation {
                 within("saturation_scale", saturation_scale, 0.0, 9.0)?;
                 within("value_scale", value_scale, 0.0, 9.0)
             }
+            Self::RandomAffine { rotation, scale, shift, .. } => {
+                within("rotation", rotation, 0.0, 180.0)?;
+                within("scale", scale, 0.0, 1.0)?;
+                within("shift", shift, 0.0, 1.0)
+            }
+            Self::GaussianBlur { deviation, .. } => within("deviation", deviation, 0.0, 25.0),
+            Self::RandomGamma { deviation, .. } => within("deviation", deviation, 0.0, 4.0),
             Self::Rotate90 { .. }
             | Self::Rotate180 { .. }
             | Self::Rotate270 { .. }

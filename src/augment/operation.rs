@@ -1,5 +1,5 @@
-//! The operations of a pipeline. Names and parameters are those of Augmentor 0.2.12; `datasets/pipelines/README.md` explains
-//! each. A new operation is one variant here, its bounds (bounds.rs) and its sampling (parameters.rs). It also needs its
+//! The operations of a pipeline. Names and parameters are those of Augmentor 0.2.12, apart from three that AFFACT needs;
+//! `datasets/pipelines/README.md` explains each. A new operation is one variant here, its bounds (bounds.rs) and its sampling (parameters.rs). It also needs its
 //! geometry (geometry.rs) or its change of values (photometric.rs).
 
 use serde::{Deserialize, Serialize};
@@ -182,6 +182,14 @@ pub enum Operation {
         #[serde(default)]
         value_scale: f64,
     },
+    /// Rotates about the centre, scales and shifts by normal numbers (AFFACT). Their standard deviations are `rotation` in
+    /// degrees, `scale` in the binary logarithm of the factor, and `shift` in shares of the side.
+    RandomAffine { probability: f64, rotation: f64, scale: f64, shift: f64 },
+    /// Blurs with a Gaussian whose own standard deviation is the size of a normal number (AFFACT). That number's deviation
+    /// is `deviation`, in 1/250 of the image's width. The kernel ends at three deviations.
+    GaussianBlur { probability: f64, deviation: f64 },
+    /// Raises values in [0, 1] to the power of 2 to a normal number of the standard deviation `deviation` (AFFACT).
+    RandomGamma { probability: f64, deviation: f64 },
 }
 
 /// The centre of a Gaussian distortion.
@@ -266,7 +274,10 @@ impl Operation {
             | Self::RandomBrightness { probability, .. }
             | Self::RandomColor { probability, .. }
             | Self::RandomContrast { probability, .. }
-            | Self::HsvShift { probability, .. } => probability,
+            | Self::HsvShift { probability, .. }
+            | Self::RandomAffine { probability, .. }
+            | Self::GaussianBlur { probability, .. }
+            | Self::RandomGamma { probability, .. } => probability,
         }
     }
 }

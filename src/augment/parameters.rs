@@ -110,6 +110,15 @@ impl Operation {
                 });
                 SampledOp::DistortFinely { grid: (grid_width, grid_height), nodes: nodes.collect() }
             }
+            Self::RandomAffine { rotation, scale, shift, .. } => {
+                let ((turn, growth), (x, y)) = (sample_normal(rng), sample_normal(rng));
+                SampledOp::Affine {
+                    hundredths: (100.0 * rotation * turn).round() as i32,
+                    // Between an eighth and eight times the size.
+                    scale: thousandths(libm::exp2((scale * growth).clamp(-3.0, 3.0))),
+                    shift: [x, y].map(|normal| (1000.0 * shift * normal).round() as i32).into(),
+                }
+            }
             Self::RandomErasing { .. }
             | Self::HistogramEqualisation { .. }
             | Self::Greyscale { .. }
@@ -118,7 +127,9 @@ impl Operation {
             | Self::RandomBrightness { .. }
             | Self::RandomColor { .. }
             | Self::RandomContrast { .. }
-            | Self::HsvShift { .. } => return None,
+            | Self::HsvShift { .. }
+            | Self::GaussianBlur { .. }
+            | Self::RandomGamma { .. } => return None,
         })
     }
 
@@ -126,6 +137,13 @@ impl Operation {
     fn sample_photometric(&self, rng: &mut Pcg64Mcg, compat: bool) -> Option<SampledOp> {
         Some(match *self {
             Self::RandomErasing { rectangle_area, .. } => sample_rectangle(rng, thousandths(rectangle_area), compat),
+            Self::GaussianBlur { deviation, .. } => {
+                SampledOp::Blur((1000.0 * deviation * sample_normal(rng).0.abs()).round() as u32)
+            }
+            Self::RandomGamma { deviation, .. } => {
+                // A power between 1/256 and 256.
+                SampledOp::Gamma((1000.0 * (deviation * sample_normal(rng).0).clamp(-8.0, 8.0)).round() as i32)
+            }
             Self::HistogramEqualisation { .. } => SampledOp::Equalise,
             Self::Greyscale { .. } => SampledOp::Greyscale,
             Self::Invert { .. } => SampledOp::Invert,

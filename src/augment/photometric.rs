@@ -48,6 +48,16 @@ pub(super) fn apply(image: &mut RgbImage, ops: &[SampledOp]) {
                 }
                 erase(image, *corner, *size, *seed);
             }
+            SampledOp::Gamma(logarithm) => {
+                let table = gamma_table(*logarithm);
+                tables.as_flattened_mut().iter_mut().for_each(|value| *value = table[usize::from(*value)]);
+            }
+            SampledOp::Blur(deviation) => {
+                if tables != unchanged {
+                    each_pixel(image, &mut tables, |pixel| pixel);
+                }
+                blur(image, f64::from(*deviation) / 1000.0 * f64::from(image.width()) / 250.0);
+            }
             SampledOp::Rotate(_)
             | SampledOp::RotateAsAugmentor(_)
             | SampledOp::RotateWithoutCrop(_)
@@ -63,6 +73,7 @@ pub(super) fn apply(image: &mut RgbImage, ops: &[SampledOp]) {
             | SampledOp::FlipTopBottom
             | SampledOp::Skew(_)
             | SampledOp::Shear { .. }
+            | SampledOp::Affine { .. }
             | SampledOp::Distort { .. }
             | SampledOp::DistortFinely { .. } => {}
         }
@@ -187,6 +198,52 @@ fn from_hsv([hue, saturation, value]: [u8; 3]) -> [u8; 3] {
         4 => [rising, lowest, value],
         _ => [value, lowest, falling],
     }
+}
+
+/// The table of a power of values in which 255 is 1; the power's binary logarithm is in thousandths.
+fn gamma_table(logarithm: i32) -> [u8; 256] {
+    let power = libm::exp2(f64::from(logarithm) / 1000.0);
+    std::array::from_fn(|value| (libm::pow(value as f64 / 255.0, power) * 255.0).round() as u8)
+}
+
+/// Blurs with a Gaussian of `deviation` pixels, which ends at three deviations. Positions beyond the border repeat the
+/// nearest pixel.
+fn blur(image: &mut RgbImage, deviation: f64) {
+    let radius = (3.0 * deviation) as usize;
+    if radius == 0 {
+        return;
+    }
+    let weights: Vec<f64> =
+        (0..=2 * radius).map(|i| libm::exp(-0.5 * ((i as f64 - radius as f64) / deviation).powi(2))).collect();
+    let total: f64 = weights.iter().sum();
+    let weights: Vec<f32> = weights.into_iter().map(|weight| (weight / total) as f32).collect();
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let values: Vec<f32> = image.as_raw().iter().copied().map(f32::from).collect();
+    let rows = convolve(&values, &weights, (height, width), (3 * width, 3));
+    let both = convolve(&rows, &weights, (width, height), (3, 3 * width));
+    image.iter_mut().zip(both).for_each(|(pixel, value)| *pixel = value.round() as u8);
+}
+
+/// Convolves `lines` of `length` pixels of three channels with `weights`. The strides separate lines, and pixels of a line.
+fn convolve(
+    values: &[f32],
+    weights: &[f32],
+    (lines, length): (usize, usize),
+    (line, pixel): (usize, usize),
+) -> Vec<f32> {
+    let (radius, mut out) = (weights.len() / 2, vec![0.0; values.len()]);
+    for start in (0..lines).map(|index| index * line) {
+        for at in 0..length {
+            let to = start + at * pixel;
+            for (offset, weight) in weights.iter().enumerate() {
+                let from = start + (at + offset).saturating_sub(radius).min(length - 1) * pixel;
+                for channel in 0..3 {
+                    out[to + channel] += weight * values[from + channel];
+                }
+            }
+        }
+    }
+    out
 }
 
 /// Fills a rectangle with noise; `corner` and `size` are in thousandths of the image's sides.

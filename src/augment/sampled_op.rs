@@ -96,6 +96,19 @@ pub enum SampledOp {
         /// True if the hue is clamped to [0, 1], as in Augmentor; otherwise it wraps around.
         clamp_hue: bool,
     },
+    /// Rotates counterclockwise about the centre, scales, then shifts.
+    Affine {
+        /// Hundredths of a degree.
+        hundredths: i32,
+        /// Factor.
+        scale: u32,
+        /// Shift to the right and down, in thousandths of the sides.
+        shift: (i32, i32),
+    },
+    /// Blurs with a Gaussian of this standard deviation, in thousandths of 1/250 of the width.
+    Blur(u32),
+    /// Raises values in [0, 1] to a power, whose binary logarithm is in thousandths.
+    Gamma(i32),
 }
 
 /// A window of the canvas, of the same aspect ratio.
@@ -173,6 +186,12 @@ impl fmt::Display for SampledOp {
                 write!(f, "hsv_shift {hue} {}:{s} {}:{v}", share(saturation.0), share(value.0))?;
                 if *clamp_hue { write!(f, " cut") } else { Ok(()) }
             }
+            Self::Affine { hundredths, scale, shift: (x, y) } => {
+                let [x, y] = [*x, *y].map(|shift| Thousandths(shift.into()));
+                write!(f, "random_affine {} {} {x}:{y}", f64::from(*hundredths) / 100.0, share(*scale))
+            }
+            Self::Blur(deviation) => write!(f, "gaussian_blur {}", share(*deviation)),
+            Self::Gamma(logarithm) => write!(f, "random_gamma {}", Thousandths((*logarithm).into())),
         }
     }
 }

@@ -15,6 +15,7 @@ from unittest import mock
 import Augmentor.Operations as ops
 import numpy as np
 from PIL import Image, ImageOps
+from scipy.ndimage import gaussian_filter1d
 
 FOLDER = Path(__file__).parent / "augment"
 SIDE = 100
@@ -163,6 +164,32 @@ def whole(operation):
     return lambda image: operation.perform_operation([image])[0].convert("RGB")
 
 
+def affine(degrees, factor, right, down):
+    """Rotates counterclockwise about the centre, enlarges, shifts; Pillow takes the inverse map of pixel corners."""
+    def apply(image):
+        angle, (x, y) = math.radians(degrees), (image.width / 2, image.height / 2)
+        cosine, sine = math.cos(angle) / factor, math.sin(angle) / factor
+        c = x - cosine * (x + right) + sine * (y + down)
+        f = y - sine * (x + right) - cosine * (y + down)
+        return image.transform(image.size, Image.AFFINE, (cosine, -sine, c, sine, cosine, f), Image.BICUBIC)
+    return apply
+
+
+def blur(deviation):
+    """SciPy's filter ends at int(truncate * deviation + 0.5) pixels; AFFACT's at int(3 * deviation)."""
+    def apply(image):
+        values = np.asarray(image).astype(float)
+        truncate = int(3 * deviation) / deviation
+        for axis in [0, 1]:
+            values = gaussian_filter1d(values, deviation, axis=axis, mode="nearest", truncate=truncate)
+        return Image.fromarray(np.round(values).astype(np.uint8))
+    return apply
+
+
+def gamma(power):
+    return lambda image: Image.fromarray(np.round(255 * (np.asarray(image) / 255) ** power).astype(np.uint8))
+
+
 def save(name, image, steps=None, seen=True, frame=2):
     """Applies `steps` to the image, and to a white one with a black frame, which shows the pixels that depend only on the
     image. The frame is as wide as the reach of bicubic interpolation."""
@@ -222,6 +249,10 @@ def main():
     save("crop_scaled", square, [lambda i: ops.Scale(1, 1.5).perform_operation([i])[0],
                                  part(ops.Crop(1, 90, 120, True), 0, 0), fit])
     save("gaussian_distortion", square, [gaussian])
+    save("random_affine", square, [affine(17.25, 1.12, 6, -3)])
+    save("gaussian_blur", square, [blur(2.4)], seen=False, frame=0)
+    save("random_gamma_up", square, [gamma(2 ** 0.75)], seen=False, frame=0)
+    save("random_gamma_down", square, [gamma(2 ** -1.5)], seen=False, frame=0)
     for name, step in {
         "histogram_equalisation": whole(ops.HistogramEqualisation(1)),
         "greyscale": whole(ops.Greyscale(1)),

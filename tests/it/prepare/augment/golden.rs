@@ -139,6 +139,16 @@ fn shears_equal_augmentors() {
 }
 
 #[test]
+fn affacts_distortions_equal_pillows_and_scipys() {
+    let affine = SampledOp::Affine { hundredths: 1725, scale: 1120, shift: (60, -30) };
+    assert_near("square", &[affine], "random_affine", TRANSFORMED);
+    // 2.4 of 100 pixels.
+    assert_near("square", &[SampledOp::Blur(6000)], "gaussian_blur", (1, 0.01));
+    assert_near("square", &[SampledOp::Gamma(750)], "random_gamma_up", EXACT);
+    assert_near("square", &[SampledOp::Gamma(-1500)], "random_gamma_down", EXACT);
+}
+
+#[test]
 fn crops_equal_augmentors() {
     // Margins of 4 of 20 pixels to the left and 12 of 20 above.
     let window = CropWindow { share: 800, position: (200, 600) };
