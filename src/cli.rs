@@ -344,8 +344,10 @@ pub(crate) struct TrainArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   gal-bench evaluate --dataset lfwa
+  gal-bench evaluate --dataset celeba --seed 0,1,2 --perturb affact
+  gal-bench evaluate --dataset celeba --seed 0,1,2 --on lfwa
 
 Figures with faces need the prepared set. Synthetic faces go into the report; photographs of people are written only to
 the run's folder, RUN/figures.")]
@@ -358,7 +360,26 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(crate) reports: PathBuf,
     #[command(flatten)]
+    pub(crate) retest: RetestArgs,
+    #[command(flatten)]
     pub(crate) output_args: OutputArgs,
+}
+
+/// Tests on other images than those of the runs' own test split.
+#[derive(Debug, Args)]
+pub(crate) struct RetestArgs {
+    /// Also test on distorted test images, the same for all runs: affact, default, or a pipeline as a .toml file
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub(crate) perturb: Option<PathBuf>,
+    /// Also test on the test split of another data set
+    #[arg(long, value_enum, value_name = "DATASET")]
+    pub(crate) on: Option<DatasetName>,
+    /// Folder of that data set's prepared set [default: datasets/prepared/NAME]
+    #[arg(long, value_name = "DIR", requires = "on")]
+    pub(crate) on_prepared: Option<PathBuf>,
+    /// Device for these tests: auto, cpu, or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
 }
 
 #[derive(Debug, Args)]

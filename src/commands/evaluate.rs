@@ -1,14 +1,17 @@
 //! `gal-bench evaluate`.
 
 use super::faces;
-use crate::cli::{DataArgs, EvaluateArgs, SelectionArgs};
-use gal_bench::config::Divergence;
+use crate::cli::{DataArgs, EvaluateArgs, RetestArgs, SelectionArgs};
+use candle_core::Device;
+use gal_bench::augment::Pipeline;
+use gal_bench::config::{Compute, Divergence};
 use gal_bench::evaluate::{Evaluation, Statistics};
 use gal_bench::progress::Progress;
 use gal_bench::report::{Collected, line, table};
-use gal_bench::train::{is_diverged, is_finished};
+use gal_bench::store::Reader;
+use gal_bench::train::{RetestImages, is_diverged, is_finished, retest, select_device};
 use gal_bench::variant::REGISTRY;
-use gal_bench::{Error, Result, report};
+use gal_bench::{Error, Result, io, report};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -43,10 +46,70 @@ impl Evaluated {
 
 pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     let progress = args.output_args.progress();
-    let evaluated = evaluate(&args.data, &args.selection, &args.reports, &progress)?;
+    let retests = Retests::new(args, &progress)?;
+    let evaluated = evaluate(&args.data, &args.selection, &args.reports, Some(&retests), &progress)?;
     args.output_args.result(&evaluated, || {
         format!("{}\nresults in {}; `gal-bench report` renders them", evaluated.text(), evaluated.report.display())
     })
+}
+
+/// Tests of the runs on other images.
+pub(super) struct Retests {
+    perturbed: Option<(String, Pipeline, Reader)>,
+    other: Option<(&'static str, Reader)>,
+    device: Option<Device>,
+}
+
+impl Retests {
+    fn new(args: &EvaluateArgs, progress: &Progress) -> Result<Self> {
+        let RetestArgs { perturb, on, on_prepared, device } = &args.retest;
+        if *on == Some(args.data.dataset) {
+            let name = args.data.dataset.label();
+            return Err(Error::Request(format!("the runs were trained on {name}: give --on another data set")));
+        }
+        let perturbed = perturb.as_deref().map(|file| -> Result<_> {
+            let (name, pipeline) = pipeline(file)?;
+            Ok((name, pipeline, Reader::open(&args.data.prepared())?))
+        });
+        let other = on.map(|dataset| -> Result<_> {
+            let data = DataArgs { dataset, prepared: on_prepared.clone() };
+            Ok((dataset.label(), Reader::open(&data.prepared())?))
+        });
+        let device = (perturb.is_some() || on.is_some())
+            .then(|| -> Result<_> { Ok(select_device(device, None, Compute::default(), progress)?.device) });
+        Ok(Self { perturbed: perturbed.transpose()?, other: other.transpose()?, device: device.transpose()? })
+    }
+
+    /// Makes the tests of the finished run in `folder` that are missing.
+    fn run(&self, folder: &Path, progress: &Progress) -> Result<()> {
+        let Some(device) = &self.device else { return Ok(()) };
+        let perturbed = self.perturbed.iter().map(|(name, pipeline, data)| (name.as_str(), data, Some(pipeline)));
+        let other = self.other.iter().map(|(name, data)| (*name, data, None));
+        for (name, data, pipeline) in perturbed.chain(other) {
+            progress.log(format!("{} on {name}", folder.display()));
+            retest(folder, &RetestImages { name, data, pipeline }, device, progress)?;
+        }
+        Ok(())
+    }
+}
+
+/// A pipeline and its name: an embedded one, or a file's.
+fn pipeline(file: &Path) -> Result<(String, Pipeline)> {
+    let embedded = match file.to_str() {
+        Some("affact") => Some(include_str!("../../datasets/pipelines/affact.toml").to_owned()),
+        Some("default") => Some(Pipeline::default().to_toml()?),
+        _ => None,
+    };
+    let text = embedded.map_or_else(|| io::read_text(file), Ok)?;
+    let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let known = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if name.is_empty() || !name.chars().all(known) {
+        return Err(Error::Request(format!(
+            "{} cannot name a test: use letters, digits, - and _ in the file's name",
+            file.display()
+        )));
+    }
+    Ok((name.to_owned(), Pipeline::from_toml(file, &text)?))
 }
 
 /// Evaluates the selected runs that are finished, and lists those that diverged.
@@ -54,6 +117,7 @@ pub(super) fn evaluate(
     data: &DataArgs,
     selection: &SelectionArgs,
     reports: &Path,
+    retests: Option<&Retests>,
     progress: &Progress,
 ) -> Result<Evaluated> {
     let dataset = data.dataset.label();
@@ -72,6 +136,9 @@ pub(super) fn evaluate(
             seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             selection.runs.display()
         )));
+    }
+    for folder in ended.iter().filter(|folder| is_finished(folder)) {
+        retests.map_or(Ok(()), |retests| retests.run(folder, progress))?;
     }
     let report = reports.join(report::folder_name(REGISTRY, dataset, &profile, &variants, &seeds)?);
     let Collected { evaluations, statistics, examples, diverged, answers } = report::collect(&ended, &report)?;

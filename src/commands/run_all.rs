@@ -44,7 +44,7 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
         return Err(Error::Request(format!("there is nothing to report: {message}")));
     }
     progress.log("3/3 report");
-    let evaluated = evaluate::evaluate(&job.data, selection, &job.reports, &progress)?;
+    let evaluated = evaluate::evaluate(&job.data, selection, &job.reports, None, &progress)?;
     report::write(&evaluated.report)?;
     job.output_args.result(&evaluated, || {
         let (text, page) = (evaluated.text(), evaluated.report.join("README.md"));

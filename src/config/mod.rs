@@ -8,6 +8,7 @@ mod evaluation;
 mod init;
 mod profile;
 mod regularization;
+mod retest;
 mod run_config;
 pub mod run_dir;
 mod schedule;
@@ -21,6 +22,7 @@ pub use profile::{
     Compute, Crop, Description, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Protocol, Training,
 };
 pub use regularization::Regularization;
+pub use retest::Retest;
 pub use run_config::{RunConfig, run_folder};
 pub use schedule::Schedule;
 pub use summary::{KnownLabels, RunSummary};

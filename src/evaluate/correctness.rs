@@ -38,6 +38,14 @@ impl Correctness {
         self.correct.iter().find(|(of, _)| *of == head).map(|(_, correct)| correct.as_slice())
     }
 
+    /// Mean accuracy of always predicting the most frequent label, by its share in some training split.
+    pub fn floor(&self, train_positive_rate: &[Option<f64>]) -> f64 {
+        let majority = train_positive_rate.iter().map(|rate| rate.is_some_and(|rate| rate > 0.5));
+        let majority = bits(majority);
+        let correct: u32 = self.labels.iter().map(|labels| (!(labels ^ majority) & ALL).count_ones()).sum();
+        f64::from(correct) / (COUNT * self.labels.len()) as f64
+    }
+
     /// True if both have the same images in the same order, with the same labels.
     pub fn same_test(&self, other: &Self) -> bool {
         self.images == other.images && self.labels == other.labels && self.known == other.known

@@ -2,14 +2,16 @@
 
 use super::page::claims::answers;
 use super::results::examples::{self, ExampleFaces};
+use super::results::retests::{Description, RetestResults};
 use super::results::runs::{DivergedRun, Run};
-use super::results::{comparison_report, comparisons, dependence, profile, runs};
+use super::results::{comparison_report, comparisons, dependence, profile, retests, runs};
 use super::runs::{Report, order};
-use crate::config::Divergence;
+use crate::config::run_dir::{PREDICTIONS, SUMMARY};
+use crate::config::{Divergence, Retest, RunSummary};
 use crate::error::{Error, Result};
 use crate::evaluate::dependence::{Correlations, DependenceStats};
 use crate::evaluate::masks::Masks;
-use crate::evaluate::{Classifier, Correctness, Evaluation, Statistics};
+use crate::evaluate::{Classifier, Correctness, Evaluation, Predictions, Statistics};
 use crate::variant::{REGISTRY, Registry};
 use std::path::{Path, PathBuf};
 
@@ -68,7 +70,8 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     names.dedup();
     let statistics = Statistics::new(&classifiers, &registry.comparisons(&names))?;
     runs::write(&collected, &ended, folder)?;
-    comparisons::write(&statistics, folder)?;
+    comparisons::write(&statistics, &folder.join("results"))?;
+    retests::write(&retests_of(registry, &finished)?, folder)?;
     profile::write(profile.as_deref(), folder)?;
     examples::remove(folder)?;
     let with_stats = collected.iter().zip(stats).map(|(run, stats)| (run.summary(), run.affinity.as_ref(), stats));
@@ -80,6 +83,49 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     let answers = answers(&report);
     let evaluations = report.into_runs().into_iter().map(|run| run.evaluation).collect();
     Ok(Collected { evaluations, statistics, examples, diverged, answers })
+}
+
+/// The tests on other images that all `finished` runs have.
+fn retests_of(registry: Registry, finished: &[PathBuf]) -> Result<Vec<RetestResults>> {
+    let mut results = Vec::new();
+    for name in Retest::names(&finished[0])? {
+        let mut tests = Vec::new();
+        for run in finished {
+            let folder = Retest::folder(run, &name);
+            if let Some(record) = Retest::read(&folder)? {
+                let summary = RunSummary::read(&run.join(SUMMARY))?;
+                let correctness = Correctness::new(Predictions::read(&folder.join(PREDICTIONS))?);
+                tests.push((summary, record, correctness));
+            }
+        }
+        let (_, first, of_first) = &tests[0];
+        let is_same = |(_, record, correctness): &(RunSummary, Retest, Correctness)| {
+            record.is_on_the_images_of(first) && correctness.same_test(of_first)
+        };
+        if tests.len() != finished.len() || !tests.iter().all(is_same) {
+            continue;
+        }
+        tests.sort_by_key(|(summary, ..)| order(registry, summary));
+        let classifiers: Vec<Classifier> = tests
+            .iter()
+            .map(|(run, _, correctness)| Classifier { name: &run.variant, seed: Some(run.seed), correctness })
+            .collect();
+        let mut names: Vec<&str> = classifiers.iter().map(|classifier| classifier.name).collect();
+        names.dedup();
+        let statistics = Statistics::new(&classifiers, &registry.comparisons(&names))?;
+        let (_, record, correctness) = &tests[0];
+        let description = Description {
+            name,
+            dataset: record.dataset.clone(),
+            data: record.data.clone(),
+            data_digest: record.data_digest.clone(),
+            pipeline: record.pipeline.clone(),
+            images: correctness.images.len(),
+            floor: correctness.floor(&record.train_positive_rate),
+        };
+        results.push(RetestResults { description, statistics });
+    }
+    Ok(results)
 }
 
 /// Reads a run's folder; its predictions are large, so everything that needs them is computed here.

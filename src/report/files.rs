@@ -1,6 +1,6 @@
 //! The rendered files of a report: a pure function of its results, so that a checked-in report can be verified.
 
-use super::results::{comparison_report, comparisons, csv_file, dependence, examples, profile, runs};
+use super::results::{comparison_report, comparisons, csv_file, dependence, examples, profile, retests, runs};
 use super::runs::Report;
 use super::{figures, page};
 use crate::error::{Error, Result};
@@ -27,7 +27,8 @@ pub fn render_with(registry: Registry, folder: &Path) -> Result<Vec<(PathBuf, Ve
     let (runs, diverged) = runs::read(folder)?;
     let profile = profile::read(folder)?;
     let settings = profile.as_deref().map(|text| profile::parsed(folder, text)).transpose()?;
-    let report = Report::new(registry, runs, diverged, comparisons::read(folder)?, settings);
+    let report = Report::new(registry, runs, diverged, comparisons::read(&folder.join("results"))?, settings)
+        .with_retests(retests::read(folder)?);
     let few = report.statistics.as_ref().is_some_and(|statistics| statistics.few_units().is_some());
     // Results of older versions hold tests from too few test images.
     let correlations = dependence::read(folder)?.map(|all| if few { all.without_label_tests() } else { all });

@@ -1,6 +1,7 @@
 //! The runs of a report by variant: means over seeds, differences between variants, and comparability with the paper.
 
 use super::published::Protocol;
+use super::results::retests::RetestResults;
 use super::results::runs::{DivergedRun, Run};
 use crate::attribute::COUNT;
 use crate::config::{Profile, RunSummary};
@@ -166,6 +167,8 @@ pub(super) struct Report {
     pub(super) statistics: Option<Statistics>,
     /// The profile of all runs; `None` in results of a version without it.
     pub(super) profile: Option<Profile>,
+    /// Tests on other images, which all runs have.
+    pub(super) retests: Vec<RetestResults>,
 }
 
 impl Report {
@@ -178,7 +181,12 @@ impl Report {
         profile: Option<Profile>,
     ) -> Self {
         runs.sort_by_key(|run| order(registry, run.summary()));
-        Self { registry, runs, diverged, statistics, profile }
+        Self { registry, runs, diverged, statistics, profile, retests: Vec::new() }
+    }
+
+    /// The same report with tests on other images.
+    pub(super) fn with_retests(self, retests: Vec<RetestResults>) -> Self {
+        Self { retests, ..self }
     }
 
     /// The runs in their order.

@@ -173,7 +173,12 @@ fn model_digest(folder: &Path) -> Result<String> {
             )));
         }
     }
-    Ok(blake3::hash(&io::read(&model)?).to_hex().to_string())
+    digest(&model)
+}
+
+/// BLAKE3 of a file.
+pub(super) fn digest(path: &Path) -> Result<String> {
+    Ok(blake3::hash(&io::read(path)?).to_hex().to_string())
 }
 
 /// The first key in which the networks' weights differ, with both values.

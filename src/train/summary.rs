@@ -6,6 +6,7 @@ use crate::attribute::{COUNT, ImageLabels};
 use crate::config::{KnownLabels, RunSummary};
 use crate::dataset::{DatasetName, Split};
 use crate::error::Result;
+use crate::store::Row;
 
 /// Sizes of a run that neither its job nor its configuration holds.
 pub(super) struct RunSizes {
@@ -24,13 +25,7 @@ pub(super) fn summarize(
     wall_seconds: f64,
 ) -> Result<RunSummary> {
     let (prepared, training) = (&job.data.prepared, job.profile.training(dataset)?);
-    let is_source = |row: &&crate::store::Row| row.split == Split::Train && row.copy == 0;
-    let sources: Vec<&ImageLabels> = job.data.rows.iter().filter(is_source).map(|row| &row.labels).collect();
-    let positive_rate = |attribute: usize| {
-        let known = || sources.iter().filter_map(|labels| labels[attribute]);
-        let (positive, all) = (known().filter(|label| *label).count(), known().count());
-        (all > 0).then(|| positive as f64 / all as f64)
-    };
+    let sources = sources(&job.data.rows).count();
     let device = match run.config.ranks {
         1 => job.device.name.clone(),
         ranks => format!("{ranks} ranks, rank 0 on {}", job.device.name),
@@ -58,13 +53,28 @@ pub(super) fn summarize(
         batch: training.batch,
         input: job.profile.network.input_size,
         train_images: sizes.train_images,
-        train_sources: sources.len(),
+        train_sources: sources,
         test_images: sizes.test_images,
         parameters: sizes.parameters,
-        train_positive_rate: (0..COUNT).map(positive_rate).collect(),
+        train_positive_rate: positive_rates(&job.data.rows),
         known_labels: known_labels(job),
-        deviations: deviations(job, dataset, run, (sizes.local_batch, sources.len()))?,
+        deviations: deviations(job, dataset, run, (sizes.local_batch, sources))?,
     })
+}
+
+/// The labels of the undistorted training images.
+pub(super) fn sources(rows: &[Row]) -> impl Iterator<Item = &ImageLabels> {
+    rows.iter().filter(|row| row.split == Split::Train && row.copy == 0).map(|row| &row.labels)
+}
+
+/// Share of positive labels among the known labels of the undistorted training images, by attribute.
+pub(super) fn positive_rates(rows: &[Row]) -> Vec<Option<f64>> {
+    let rate = |attribute: usize| {
+        let known = || sources(rows).filter_map(|labels| labels[attribute]);
+        let (positive, all) = (known().filter(|label| *label).count(), known().count());
+        (all > 0).then(|| positive as f64 / all as f64)
+    };
+    (0..COUNT).map(rate).collect()
 }
 
 /// The numbers of known labels; `None` if all are known.

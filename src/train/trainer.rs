@@ -19,10 +19,11 @@ use super::outputs::{AffinityLine, DATA_WAIT_NOTICE, TrainingLine, ValidationLin
 use super::plan_runs::PlannedRun;
 use super::run_dir::{RunDir, baseline};
 use super::splits::Splits;
+use super::summary::sources;
 use super::weight_average::WeightAverage;
 use crate::config::RunConfig;
 use crate::config::run_dir::{self, BEST_MODEL, METRICS};
-use crate::dataset::{DatasetName, Split};
+use crate::dataset::DatasetName;
 use crate::distributed::ProcessGroup;
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
@@ -96,8 +97,7 @@ impl<'a> Trainer<'a> {
             if let Some(init) = job.init {
                 init.load(&mut learner, shared.fln)?;
             }
-            let undistorted = job.data.rows.iter().filter(|row| row.split == Split::Train && row.copy == 0);
-            learner.set_label_graphs(undistorted.map(|row| &row.labels))?;
+            learner.set_label_graphs(sources(&job.data.rows))?;
             for run in &runs {
                 locks.push(run.lock(job.force)?);
                 run.create(job.force)?;

@@ -20,6 +20,7 @@ mod notes;
 mod protocol;
 mod provenance;
 mod published_columns;
+mod retests;
 mod scores;
 mod start;
 mod table1;
@@ -53,6 +54,9 @@ pub(super) fn page(
     text += &protocol::section(report);
     for (heading, body) in tables(report) {
         text += &format!("## {heading}\n\n{caption}\n\n{}\n\n", body.trim_end());
+    }
+    for (heading, body) in report.retests.iter().map(|test| retests::section(report, test)) {
+        text += &format!("## {heading}\n\n{}\n\n", body.trim_end());
     }
     let figure_only = |heading| (heading, String::new());
     let has_figure = |heading: &str| figures.iter().any(|figure| figure.section == heading);

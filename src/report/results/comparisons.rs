@@ -56,17 +56,15 @@ struct Row {
     differing: Option<usize>,
 }
 
-/// Writes into the results below `folder`.
-pub(in crate::report) fn write(statistics: &Statistics, folder: &Path) -> Result<()> {
-    let results = folder.join("results");
+/// Writes into the folder `results`.
+pub(in crate::report) fn write(statistics: &Statistics, results: &Path) -> Result<()> {
     csv_file::write(&results.join("means.csv"), statistics.means.iter().map(mean_row))?;
     csv_file::write(&results.join("comparisons.csv"), statistics.comparisons.iter().flat_map(rows))?;
     io::write_json(&results.join("bootstrap.json"), &statistics.resampling)
 }
 
-/// Reads the results below `folder`; `None` if a version without these files wrote them.
-pub(in crate::report) fn read(folder: &Path) -> Result<Option<Statistics>> {
-    let results = folder.join("results");
+/// Reads the folder `results`; `None` if a version without these files wrote it.
+pub(in crate::report) fn read(results: &Path) -> Result<Option<Statistics>> {
     let path = results.join("bootstrap.json");
     let Some(resampling) = io::read_json_if_exists::<BootstrapInfo>(&path, "a description of the bootstrap")? else {
         return Ok(None);

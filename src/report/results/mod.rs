@@ -11,5 +11,6 @@ pub(super) mod dependence;
 pub(super) mod examples;
 mod plain;
 pub(super) mod profile;
+pub(super) mod retests;
 pub(super) mod runs;
 mod wide_table;

@@ -6,6 +6,7 @@ mod degenerate;
 mod figures;
 mod page;
 mod protocol;
+mod retests;
 mod sections;
 mod statistics;
 mod unknown_labels;

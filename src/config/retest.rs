@@ -1,0 +1,68 @@
+//! The record of a finished run's test on other images than those of its own test split.
+
+use crate::error::{Error, Result};
+use crate::io;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The folder of these tests in a run folder.
+const FOLDER: &str = "retests";
+/// The record of a test, written last.
+const RECORD: &str = "retest.json";
+
+/// What a run was tested on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retest {
+    /// Name of the test: of the distortions, or of the data set.
+    pub name: String,
+    /// The data set of the images.
+    pub dataset: String,
+    /// The images in a sentence.
+    pub data: String,
+    /// BLAKE3 of the prepared set's manifest.
+    pub data_digest: String,
+    /// BLAKE3 of the tested network's file.
+    pub model_digest: String,
+    /// The pipeline that distorts every test image, TOML; `None` for undistorted images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<String>,
+    /// Share of positive labels in the training split of the data set, by attribute; `None` without a known label.
+    pub train_positive_rate: Vec<Option<f64>>,
+}
+
+impl Retest {
+    /// The folder of the test called `name` in the run folder `run`.
+    pub fn folder(run: &Path, name: &str) -> PathBuf {
+        run.join(FOLDER).join(name)
+    }
+
+    /// The names of the tests of the run folder `run`, finished or not.
+    pub fn names(run: &Path) -> Result<Vec<String>> {
+        let folder = run.join(FOLDER);
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let entries = std::fs::read_dir(&folder).map_err(Error::io("read", &folder))?;
+        let entries = entries.map(|entry| entry.map_err(Error::io("read", &folder)));
+        let mut names =
+            entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// True if both tests are on the same images.
+    pub fn is_on_the_images_of(&self, other: &Self) -> bool {
+        Self { model_digest: other.model_digest.clone(), ..self.clone() } == *other
+    }
+
+    /// Reads the record in a test's folder; `None` if the test is missing or not finished.
+    pub fn read(folder: &Path) -> Result<Option<Self>> {
+        io::read_json_if_exists(&folder.join(RECORD), "a record of a test")
+    }
+
+    /// Writes the record into a test's folder.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        io::write_json(&folder.join(RECORD), self)
+    }
+}

@@ -1,0 +1,80 @@
+//! The runs on other images than those of their test split.
+
+use super::super::results::retests::RetestResults;
+use super::super::runs::{Report, VariantRuns};
+use crate::config::RunSummary;
+use crate::dataset::DatasetName;
+use crate::evaluate::Verdict;
+use crate::render::format::{bootstrap_p_cell, percent, points, points_interval, thousands};
+use crate::render::markdown::Table;
+use crate::variant::BASELINE;
+
+/// Heading and text of a test.
+pub(super) fn section(report: &Report, test: &RetestResults) -> (String, String) {
+    let description = &test.description;
+    let images = thousands(description.images);
+    if description.pipeline.is_some() {
+        let text = format!(
+            "All {images} test images, each distorted once by the pipeline `{}`, the same for all runs. The loss is what \
+             the distortions cost.",
+            description.name
+        );
+        return (format!("Distorted test images: {}", description.name), format!("{text}\n\n{}", table(report, test)));
+    }
+    let title = DatasetName::parse(&description.dataset).map_or(&*description.dataset, |name| name.title());
+    let text = format!(
+        "The runs, trained on {}, on the {images} test images of {title}, without further training. {} The crops of both \
+         data sets differ. The floor always predicts the most frequent training label of {title}.",
+        RunSummary::dataset_title(report.shared()),
+        description.data
+    );
+    (format!("Test on {title}"), format!("{text}\n\n{}", table(report, test)))
+}
+
+fn table(report: &Report, test: &RetestResults) -> Table {
+    let header = [
+        "Variant",
+        "Seeds",
+        "Own test split",
+        "These images",
+        "95 % interval",
+        "Loss, points",
+        "Floor",
+        "From Baseline, points",
+        "95 % interval",
+        "p",
+        "Better",
+        "Worse",
+    ];
+    let mut table = Table::new(1, header);
+    for variant in report.with_controls() {
+        table.row(cells(&variant, test));
+    }
+    table
+}
+
+fn cells(variant: &VariantRuns, test: &RetestResults) -> Vec<String> {
+    let statistics = &test.statistics;
+    let own = variant.accuracy().mean;
+    let mut cells = vec![variant.title.to_owned(), variant.runs.len().to_string(), percent(own)];
+    match statistics.mean(variant.name, variant.primary_head()) {
+        Some(mean) => cells.extend([
+            percent(mean.accuracy),
+            format!("{} to {}", percent(mean.interval.low), percent(mean.interval.high)),
+            points(own - mean.accuracy),
+        ]),
+        None => cells.extend(["-", "-", "-"].map(str::to_owned)),
+    }
+    cells.push(percent(test.description.floor));
+    match statistics.difference(variant.name, BASELINE.name) {
+        Some((mean, comparison)) => cells.extend([
+            points(mean.difference),
+            points_interval(mean.interval),
+            bootstrap_p_cell(mean.p),
+            comparison.count(Verdict::Better).to_string(),
+            comparison.count(Verdict::Worse).to_string(),
+        ]),
+        None => cells.extend(["-"; 5].map(str::to_owned)),
+    }
+    cells
+}

@@ -1,0 +1,74 @@
+//! `retests/NAME/`: tests of the runs on other images than those of their test split, a folder each. `retest.json`
+//! describes the images; the other files are those of [`super::comparisons`].
+
+use super::comparisons;
+use crate::error::{Error, Result};
+use crate::evaluate::Statistics;
+use crate::io;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+const FOLDER: &str = "retests";
+const DESCRIPTION: &str = "retest.json";
+
+/// The images of a test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::report) struct Description {
+    /// Name of the distortions, or of the data set.
+    pub(in crate::report) name: String,
+    /// The data set's name.
+    pub(in crate::report) dataset: String,
+    /// The images in a sentence.
+    pub(in crate::report) data: String,
+    /// BLAKE3 of the prepared set's manifest.
+    pub(in crate::report) data_digest: String,
+    /// The pipeline that distorts every image, TOML.
+    pub(in crate::report) pipeline: Option<String>,
+    /// Number of images.
+    pub(in crate::report) images: usize,
+    /// Mean accuracy of always predicting the most frequent label of the data set's training split.
+    pub(in crate::report) floor: f64,
+}
+
+/// The results of a test.
+#[derive(Debug, Clone)]
+pub(in crate::report) struct RetestResults {
+    pub(in crate::report) description: Description,
+    pub(in crate::report) statistics: Statistics,
+}
+
+/// Replaces the tests in the results below `folder`.
+pub(in crate::report) fn write(tests: &[RetestResults], folder: &Path) -> Result<()> {
+    let all = folder.join("results").join(FOLDER);
+    if all.exists() {
+        std::fs::remove_dir_all(&all).map_err(Error::io("remove", &all))?;
+    }
+    for test in tests {
+        let of_test = all.join(&test.description.name);
+        io::create_folder(&of_test)?;
+        comparisons::write(&test.statistics, &of_test)?;
+        io::write_json(&of_test.join(DESCRIPTION), &test.description)?;
+    }
+    Ok(())
+}
+
+/// Reads the tests in the results below `folder`, by name.
+pub(in crate::report) fn read(folder: &Path) -> Result<Vec<RetestResults>> {
+    let all = folder.join("results").join(FOLDER);
+    if !all.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(&all).map_err(Error::io("read", &all))?;
+    let entries = entries.map(|entry| Ok(entry.map_err(Error::io("read", &all))?.path()));
+    let mut folders: Vec<PathBuf> = entries.collect::<Result<_>>()?;
+    folders.sort();
+    let read = |folder: PathBuf| {
+        let path = folder.join(DESCRIPTION);
+        let description = io::read_json(&path, "a description of a test")?;
+        let statistics = comparisons::read(&folder)?;
+        let statistics = statistics.ok_or_else(|| Error::file(&path, "has no bootstrap.json beside it"))?;
+        Ok(RetestResults { description, statistics })
+    };
+    folders.into_iter().map(read).collect()
+}
