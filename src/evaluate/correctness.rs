@@ -5,6 +5,7 @@ use super::predictions::Predictions;
 use crate::attribute::COUNT;
 use crate::metrics::bootstrap::ImageBits;
 use crate::metrics::confusion::THRESHOLD;
+use crate::metrics::mean::mean;
 
 /// The predictions for the test images, compared with their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +39,17 @@ impl Correctness {
         self.correct.iter().find(|(of, _)| *of == head).map(|(_, correct)| correct.as_slice())
     }
 
-    /// Mean accuracy of always predicting the most frequent label, by its share in some training split.
+    /// Mean accuracy, over attributes with known labels, of always predicting the most frequent label by its share in some
+    /// training split.
     pub fn floor(&self, train_positive_rate: &[Option<f64>]) -> f64 {
-        let majority = train_positive_rate.iter().map(|rate| rate.is_some_and(|rate| rate > 0.5));
-        let majority = bits(majority);
-        let correct: u32 = self.labels.iter().map(|labels| (!(labels ^ majority) & ALL).count_ones()).sum();
-        f64::from(correct) / (COUNT * self.labels.len()) as f64
+        let of_attribute = |attribute: usize| {
+            let is_set = |bits: &ImageBits| bits >> attribute & 1 == 1;
+            let known = || self.labels.iter().zip(&self.known).filter(|(_, known)| is_set(known));
+            let majority = train_positive_rate[attribute].is_some_and(|rate| rate > 0.5);
+            let correct = known().filter(|(labels, _)| is_set(labels) == majority).count();
+            (known().count() > 0).then(|| correct as f64 / known().count() as f64)
+        };
+        mean(&(0..COUNT).filter_map(of_attribute).collect::<Vec<f64>>())
     }
 
     /// True if both have the same images in the same order, with the same labels.

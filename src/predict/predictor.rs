@@ -67,7 +67,7 @@ pub fn predict(
             let (pixels, _) = loader.center_crop_batch(range.clone(), true)?.tensors(device)?;
             batch.average(&BatchOutput::new(&learner.forward(&pixels)?, &model.variant)?);
         }
-let is_trained = |name: &str| !model.untrained.iter().any(|untrained| untrained == name);
+        let is_trained = |name: &str| !model.untrained.iter().any(|untrained| untrained == name);
         predictions.extend(batch.predictions(&paths[range.clone()], is_trained, details));
         let of_batch = outputs.cln.get(model.variant.name).and_then(|refined| refined.affinity.as_ref());
         if let (Some(mean), Some(of_batch)) = (&mut affinity, of_batch) {

@@ -3,7 +3,7 @@
 use super::super::runs::{Report, VariantRuns};
 use super::notes::diverged_note;
 use crate::evaluate::{Statistics, Verdict};
-use crate::render::format::{bootstrap_p_cell, percent_mean_std, points, points_interval, thousands};
+use crate::render::format::{bootstrap_p_cell, or_dash, percent_mean_std, points, points_interval, thousands};
 use crate::render::markdown::Table;
 use crate::variant::{BASELINE, GAL_J, Kind};
 
@@ -35,7 +35,7 @@ pub(super) fn answer(report: &Report, statistics: &Statistics) -> Option<String>
         .filter(|variant| is_compared(variant))
         .filter_map(|variant| {
             let (mean, _) = statistics.difference(variant.name, BASELINE.name)?;
-            Some((variant.title, statistics.verdict(&mean)))
+            Some((variant.title, mean.verdict()?))
         })
         .collect();
     let named = |wanted: Verdict| {
@@ -77,7 +77,11 @@ fn table(variants: &[VariantRuns], statistics: &Statistics) -> Table {
         for reference in [BASELINE.name, GAL_J.name] {
             let found = statistics.difference(variant.name, reference);
             cells.extend(match &found {
-                Some((mean, _)) => [points(mean.difference), points_interval(mean.interval), bootstrap_p_cell(mean.p)],
+                Some((mean, _)) => [
+                    points(mean.difference),
+                    or_dash(mean.interval, points_interval),
+                    or_dash(mean.p, bootstrap_p_cell),
+                ],
                 None => ["-", "-", "-"].map(str::to_owned),
             });
             if reference == BASELINE.name {

@@ -5,7 +5,7 @@ use super::super::runs::{Report, VariantRuns};
 use crate::config::RunSummary;
 use crate::dataset::DatasetName;
 use crate::evaluate::Verdict;
-use crate::render::format::{bootstrap_p_cell, percent, points, points_interval, thousands};
+use crate::render::format::{bootstrap_p_cell, or_dash, percent, percent_interval, points, points_interval, thousands};
 use crate::render::markdown::Table;
 use crate::variant::BASELINE;
 
@@ -60,7 +60,7 @@ fn cells(variant: &VariantRuns, test: &RetestResults) -> Vec<String> {
     match statistics.mean(variant.name, variant.primary_head()) {
         Some(mean) => cells.extend([
             percent(mean.accuracy),
-            format!("{} to {}", percent(mean.interval.low), percent(mean.interval.high)),
+            or_dash(mean.interval, percent_interval),
             points(own - mean.accuracy),
         ]),
         None => cells.extend(["-", "-", "-"].map(str::to_owned)),
@@ -69,8 +69,8 @@ fn cells(variant: &VariantRuns, test: &RetestResults) -> Vec<String> {
     match statistics.difference(variant.name, BASELINE.name) {
         Some((mean, comparison)) => cells.extend([
             points(mean.difference),
-            points_interval(mean.interval),
-            bootstrap_p_cell(mean.p),
+            or_dash(mean.interval, points_interval),
+            or_dash(mean.p, bootstrap_p_cell),
             comparison.count(Verdict::Better).to_string(),
             comparison.count(Verdict::Worse).to_string(),
         ]),

@@ -25,7 +25,7 @@ fn row(page: &str, heading: &str, title: &str) -> Vec<String> {
 /// Mean accuracy in %, as a page shows it.
 fn accuracy(predictions: &Predictions) -> String {
     let (_, probabilities) = predictions.primary_head();
-    let correct = predictions.labels.iter().zip(probabilities).filter(|(label, p)| (**p > 0.5) == **label).count();
+    let correct = predictions.labels.iter().zip(probabilities).filter(|(label, p)| Some(**p > 0.5) == **label).count();
     format!("{:.2}", 100.0 * correct as f64 / predictions.labels.len() as f64)
 }
 
