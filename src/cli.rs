@@ -384,8 +384,11 @@ pub(crate) struct RetestArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A file of another tool's predictions has one row for each image, in any order: a column of file names, and a column of
-probabilities for each of the 40 attributes, under its name. The labels are those of the reference run.
+    after_help = "A file of another tool's predictions has one row for each image, in any order: a column of file
+names, and a column of probabilities for each of the 40 attributes, under its name. Text may
+separate columns by commas, semicolons or tabs. Other columns are left out and named. Output of
+`predict --csv` and a run's predictions.parquet are read, too. The labels are those of the reference
+run.
 
 Examples:
   gal-bench compare runs/lfwa-quick-baseline-seed0 runs/lfwa-quick-gal-j-seed0
@@ -395,7 +398,7 @@ pub(crate) struct CompareArgs {
     /// Folder of the reference run
     #[arg(value_name = "RUN")]
     pub(crate) reference: PathBuf,
-    /// Folders of other runs, or files of predictions (.csv, or Parquet under any other name)
+    /// Folders of other runs, or files of predictions: CSV, tab separated text or Parquet
     #[arg(required = true, value_name = "RUN|FILE")]
     pub(crate) others: Vec<PathBuf>,
     /// Folder for the comparison as Markdown with its results

@@ -3,7 +3,7 @@
 use super::comparison::{Classifier, Comparison, Statistics};
 use super::correctness::Correctness;
 use super::evaluation::{majority, read_run, trained};
-use super::external;
+use super::external::{self, External};
 use super::head_result::HeadResult;
 use super::predictions::Predictions;
 use crate::attribute::COUNT;
@@ -35,6 +35,9 @@ pub struct Entry {
     pub path: String,
     /// The run's record, `None` for another tool.
     pub run: Option<RunSummary>,
+    /// Titles of the columns of another tool's file that are no attribute and were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// Scores of the primary head; the floor is that of the reference's training labels.
     pub result: HeadResult,
 }
@@ -120,9 +123,11 @@ impl Reference {
     /// The predictions of `run`, or another tool's in the file `path`, in the reference's order.
     fn read(&self, path: &Path, run: Option<(RunSummary, Predictions)>) -> Result<ReadEntry> {
         let Some((run, predictions)) = run else {
-            let probabilities = external::read(path, &self.predictions.images)?;
+            let External { probabilities, left_out } = external::read(path, &self.predictions.images, &self.scored)?;
             let predictions = Predictions { fln: Some(probabilities), cln: None, ..self.predictions.clone() };
-            return Ok(self.score(path, None, predictions));
+            let mut read = self.score(path, None, predictions);
+            read.entry.left_out = left_out;
+            return Ok(read);
         };
         let predictions = predictions.with_labels_of(&self.scored);
         let predictions = predictions.in_order_of(&self.predictions).map_err(|message| Error::file(path, message))?;
@@ -134,7 +139,7 @@ impl Reference {
         let name = run.as_ref().map_or_else(of_file, |run| run.id.clone());
         let (head, probabilities) = predictions.primary_head();
         let result = HeadResult::new(head, &predictions.labels, probabilities, &self.majority);
-        let entry = Entry { name, path: path.display().to_string(), run, result };
+        let entry = Entry { name, path: path.display().to_string(), run, left_out: Vec::new(), result };
         ReadEntry { entry, correctness: Correctness::new(predictions) }
     }
 }

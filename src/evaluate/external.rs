@@ -1,44 +1,49 @@
-//! Predictions of another tool, as Parquet or CSV. The first column holds file names, the others probabilities for each
-//! of the 40 attributes under their names in CelebA. Rows and attributes are in any order, and are sorted to match the
-//! images of a run, which has the labels.
+//! Predictions of another tool, as Parquet, CSV or tab separated text: a column of file names, and a column of
+//! probabilities for each attribute under its name in CelebA. Rows and columns are in any order, and are sorted to match
+//! the images of a run, which has the labels. A file of `predict --csv`, with a row for each image and attribute, is read too.
+
+mod names;
+mod table;
 
 use crate::attribute::{self, COUNT, NAMES};
 use crate::error::{Error, Result};
-use crate::io;
-use polars::prelude::*;
-use std::collections::HashMap;
 use std::path::Path;
+use table::Table;
 
-/// Reads the probabilities in `path` for `images`: `[images * 40]`, attributes in the order of [`NAMES`], rounded to f32
-/// like a run's own.
-///
-/// A name that is not among `images` is matched by the part after its last slash.
+/// Predictions for the images of a run.
+pub(super) struct External {
+    /// `[images * 40]`, attributes in the order of [`NAMES`], rounded to f32 like a run's own.
+    pub(super) probabilities: Vec<f32>,
+    /// Titles of the columns that are no attribute and were left out.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Reads the probabilities in `path` for `images`, with a column for each attribute that is `scored` at least.
 ///
 /// # Errors
-/// A missing, unknown or duplicate column or image, or a value that is no number from 0 to 1. The error names the row.
-pub fn read(path: &Path, images: &[String]) -> Result<Vec<f32>> {
-    let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-    let table = if csv { Table::of_csv(path)? } else { Table::of_parquet(path)? };
-    let columns = table.columns()?;
-    let names = Names::new(images);
+/// A missing or duplicate column or image, no column that names images of the run, or a value that is no number from 0 to
+/// 1. The error names the row.
+pub(super) fn read(path: &Path, images: &[String], scored: &[bool; COUNT]) -> Result<External> {
+    let table = Table::read(path)?.wide()?;
+    let columns = attribute_columns(&table, scored)?;
+    let names = names::find(&table, images)?;
     let mut row_of: Vec<Option<usize>> = vec![None; images.len()];
     let mut probabilities = vec![0.0; images.len() * COUNT];
-    for (row, name) in table.names.iter().enumerate() {
-        let Some(image) = names.find(name) else {
-            let of = images.len();
-            let message = format!("image `{name}` is not among the {of} test images of the reference run");
-            return Err(table.wrong(row, message));
-        };
-        if let Some(before) = row_of[image].replace(row) {
-            let before = before + table.first_row;
-            let message = format!("image `{name}` is a duplicate of {} {before}", table.row_word);
-            return Err(table.wrong(row, message));
+    for (row, image) in names.images.iter().enumerate() {
+        if let Some(before) = row_of[*image].replace(row) {
+            let name = names.text(&table, row);
+            return Err(table.wrong(row, format!("image `{name}` is a duplicate of {}", table.position(before))));
         }
-        for (attribute, &column) in columns.iter().enumerate() {
-            probabilities[image * COUNT + attribute] = match &table.values[column][row] {
-                Ok(value) if (0.0..=1.0).contains(value) => *value as f32,
+    }
+    let present = columns.iter().enumerate().filter_map(|(attribute, column)| Some((attribute, (*column)?)));
+    for (attribute, column) in present {
+        for (row, image) in names.images.iter().enumerate() {
+            probabilities[image * COUNT + attribute] = match table.number(column, row) {
+                Ok(value) if (0.0..=1.0).contains(&value) => value as f32,
+                // An attribute that is not compared may have no prediction.
+                Err(text) if text.is_empty() && !scored[attribute] => 0.0,
                 other => {
-                    let found = other.as_ref().map_or_else(String::clone, f64::to_string);
+                    let found = other.map_or_else(|text| text, |value| value.to_string());
                     let message = format!("`{}` is `{found}`, expected a number from 0 to 1", NAMES[attribute]);
                     return Err(table.wrong(row, message));
                 }
@@ -46,136 +51,40 @@ pub fn read(path: &Path, images: &[String]) -> Result<Vec<f32>> {
         }
     }
     let missing: Vec<&String> = images.iter().zip(&row_of).filter(|(_, row)| row.is_none()).map(|(i, _)| i).collect();
-    let Some(first) = missing.first() else { return Ok(probabilities) };
-    let message = format!(
-        "has no row for {} of the {} test images, the first of them `{first}`: give probabilities for each",
-        missing.len(),
-        images.len()
-    );
-    Err(Error::file(path, message))
-}
-
-/// Indices of a run's images by name.
-struct Names<'a> {
-    whole: HashMap<&'a str, usize>,
-    /// By the part after the last slash; `None` if two images share it.
-    last: HashMap<&'a str, Option<usize>>,
-}
-
-impl<'a> Names<'a> {
-    fn new(images: &'a [String]) -> Self {
-        let mut names = Self { whole: HashMap::new(), last: HashMap::new() };
-        for (index, image) in images.iter().enumerate() {
-            names.whole.insert(image, index);
-            names.last.entry(last(image)).and_modify(|shared| *shared = None).or_insert(Some(index));
-        }
-        names
+    if let Some(first) = missing.first() {
+        let message = format!(
+            "has no row for {} of the {} test images, the first of them `{first}`: give probabilities for each",
+            missing.len(),
+            images.len()
+        );
+        return Err(Error::file(path, message));
     }
-
-    fn find(&self, name: &str) -> Option<usize> {
-        self.whole.get(name).copied().or_else(|| self.last.get(last(name)).copied().flatten())
-    }
+    let is_used = |column: usize| column == names.column || columns.contains(&Some(column));
+    let left_out = (0..table.header.len()).filter(|column| !is_used(*column));
+    Ok(External { probabilities, left_out: left_out.map(|column| table.title(column)).collect() })
 }
 
-fn last(name: &str) -> &str {
-    name.rsplit(['/', '\\']).next().unwrap_or(name)
-}
-
-/// A number, or text that is not one.
-type Cell = std::result::Result<f64, String>;
-
-/// The content of a file.
-struct Table<'a> {
-    path: &'a Path,
-    /// Word for a row in error messages, and the number of the first row.
-    row_word: &'static str,
-    first_row: usize,
-    /// The first column.
-    names: Vec<String>,
-    /// The other columns.
-    header: Vec<String>,
-    values: Vec<Vec<Cell>>,
-}
-
-impl<'a> Table<'a> {
-    fn of_csv(path: &'a Path) -> Result<Self> {
-        let bytes = io::read(path)?;
-        let mut reader = csv::Reader::from_reader(bytes.as_slice());
-        let unreadable = |e: csv::Error| Error::file(path, format!("is not a CSV file that can be read: {e}"));
-        let mut header: Vec<String> = reader.headers().map_err(unreadable)?.iter().map(str::to_owned).collect();
-        header.drain(..header.len().min(1));
-        let mut values: Vec<Vec<Cell>> = vec![Vec::new(); header.len()];
-        let mut names = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(unreadable)?;
-            names.push(record.get(0).unwrap_or_default().to_owned());
-            for (column, text) in values.iter_mut().zip(record.iter().skip(1)) {
-                column.push(text.trim().parse().map_err(|_| text.to_owned()));
-            }
-        }
-        // The header is line 1.
-        Ok(Self { path, row_word: "line", first_row: 2, names, header, values })
-    }
-
-    fn of_parquet(path: &'a Path) -> Result<Self> {
-        let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
-        let frame = ParquetReader::new(file).finish().map_err(|e| {
-            Error::file(path, format!("is not a Parquet file that can be read, nor does its name end in .csv: {e}"))
-        })?;
-        let Some((names, others)) = frame.columns().split_first() else {
-            return Err(Error::file(path, "has no column"));
+/// Column index of each attribute; `None` if there is none, which an attribute that is not `scored` may lack.
+fn attribute_columns(table: &Table, scored: &[bool; COUNT]) -> Result<[Option<usize>; COUNT]> {
+    let wrong = |message: String| Err(Error::file(table.path, message));
+    let mut columns = [None; COUNT];
+    let mut others = Vec::new();
+    for (column, title) in table.header.iter().enumerate() {
+        let Some(attribute) = attribute::index(title) else {
+            others.push(format!("`{}`", table.title(column)));
+            continue;
         };
-        let names = names.str().map_err(|_| {
-            let message = format!("column `{}` holds {}, expected file names as String", names.name(), names.dtype());
-            Error::file(path, message)
-        })?;
-        let mut table = Self {
-            path,
-            row_word: "row",
-            first_row: 1,
-            names: names.iter().map(|name| name.unwrap_or_default().to_owned()).collect(),
-            header: others.iter().map(|column| column.name().to_string()).collect(),
-            values: Vec::new(),
-        };
-        for column in others {
-            if !column.dtype().is_primitive_numeric() {
-                let message = format!("column `{}` holds {}, expected numbers", column.name(), column.dtype());
-                return Err(Error::file(path, message));
-            }
-            let column = column.cast(&DataType::Float64)?;
-            let cell = |value: Option<f64>| value.ok_or_else(|| "null".to_owned());
-            table.values.push(column.f64()?.iter().map(cell).collect());
+        if columns[attribute].replace(column).is_some() {
+            return wrong(format!("has two columns for `{}`", NAMES[attribute]));
         }
-        Ok(table)
     }
-
-    fn wrong(&self, row: usize, message: impl std::fmt::Display) -> Error {
-        Error::file(self.path, format!("{} {}: {message}", self.row_word, row + self.first_row))
+    let missing: Vec<&str> = (0..COUNT).filter(|i| scored[*i] && columns[*i].is_none()).map(|i| NAMES[i]).collect();
+    if missing.is_empty() {
+        return Ok(columns);
     }
-
-    /// Column index of each attribute.
-    fn columns(&self) -> Result<Vec<usize>> {
-        let wrong = |message: String| Err(Error::file(self.path, message));
-        let mut columns = vec![None; COUNT];
-        for (column, name) in self.header.iter().enumerate() {
-            let Some(attribute) = attribute::index(name) else {
-                return wrong(format!(
-                    "column `{name}` is not one of the {COUNT} attributes: expected a column of file names, then one of \
-                     probabilities for each attribute"
-                ));
-            };
-            if columns[attribute].replace(column).is_some() {
-                return wrong(format!("has two columns for `{}`", NAMES[attribute]));
-            }
-        }
-        let missing: Vec<&str> = (0..COUNT).filter(|i| columns[*i].is_none()).map(|i| NAMES[i]).collect();
-        if !missing.is_empty() {
-            return wrong(format!(
-                "has no column for {} of the {COUNT} attributes: {}",
-                missing.len(),
-                missing.join(", ")
-            ));
-        }
-        Ok(columns.into_iter().flatten().collect())
-    }
+    let found = match others.as_slice() {
+        [] => String::new(),
+        others => format!("; columns that are no attribute: {}", others.join(", ")),
+    };
+    wrong(format!("has no column for {} of the {COUNT} attributes: {}{found}", missing.len(), missing.join(", ")))
 }

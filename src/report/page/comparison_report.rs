@@ -5,7 +5,7 @@ use super::differences::{differing, method, table};
 use super::findings::{few_units, findings, resampling};
 use crate::attribute::NAMES;
 use crate::evaluate::Comparison;
-use crate::evaluate::comparison_report::{ComparisonReport, letter};
+use crate::evaluate::comparison_report::{ComparisonReport, Entry, letter};
 use crate::metrics::scores::Scores;
 use crate::render::format::{or_dash, p_cell, percent, percent_interval, points, thousands};
 use crate::render::markdown::{Table, bold};
@@ -70,10 +70,9 @@ fn warning(report: &ComparisonReport) -> String {
     let mut lines: Vec<String> = Vec::new();
     for entry in &report.entries[1..] {
         let (Some(a), Some(b)) = (of_reference, entry.run.as_ref()) else {
-            lines.push(format!(
-                "{} holds predictions of another tool, made in an unknown way.",
-                markdown_code(&entry.name)
-            ));
+            let left_out = left_out(entry, markdown_code).map_or_else(String::new, |words| format!(" {words}."));
+            let name = markdown_code(&entry.name);
+            lines.push(format!("{name} holds predictions of another tool, made in an unknown way.{left_out}"));
             continue;
         };
         let aspects = [
@@ -94,6 +93,12 @@ fn warning(report: &ComparisonReport) -> String {
         }
     }
     if lines.is_empty() { String::new() } else { format!("> {}\n\n", lines.join("\n>\n> ")) }
+}
+
+/// The columns of another tool's file that were left out, with `quoted` titles; `None` without any.
+pub(in crate::report) fn left_out(entry: &Entry, quoted: impl Fn(&str) -> String) -> Option<String> {
+    let titles: Vec<String> = entry.left_out.iter().map(|title| quoted(title)).collect();
+    (!titles.is_empty()).then(|| format!("Columns that are no attribute were left out: {}", titles.join(", ")))
 }
 
 fn who(report: &ComparisonReport) -> Table {

@@ -1,5 +1,6 @@
 //! A comparison of any runs as text for a terminal.
 
+use super::super::page::comparison_report::left_out;
 use super::super::page::findings::findings;
 use crate::attribute::NAMES;
 use crate::evaluate::comparison_report::{ComparisonReport, Entry, letter};
@@ -53,6 +54,10 @@ fn describe(entry: &Entry) -> String {
             run.seed,
             entry.result.head.label()
         ),
-        None => format!("predictions in {}", entry.path),
+        None => {
+            let left_out =
+                left_out(entry, |title| format!("`{title}`")).map_or_else(String::new, |words| format!(". {words}"));
+            format!("predictions in {}{left_out}", entry.path)
+        }
     }
 }

@@ -100,6 +100,124 @@ fn another_tools_parquet_and_csv_score_as_the_run_with_the_same_predictions() {
     }
 }
 
+/// Scores of `file` beside those of the run with the same predictions.
+#[track_caller]
+fn assert_same_as_run(workspace: &Workspace, file: &str) -> serde_json::Value {
+    let found = compare(workspace, &[BASELINE, GAL_J, file]).json();
+    assert_eq!(found["entries"][2]["result"]["attributes"], found["entries"][1]["result"]["attributes"], "{file}");
+    found["entries"][2]["left_out"].clone()
+}
+
+#[test]
+fn semicolons_tabs_and_decimal_commas_are_read() {
+    let workspace = runs_and_predictions();
+    let text = workspace.read("theirs.csv");
+    for (name, content) in [
+        ("semicolon.csv", text.replace(',', ";")),
+        ("tabs.tsv", text.replace(',', "\t")),
+        ("german.csv", text.replace(',', ";").replace("0.", "0,")),
+        ("bom.csv", format!("\u{FEFF}{text}")),
+        ("lines.csv", text.replace('\n', "\r\n")),
+    ] {
+        workspace.write(name, content);
+        assert_same_as_run(&workspace, name);
+    }
+}
+
+/// Every line of `theirs.csv` changed.
+fn changed(workspace: &Workspace, name: &str, change: impl Fn(usize, &str) -> String) {
+    let lines: Vec<String> =
+        workspace.read("theirs.csv").lines().enumerate().map(|(i, line)| change(i, line)).collect();
+    workspace.write(name, lines.join("\n"));
+}
+
+#[test]
+fn columns_that_are_no_attribute_are_left_out_and_named() {
+    let workspace = runs_and_predictions();
+    changed(&workspace, "index.csv", |i, line| if i == 0 { format!(",{line}") } else { format!("{},{line}", i - 1) });
+    assert_eq!(assert_same_as_run(&workspace, "index.csv"), serde_json::json!(["column 1"]));
+    changed(&workspace, "extra.csv", |i, line| if i == 0 { format!("{line},loss") } else { format!("{line},0.5") });
+    assert_eq!(assert_same_as_run(&workspace, "extra.csv"), serde_json::json!(["loss"]));
+    let text = compare(&workspace, &[BASELINE, "extra.csv"]).succeeds().stdout;
+    assert!(text.contains("Columns that are no attribute were left out: `loss`"), "{text}");
+    // An index whose numbers are those of other images names none.
+    changed(&workspace, "only-index.csv", |i, line| {
+        let values = line.split_once(',').unwrap().1;
+        if i == 0 { format!(",{values}") } else { format!("{},{values}", i - 1) }
+    });
+    let error = refused(&workspace, &[BASELINE, "only-index.csv"]);
+    assert!(error.contains("whose names look like `000000.png`"), "{error}");
+}
+
+#[test]
+fn names_are_matched_without_folder_without_extension_and_as_numbers() {
+    let workspace = runs_and_predictions();
+    for (name, rename) in [
+        ("noext.csv", (|name: &str| name.replace(".png", "")) as fn(&str) -> String),
+        ("jpg.csv", |name| name.replace(".png", ".jpg")),
+        ("windows.csv", |name| format!("C:\\faces\\{name}")),
+        ("numbers.csv", |name| name.trim_end_matches(".png").parse::<usize>().unwrap().to_string()),
+    ] {
+        changed(&workspace, name, |i, line| {
+            let (file, values) = line.split_once(',').unwrap();
+            let file = file.trim_start_matches("some/folder/");
+            if i == 0 { line.to_owned() } else { format!("{},{values}", rename(file)) }
+        });
+        assert_same_as_run(&workspace, name);
+    }
+}
+
+#[test]
+fn columns_that_name_different_images_are_refused() {
+    let workspace = runs_and_predictions();
+    changed(
+        &workspace,
+        "two.csv",
+        |i, line| {
+            if i == 0 { format!("other,{line}") } else { format!("{:06}.png,{line}", i - 1) }
+        },
+    );
+    let error = refused(&workspace, &[BASELINE, "two.csv"]);
+    assert!(error.contains("columns `other` and `file name` name different images"), "{error}");
+}
+
+#[test]
+fn truth_values_are_probabilities_of_zero_and_one() {
+    let workspace = runs_and_predictions();
+    let path = workspace.path("theirs.parquet");
+    let mut table = ParquetReader::new(std::fs::File::open(&path).unwrap()).finish().unwrap();
+    for name in NAMES {
+        let values: Vec<bool> = table.column(name).unwrap().f64().unwrap().iter().map(|p| p.unwrap() > 0.5).collect();
+        table.replace(name, Column::new(name.into(), values)).unwrap();
+    }
+    ParquetWriter::new(std::fs::File::create(workspace.path("truth.parquet")).unwrap()).finish(&mut table).unwrap();
+    let mut text = Vec::new();
+    CsvWriter::new(&mut text).finish(&mut table).unwrap();
+    workspace.write("truth.csv", text);
+    let found = compare(&workspace, &[BASELINE, GAL_J, "truth.parquet", "truth.csv"]).json();
+    let accuracy = |entry: usize| found["entries"][entry]["result"]["attributes"][20]["accuracy"].clone();
+    assert!(accuracy(1).is_number() && accuracy(2) == accuracy(1) && accuracy(3) == accuracy(1), "{found}");
+}
+
+#[test]
+fn files_of_this_program_are_read() {
+    let workspace = runs_and_predictions();
+    std::fs::copy(workspace.path(format!("{GAL_J}/predictions.parquet")), workspace.path("ours.parquet")).unwrap();
+    assert_same_as_run(&workspace, "ours.parquet");
+    // The columns of `predict --csv`.
+    let table = FakeRun { skill: 0.95, ..FakeRun::new("gal-j", 1) }.predictions();
+    let mut table = table.select(["image", "attribute", "probability_fln", "probability_cln"]).unwrap();
+    let mut text = Vec::new();
+    CsvWriter::new(&mut text).finish(&mut table).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    workspace.write("predict.csv", &text);
+    assert_same_as_run(&workspace, "predict.csv");
+    let twice = format!("{text}{}\n", text.lines().nth(1).unwrap());
+    workspace.write("twice.csv", twice);
+    let error = refused(&workspace, &[BASELINE, "twice.csv"]);
+    assert!(error.contains("line 2402: image `000000.png` has two rows of `5_o_Clock_Shadow`"), "{error}");
+}
+
 #[test]
 fn a_comparison_is_the_same_with_any_number_of_threads() {
     let workspace = runs_and_predictions();
@@ -186,7 +304,7 @@ fn a_missing_image_is_named() {
 #[test]
 fn an_unknown_image_is_named_with_its_line() {
     let found = error(|lines| with_cell(lines, 2, 0, "stranger.png"));
-    insta::assert_snapshot!(found, @"error: theirs.csv: line 3: image `stranger.png` is not among the 60 test images of the reference run");
+    insta::assert_snapshot!(found, @"error: theirs.csv: line 3: image `stranger.png` is not among the 60 test images of the reference run, whose names look like `000000.png`");
 }
 
 #[test]
@@ -208,12 +326,12 @@ fn a_probability_that_is_not_one_is_named_with_line_and_attribute() {
 
 #[test]
 fn columns_that_are_missing_unknown_or_doubled_are_named() {
-    insta::assert_snapshot!(error(|lines| with_cell(lines, 0, 1, "Old")), @"error: theirs.csv: column `Old` is not one of the 40 attributes: expected a column of file names, then one of probabilities for each attribute");
+    insta::assert_snapshot!(error(|lines| with_cell(lines, 0, 1, "Old")), @"error: theirs.csv: has no column for 1 of the 40 attributes: Young; columns that are no attribute: `file name`, `Old`");
     insta::assert_snapshot!(error(|lines| with_cell(lines, 0, 1, "male")), @"error: theirs.csv: has two columns for `Male`");
     let without_last = |lines: Vec<String>| {
         lines.iter().map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect::<Vec<String>>()
     };
-    insta::assert_snapshot!(error(without_last), @"error: theirs.csv: has no column for 1 of the 40 attributes: 5_o_Clock_Shadow");
+    insta::assert_snapshot!(error(without_last), @"error: theirs.csv: has no column for 1 of the 40 attributes: 5_o_Clock_Shadow; columns that are no attribute: `file name`");
 }
 
 #[test]
@@ -222,7 +340,7 @@ fn a_row_that_lacks_a_cell_is_refused() {
         lines[7] = lines[7].rsplit_once(',').unwrap().0.to_owned();
         lines
     });
-    assert!(found.contains("theirs.csv: is not a CSV file that can be read") && found.contains("line: 8"), "{found}");
+    assert!(found.contains("theirs.csv: is not a table that can be read") && found.contains("line: 8"), "{found}");
 }
 
 #[test]
@@ -234,7 +352,7 @@ fn a_null_in_a_parquet_file_is_named_with_its_row() {
     values[6] = None;
     table.replace("Male", Series::new("Male".into(), values).into()).unwrap();
     ParquetWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut table).unwrap();
-    insta::assert_snapshot!(refused(&workspace, &[BASELINE, "theirs.parquet"]), @"error: theirs.parquet: row 7: `Male` is `null`, expected a number from 0 to 1");
+    insta::assert_snapshot!(refused(&workspace, &[BASELINE, "theirs.parquet"]), @"error: theirs.parquet: row 7: `Male` is ``, expected a number from 0 to 1");
 }
 
 #[test]
@@ -242,8 +360,11 @@ fn a_file_that_is_neither_run_nor_predictions_is_refused() {
     let workspace = runs_and_predictions();
     workspace.write("theirs.txt", "hello");
     let found = refused(&workspace, &[BASELINE, "theirs.txt"]);
+    assert!(found.contains("theirs.txt: has no column for 40 of the 40 attributes"), "{found}");
+    workspace.write("theirs.bin", [0xFF, 0xFE, 0x00]);
+    let found = refused(&workspace, &[BASELINE, "theirs.bin"]);
     assert!(
-        found.contains("theirs.txt: is not a Parquet file that can be read, nor does its name end in .csv"),
+        found.ends_with("theirs.bin: is neither Parquet nor a table as UTF-8 text: save it as one of these"),
         "{found}"
     );
     insta::assert_snapshot!(refused(&workspace, &["theirs.csv", BASELINE]), @"error: theirs.csv is a file: the first path must be the folder of a run, which has the labels");
