@@ -189,6 +189,8 @@ pub(crate) struct SelectionArgs {
     /// Seeds of weights, batches, crops and flips, such as 0,1,2; every variant is trained with each seed
     #[arg(long = "seed", default_value = "0", value_delimiter = ',', value_name = "N")]
     pub(crate) seeds: Vec<u64>,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
     /// Folder of the run folders
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub(crate) runs: PathBuf,
@@ -200,6 +202,25 @@ pub(crate) struct SelectionArgs {
     /// that is finished. The folders are called PROFILE-all-from-DATASET
     #[arg(long, value_name = "RUN")]
     pub(crate) init_all: Option<PathBuf>,
+}
+
+/// Training length, batch and learning rate in place of the profile's.
+#[derive(Debug, Args)]
+pub(crate) struct OverrideArgs {
+    /// Optimizer steps, in place of the profile's; a cyclical schedule keeps its number of cycles. Like the next three, it
+    /// becomes part of the profile's name in run folders, reports and records, such as quick-steps200
+    #[arg(long, value_name = "N", conflicts_with = "epochs")]
+    pub(crate) steps: Option<usize>,
+    /// Passes over the training images of the prepared set (copies included), in place of steps. A profile may have `epochs`
+    /// in place of `steps`, too
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<usize>,
+    /// Images of a batch, in place of the profile's
+    #[arg(long, value_name = "N")]
+    pub(crate) batch: Option<usize>,
+    /// Largest learning rate of the schedule, in place of the profile's
+    #[arg(long, value_name = "RATE")]
+    pub(crate) rate: Option<f64>,
 }
 
 /// Names of sets and variants; a former name becomes the present one.

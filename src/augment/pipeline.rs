@@ -60,6 +60,11 @@ impl Default for Pipeline {
 }
 
 impl Pipeline {
+    /// True if it changes some images.
+    pub fn distorts(&self) -> bool {
+        self.operations.iter().any(|operation| operation.probability() > 0.0)
+    }
+
     /// Parses a pipeline; `path` is named in errors.
     ///
     /// # Errors

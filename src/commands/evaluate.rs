@@ -4,7 +4,7 @@ use super::faces;
 use crate::cli::{DataArgs, EvaluateArgs, RetestArgs, SelectionArgs};
 use candle_core::Device;
 use gal_bench::augment::Pipeline;
-use gal_bench::config::{Compute, Divergence};
+use gal_bench::config::{Compute, Divergence, RunConfig};
 use gal_bench::evaluate::{Evaluation, Statistics};
 use gal_bench::progress::Progress;
 use gal_bench::report::{Collected, line, table};
@@ -121,13 +121,16 @@ pub(super) fn evaluate(
     progress: &Progress,
 ) -> Result<Evaluated> {
     let dataset = data.dataset.label();
-    let mut profile = selection.profile()?;
+    let mut profile = selection.profile(data.dataset)?;
+    let trained = profile.clone();
     // Runs that start from another one have folders and a report of their own.
     profile.name = selection.profile_id(&profile)?;
     let (variants, seeds) = (selection.variants()?, selection.seeds());
+    let folder = |variant, seed| selection.folder(dataset, &profile.name, variant, seed);
+    let has_ended = |folder: &PathBuf| is_finished(folder) || is_diverged(folder);
     let all = variants.iter().flat_map(|variant| seeds.iter().map(move |seed| (variant, *seed)));
-    let all = all.map(|(variant, seed)| selection.folder(dataset, &profile.name, variant, seed));
-    let ended: Vec<PathBuf> = all.filter(|folder| is_finished(folder) || is_diverged(folder)).collect();
+    let (ended, open): (Vec<PathBuf>, Vec<PathBuf>) =
+        all.map(|(variant, seed)| folder(variant, seed)).partition(has_ended);
     if !ended.iter().any(|folder| is_finished(folder)) {
         return Err(Error::Request(format!(
             "no finished run of {dataset} with profile {} and seed {} in {}: run `gal-bench train --dataset {dataset}` \
@@ -136,6 +139,27 @@ pub(super) fn evaluate(
             seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             selection.runs.display()
         )));
+    }
+    // The folder's name would promise a seed without results.
+    if let Some(seed) = seeds.iter().find(|seed| !variants.iter().any(|variant| has_ended(&folder(variant, **seed)))) {
+        return Err(Error::Request(format!(
+            "no run of {dataset} with profile {} and seed {seed} in {} is finished: train it first, or leave out seed {seed}",
+            profile.name,
+            selection.runs.display()
+        )));
+    }
+    if !open.is_empty() {
+        let open: Vec<String> = open.iter().map(|folder| folder.display().to_string()).collect();
+        progress.log(format!("warning: left out, since they are not finished: {}", open.join(", ")));
+    }
+    for run in &ended {
+        if let Some(difference) = RunConfig::other_profile(run, &trained)? {
+            return Err(Error::Request(format!(
+                "{} was trained with another configuration: {difference}; choose another --runs folder or profile, or train \
+                 it again with --force",
+                run.display()
+            )));
+        }
     }
     for folder in ended.iter().filter(|folder| is_finished(folder)) {
         retests.map_or(Ok(()), |retests| retests.run(folder, progress))?;

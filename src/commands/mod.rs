@@ -8,6 +8,7 @@ mod evaluate;
 mod export;
 mod faces;
 mod inspect;
+mod memory;
 mod predict;
 mod prepare;
 mod profile;
@@ -17,9 +18,9 @@ mod run_task;
 mod train;
 mod weights;
 
-use crate::cli::{Command, DataArgs, OutputArgs, RunArgs, SelectionArgs, SourceArgs};
+use crate::cli::{Command, DataArgs, OutputArgs, OverrideArgs, RunArgs, SelectionArgs, SourceArgs};
 use gal_bench::augment::Pipeline;
-use gal_bench::config::{self, InitParts, Profile};
+use gal_bench::config::{self, InitParts, Overrides, Profile};
 use gal_bench::dataset::{self, Dataset, DatasetName, celeba, lfwa, synthetic};
 use gal_bench::progress::Progress;
 use gal_bench::train::InitialRun;
@@ -93,7 +94,7 @@ impl SourceArgs {
 impl SelectionArgs {
     /// The selected variants, each once, in the paper's order.
     fn variants(&self) -> Result<Vec<Variant>> {
-        self.profile()?.select(REGISTRY, &self.variant, self.controls)
+        Profile::load(&self.profile)?.select(REGISTRY, &self.variant, self.controls)
     }
 
     /// The selected seeds, each once.
@@ -104,8 +105,10 @@ impl SelectionArgs {
         seeds
     }
 
-    fn profile(&self) -> Result<Profile> {
-        Profile::load(&self.profile)
+    /// The profile with the options of the command line for `dataset`.
+    fn profile(&self, dataset: DatasetName) -> Result<Profile> {
+        let OverrideArgs { steps, epochs, batch, rate } = self.overrides;
+        Profile::load(&self.profile)?.with(&Overrides { steps, epochs, batch, rate }, dataset)
     }
 
     /// The run that these start from.

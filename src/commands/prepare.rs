@@ -1,6 +1,7 @@
 //! `gal-bench prepare`.
 
 use crate::cli::{PrepareArgs, SourceArgs};
+use gal_bench::augment::Pipeline;
 use gal_bench::dataset::{DatasetName, Images};
 use gal_bench::progress::Progress;
 use gal_bench::render::format::thousands;
@@ -41,7 +42,7 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
     };
     let source = Source { args: &args.source, val_split: args.val_split.share };
     let prepared = prepare(args.data.dataset, &source, &folder, &store, &progress)?;
-    args.output_args.result(&prepared, || describe(&prepared, &folder))
+    args.output_args.result(&prepared, || describe(&prepared, &folder, &store.pipeline))
 }
 
 /// Verifies the prepared set.
@@ -89,7 +90,7 @@ pub(super) fn prepare(
     store::prepare(&dataset, folder, options, progress)
 }
 
-fn describe(prepared: &Prepared, folder: &Path) -> String {
+fn describe(prepared: &Prepared, folder: &Path, pipeline: &Pipeline) -> String {
     let count = |counts: &store::Counts| thousands(counts.stored);
     let text = format!(
         "{}: {} training images from {}, {} for validation, {} for testing; digest {}",
@@ -100,6 +101,11 @@ fn describe(prepared: &Prepared, folder: &Path) -> String {
         count(&prepared.test),
         &prepared.manifest_digest[..12],
     );
+    let text = if prepared.copies > 1 && !pipeline.distorts() {
+        format!("{text}; all copies of an image are the same, as the pipeline distorts none")
+    } else {
+        text
+    };
     prepared.balance.iter().fold(text, |text, rates| text + "\n" + &describe_balance(rates))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::cli::ReportArgs;
 use gal_bench::{Error, Result, report};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub(super) fn run(args: &ReportArgs) -> Result<()> {
@@ -31,15 +32,16 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
 
 /// All report folders with results.
 fn all(reports: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(reports).map_err(Error::io("read the folder", reports))?;
+    let none = || Error::Request(format!("no reports yet in {}: run `gal-bench evaluate` first", reports.display()));
+    let entries = match std::fs::read_dir(reports) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(none()),
+        entries => entries.map_err(Error::io("read the folder", reports))?,
+    };
     let mut folders: Vec<PathBuf> =
         entries.flatten().map(|entry| entry.path()).filter(|path| path.join("results").is_dir()).collect();
     folders.sort();
     if folders.is_empty() {
-        return Err(Error::Request(format!(
-            "no report with results in {}: run `gal-bench evaluate` first",
-            reports.display()
-        )));
+        return Err(none());
     }
     Ok(folders)
 }

@@ -3,7 +3,7 @@
 
 use super::{evaluate, prepare, train};
 use crate::cli::{JobArgs, RunAllArgs};
-use gal_bench::config::Prepare;
+use gal_bench::config::{Prepare, RunConfig};
 use gal_bench::progress::Progress;
 use gal_bench::report::overview;
 use gal_bench::train::{Task, is_diverged, is_finished, is_resumable, tasks};
@@ -22,7 +22,7 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     let progress = job.output_args.progress();
     let selection = &job.selection;
     // A start that does not fit is refused before the first stage.
-    train::start(selection, &job.compute)?;
+    train::start(job.data.dataset, selection, &job.compute)?;
 
     progress.log("1/3 prepare");
     // Ranks may share the folder: the first one prepares, and none replaces a set that another reads.
@@ -34,8 +34,16 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     progress.log("2/3 train");
     let runs = (&*selection.variants()?, &*selection.seeds());
     let command = command(job, rendezvous.world_size);
-    let trained =
-        train::train_on(&job.data.prepared(), selection, runs, &job.compute, &rendezvous, &command, &progress)?;
+    let trained = train::train_on(
+        &job.data.prepared(),
+        job.data.dataset,
+        selection,
+        runs,
+        &job.compute,
+        &rendezvous,
+        &command,
+        &progress,
+    )?;
 
     if rendezvous.rank > 0 {
         return job.output_args.result(&(), || train::non_main_message(&rendezvous));
@@ -54,7 +62,7 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
 
 /// Prepares the job's set with the expansion and the validation split of its profile.
 pub(super) fn prepare_set(job: &JobArgs, options: store::Options, progress: &Progress) -> Result<()> {
-    let profile = job.selection.profile()?;
+    let profile = job.selection.profile(job.data.dataset)?;
     let section = profile.prepare.get(job.data.dataset.label());
     let store = store::Options { expand: section.and_then(|prepare| prepare.expand), ..options };
     let source = prepare::Source { args: &job.source, val_split: val_split(job, section) };
@@ -76,7 +84,7 @@ pub(super) fn command(job: &JobArgs, world_size: usize) -> String {
 
 /// The job's tasks, in the order of their numbers.
 pub(super) fn tasks_of(job: &JobArgs) -> Result<Vec<Task>> {
-    let profile = job.selection.profile()?;
+    let profile = job.selection.profile(job.data.dataset)?;
     Ok(tasks(&job.selection.variants()?, &job.selection.seeds(), &profile))
 }
 
@@ -88,12 +96,20 @@ struct TaskStatus {
     profile: String,
     variants: Vec<&'static str>,
     seed: u64,
-    /// Optimizer steps of each FLN.
-    steps: usize,
+    /// Optimizer steps of each FLN; `None` before the number of training images is known.
+    steps: Option<usize>,
+    /// Passes over the training images, if they decide the number of steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epochs: Option<usize>,
+    #[serde(skip)]
+    length: String,
     /// The variants whose runs are finished.
     done: Vec<&'static str>,
     /// The variants whose runs diverged.
     diverged: Vec<&'static str>,
+    /// The variants in whose folders is a run of another configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    other: Vec<&'static str>,
     /// An unfinished run has a training state to resume from.
     resumable: bool,
 }
@@ -106,18 +122,21 @@ impl TaskStatus {
             (0, true) => "resumable".to_owned(),
             (_, resumable) => format!("done: {}{}", self.done.join(","), if resumable { "; resumable" } else { "" }),
         };
+        if !self.other.is_empty() {
+            done = format!("another configuration in the folder of {}", self.other.join(","));
+        }
         if !self.diverged.is_empty() {
             done = format!("{done}; diverged: {}", self.diverged.join(","));
         }
-        let Self { task, dataset, variants, seed, steps, .. } = self;
-        format!("{task}\t{dataset}\t{}\tseed {seed}\t{steps} steps\t{done}", variants.join(","))
+        let Self { task, dataset, variants, seed, length, .. } = self;
+        format!("{task}\t{dataset}\t{}\tseed {seed}\t{length}\t{done}", variants.join(","))
     }
 }
 
 fn print_tasks(job: &JobArgs) -> Result<()> {
     let (dataset, selection) = (job.data.dataset, &job.selection);
-    let profile = selection.profile()?;
-    let (steps, profile_id) = (profile.training(dataset)?.steps, selection.profile_id(&profile)?);
+    let profile = selection.profile(dataset)?;
+    let (training, profile_id) = (profile.training(dataset)?, selection.profile_id(&profile)?);
     let tasks: Vec<TaskStatus> = tasks_of(job)?
         .iter()
         .enumerate()
@@ -132,7 +151,15 @@ fn print_tasks(job: &JobArgs) -> Result<()> {
                 profile: profile_id.clone(),
                 variants: task.variants.iter().map(|variant| variant.name).collect(),
                 seed: task.seed,
-                steps,
+                steps: training.epochs.is_none().then_some(training.steps),
+                epochs: training.epochs,
+                length: training.length(),
+                other: task
+                    .variants
+                    .iter()
+                    .filter(|variant| !matches!(RunConfig::other_profile(&folder(variant), &profile), Ok(None)))
+                    .map(|variant| variant.name)
+                    .collect(),
                 done: names(is_finished),
                 diverged: names(is_diverged),
                 resumable: task.variants.iter().any(|variant| is_resumable(&folder(variant))),
@@ -167,7 +194,7 @@ mod tests {
     #[test]
     fn the_recorded_command_is_the_given_one_without_folders() {
         let given = "gal-bench run-all --dataset celeba --profile paper --variant gal-j --variant gal-p --controls \
-                     --seed 0,2 --init-all celeba --weights w.safetensors --tf32 --allow-missing --val-split 0.1";
+                     --seed 0,2 --epochs 3 --batch 32 --rate 0.01 --init-all celeba --weights w.safetensors --tf32 --allow-missing --val-split 0.1";
         let folders = " --root r --prepared p --runs o --reports t --threads 3 --device cuda:1";
         assert_eq!(super::command(&job(&format!("{given}{folders}")), 1), given);
     }

@@ -21,7 +21,7 @@ pub(super) fn run(args: &RunTaskArgs) -> Result<()> {
         )));
     };
     // A start that does not fit is refused before the data is prepared.
-    let (profile, _) = train::start(selection, &job.compute)?;
+    let (profile, _) = train::start(dataset, selection, &job.compute)?;
     let run = selection.folder(dataset.label(), &selection.profile_id(&profile)?, &task.variants[0], task.seed);
     let _lock = (rendezvous.rank == 0).then(|| lock(args, &run)).transpose()?;
 
@@ -32,7 +32,7 @@ pub(super) fn run(args: &RunTaskArgs) -> Result<()> {
     let runs = (&*task.variants, &[task.seed][..]);
     let command = run_all::command(job, rendezvous.world_size);
     let prepared = job.data.prepared();
-    let trained = train::train_on(&prepared, selection, runs, &job.compute, &rendezvous, &command, &progress)?;
+    let trained = train::train_on(&prepared, dataset, selection, runs, &job.compute, &rendezvous, &command, &progress)?;
     job.output_args.result(&trained, || {
         if rendezvous.rank > 0 {
             return train::non_main_message(&rendezvous);

@@ -1,8 +1,9 @@
 //! `gal-bench train`.
 
 use super::distributed;
-use crate::cli::{ComputeArgs, SelectionArgs, TrainArgs};
+use crate::cli::{ComputeArgs, OverrideArgs, SelectionArgs, TrainArgs};
 use gal_bench::config::Profile;
+use gal_bench::dataset::DatasetName;
 use gal_bench::distributed::Rendezvous;
 use gal_bench::evaluate::Evaluation;
 use gal_bench::progress::Progress;
@@ -23,7 +24,8 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let selection = &args.selection;
     let runs = (&*selection.variants()?, &*selection.seeds());
     let progress = args.output_args.progress();
-    let trained = train_on(&prepared, selection, runs, &args.compute, &rendezvous, &command, &progress)?;
+    let trained =
+        train_on(&prepared, args.data.dataset, selection, runs, &args.compute, &rendezvous, &command, &progress)?;
     let evaluations = trained.finished.iter().map(|run| Evaluation::of_run(&run.folder)).collect::<Result<Vec<_>>>()?;
     args.output_args.result(&trained, || {
         if rendezvous.rank > 0 {
@@ -40,6 +42,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
 /// diverged: they have ended, and starting again changes nothing, so they are no error.
 pub(super) fn train_on(
     prepared: &Path,
+    dataset: DatasetName,
     selection: &SelectionArgs,
     (variants, seeds): (&[Variant], &[u64]),
     compute: &ComputeArgs,
@@ -47,7 +50,7 @@ pub(super) fn train_on(
     command: &str,
     progress: &Progress,
 ) -> Result<TrainOutcome> {
-    let (profile, init) = start(selection, compute)?;
+    let (profile, init) = start(dataset, selection, compute)?;
     let local_rank = if rendezvous.world_size > 1 { distributed::local_rank()? } else { None };
     let device = select_device(&compute.device, local_rank, profile.compute, progress)?;
     let data = Reader::open(prepared)?;
@@ -77,8 +80,12 @@ pub(super) fn train_on(
 ///
 /// # Errors
 /// Initial weights that do not exist or do not fit the profile.
-pub(super) fn start(selection: &SelectionArgs, compute: &ComputeArgs) -> Result<(Profile, Option<InitialRun>)> {
-    let mut profile = selection.profile()?;
+pub(super) fn start(
+    dataset: DatasetName,
+    selection: &SelectionArgs,
+    compute: &ComputeArgs,
+) -> Result<(Profile, Option<InitialRun>)> {
+    let mut profile = selection.profile(dataset)?;
     PretrainedWeights::record_in(&mut profile, compute.weights.as_deref())?;
     profile.compute.tf32 |= compute.tf32;
     profile.compute.bf16 |= compute.bf16;
@@ -133,6 +140,10 @@ pub(super) fn command(
     words.extend(selection.variant.iter().map(|variant| format!("--variant {variant}")));
     words.extend(selection.controls.then(|| "--controls".to_owned()));
     words.push(format!("--seed {}", selection.seeds().iter().map(ToString::to_string).collect::<Vec<_>>().join(",")));
+    let OverrideArgs { steps, epochs, batch, rate } = selection.overrides;
+    let counts = [("--steps", steps), ("--epochs", epochs), ("--batch", batch)];
+    words.extend(counts.into_iter().filter_map(|(option, value)| Some(format!("{option} {}", value?))));
+    words.extend(rate.map(|rate| format!("--rate {rate}")));
     let runs = [("--init", &selection.init), ("--init-all", &selection.init_all)];
     words.extend(
         runs.into_iter()

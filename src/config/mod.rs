@@ -6,6 +6,7 @@ mod divergence;
 mod embedded;
 mod evaluation;
 mod init;
+mod overrides;
 mod profile;
 mod regularization;
 mod retest;
@@ -18,6 +19,7 @@ mod validate;
 pub use divergence::Divergence;
 pub use evaluation::{CheckpointChoice, EvaluationPolicy};
 pub use init::{Init, InitNet, InitParts};
+pub use overrides::Overrides;
 pub use profile::{
     Compute, Crop, Description, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Protocol, Training,
 };

@@ -205,6 +205,11 @@ pub struct Optimizer {
     pub weight_decay: Option<f64>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(steps: &usize) -> bool {
+    *steps == 0
+}
+
 fn one() -> f64 {
     1.0
 }
@@ -227,8 +232,12 @@ impl Optimizer {
 pub struct Training {
     /// Batch size.
     pub batch: usize,
-    /// Optimizer steps.
+    /// Optimizer steps; 0 until they follow from `epochs`.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub steps: usize,
+    /// Passes over the training images, which decide the number of steps; `None` if that is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<usize>,
     /// Learning rate over the steps.
     pub schedule: Schedule,
 }

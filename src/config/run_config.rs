@@ -2,6 +2,7 @@
 
 use super::init::Init;
 use super::profile::{Description, Profile, Protocol};
+use super::run_dir;
 use crate::error::{Error, Result};
 use crate::variant::{self, Variant};
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,31 @@ impl RunConfig {
             || "its configuration differs".to_owned(),
             |(ours, theirs)| format!("its configuration has `{theirs}`, this one `{ours}`"),
         ))
+    }
+
+    /// The first difference of the configuration in the run folder `folder` from what `profile` would train there, in
+    /// words; `None` without one, or without a `config.toml`. Weights, precision and steps that follow from epochs are
+    /// those of the run, as they depend on more than the profile.
+    ///
+    /// # Errors
+    /// A `config.toml` that is none.
+    pub fn other_profile(folder: &Path, profile: &Profile) -> Result<Option<String>> {
+        let path = folder.join(run_dir::CONFIG);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let found = Self::read(&path)?;
+        let mut profile = profile.clone();
+        profile.initial_weights.clone_from(&found.profile.initial_weights);
+        profile.compute = found.profile.compute;
+        if let (Some(expected), Some(training)) =
+            (profile.training.get_mut(&found.dataset), found.profile.training.get(&found.dataset))
+            && expected.epochs.is_some()
+            && expected.epochs == training.epochs
+        {
+            (expected.steps, expected.schedule) = (training.steps, training.schedule);
+        }
+        Ok(Self { profile, ..found.clone() }.difference(&found))
     }
 
     /// As TOML, without the parts that two equal configurations may differ in.

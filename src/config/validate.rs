@@ -6,8 +6,15 @@ use crate::dataset::DatasetName;
 use crate::model::Architecture;
 use crate::untrusted::is_name;
 
+/// Bounds far above any use, within which products of sizes stay exact.
+const MOST_IMAGES: usize = 1 << 20;
+const MOST_STEPS: usize = 1 << 32;
+const MOST_CHANNELS: usize = 1 << 16;
+const MOST_PIXELS: usize = 1 << 14;
+
 /// Checks every value; an error names the key, its value, and what is expected.
 pub(super) fn validate(profile: &Profile) -> Result<(), String> {
+    sizes(profile)?;
     profile.network.map_size()?;
     name(&profile.name)?;
     if profile.images.resize < profile.network.input_size {
@@ -35,6 +42,23 @@ pub(super) fn validate(profile: &Profile) -> Result<(), String> {
     profile.regularization.validate()?;
     profile.online.iter().try_for_each(|pipeline| pipeline.check().map_err(|message| format!("online: {message}")))?;
     profile.training.iter().try_for_each(|(dataset, section)| training(dataset, section))
+}
+
+/// Sizes within bounds; those that are too large for the memory at hand are found when they are used.
+fn sizes(profile: &Profile) -> Result<(), String> {
+    let Architecture { input_size, stride, widths, branch_channels, node_channels, .. } = profile.network;
+    let widths = widths.map(|width| ("network.widths", width, MOST_CHANNELS));
+    let others = [
+        ("network.input_size", input_size, MOST_PIXELS),
+        ("network.stride", stride, MOST_PIXELS),
+        ("network.branch_channels", branch_channels, MOST_CHANNELS),
+        ("network.node_channels", node_channels, MOST_CHANNELS),
+        ("images.resize", profile.images.resize, MOST_PIXELS),
+    ];
+    match others.into_iter().chain(widths).find(|(_, value, most)| value > most) {
+        Some((name, value, most)) => Err(format!("{name} is {value}, expected at most {most}")),
+        None => Ok(()),
+    }
 }
 
 /// Names are part of file names.
@@ -71,10 +95,22 @@ fn training(dataset: &str, section: &Training) -> Result<(), String> {
     if DatasetName::parse(dataset).is_none() {
         return Err(format!("training.{dataset}: expected celeba, lfwa or synthetic"));
     }
-    let Training { batch, steps, schedule } = section;
+    let Training { batch, steps, epochs, schedule } = section;
     // Batch norm needs more than one value a channel.
-    if *batch < 2 || *steps == 0 {
-        return Err(format!("training.{dataset}: batch {batch} and steps {steps}, expected at least 2 and 1"));
+    if !(2..=MOST_IMAGES).contains(batch) {
+        return Err(format!("training.{dataset}: batch is {batch}, expected 2 to {MOST_IMAGES}"));
+    }
+    match (steps, epochs) {
+        (0, None) => {
+            return Err(format!("training.{dataset}: neither steps nor epochs is above 0, expected one of them"));
+        }
+        (_, Some(0)) => return Err(format!("training.{dataset}: epochs is 0, expected at least 1")),
+        _ => {}
+    }
+    for (name, value) in [("steps", *steps), ("epochs", epochs.unwrap_or_default())] {
+        if value > MOST_STEPS {
+            return Err(format!("training.{dataset}: {name} is {value}, expected at most {MOST_STEPS}"));
+        }
     }
     let rates = match *schedule {
         Schedule::Polynomial { initial, power } => [initial, power],

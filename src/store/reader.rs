@@ -10,7 +10,7 @@ use super::preprocessing::resized;
 use super::row::{Row, rows};
 use super::sources::CopyRenderer;
 use crate::augment::Pipeline;
-use crate::dataset::Images;
+use crate::dataset::{DatasetName, Images};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::synthetic;
@@ -51,10 +51,13 @@ impl Reader {
         let path = folder.join(PREPARED);
         let Some(description) = io::read_json_if_exists::<serde_json::Value>(&path, "a prepared set's description")?
         else {
+            // The default folder has the data set's name.
+            let name = folder.file_name().and_then(|name| DatasetName::parse(name.to_str()?));
             return Err(Error::Request(format!(
-                "{} holds no finished prepared set: run `gal-bench prepare --dataset NAME --prepared {}`, which resumes \
+                "{} holds no finished prepared set: run `gal-bench prepare --dataset {} --prepared {}`, which resumes \
                  an interrupted preparation",
                 folder.display(),
+                name.map_or("NAME", DatasetName::label),
                 folder.display()
             )));
         };

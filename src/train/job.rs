@@ -88,6 +88,12 @@ impl TrainJob<'_> {
         DatasetName::parse(name).ok_or_else(|| Error::Internal(format!("data set {name}")))
     }
 
+    /// Number of training images that an epoch visits: with distortions drawn anew, the undistorted ones.
+    pub(super) fn training_images(&self) -> usize {
+        let is_used = |copy: u32| copy == 0 || self.profile.online.is_none();
+        self.data.rows.iter().filter(|row| row.split == Split::Train && is_used(row.copy)).count()
+    }
+
     /// The positions in a batch that this process computes.
     pub(super) fn local_range(&self, dataset: DatasetName) -> Result<Range<usize>> {
         let batch = self.profile.training(dataset)?.batch;

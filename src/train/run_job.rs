@@ -12,6 +12,8 @@ use crate::progress::Progress;
 /// Trains what has neither finished nor diverged yet. Only rank 0 returns runs.
 pub fn train(job: &TrainJob, progress: &Progress) -> Result<TrainOutcome> {
     let dataset = job.dataset()?;
+    let profile = job.profile.with_steps_for(dataset, job.training_images())?;
+    let job = &TrainJob { profile: &profile, ..*job };
     job.check_labels()?;
     job.check_checkpoint_choice()?;
     let Some(rendezvous) = job.rendezvous else { return train_in(&ProcessGroup::single(), job, dataset, progress) };

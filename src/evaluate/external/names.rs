@@ -58,7 +58,7 @@ fn unmatched(table: &Table, images: &[String]) -> Error {
     let is_known = |column: usize, row: usize| known.iter().any(|known| known.find(&table.text(column, row)).is_some());
     let count = |column: &usize| (0..table.rows()).filter(|row| is_known(*column, *row)).count();
     let columns = (0..table.header.len()).filter(|column| table.is_other(*column));
-    // Of equal counts the first.
+    // The first of equal counts.
     let Some(column) = columns.rev().max_by_key(count) else {
         return Error::file(table.path, format!("has no column of file names, such as `{example}`"));
     };

@@ -188,6 +188,6 @@ fn texts<'t>(values: impl Iterator<Item = Option<&'t str>>) -> Vec<String> {
 fn separator(text: &str) -> u8 {
     let header = text.lines().next().unwrap_or_default().as_bytes();
     let count = |separator: &u8| header.iter().filter(|byte| *byte == separator).count();
-    // Of equal counts the first.
+    // The first of equal counts.
     SEPARATORS.into_iter().rev().max_by_key(count).unwrap_or(SEPARATORS[0])
 }

@@ -3,5 +3,6 @@
 mod augment;
 mod dataset;
 mod inspect;
+mod pipeline;
 mod store;
 mod synthetic;

@@ -150,7 +150,14 @@ fn evaluate_collects_every_finished_run_of_the_given_seeds() {
         run.write(&workspace.path("runs"));
     }
     let evaluate = |arguments: &[&str]| workspace.gal_bench("evaluate").args(arguments).succeeds().stdout;
-    let text = evaluate(&["--controls", "--seed", "2,0,1,7"]);
+    let unknown = workspace.gal_bench("evaluate --seed 2,0,1,7").fails_with("seed 7 in runs is finished");
+    assert!(unknown.ends_with("train it first, or leave out seed 7"), "{unknown}");
+    let open = workspace.gal_bench("evaluate --seed 2").succeeds().stderr;
+    assert!(
+        open.contains("not finished: runs/synthetic-quick-gal-c-seed2, runs/synthetic-quick-gal-j-seed2"),
+        "{open}"
+    );
+    let text = evaluate(&["--controls", "--seed", "2,0,1"]);
     let lines = text.lines().filter(|line| line.contains(": mean accuracy ")).count();
     assert_eq!(lines, 5, "{text}");
     assert!(text.contains("With each of 2 seeds, GAL-j is better than Baseline on"), "{text}");

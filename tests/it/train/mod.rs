@@ -8,6 +8,7 @@ mod golden;
 mod init;
 mod nets;
 mod options;
+mod overrides;
 mod streams;
 mod trainer;
 mod unknown_labels;
