@@ -60,7 +60,12 @@ fn result(inspection: &Inspection, output: &std::path::Path) -> Value {
             .zip(labels.contradictions)
             .map(|(rule, n)| (rule.words.to_owned(), json!(n)))
             .collect();
-        ((*part).to_owned(), json!({ "images": labels.images, "rates": rates, "contradictions": contradictions }))
+        let known: Map<String, Value> =
+            NAMES.iter().enumerate().map(|(i, name)| ((*name).to_owned(), json!(labels.known(i)))).collect();
+        let part_result = json!({
+            "images": labels.images, "known_labels": known, "rates": rates, "contradictions": contradictions,
+        });
+        ((*part).to_owned(), part_result)
     });
     let scan = |images: &ImageScan| json!({ "issues": images.issues.len(), "duplicates": images.duplicates.len() });
     json!({

@@ -21,7 +21,8 @@ const STRONGEST: usize = 8;
 pub fn summary(inspection: &Inspection) -> String {
     let mut text = String::new();
     for (part, labels) in &inspection.parts {
-        let _ = writeln!(text, "{part:>6}: {} images", thousands(labels.images));
+        let unknown = unknown(labels).map_or_else(String::new, |unknown| format!(", {unknown}"));
+        let _ = writeln!(text, "{part:>6}: {} images{unknown}", thousands(labels.images));
     }
     for (rule, count) in CONTRADICTIONS.iter().zip(inspection.all().contradictions) {
         let _ = writeln!(text, "{:>8} times {}", thousands(count), rule.words);
@@ -37,6 +38,12 @@ pub fn summary(inspection: &Inspection) -> String {
         let _ = writeln!(text, "{line}");
     }
     text.trim_end().to_owned()
+}
+
+/// The number of labels that are not known, in words; `None` if all are.
+fn unknown(labels: &Labels) -> Option<String> {
+    let (all, known) = (COUNT * labels.images, (0..COUNT).map(|i| labels.known(i)).sum::<usize>());
+    (known < all).then(|| format!("{} of {} labels not known", thousands(all - known), thousands(all)))
 }
 
 /// Writes the page and its files into `folder`.
@@ -101,6 +108,9 @@ fn page(inspection: &Inspection) -> String {
 fn describe_rates(inspection: &Inspection, text: &mut String) {
     let parts = &inspection.parts;
     text.push_str("\n## Positive rates\n\nIn % of the images of each split; [rates.csv](rates.csv).\n\n");
+    if let Some(unknown) = unknown(inspection.all()) {
+        let _ = writeln!(text, "{unknown}: rates and correlations are those of the known ones.\n");
+    }
     let heads = parts.iter().map(|(part, labels)| format!("{part} ({})", thousands(labels.images)));
     let mut table = Table::new(1, std::iter::once("Attribute".to_owned()).chain(heads));
     for (i, attribute) in NAMES.iter().enumerate() {

@@ -33,7 +33,9 @@ accuracy = pd.read_csv(results / "accuracy.csv")
 for summary in json.loads((results / "results.json").read_text())["runs"]:
     variant, seed = summary["variant"], summary["seed"]
     table = pd.read_parquet(runs / summary["id"] / "predictions.parquet")
-    labels = table["label"].to_numpy().reshape(-1, 40)
+    if table["label"].isna().any() or any(rate is None for rate in summary["train_positive_rate"]):
+        sys.exit(f"{summary['id']} has labels that are not known: this script checks reports on known labels only")
+    labels = table["label"].to_numpy(dtype=bool).reshape(-1, 40)
     if "identity" in table and table["identity"].notna().all():
         people = np.unique(table["identity"].to_numpy()[::40], return_inverse=True)[1]
     for head in ["fln", "cln"]:
@@ -45,7 +47,8 @@ for summary in json.loads((results / "results.json").read_text())["runs"]:
         for i, row in rows.iterrows():
             truth, p = labels[:, i], probabilities[:, i]
             agree(row["correct"], right[variant, seed][:, i].sum(), "correct")
-            agree(row["balanced_accuracy"], balanced_accuracy_score(truth, p > 0.5), "balanced accuracy")
+            if 0 < truth.sum() < len(truth):
+                agree(row["balanced_accuracy"], balanced_accuracy_score(truth, p > 0.5), "balanced accuracy")
             agree(row["f1"], f1_score(truth, p > 0.5), "F1")
             agree(row["average_precision"], average_precision_score(truth, p), "average precision")
             agree(row["auroc"], roc_auc_score(truth, p), "AUROC")

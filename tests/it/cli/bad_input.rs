@@ -44,7 +44,7 @@ fn first_image() -> String {
 const DOCTOR: &str = "doctor --device cpu --profile mine.toml";
 
 /// Name of each case, arguments, and damage.
-const CASES: [(&str, &str, Spoil); 27] = [
+const CASES: [(&str, &str, Spoil); 28] = [
     ("a row has 39 labels", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1 ", "000001.jpg ")),
     ("a label is 0", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1", "000001.jpg 0")),
     ("the count of rows is wrong", PREPARE, |w| edit(w, ATTRIBUTES, "2\n", "3\n")),
@@ -70,6 +70,7 @@ const CASES: [(&str, &str, Spoil); 27] = [
     ("the run is missing", "predict --run nowhere face.jpg", |_| ()),
     ("no run is finished", "evaluate", |_| ()),
     ("no report has results", "report", |w| std::fs::create_dir(w.path("reports")).unwrap()),
+    ("there is no folder of reports", "report", |_| ()),
     ("the output of an import exists", "weights import a.pth --output a.pth", |w| {
         w.write("a.pth", "weights");
     }),
