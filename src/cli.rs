@@ -299,7 +299,7 @@ pub(crate) struct InspectArgs {
     pub(crate) dataset: DatasetName,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// Scan the images, too: sizes, duplicates, broken, grey and tiny images, files that are not JPEG
+    /// Scan the images, too: sizes, duplicates, broken, turned, grey and tiny images, files that are not images
     #[arg(long)]
     pub(crate) images: bool,
     /// Folder of the page and its tables [default: inspect/NAME]

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(image) = gal_bench::store::decode_jpeg(bytes, Path::new("bytes")) {
+    if let Ok(image) = gal_bench::io::decode_image(bytes, Path::new("bytes")) {
         assert!(image.width() > 0 && image.height() > 0);
     }
 });

@@ -31,9 +31,7 @@ pub(super) fn run(args: &AugmentArgs) -> Result<()> {
 }
 
 fn read(path: &Path) -> Result<(String, RgbImage)> {
-    let image = image::load_from_memory(&io::read(path)?)
-        .map_err(|e| Error::file(path, format!("cannot be read as a JPEG or PNG image: {e}")))?;
-    Ok((path.display().to_string(), image.to_rgb8()))
+    Ok((path.display().to_string(), io::decode_image(&io::read(path)?, path)?))
 }
 
 /// Content of each column of the sheet.

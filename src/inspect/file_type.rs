@@ -1,11 +1,11 @@
-//! Names the type of a file that is not a JPEG image: a failed download, or another format under a wrong name.
+//! Names the type of a file that is neither a JPEG nor a PNG image: a failed download, or another format under a wrong name.
 
 use image::ImageFormat;
 
 /// Number of bytes shown of an unknown type.
 const SHOWN_BYTES: usize = 8;
 
-/// Describes the type of `bytes` by their start; `None` for JPEG.
+/// Describes the type of `bytes` by their start; `None` for JPEG and PNG.
 pub(super) fn describe(bytes: &[u8]) -> Option<String> {
     let is_web_page = || {
         let start = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).trim_start().to_lowercase();
@@ -16,7 +16,7 @@ pub(super) fn describe(bytes: &[u8]) -> Option<String> {
         std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(plain))
     };
     Some(match bytes {
-        [0xff, 0xd8, ..] => return None,
+        [0xff, 0xd8, ..] | [0x89, b'P', b'N', b'G', ..] => return None,
         [] => "an empty file".to_owned(),
         _ if bytes.iter().all(|byte| *byte == 0) => "only zero bytes".to_owned(),
         _ if is_web_page() => "a web page".to_owned(),
@@ -28,7 +28,6 @@ pub(super) fn describe(bytes: &[u8]) -> Option<String> {
 /// Recognizes formats of images and archives by their first bytes; the `image` crate covers most of them.
 fn format(bytes: &[u8]) -> Option<&'static str> {
     Some(match image::guess_format(bytes) {
-        Ok(ImageFormat::Png) => "a PNG file",
         Ok(ImageFormat::Gif) => "a GIF file",
         Ok(ImageFormat::WebP) => "a WebP file",
         Ok(ImageFormat::Tiff) => "a TIFF file",
@@ -57,12 +56,11 @@ mod tests {
 
     #[test]
     fn files_are_described_by_their_first_bytes() {
-        let cases: [(&[u8], &str); 13] = [
+        let cases: [(&[u8], &str); 12] = [
             (b"", "an empty file"),
             (&[0; 600], "only zero bytes"),
             (b"\n<!DOCTYPE html><html>", "a web page"),
             (b"404: Not Found\r\n", "text"),
-            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a PNG file"),
             (b"GIF89a\x01\0\x01\0", "a GIF file"),
             (b"RIFF\x10\0\0\0WEBPVP8 ", "a WebP file"),
             (b"II*\0\x08\0\0\0", "a TIFF file"),
@@ -76,5 +74,6 @@ mod tests {
             assert_eq!(describe(bytes).as_deref(), Some(words));
         }
         assert_eq!(describe(&[0xff, 0xd8, 0xff, 0xe0]), None);
+        assert_eq!(describe(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), None);
     }
 }

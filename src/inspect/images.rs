@@ -1,4 +1,4 @@
-//! Scans the images: broken, grey and tiny ones, files that are not JPEG, and duplicates. A duplicate across splits
+//! Scans the images: broken, turned, grey and tiny ones, files that are not images, and duplicates. A duplicate across splits
 //! tests a network on an image that it was trained on.
 
 use super::file_type;
@@ -6,8 +6,8 @@ use crate::augment::{Filter, resize};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::progress::Progress;
-use crate::store::decode_jpeg;
 use image::RgbImage;
+use image::metadata::Orientation;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -25,10 +25,12 @@ pub(super) const THUMBNAIL: u32 = 16;
 /// The kind of an issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssueKind {
-    /// Not a JPEG file, despite its name.
-    NotJpeg,
-    /// A JPEG file that does not decode.
+    /// Neither a JPEG nor a PNG file, despite its name.
+    NotAnImage,
+    /// A JPEG or PNG file that does not decode, or not to a whole image.
     Broken,
+    /// An image that its EXIF orientation turns.
+    Turned,
     /// An image without colour.
     Grey,
     /// An image with a side below [`TINY`].
@@ -37,13 +39,14 @@ pub enum IssueKind {
 
 impl IssueKind {
     /// Every kind, in the order of the page.
-    pub const ALL: [Self; 4] = [Self::NotJpeg, Self::Broken, Self::Grey, Self::Tiny];
+    pub const ALL: [Self; 5] = [Self::NotAnImage, Self::Broken, Self::Turned, Self::Grey, Self::Tiny];
 
     /// The name on the page and in the tables.
     pub fn label(self) -> &'static str {
         match self {
-            Self::NotJpeg => "not JPEG",
+            Self::NotAnImage => "not an image",
             Self::Broken => "broken",
+            Self::Turned => "turned",
             Self::Grey => "grey",
             Self::Tiny => "tiny",
         }
@@ -108,6 +111,7 @@ pub struct ImageScan {
 /// Measures of an image by which duplicates are found.
 struct Fingerprint {
     size: (u32, u32),
+    orientation: Orientation,
     grey: bool,
     bytes: blake3::Hash,
     pixels: blake3::Hash,
@@ -118,7 +122,7 @@ struct Fingerprint {
 /// Scans the images `sources` below `root`; `splits` are their splits.
 ///
 /// # Errors
-/// A file cannot be read. A file that is not a valid JPEG image is an issue, not an error.
+/// A file cannot be read. A file that is not a valid image is an issue, not an error.
 pub fn scan_images<S: PartialEq + Sync>(
     root: &Path,
     sources: &[&str],
@@ -132,11 +136,11 @@ pub fn scan_images<S: PartialEq + Sync>(
             let bytes = io::read(&root.join(source))?;
             bar.advance(1);
             if let Some(description) = file_type::describe(&bytes) {
-                return Ok(Err((IssueKind::NotJpeg, description)));
+                return Ok(Err((IssueKind::NotAnImage, description)));
             }
             // Tables list the file's name in another column.
             let message = |e: Error| e.to_string().trim_start_matches("it: ").to_owned();
-            let image = decode_jpeg(&bytes, Path::new("it"));
+            let image = io::decode_image(&bytes, Path::new("it"));
             Ok(image.map(|image| fingerprint(&bytes, &image)).map_err(|e| (IssueKind::Broken, message(e))))
         })
         .collect::<Result<_>>()?;
@@ -150,6 +154,10 @@ pub fn scan_images<S: PartialEq + Sync>(
             Err((kind, description)) => push(*kind, description.clone()),
             Ok(fingerprint) => {
                 let (width, height) = fingerprint.size;
+                if fingerprint.orientation != Orientation::NoTransforms {
+                    let value = fingerprint.orientation.to_exif();
+                    push(IssueKind::Turned, format!("EXIF orientation {value}, turned upright"));
+                }
                 if width.min(height) < TINY {
                     push(IssueKind::Tiny, format!("{width} x {height} pixels"));
                 }
@@ -174,6 +182,7 @@ fn fingerprint(bytes: &[u8], image: &RgbImage) -> Fingerprint {
     let darker = small.chunks_exact(9).flat_map(|row| row.windows(2).map(|pair| pair[0] < pair[1]));
     Fingerprint {
         size: image.dimensions(),
+        orientation: io::orientation(bytes),
         grey: image.pixels().all(|p| p.0[0] == p.0[1] && p.0[1] == p.0[2]),
         bytes: blake3::hash(bytes),
         pixels: blake3::Hasher::new().update(&image.width().to_le_bytes()).update(image.as_raw()).finalize(),
@@ -296,8 +305,8 @@ mod tests {
             issues,
             [
                 ("cut.jpg", IssueKind::Broken),
-                ("empty.jpg", IssueKind::NotJpeg),
-                ("foreign.jpg", IssueKind::NotJpeg),
+                ("empty.jpg", IssueKind::NotAnImage),
+                ("foreign.jpg", IssueKind::NotAnImage),
                 ("grey.jpg", IssueKind::Grey),
                 ("tiny.jpg", IssueKind::Tiny)
             ]
@@ -312,7 +321,7 @@ mod tests {
         let face = Renderer::new(0).unwrap().render(0);
         let original = fingerprint(&[], &face);
         let near = |image: &RgbImage| duplicate_kind(&original, &fingerprint(&[0], image)) == Some(DuplicateKind::Near);
-        let saved = decode_jpeg(&jpeg(&face, 30), Path::new("it")).unwrap();
+        let saved = io::decode_image(&jpeg(&face, 30), Path::new("it")).unwrap();
         let brighter = RgbImage::from_fn(256, 256, |x, y| face.get_pixel(x, y).map(|value| value.saturating_add(5)));
         let grey = RgbImage::from_fn(256, 256, |x, y| image::Rgb([face.get_pixel(x, y).to_luma().0[0]; 3]));
         let halved = resize(&face, 128, 128, Filter::Triangle);

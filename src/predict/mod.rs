@@ -2,12 +2,12 @@
 //! the whole test split reproduces `predictions.parquet` bit for bit. A single image agrees to 1e-6, since matrix products
 //! with few columns sum in another order.
 
-mod image_file;
+mod find;
 mod prediction;
 mod predictor;
 mod text;
 
-pub use image_file::find;
+pub use find::find;
 pub use prediction::{Prediction, Predictions};
 pub use predictor::predict;
 pub use text::{Order, csv, table};

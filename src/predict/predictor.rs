@@ -1,11 +1,11 @@
 //! Runs a trained network on image files.
 
-use super::image_file;
 use super::prediction::{Prediction, Predictions};
 use crate::attribute::{COUNT, ImageLabels, NAMES};
 use crate::config::run_dir;
 use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
+use crate::io;
 use crate::model::probabilities;
 use crate::progress::Progress;
 use crate::store::{self, Preprocessing};
@@ -28,7 +28,7 @@ impl LabelledImages for ImageFiles<'_> {
 
     fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>> {
         let path = &self.paths[row];
-        Ok(store::resized(self.preprocessing.apply(image_file::read(path)?, path)?, side))
+        Ok(store::resized(self.preprocessing.apply(io::decode_image(&io::read(path)?, path)?, path)?, side))
     }
 }
 

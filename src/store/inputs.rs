@@ -17,9 +17,10 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    pub(super) fn new(dataset: &Dataset, options: &Options, items: &[SourceItem]) -> Result<Self> {
+    /// `turned` is the number of images that their EXIF orientation turns.
+    pub(super) fn new(dataset: &Dataset, options: &Options, items: &[SourceItem], turned: usize) -> Result<Self> {
         let sources = items.iter().filter_map(|item| item.digest).map(|digest| digest.to_hex().to_string());
-        Ok(Self { digest: table_digest(dataset, options, items)?, sources: sources.collect() })
+        Ok(Self { digest: table_digest(dataset, options, items, turned)?, sources: sources.collect() })
     }
 
     /// One digest of all inputs.
@@ -40,7 +41,7 @@ impl Inputs {
 }
 
 /// BLAKE3 of the options and the table. Each part is preceded by its length, so that no two inputs give the same bytes.
-fn table_digest(dataset: &Dataset, options: &Options, items: &[SourceItem]) -> Result<String> {
+fn table_digest(dataset: &Dataset, options: &Options, items: &[SourceItem], turned: usize) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
     let mut add = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -54,6 +55,10 @@ fn table_digest(dataset: &Dataset, options: &Options, items: &[SourceItem]) -> R
     add(&[u8::from(dataset.partition.official), u8::from(options.balance)]);
     add(dataset.partition.description.as_bytes());
     dataset.notes.iter().for_each(|note| add(note.as_bytes()));
+    // Earlier versions did not turn images: their sets of such images are others.
+    if turned > 0 {
+        add(b"upright");
+    }
     for item in items {
         add(item.annotation.source.as_bytes());
         add(item.annotation.split.label().as_bytes());

@@ -29,7 +29,6 @@ mod sources;
 mod verify;
 
 pub use balance::Rate;
-pub use jpeg::decode as decode_jpeg;
 pub use options::{Format, Options};
 pub use prepare::prepare;
 pub use prepared::{Counts, Prepared, Shard, SourceImages};

@@ -29,8 +29,15 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
     let rows = dataset.rows()?;
     let copies = options.copies(&rows)?;
     let mut items = items(&rows, &copies);
-    hash_files(&dataset.images, &mut items, progress)?;
-    let inputs = Inputs::new(dataset, options, &items)?;
+    let turned = hash_files(&dataset.images, &mut items, progress)?;
+    let note = (turned > 0).then(|| {
+        let images = if turned == 1 { "image" } else { "images" };
+        format!("EXIF orientation: {turned} {images} turned upright")
+    });
+    if let Some(note) = &note {
+        progress.log(format!("  {note}"));
+    }
+    let inputs = Inputs::new(dataset, options, &items, turned)?;
     // Held until everything is written.
     let (_lock, state) = folder::claim(folder, &inputs, options, progress)?;
     let changed = match state {
@@ -58,6 +65,7 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
         manifest_digest: manifest::write(folder, &content, operations)?,
         shards,
         balance: options.balance.then(|| balance::rates(&rows, &copies)),
+        notes: dataset.notes.iter().cloned().chain(note).collect(),
         ..describe(dataset, options, &items)?
     };
     io::write_json(&folder.join(PREPARED), &prepared)?;
@@ -110,7 +118,7 @@ fn describe(dataset: &Dataset, options: &Options, items: &[SourceItem]) -> Resul
         split: dataset.partition.description.clone(),
         val_split: dataset.partition.val_split,
         extent: dataset.partition.extent.clone(),
-        notes: dataset.notes.clone(),
+        notes: Vec::new(),
         seed: options.seed,
         size: options.size,
         format: options.format,

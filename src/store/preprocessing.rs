@@ -4,6 +4,7 @@ use super::jpeg;
 use super::prepared::Prepared;
 use crate::augment::{Filter, Plan, Source, resize};
 use crate::error::Result;
+use crate::io;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -28,7 +29,7 @@ impl Preprocessing {
     pub fn apply(self, image: RgbImage, path: &Path) -> Result<RgbImage> {
         let image = Source::new(image, self.size).render(&Plan::default());
         match self.quality {
-            Some(quality) => jpeg::decode(&jpeg::encode(&image, quality)?, path),
+            Some(quality) => io::decode_trusted_jpeg(&jpeg::encode(&image, quality)?, path),
             None => Ok(image),
         }
     }

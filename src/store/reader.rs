@@ -2,7 +2,6 @@
 //! are rendered from their sources.
 
 use super::hashing::hex_digest;
-use super::jpeg;
 use super::layout::{MANIFEST, PREPARED};
 use super::options::Format;
 use super::prepared::{Prepared, SourceImages, VERSION};
@@ -86,13 +85,21 @@ impl Reader {
     /// The image of a row.
     ///
     /// # Errors
-    /// It cannot be read, or the source of a virtual set's image has changed since the set was prepared.
+    /// It cannot be read, is not the image that was stored, or the source of a virtual set's image has changed since the set was prepared.
     pub fn image(&self, row: usize) -> Result<RgbImage> {
         let Some(location) = &self.rows[row].location else { return self.render(row) };
         let path = self.folder.join(&location.file);
         let bytes = location.read(&self.folder).map_err(Error::io("read", &path))?;
+        if blake3::hash(&bytes) != location.digest {
+            let message = format!(
+                "holds another image of {} than was stored: run `gal-bench prepare --dataset {} --force` with its options \
+                 again",
+                self.rows[row].source, self.prepared.dataset
+            );
+            return Err(Error::file(path, message));
+        }
         if self.prepared.format.is_jpeg() {
-            return jpeg::decode(&bytes, &path);
+            return io::decode_trusted_jpeg(&bytes, &path);
         }
         let side = self.prepared.size;
         RgbImage::from_raw(side, side, bytes)

@@ -2,20 +2,21 @@
 //! whenever one is read.
 
 use super::items::SourceItem;
-use super::jpeg;
 use crate::augment::{Pipeline, Plan, Source};
 use crate::dataset::Images;
 use crate::error::{Error, Result};
 use crate::io;
 use crate::progress::Progress;
 use image::RgbImage;
+use image::metadata::Orientation;
 use rayon::prelude::*;
 use std::path::{Component, Path};
 
-/// Hashes the file of every item, unless images are synthetic. Reading all files is a small part of the time to decode
-/// them, and shows missing files before hours are spent on the first ones.
-pub(super) fn hash_files(images: &Images, items: &mut [SourceItem], progress: &Progress) -> Result<()> {
-    let Images::Folder(root) = images else { return Ok(()) };
+/// Hashes the file of every item, unless images are synthetic, and counts those that their EXIF orientation turns.
+/// Reading all files is a small part of the time to decode them, and shows missing files before hours are spent on the
+/// first ones.
+pub(super) fn hash_files(images: &Images, items: &mut [SourceItem], progress: &Progress) -> Result<usize> {
+    let Images::Folder(root) = images else { return Ok(0) };
     if let Some(item) = items.iter().find(|item| !is_below(item.annotation.source)) {
         return Err(Error::Request(format!(
             "the image name {:?} does not name a file below the image folder",
@@ -35,13 +36,15 @@ pub(super) fn hash_files(images: &Images, items: &mut [SourceItem], progress: &P
         ));
     }
     let bar = progress.bar("read", "source images", items.len());
-    let hashed = items.par_iter_mut().try_for_each(|item| {
-        item.digest = Some(blake3::hash(&io::read(&file(item))?));
+    let hash = |item: &mut SourceItem| {
+        let bytes = io::read(&file(item))?;
+        item.digest = Some(blake3::hash(&bytes));
         bar.advance(1);
-        Ok(())
-    });
+        Ok(usize::from(io::orientation(&bytes) != Orientation::NoTransforms))
+    };
+    let turned = items.par_iter_mut().map(hash).try_reduce(|| 0, |a, b| Ok(a + b));
     bar.finish();
-    hashed
+    turned
 }
 
 fn is_below(source: &str) -> bool {
@@ -86,7 +89,7 @@ pub(super) fn load(images: &Images, row: usize, source: &str, digest: Option<bla
                      --force",
                 ));
             }
-            jpeg::decode(&bytes, &path)
+            io::decode_image(&bytes, &path)
         }
         Images::Synthetic(renderer) => Ok(renderer.render(row)),
     }

@@ -38,11 +38,7 @@ const FOLDERS: [(&str, &str, &[&str]); 20] = [
     ("doctor", "checks a device against the CPU", &["nn", "model", "train", "config", "variant"]),
     ("predict", "probabilities for images", &["train", "config", "model", "store", "dataset", "render", "variant"]),
     ("export", "a trained network as a PyTorch module", &["train", "model", "variant"]),
-    (
-        "inspect",
-        "labels and images of a data set, before preparing it",
-        &["dataset", "augment", "store", "metrics", "render"],
-    ),
+    ("inspect", "labels and images of a data set, before preparing it", &["dataset", "augment", "metrics", "render"]),
 ];
 
 fn folder_of(file: &str) -> &str {

@@ -2,6 +2,7 @@
 
 mod augment;
 mod dataset;
+mod images;
 mod inspect;
 mod pipeline;
 mod store;
