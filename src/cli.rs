@@ -380,6 +380,9 @@ pub(crate) struct EvaluateArgs {
     /// Folder of the reports; results go to DIR/DATASET-PROFILE-seedN/results
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(crate) reports: PathBuf,
+    /// Write into a folder with other files, and replace those of the same names
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) retest: RetestArgs,
     #[command(flatten)]
@@ -425,6 +428,9 @@ pub(crate) struct CompareArgs {
     /// Folder for the comparison as Markdown with its results
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
+    /// Write into a folder with other files, and replace those of the same names
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) output_args: OutputArgs,
 }
@@ -444,6 +450,9 @@ pub(crate) struct ReportArgs {
     /// Write nothing, and fail with exit code 2 if a report differs from its results
     #[arg(long)]
     pub(crate) check: bool,
+    /// Replace files of a report that were changed since, and write into a folder with other files
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) output_args: OutputArgs,
 }
@@ -526,6 +535,9 @@ pub(crate) struct DoctorArgs {
     /// JSON file for the results; attach it to bug reports
     #[arg(long, default_value = "doctor.json", value_name = "FILE")]
     pub(crate) output: PathBuf,
+    /// Replace an existing file that is not of the doctor
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Factor on all tolerances
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     pub(crate) tolerance: f64,

@@ -7,10 +7,13 @@ use gal_bench::report;
 
 pub(super) fn run(args: &CompareArgs) -> Result<()> {
     let paths: Vec<_> = std::iter::once(&args.reference).chain(&args.others).cloned().collect();
+    // Before the work, which takes minutes.
+    let output = args.output.as_ref().map(|folder| report::claim(folder, args.force)).transpose()?;
     let comparison = ComparisonReport::new(&paths)?;
-    if let Some(folder) = &args.output {
+    if let (Some(folder), Some(output)) = (&args.output, output) {
         report::write_comparison(&comparison, folder)?;
         report::write(folder)?;
+        output.record()?;
     }
     args.output_args.result(&comparison, || {
         let written = args.output.as_ref().map(|folder| format!("\nwritten to {}", folder.join("README.md").display()));

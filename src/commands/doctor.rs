@@ -15,15 +15,9 @@ pub(super) fn run(args: &DoctorArgs) -> Result<()> {
     if args.tolerance.is_nan() || args.tolerance <= 0.0 {
         return Err(Error::Request(format!("--tolerance {}: use a number above 0", args.tolerance)));
     }
-    if args.output.exists() {
-        let there = io::read_json::<serde_json::Value>(&args.output, "JSON");
-        if !there.is_ok_and(|there| there.get("verdict").is_some()) {
-            return Err(Error::file(
-                &args.output,
-                "already exists and is no report of the doctor: choose another --output",
-            ));
-        }
-    }
+    let earlier = io::read_json::<serde_json::Value>(&args.output, "JSON");
+    let is_own = earlier.is_ok_and(|earlier| earlier.get("verdict").is_some());
+    io::refuse_overwrite(&args.output, args.force || is_own)?;
     let device = select_device(&args.device, None, profile.compute, &progress)?;
     let tolerances = Tolerances::new(profile.compute, args.tolerance);
     let diagnosis = examine(&profile, &device, tolerances, |check| {

@@ -47,7 +47,7 @@ impl Evaluated {
 pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     let progress = args.output_args.progress();
     let retests = Retests::new(args, &progress)?;
-    let evaluated = evaluate(&args.data, &args.selection, &args.reports, Some(&retests), &progress)?;
+    let evaluated = evaluate(&args.data, &args.selection, &args.reports, Some(&retests), args.force, &progress)?;
     args.output_args.result(&evaluated, || {
         format!("{}\nresults in {}; `gal-bench report` renders them", evaluated.text(), evaluated.report.display())
     })
@@ -112,12 +112,14 @@ fn pipeline(file: &Path) -> Result<(String, Pipeline)> {
     Ok((name.to_owned(), Pipeline::from_toml(file, &text)?))
 }
 
-/// Evaluates the selected runs that are finished, and lists those that diverged.
+/// Evaluates the selected runs that are finished, and lists those that diverged. `force` replaces files of others in the
+/// report's folder.
 pub(super) fn evaluate(
     data: &DataArgs,
     selection: &SelectionArgs,
     reports: &Path,
     retests: Option<&Retests>,
+    force: bool,
     progress: &Progress,
 ) -> Result<Evaluated> {
     let dataset = data.dataset.label();
@@ -165,7 +167,9 @@ pub(super) fn evaluate(
         retests.map_or(Ok(()), |retests| retests.run(folder, progress))?;
     }
     let report = reports.join(report::folder_name(REGISTRY, dataset, &profile, &variants, &seeds)?);
+    let output = report::claim(&report, force)?;
     let Collected { evaluations, statistics, examples, diverged, answers } = report::collect(&ended, &report)?;
-    faces::show(&examples, data, &report, progress)?;
+    faces::show(&examples, data, &report, force, progress)?;
+    output.record()?;
     Ok(Evaluated { report, evaluations, statistics, diverged, answers })
 }

@@ -3,6 +3,7 @@
 use crate::cli::DataArgs;
 use gal_bench::Result;
 use gal_bench::dataset::DatasetName;
+use gal_bench::io::OutputFolder;
 use gal_bench::progress::Progress;
 use gal_bench::report::{ExampleFaces, TILE};
 use gal_bench::store::Reader;
@@ -16,7 +17,13 @@ const MEAN_OF: usize = 500;
 
 /// Writes the figures with faces if the prepared set is the one that the runs were tested on. Synthetic faces of one run
 /// go into the folder `report`; photographs of people go into `figures` in each run's folder.
-pub(super) fn show(examples: &[ExampleFaces], data: &DataArgs, report: &Path, progress: &Progress) -> Result<()> {
+pub(super) fn show(
+    examples: &[ExampleFaces],
+    data: &DataArgs,
+    report: &Path,
+    force: bool,
+    progress: &Progress,
+) -> Result<()> {
     let prepared = data.prepared();
     let reader = match Reader::open(&prepared) {
         Ok(reader) => reader,
@@ -40,7 +47,16 @@ pub(super) fn show(examples: &[ExampleFaces], data: &DataArgs, report: &Path, pr
             example.write_results(&mean, &faces, report)?;
         } else {
             let folder = example.run().join("figures");
+            let former = ExampleFaces::figure_files();
+            let output = match OutputFolder::claim(&folder, &former, force) {
+                Ok(output) => output,
+                Err(why) => {
+                    progress.log(format!("no figures with faces of {}: {why}", example.run().display()));
+                    continue;
+                }
+            };
             example.write_figures(&mean, &faces, &folder)?;
+            output.record()?;
             progress.log(format!("faces of people in {}: do not publish them", folder.display()));
         }
     }

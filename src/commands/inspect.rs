@@ -4,6 +4,7 @@ use crate::cli::InspectArgs;
 use gal_bench::attribute::NAMES;
 use gal_bench::dataset::{Annotations, Dataset, DatasetName, Images, celeba, lfwa};
 use gal_bench::inspect::{self, CONTRADICTIONS, ImageScan, Inspection};
+use gal_bench::io::OutputFolder;
 use gal_bench::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -11,15 +12,7 @@ use std::path::PathBuf;
 pub(super) fn run(args: &InspectArgs) -> Result<()> {
     super::use_threads(args.execution.threads)?;
     let output = args.output.clone().unwrap_or_else(|| PathBuf::from("inspect").join(args.dataset.label()));
-    // Any file counts: other programs use the names of the tables, too.
-    let found =
-        std::fs::read_dir(&output).ok().and_then(|mut entries| entries.next()).and_then(std::result::Result::ok);
-    if let (Some(found), false) = (found, args.execution.force) {
-        return Err(Error::file(
-            found.path(),
-            "already exists: choose a new or empty folder with --output, or overwrite it with --force",
-        ));
-    }
+    let folder_of_page = OutputFolder::claim_empty(&output, args.execution.force)?;
     let progress = args.output_args.progress();
     let (annotations, folder) = read(args)?;
     let mut inspection = Inspection::of(args.dataset, &annotations)?;
@@ -28,6 +21,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
             Some(inspect::scan_images(&folder, &inspection.sources(), &inspection.splits(), &progress)?);
     }
     inspect::write(&inspection, &output)?;
+    folder_of_page.record()?;
     args.output_args.result(&result(&inspection, &output), || {
         format!("{}\nwrote {}", inspect::summary(&inspection), output.display())
     })

@@ -7,7 +7,7 @@ use gal_bench::progress::Progress;
 use gal_bench::render::format::thousands;
 use gal_bench::store::{self, Prepared, Rate};
 use gal_bench::synthetic;
-use gal_bench::{Error, Result};
+use gal_bench::{Error, Result, io};
 use std::path::Path;
 
 /// Number of attributes in the table of changed rates.
@@ -20,6 +20,7 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
         if args.data.dataset != DatasetName::Synthetic {
             return Err(Error::Request("--preview draws synthetic faces only: remove --dataset".to_owned()));
         }
+        io::refuse_overwrite(path, args.execution.force)?;
         synthetic::write_preview(path, args.seed)?;
         return args
             .output_args

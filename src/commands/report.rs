@@ -20,14 +20,23 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
             }
         }
     } else {
-        for folder in &folders {
-            report::write(folder)?;
-        }
+        folders.iter().try_for_each(|folder| render(folder, args.force))?;
     }
     args.output_args.result(&serde_json::json!({ "reports": folders }), || {
         let state = if args.check { "matches its results" } else { "rendered" };
         folders.iter().map(|folder| format!("{}: {state}", folder.display())).collect::<Vec<_>>().join("\n")
     })
+}
+
+/// Renders a report, and replaces no file of others without `force`.
+pub(super) fn render(folder: &Path, force: bool) -> Result<()> {
+    if !folder.join("results").is_dir() {
+        // The error names what is missing.
+        return report::write(folder).map(drop);
+    }
+    let output = report::claim(folder, force)?;
+    report::write(folder)?;
+    output.record()
 }
 
 /// All report folders with results.

@@ -8,7 +8,7 @@ use gal_bench::progress::Progress;
 use gal_bench::report::overview;
 use gal_bench::train::{Task, is_diverged, is_finished, is_resumable, tasks};
 use gal_bench::variant::Variant;
-use gal_bench::{Error, Result, report, store};
+use gal_bench::{Error, Result, store};
 use serde::Serialize;
 use std::path::Path;
 
@@ -52,8 +52,8 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
         return Err(Error::Request(format!("there is nothing to report: {message}")));
     }
     progress.log("3/3 report");
-    let evaluated = evaluate::evaluate(&job.data, selection, &job.reports, None, &progress)?;
-    report::write(&evaluated.report)?;
+    let evaluated = evaluate::evaluate(&job.data, selection, &job.reports, None, false, &progress)?;
+    super::report::render(&evaluated.report, false)?;
     job.output_args.result(&evaluated, || {
         let (text, page) = (evaluated.text(), evaluated.report.join("README.md"));
         format!("{text}\n{}\n\nreport: {}", overview(&evaluated.evaluations), page.display())

@@ -3,7 +3,7 @@
 
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
-use crate::io;
+use crate::io::{self, OutputFolder};
 use crate::model::BackboneName;
 use crate::train::TrainedModel;
 use crate::variant::{Affinity, Gat, Net, NodeLayout, Scale};
@@ -63,13 +63,13 @@ struct ExportMeta<'a> {
 /// Writes module and weights of the network in the run folder `run` to `folder`.
 ///
 /// # Errors
-/// No finished run, a network that the module does not support, or existing files without `force`.
+/// No finished run, a network that the module does not support, or a folder that is not empty without `force`.
 pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     let trained = TrainedModel::open(run)?;
     // Checks that the network is complete.
     trained.learner(run, &Device::Cpu)?;
     let (module, weights) = (folder.join(MODULE_FILE), folder.join(WEIGHTS_FILE));
-    [&module, &weights].into_iter().try_for_each(|path| io::refuse_overwrite(path, force))?;
+    let output = OutputFolder::claim_empty(folder, force)?;
     let affinity = match trained.variant.net {
         Some(Net::GraphAttention(affinity, _)) => Some(affinity),
         _ => None,
@@ -98,9 +98,9 @@ pub fn export(run: &Path, folder: &Path, force: bool) -> Result<Exported> {
     let meta = serde_json::to_string(&metadata(&trained, kind)?).map_err(|e| Error::Internal(e.to_string()))?;
     let bytes = safetensors::serialize(&tensors, Some(HashMap::from([(METADATA_KEY.to_owned(), meta)])))
         .map_err(|e| Error::Internal(format!("the weights cannot be serialized: {e}")))?;
-    io::create_folder(folder)?;
     io::write(&weights, &bytes)?;
     io::write(&module, MODULE.as_bytes())?;
+    output.record()?;
     Ok(Exported { module, weights, values: tensors.values().map(Tensor::elem_count).sum() })
 }
 

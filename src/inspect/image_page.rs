@@ -20,7 +20,11 @@ const FILES: [&str; 3] = ["issues.csv", "duplicates.csv", "sizes.csv"];
 /// Writes the tables into `folder`. Without a scan it removes those of an earlier one: the page would not mention them.
 pub(super) fn write(inspection: &Inspection, folder: &Path) -> Result<()> {
     let Some(scan) = &inspection.images else {
-        return FILES.iter().try_for_each(|name| io::remove(&folder.join(name)));
+        let written = io::written_files(folder)?;
+        return FILES
+            .iter()
+            .filter(|name| written.contains(**name))
+            .try_for_each(|name| io::remove(&folder.join(name)));
     };
     let rows = &inspection.rows;
     let issues =

@@ -35,12 +35,9 @@ fn make_readable(_: &File) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Refuses a command's `--output` file if it exists and `force` is not set.
-pub fn refuse_overwrite(path: &Path, force: bool) -> Result<()> {
-    if path.exists() && !force {
-        return Err(Error::file(path, "already exists: choose another --output, or replace it with --force"));
-    }
-    Ok(())
+/// True for files that file managers and copies to other systems leave behind.
+pub fn is_litter(name: &str) -> bool {
+    name.starts_with("._") || [".DS_Store", "Thumbs.db", "desktop.ini"].contains(&name)
 }
 
 /// Reads a whole file.
@@ -66,10 +63,27 @@ pub fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(Error::io("create the folder", path))
 }
 
-/// Removes a folder and its content if it exists.
-pub fn remove_folder(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
+/// Removes the files below a folder for whose name `is_own` is true, and the folders that are then empty. Other files
+/// stay.
+pub fn remove_own(folder: &Path, is_own: &impl Fn(&str) -> bool) -> Result<()> {
+    // A link leads to a folder of others.
+    if folder.is_symlink() {
+        return Ok(());
+    }
+    let entries = match std::fs::read_dir(folder) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(Error::io("read the folder", folder))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(Error::io("read the folder", folder))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_own(&entry.path(), is_own)?;
+        } else if is_own(&entry.file_name().to_string_lossy()) {
+            remove(&entry.path())?;
+        }
+    }
+    match std::fs::remove_dir(folder) {
+        Err(e) if e.kind() != ErrorKind::DirectoryNotEmpty => Err(Error::io("remove", folder)(e)),
         _ => Ok(()),
     }
 }

@@ -6,10 +6,12 @@ mod files;
 mod image_file;
 mod json;
 mod lock;
+mod output;
 mod png;
 
-pub use files::{create_folder, read, read_text, refuse_overwrite, remove, remove_folder, write, write_with};
+pub use files::{create_folder, is_litter, read, read_text, remove, remove_own, write, write_with};
 pub use image_file::{MAX_PIXELS, MAX_SIDE, decode_image, decode_trusted_jpeg, orientation};
 pub use json::{read_json, read_json_if_exists, to_json, write_json};
 pub use lock::Lock;
+pub use output::{OutputFolder, refuse_foreign, refuse_overwrite, written_files};
 pub use png::{encode_png, write_png};

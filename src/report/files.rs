@@ -4,9 +4,10 @@ use super::results::{comparison_report, comparisons, csv_file, dependence, examp
 use super::runs::Report;
 use super::{figures, page};
 use crate::error::{Error, Result};
-use crate::io;
+use crate::io::{self, OutputFolder};
 use crate::render::html;
 use crate::variant::{REGISTRY, Registry};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Renders the report in `folder` from its `results` alone. Returns the path below `folder` and the content of each file.
@@ -45,6 +46,32 @@ fn pages(page: String, html: String) -> Vec<(PathBuf, Vec<u8>)> {
     vec![(PathBuf::from("README.md"), page.into_bytes()), (PathBuf::from("index.html"), html.into_bytes())]
 }
 
+/// Claims the folder of a report or comparison for a command that writes into it.
+///
+/// # Errors
+/// Files of others there, unless `force` is set.
+pub fn claim(folder: &Path, force: bool) -> Result<OutputFolder> {
+    OutputFolder::claim(folder, &former_files(folder)?, force)
+}
+
+/// The files of a report of an earlier version, which wrote no list of them.
+fn former_files(folder: &Path) -> Result<BTreeSet<String>> {
+    let (readme, results) = (folder.join("README.md"), folder.join("results"));
+    let page = if readme.is_file() { String::from_utf8_lossy(&io::read(&readme)?).into_owned() } else { String::new() };
+    let is_report = ["results.json", "comparison.json", "contest.json"].iter().any(|name| results.join(name).is_file());
+    if !is_report || !(page.is_empty() || page.starts_with("# gal-bench ")) {
+        return Ok(BTreeSet::new());
+    }
+    let names = |folder: &Path| -> Result<Vec<String>> {
+        let names = csv_file::files_in(folder)?.into_iter();
+        Ok(names.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
+    };
+    let pages = names(folder)?.into_iter().filter(|name| {
+        ["README.md", "index.html"].contains(&&**name) || is_figure(name) && page.contains(&format!("]({name})"))
+    });
+    Ok(pages.chain(names(&results)?.into_iter().map(|name| format!("results/{name}"))).collect())
+}
+
 /// Renders the report in `folder` into that folder, and removes figures that it no longer has. Returns the written paths.
 pub fn write(folder: &Path) -> Result<Vec<PathBuf>> {
     let rendered = render(folder)?;
@@ -75,11 +102,13 @@ pub fn differences(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(different)
 }
 
-/// Figures in `folder` that are not among the rendered files.
+fn is_figure(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "svg")
+}
+
+/// Figures of an earlier rendering that are not among the rendered files.
 fn stale(folder: &Path, rendered: &[(PathBuf, Vec<u8>)]) -> Result<Vec<PathBuf>> {
-    let mut paths = csv_file::files_in(folder)?;
-    paths.retain(|path| {
-        path.extension().is_some_and(|e| e == "svg") && !rendered.iter().any(|(known, _)| folder.join(known) == *path)
-    });
-    Ok(paths)
+    let written = io::written_files(folder)?.into_iter().filter(|name| is_figure(name));
+    let stale = written.filter(|name| !rendered.iter().any(|(known, _)| known == Path::new(name)));
+    Ok(stale.map(|name| folder.join(name)).filter(|path| path.is_file()).collect())
 }

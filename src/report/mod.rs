@@ -13,7 +13,7 @@ mod runs;
 mod terminal;
 
 pub use collect::{Collected, collect, collect_with};
-pub use files::{differences, render, render_with, write};
+pub use files::{claim, differences, render, render_with, write};
 pub use folder_name::folder_name;
 pub use page::findings::findings;
 pub use results::comparison_report::write_comparison;

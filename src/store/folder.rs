@@ -3,7 +3,8 @@
 use super::hashing::hex_digest;
 use super::inputs::Inputs;
 use super::layout::{
-    ARRAY, IMAGES, INPUTS, LOCK, MANIFEST, MANIFEST_CSV, PARTIAL_ARRAY, PREPARED, PROGRESS, is_partial, is_shard,
+    ARRAY, IMAGES, INPUTS, LOCK, MANIFEST, MANIFEST_CSV, PARTIAL_ARRAY, PREPARED, PROGRESS, is_block, is_image,
+    is_partial, is_shard,
 };
 use super::options::Options;
 use super::prepared::Prepared;
@@ -87,20 +88,8 @@ fn has_manifest(folder: &Path, prepared: &Prepared) -> Result<bool> {
 /// Refuses a folder with files that are not of a prepared set. Another process may be filling the folder meanwhile. It
 /// writes the inputs first, so they are searched for after the names are listed.
 fn refuse_foreign(folder: &Path) -> Result<()> {
-    let names = names(folder)?;
-    if [INPUTS, PREPARED].iter().any(|ours| names.iter().any(|name| name == ours) || folder.join(ours).exists()) {
-        return Ok(());
-    }
-    for name in names {
-        if name != LOCK && !is_partial(&name) {
-            return Err(Error::Request(format!(
-                "{} holds files that are not of a prepared set ({}): give an empty or a new folder",
-                folder.display(),
-                name.display()
-            )));
-        }
-    }
-    Ok(())
+    let refused = io::refuse_foreign(folder, "a prepared set", |_| false);
+    if [INPUTS, PREPARED].iter().any(|name| folder.join(name).exists()) { Ok(()) } else { refused }
 }
 
 /// Takes the folder's lock. If another process holds it, waits or fails, as `options` ask.
@@ -125,9 +114,8 @@ fn clear(folder: &Path) -> Result<()> {
     for name in [PREPARED, MANIFEST, MANIFEST_CSV, ARRAY, PARTIAL_ARRAY] {
         io::remove(&folder.join(name))?;
     }
-    for name in [IMAGES, PROGRESS] {
-        io::remove_folder(&folder.join(name))?;
-    }
+    io::remove_own(&folder.join(IMAGES), &is_image)?;
+    io::remove_own(&folder.join(PROGRESS), &is_block)?;
     for name in names(folder)? {
         if name.to_str().is_some_and(is_shard) {
             io::remove(&folder.join(name))?;

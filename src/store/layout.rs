@@ -43,10 +43,23 @@ pub(super) fn shard(split: Split, number: usize) -> String {
 pub(super) fn is_shard(name: &str) -> bool {
     let number = name.strip_suffix(".tar").and_then(|name| name.split_once('-'));
     number.is_some_and(|(split, number)| {
-        Split::ALL.iter().any(|known| known.label() == split)
-            && number.len() >= 6
-            && number.bytes().all(|digit| digit.is_ascii_digit())
+        Split::ALL.iter().any(|known| known.label() == split) && number.len() >= 6 && is_number(number)
     })
+}
+
+/// JPEG format: true for the name of an image, complete or not.
+pub(super) fn is_image(name: &str) -> bool {
+    let stem = name.strip_suffix(".partial").unwrap_or(name).strip_suffix(".jpg");
+    stem.and_then(|stem| stem.rsplit_once('-')).is_some_and(|(_, copy)| is_number(copy))
+}
+
+/// npy format: true for the name of the digests of a block.
+pub(super) fn is_block(name: &str) -> bool {
+    name.len() >= 6 && is_number(name)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 #[cfg(test)]

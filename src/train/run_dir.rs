@@ -96,6 +96,10 @@ impl RunDir {
 
     /// Locks the folder against other processes until [`RunDir::unlock`] or the end of this process.
     pub(super) fn lock(&self, force: bool) -> Result<Lock> {
+        if !force && !self.file(CONFIG).exists() {
+            // A run that was killed before it wrote its configuration leaves hidden files only.
+            io::refuse_foreign(&self.folder, "a run", |_| false)?;
+        }
         io::create_folder(&self.folder)?;
         let folder = self.folder.display();
         let lock = Lock::take(&self.file(LOCK))?.map_err(|holder| {

@@ -12,7 +12,7 @@ use crate::io;
 use crate::render::svg::{Anchor, Svg};
 use crate::variant::REGISTRY;
 use image::RgbImage;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 const SIDE: f64 = TILE as f64;
@@ -57,6 +57,11 @@ pub(super) fn figures(report: &Report, faces: &FaceSheet) -> Vec<Figure> {
 }
 
 impl ExampleFaces {
+    /// Names of the files that [`ExampleFaces::write_figures`] writes.
+    pub fn figure_files() -> BTreeSet<String> {
+        [ERRORS_FILE, ERRORS_FIGURE, MASKS_FIGURE].map(str::to_owned).into()
+    }
+
     /// Draws the figures into `folder`, which should be in the run's folder: faces of people stay out of reports. `mean` is
     /// the mean face, `faces` are those of [`ExampleFaces::images`].
     pub fn write_figures(&self, mean: &RgbImage, faces: &[RgbImage], folder: &Path) -> Result<()> {

@@ -20,7 +20,8 @@ pub fn write_comparison(report: &ComparisonReport, folder: &Path) -> Result<()> 
     }
     io::create_folder(&folder.join("results"))?;
     io::write_json(&folder.join(FILES[0]), report)?;
-    FILES[1..].iter().try_for_each(|old| io::remove(&folder.join(old)))
+    let written = io::written_files(folder)?;
+    FILES[1..].iter().filter(|old| written.contains(**old)).try_for_each(|old| io::remove(&folder.join(old)))
 }
 
 /// Reads the results of a comparison below `folder`, `None` if it holds none.

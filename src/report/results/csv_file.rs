@@ -36,13 +36,12 @@ pub(in crate::report) fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Removes the files `PREFIX*.csv` in a folder.
+/// Removes the files `results/PREFIX*.csv` that an earlier command wrote below a folder.
 pub(super) fn remove_all(folder: &Path, prefix: &str) -> Result<()> {
-    for path in files_in(folder)? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with(prefix) && name.ends_with(".csv") {
-            io::remove(&path)?;
-        }
-    }
-    Ok(())
+    let of_prefix = |name: &str| {
+        let name = name.strip_prefix("results/").and_then(|name| name.strip_suffix(".csv"));
+        name.is_some_and(|name| name.starts_with(prefix))
+    };
+    let written = io::written_files(folder)?;
+    written.iter().filter(|name| of_prefix(name)).try_for_each(|name| io::remove(&folder.join(name)))
 }

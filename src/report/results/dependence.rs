@@ -34,7 +34,7 @@ struct ReliabilityRow {
 /// Writes into the results below `folder`, and removes masks of an earlier report.
 pub(in crate::report) fn write(correlations: &Correlations, folder: &Path) -> Result<()> {
     let results = folder.join("results");
-    csv_file::remove_all(&results, "masks-")?;
+    csv_file::remove_all(folder, "masks-")?;
     let runs = &correlations.runs;
     csv_file::write(&results.join("correlation.csv"), runs.iter().map(|run| &run.measures))?;
     csv_file::write(&results.join("reliability.csv"), runs.iter().flat_map(reliability_rows))?;

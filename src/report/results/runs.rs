@@ -104,7 +104,7 @@ fn affinity_file(variant: &str, seed: u64) -> String {
 pub(in crate::report) fn write(runs: &[Run], diverged: &[DivergedRun], folder: &Path) -> Result<()> {
     let results = folder.join("results");
     io::create_folder(&results)?;
-    csv_file::remove_all(&results, "affinity-")?;
+    csv_file::remove_all(folder, "affinity-")?;
     for run in runs {
         if let Some(affinity) = &run.affinity {
             let text = run_files::affinity_text(affinity);

@@ -6,7 +6,7 @@ use super::writer::{StoredGroup, StoredImage, WriteContext, Writer, grouped};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::store::items::{SourceItem, image_count, shards};
-use crate::store::layout::{ARRAY, PARTIAL_ARRAY, PROGRESS};
+use crate::store::layout::{self, ARRAY, PARTIAL_ARRAY, PROGRESS};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ impl Writer for Npy {
     /// Removes the blocks of `changed` items. A complete array is removed as a whole.
     fn remove_stale(&self, changed: &[&SourceItem]) -> Result<()> {
         if self.array().exists() {
-            io::remove_folder(&self.folder.join(PROGRESS))?;
+            io::remove_own(&self.folder.join(PROGRESS), &layout::is_block)?;
             io::remove(&self.array())?;
         }
         changed.iter().try_for_each(|item| io::remove(&self.progress(item)))
@@ -154,7 +154,7 @@ impl Writer for Npy {
             file.sync_all().map_err(Error::io("sync", &path))?;
             std::fs::rename(&path, self.array()).map_err(Error::io("write", self.array()))?;
         }
-        io::remove_folder(&self.folder.join(PROGRESS))
+        io::remove_own(&self.folder.join(PROGRESS), &layout::is_block)
     }
 
     fn file_and_member(&self, _: &SourceItem, _: u32) -> (Option<String>, Option<String>) {
