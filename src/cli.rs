@@ -187,7 +187,14 @@ pub(crate) struct SelectionArgs {
     #[arg(long, help = controls_help(REGISTRY))]
     pub(crate) controls: bool,
     /// Seeds of weights, batches, crops and flips, such as 0,1,2; every variant is trained with each seed
-    #[arg(long = "seed", default_value = "0", value_delimiter = ',', value_name = "N")]
+    #[arg(
+        long = "seed",
+        default_value = "0",
+        value_delimiter = ',',
+        value_name = "N",
+        // The largest number of a configuration in TOML.
+        value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64)
+    )]
     pub(crate) seeds: Vec<u64>,
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,

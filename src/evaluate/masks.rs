@@ -23,6 +23,8 @@ pub struct Masks {
     pub images: Vec<Maps>,
 }
 
+/// By how much the means of earlier versions, which were sums in f32, may exceed 1.
+const ROUNDING: f32 = 1e-4;
 /// Advice for a damaged file.
 const AGAIN: &str = "train the run again with --force to write it anew";
 
@@ -53,9 +55,13 @@ impl Masks {
         if expected != Some(array.data.len()) {
             return Err(wrong(format!("holds {} bytes of data, not what the shape {shape:?} needs", array.data.len())));
         }
-        let values: Vec<f32> = array.data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        if let Some(cell) = values.iter().position(|value| !(0.0..=1.0).contains(value)) {
+        let mut values: Vec<f32> =
+            array.data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        if let Some(cell) = values.iter().position(|value| !(0.0..=1.0 + ROUNDING).contains(value)) {
             return Err(wrong(format!("value {cell} is {}, expected a number from 0 to 1", values[cell])));
+        }
+        for value in &mut values {
+            *value = value.min(1.0);
         }
         let mut maps = values
             .chunks_exact(COUNT * area)
@@ -84,6 +90,14 @@ mod tests {
         assert_eq!((masks.side, masks.mean.len(), masks.images.len()), (2, COUNT, 1));
         assert!((masks.mean[7][3] - 7.3 / 200.0).abs() < 1e-6);
         assert!((masks.images[0][39][1] - 139.1 / 200.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_mean_that_an_earlier_version_rounded_up_is_1() {
+        let mut bytes = GOLDEN.to_vec();
+        let end = bytes.len();
+        bytes[end - 4..].copy_from_slice(&1.000_000_1_f32.to_le_bytes());
+        assert_eq!(read(&bytes).unwrap().unwrap().images[0][39][3].to_bits(), 1_f32.to_bits());
     }
 
     #[test]

@@ -159,7 +159,11 @@ pub(super) struct PredictionTable {
 
 impl PredictionTable {
     /// Writes `predictions.parquet`.
+    ///
+    /// # Errors
+    /// Probabilities that are not numbers from 0 to 1.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
+        [&self.fln, &self.cln].into_iter().flatten().try_for_each(|values| check_shares(values, "probabilities"))?;
         let images: StringChunked =
             self.images.iter().flat_map(|image| [image.as_str(); COUNT]).collect_ca("image".into());
         let attributes: StringChunked = self.images.iter().flat_map(|_| NAMES).collect_ca("attribute".into());
@@ -210,21 +214,24 @@ const SINGLE_MASKS: usize = 12;
 /// PSE masks of a split: the mean, and those of its first images.
 #[derive(Debug, Default)]
 pub(super) struct Masks {
-    /// `[40 * positions]`.
-    mean: Vec<f32>,
+    /// Sums over the images, `[40 * positions]`. In f32, the mean of many ones would exceed 1.
+    sums: Vec<f64>,
+    /// Number of images.
+    images: usize,
     /// `[40 * positions]` of each image.
     single: Vec<Vec<f32>>,
 }
 
 impl Masks {
-    /// Adds the masks `[40, batch, positions]` of a batch of a split of `images`.
-    pub(super) fn add(&mut self, masks: &[f32], batch: usize, images: usize) {
+    /// Adds the masks `[40, batch, positions]` of a batch.
+    pub(super) fn add(&mut self, masks: &[f32], batch: usize) {
         let positions = masks.len() / (COUNT * batch);
-        self.mean.resize(COUNT * positions, 0.0);
+        self.sums.resize(COUNT * positions, 0.0);
+        self.images += batch;
         for image in 0..batch {
             let of_image =
                 (0..COUNT).flat_map(|attribute| &masks[(attribute * batch + image) * positions..][..positions]);
-            self.mean.iter_mut().zip(of_image.clone()).for_each(|(mean, value)| *mean += value / images as f32);
+            self.sums.iter_mut().zip(of_image.clone()).for_each(|(sum, value)| *sum += f64::from(*value));
             if self.single.len() < SINGLE_MASKS {
                 self.single.push(of_image.copied().collect());
             }
@@ -233,15 +240,33 @@ impl Masks {
 
     /// Writes `masks.npy`: f32 `[1 + n, 40, side, side]`, the mean and then the first n images.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
-        let side = (self.mean.len() / COUNT).isqrt();
+        let side = (self.sums.len() / COUNT).isqrt();
         let mut bytes = io::npy::header("<f4", &[1 + self.single.len(), COUNT, side, side]);
-        bytes.extend([&self.mean].into_iter().chain(&self.single).flatten().flat_map(|value| value.to_le_bytes()));
+        let mean = self.sums.iter().map(|sum| (sum / self.images as f64).clamp(0.0, 1.0) as f32);
+        let values: Vec<f32> = mean.chain(self.single.iter().flatten().copied()).collect();
+        check_shares(&values, "masks")?;
+        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         io::write(path, &bytes)
     }
 }
 
+/// Refuses values that are not numbers from 0 to 1: no later stage could read them.
+fn check_shares(values: &[f32], what: &str) -> Result<()> {
+    match values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
+        None => Ok(()),
+        Some(value) => Err(Error::Request(format!(
+            "the network diverged: among its {what} on the test split is {value}, expected numbers from 0 to 1; lower the \
+             learning rate in the profile, and train again with --force"
+        ))),
+    }
+}
+
 /// Writes `affinity.csv`: a header and a row for each attribute, from `[40 * 40]`.
+///
+/// # Errors
+/// Weights that are not numbers of 0 or more. Their sums in f32 may exceed 1.
 pub(super) fn write_affinity(path: &Path, affinity: &[f32]) -> Result<()> {
+    check_shares(&affinity.iter().map(|weight| weight.min(1.0)).collect::<Vec<_>>(), "affinities")?;
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |e: csv::Error| Error::Internal(e.to_string());
     writer.write_record(["attribute"].into_iter().chain(NAMES)).map_err(failed)?;
@@ -255,6 +280,10 @@ pub(super) fn write_affinity(path: &Path, affinity: &[f32]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::run_dir;
+    use crate::evaluate;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     #[test]
     fn the_progress_line_names_the_wait_for_data_from_five_percent_on() {
@@ -274,6 +303,118 @@ mod tests {
         let waiting = TrainingLine { data_wait: 0.31, ..line };
         let expected = "loss 12.340, accuracy 81.6 %, 250 images/s, 31 % of the time waiting for data";
         assert_eq!(waiting.progress_line(), expected);
+    }
+
+    /// Numbers from 0 to 1, often at the ends of the range.
+    fn share() -> impl Strategy<Value = f32> {
+        let ends = [0.0, f32::from_bits(1), f32::MIN_POSITIVE, 0.5, 1.0 - f32::EPSILON / 2.0, 1.0];
+        prop_oneof![proptest::sample::select(ends.to_vec()), 0.0..=1.0_f32]
+    }
+
+    fn maybe<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
+        proptest::option::of(value)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Many images with equal masks are the worst case of a mean.
+        #[test]
+        fn masks_are_read_as_written(values in vec(share(), COUNT * 4), batches in 1..400_usize, batch in 1..9_usize) {
+            let folder = tempfile::tempdir().unwrap();
+            let mut masks = Masks::default();
+            let of_batch: Vec<f32> =
+                values.chunks(4).flat_map(|mask| mask.iter().copied().cycle().take(4 * batch)).collect();
+            (0..batches).for_each(|_| masks.add(&of_batch, batch));
+            masks.write(&folder.path().join(run_dir::MASKS)).unwrap();
+            let read = evaluate::masks::Masks::of_run(folder.path()).unwrap().unwrap();
+            let mean: Vec<f32> = read.mean.concat();
+            prop_assert!(mean.iter().zip(&values).all(|(read, value)| (read - value).abs() <= f32::EPSILON));
+            prop_assert!(read.images.iter().all(|image| image.concat() == values));
+        }
+
+        #[test]
+        fn predictions_are_read_as_written(
+            rows in vec((".*", maybe(".*"), vec((any::<bool>(), share(), share()), COUNT)), 1..4),
+            (has_fln, has_cln) in prop_oneof![Just((true, false)), Just((false, true)), Just((true, true))],
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(run_dir::PREDICTIONS);
+            let cells = || rows.iter().flat_map(|row| &row.2);
+            let table = PredictionTable {
+                images: rows.iter().enumerate().map(|(row, (name, ..))| format!("{row}{name}")).collect(),
+                identities: rows.iter().map(|row| row.1.clone()).collect(),
+                labels: cells().map(|cell| Some(cell.0)).collect(),
+                fln: has_fln.then(|| cells().map(|cell| cell.1).collect()),
+                cln: has_cln.then(|| cells().map(|cell| cell.2).collect()),
+            };
+            table.write(&path).unwrap();
+            let read = evaluate::Predictions::read(&path).unwrap();
+            prop_assert_eq!(read.images, table.images);
+            prop_assert_eq!(read.labels.into_iter().map(Some).collect::<Vec<_>>(), table.labels);
+            prop_assert_eq!((read.fln, read.cln), (table.fln, table.cln));
+            let known = table.identities.iter().any(Option::is_some);
+            prop_assert_eq!(read.identities, known.then_some(table.identities));
+        }
+
+        #[test]
+        fn an_affinity_is_read_as_written(values in vec(prop_oneof![share(), 1.0..1.00001_f32], COUNT * COUNT)) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(run_dir::AFFINITY);
+            write_affinity(&path, &values).unwrap();
+            let read = evaluate::run_files::read_affinity(&path).unwrap().concat();
+            prop_assert!(read.iter().zip(&values).all(|(read, value)| (read - f64::from(*value)).abs() < 1e-7));
+        }
+
+        /// JSON has no infinity; such a number is read as none.
+        #[test]
+        fn metrics_are_read_as_written(step in any::<u64>(), loss in any::<f64>(), accuracy in maybe(any::<f64>())) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(run_dir::METRICS);
+            let line = TrainingLine {
+                step: step as usize,
+                epoch: loss,
+                lr: loss,
+                loss_fln: Some(loss),
+                loss_cln: accuracy,
+                training_accuracy_fln: None,
+                training_accuracy_cln: accuracy,
+                images_per_second: loss,
+                data_wait: loss,
+                affinity: accuracy.map(|value| AffinityLine {
+                    affinity_diagonal: value,
+                    self_product: value,
+                    largest_other_product: loss,
+                }),
+            };
+            append_line(&path, &line).unwrap();
+            append_line(&path, &ValidationLine {
+                step: line.step,
+                validation_accuracy_fln: accuracy,
+                validation_accuracy_cln: Some(loss),
+            }).unwrap();
+            let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+            let read = evaluate::run_files::read_metrics(&path).unwrap();
+            prop_assert_eq!((read[0].step, read[0].loss_fln, read[0].loss_cln), (step, finite(Some(loss)), finite(accuracy)));
+            prop_assert_eq!(read[0].self_product, finite(accuracy));
+            prop_assert_eq!(
+                (read[1].validation_accuracy_fln, read[1].validation_accuracy_cln),
+                (finite(accuracy), finite(Some(loss)))
+            );
+        }
+    }
+
+    #[test]
+    fn what_no_stage_could_read_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for value in [f32::NAN, f32::INFINITY, -0.1] {
+            let table = PredictionTable { fln: Some(vec![value; COUNT]), ..PredictionTable::default() };
+            let message = table.write(&path).unwrap_err().to_string();
+            assert!(message.contains("the network diverged"), "{message}");
+            assert!(write_affinity(&path, &[value; COUNT * COUNT]).is_err());
+        }
+        assert!(!path.exists());
     }
 
     #[test]

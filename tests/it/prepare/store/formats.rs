@@ -11,6 +11,7 @@ use gal_bench::config::{Crop, ImagePolicy};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Format, Options, Reader};
 use gal_bench::train::{DataLoader, ImageCache};
+use polars::prelude::Column;
 use std::time::{Duration, Instant};
 
 const FORMATS: [Format; 4] = [Format::Jpeg, Format::Webdataset, Format::Npy, Format::Virtual];
@@ -121,6 +122,29 @@ fn damage_to_any_stored_format_is_detected() {
             std::fs::write(&path, bytes).unwrap();
         }
         assert_eq!(store::verify(&bench.out()).unwrap(), 15);
+    }
+}
+
+/// Names of images and people may hold anything that a file system and a table allow.
+#[test]
+fn a_manifest_is_read_as_written() {
+    let names =
+        ["a,b.jpg", "\"quoted\" 'name'.jpg", "-0.jpg", " blank .jpg", "Zoë 😀.jpg", "a\tb.jpg", "line\nbreak.jpg"];
+    for each in [Format::Jpeg, Format::Webdataset, Format::Npy, Format::Virtual] {
+        let mut bench = Bench::new(&["train", "test", "train", "val", "train", "test", "train"]);
+        let sources = names.map(|name| format!("face/{name}"));
+        for (row, source) in sources.iter().enumerate() {
+            std::fs::rename(bench.source(row), bench.folder.path().join("in").join(source)).unwrap();
+        }
+        bench.dataset.table.with_column(Column::new("source".into(), &sources)).unwrap();
+        bench.dataset.table.with_column(Column::new("identity".into(), &names)).unwrap();
+        bench.prepare(&format(each)).unwrap();
+        store::verify(&bench.out()).unwrap();
+        let reader = Reader::open(&bench.out()).unwrap();
+        let originals: Vec<_> = reader.rows.iter().filter(|row| row.copy == 0).collect();
+        assert_eq!(originals.iter().map(|row| row.source.as_str()).collect::<Vec<_>>(), sources, "{each:?}");
+        assert_eq!(originals.iter().map(|row| row.identity.as_deref().unwrap()).collect::<Vec<_>>(), names, "{each:?}");
+        (0..reader.rows.len()).for_each(|row| drop(reader.image(row).unwrap()));
     }
 }
 
