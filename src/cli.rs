@@ -602,7 +602,8 @@ pub(crate) struct PredictArgs {
     /// auto (the first CUDA device if there is one), cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
-    /// JPEG or PNG files, or folders of them; grayscale is converted to RGB and EXIF orientation is applied
+    /// JPEG or PNG files, or folders of them; grayscale is converted to RGB and EXIF orientation is applied. Files that
+    /// cannot be read are left out and named at the end, with exit code 2
     #[arg(value_name = "IMAGE", required = true)]
     pub(crate) images: Vec<PathBuf>,
     #[command(flatten)]

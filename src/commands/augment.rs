@@ -26,7 +26,7 @@ pub(super) fn run(args: &AugmentArgs) -> Result<()> {
     io::write_png(path, &sheet, CompressionType::default())?;
     let columns = legend(&pipeline)?;
     let rows: Vec<&str> = sources.iter().map(|(name, _)| name.as_str()).collect();
-    let result = json!({ "output": path, "seed": args.seed, "columns": columns, "rows": rows });
+    let result = json!({ "output": io::path_text(path), "seed": args.seed, "columns": columns, "rows": rows });
     args.output_args.result(&result, || describe(path, &columns, &rows))
 }
 

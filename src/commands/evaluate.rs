@@ -22,6 +22,7 @@ const TABLES: usize = 4;
 #[derive(Debug, Serialize)]
 pub(super) struct Evaluated {
     /// Report folder that the results were written to.
+    #[serde(serialize_with = "gal_bench::io::serialize_path")]
     pub(super) report: PathBuf,
     pub(super) evaluations: Vec<Evaluation>,
     /// Intervals of means, and tests of differences.

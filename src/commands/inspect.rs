@@ -4,7 +4,7 @@ use crate::cli::InspectArgs;
 use gal_bench::attribute::NAMES;
 use gal_bench::dataset::{Annotations, Dataset, DatasetName, Images, celeba, lfwa};
 use gal_bench::inspect::{self, CONTRADICTIONS, ImageScan, Inspection};
-use gal_bench::io::OutputFolder;
+use gal_bench::io::{self, OutputFolder};
 use gal_bench::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ fn result(inspection: &Inspection, output: &std::path::Path) -> Value {
     });
     let scan = |images: &ImageScan| json!({ "issues": images.issues.len(), "duplicates": images.duplicates.len() });
     json!({
-        "output": output,
+        "output": io::path_text(output),
         "official_partition": inspection.annotations.partition.official,
         "parts": parts.collect::<Map<String, Value>>(),
         "people_in_several_splits": inspection.shared_people,

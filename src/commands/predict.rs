@@ -16,5 +16,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
     args.output_args.result(&predictions, || match csv {
         Some(csv) => csv.trim_end().to_owned(),
         None => predict::table(&predictions, args.sort),
-    })
+    })?;
+    // The others are printed first.
+    predictions.complete()
 }

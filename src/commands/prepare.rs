@@ -24,7 +24,7 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
         synthetic::write_preview(path, args.seed)?;
         return args
             .output_args
-            .result(&serde_json::json!({ "preview": path }), || format!("wrote {}", path.display()));
+            .result(&serde_json::json!({ "preview": io::path_text(path) }), || format!("wrote {}", path.display()));
     }
     let folder = args.data.prepared();
     if args.verify {
@@ -50,7 +50,7 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
 fn verify(args: &PrepareArgs, folder: &Path) -> Result<()> {
     let count = store::verify(folder)?;
     let mut text = format!("{}: all {} images match their digests", folder.display(), thousands(count));
-    let mut result = serde_json::json!({ "prepared": folder, "checked": count });
+    let mut result = serde_json::json!({ "prepared": io::path_text(folder), "checked": count });
     if args.verify_sources {
         let dataset = super::read(args.data.dataset, &args.source, args.seed)?;
         let Images::Folder(root) = &dataset.images else {

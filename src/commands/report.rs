@@ -1,7 +1,7 @@
 //! `gal-bench report`.
 
 use crate::cli::ReportArgs;
-use gal_bench::{Error, Result, report};
+use gal_bench::{Error, Result, io, report};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,8 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
     } else {
         folders.iter().try_for_each(|folder| render(folder, args.force))?;
     }
-    args.output_args.result(&serde_json::json!({ "reports": folders }), || {
+    let shown: Vec<String> = folders.iter().map(|folder| io::path_text(folder)).collect();
+    args.output_args.result(&serde_json::json!({ "reports": shown }), || {
         let state = if args.check { "matches its results" } else { "rendered" };
         folders.iter().map(|folder| format!("{}: {state}", folder.display())).collect::<Vec<_>>().join("\n")
     })

@@ -12,7 +12,7 @@ pub(super) fn run(command: &WeightsCommand) -> Result<()> {
     imported.write(&args.file, &args.output)?;
     let Imported { backbone, matched, left_out, initial, .. } = &imported;
     let result = json!({
-        "backbone": backbone, "output": args.output, "matched": matched, "left_out": left_out, "initial": initial,
+        "backbone": backbone, "output": io::path_text(&args.output), "matched": matched, "left_out": left_out, "initial": initial,
     });
     args.output_args.result(&result, || describe(args, &imported))
 }

@@ -12,7 +12,9 @@ pub(super) type Size = (u32, u32);
 /// The size that all images below `folder` share, if it is smaller than that of the data set `name`. Reads the first
 /// image's header, and those of the others only if the first one is smaller. `None` if a header cannot be read.
 pub(super) fn reduced_size(name: DatasetName, folder: &Path, sources: &[String]) -> Option<Size> {
-    let size = |source: &String| ImageReader::open(folder.join(source)).ok()?.into_dimensions().ok();
+    let size = |source: &String| {
+        ImageReader::open(folder.join(source)).ok()?.with_guessed_format().ok()?.into_dimensions().ok()
+    };
     let (first, own) = (size(sources.first()?)?, name.image_size());
     let is_smaller = first.0 < own.0 && first.1 < own.1;
     (is_smaller && sources.par_iter().all(|source| size(source) == Some(first))).then_some(first)

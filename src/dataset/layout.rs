@@ -2,6 +2,7 @@
 //! the folders searched.
 
 use crate::error::{Error, Result};
+use crate::io;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -117,6 +118,9 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, bool)>> {
     for entry in listing {
         let entry = entry.map_err(Error::io("list the folder", folder))?;
         let Ok(name) = entry.file_name().into_string() else { continue };
+        if io::is_litter(&name) {
+            continue;
+        }
         let path = entry.path();
         // Only a link needs a system call of its own, to find out whether it points at a folder.
         let kind = entry.file_type().map_err(Error::io("list the folder", folder))?;
@@ -148,7 +152,9 @@ mod tests {
     fn images_are_found_one_folder_deep_with_forward_slashes() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("Ann/deeper")).unwrap();
-        for name in ["a.jpg", "b.JPEG", "notes.txt", "Ann/Ann_0001.jpg", "Ann/deeper/c.jpg"] {
+        for name in
+            ["._a.jpg", "Ann/._Ann_0001.jpg", "a.jpg", "b.JPEG", "notes.txt", "Ann/Ann_0001.jpg", "Ann/deeper/c.jpg"]
+        {
             std::fs::write(folder.path().join(name), b"").unwrap();
         }
         let found = images_below(folder.path()).unwrap();

@@ -24,8 +24,10 @@ const METADATA_KEY: &str = "gal-bench";
 #[derive(Debug, Clone, Serialize)]
 pub struct Exported {
     /// The module.
+    #[serde(serialize_with = "crate::io::serialize_path")]
     pub module: PathBuf,
     /// Its weights.
+    #[serde(serialize_with = "crate::io::serialize_path")]
     pub weights: PathBuf,
     /// Number of values, running statistics and a fixed affinity included.
     pub values: usize,

@@ -2,8 +2,8 @@
 
 use super::files;
 use crate::error::{Error, Result};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
 use std::path::Path;
 
 /// Reads a JSON file; an error says that it "is not {expected}".
@@ -26,6 +26,16 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 /// A value as JSON on one line.
 pub fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|e| internal(&e))
+}
+
+/// A path as text. Bytes that are not UTF-8 are replaced: JSON cannot hold them.
+pub fn path_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// [`path_text`] for a field of a result.
+pub fn serialize_path<S: Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 fn internal(error: &serde_json::Error) -> Error {

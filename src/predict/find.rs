@@ -1,6 +1,7 @@
 //! Finds image files below folders.
 
 use crate::error::{Error, Result};
+use crate::io;
 use std::path::{Path, PathBuf};
 
 /// File name extensions of images in a folder.
@@ -14,13 +15,12 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
-            let before = found.len();
-            find_below(path, &mut found)?;
-            if found.len() == before {
+            let images = io::files_below(path, is_image)?;
+            if images.is_empty() {
                 let message = format!("holds no image: expected files that end in .{}", EXTENSIONS.join(", ."));
                 return Err(Error::file(path, message));
             }
-            found[before..].sort();
+            found.extend(images);
         } else if path.is_file() {
             found.push(path.clone());
         } else if path.exists() {
@@ -32,22 +32,30 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn find_below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let path = entry.map_err(Error::io("read", folder))?.path();
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        if path.is_dir() {
-            find_below(&path, found)?;
-        } else if EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)) {
-            found.push(path);
-        }
-    }
-    Ok(())
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn links_in_a_circle_have_an_end_and_each_image_comes_once() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("z")).unwrap();
+        for name in ["face.jpg", "z/other.JPG", "._face.jpg", "z/Thumbs.db"] {
+            std::fs::write(at(name), b"").unwrap();
+        }
+        for (target, link) in [(".", "self"), (".", "self2"), ("z", "a"), ("..", "z/up"), ("nowhere", "lost")] {
+            symlink(target, at(link)).unwrap();
+        }
+        assert_eq!(find(&[folder.path().to_path_buf()]).unwrap(), [at("face.jpg"), at("z/other.JPG")]);
+    }
 
     #[test]
     fn a_folder_gives_its_images_by_name_and_one_without_any_is_refused() {

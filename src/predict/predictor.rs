@@ -1,6 +1,6 @@
 //! Runs a trained network on image files.
 
-use super::prediction::{Prediction, Predictions};
+use super::prediction::{Prediction, Predictions, Unreadable};
 use crate::attribute::{COUNT, ImageLabels, NAMES};
 use crate::config::run_dir;
 use crate::dataset::DatasetName;
@@ -32,10 +32,11 @@ impl LabelledImages for ImageFiles<'_> {
     }
 }
 
-/// Predicts the images `paths` with the network in the run folder `folder`; `details` adds logits and affinity.
+/// Predicts the images `paths` with the network in the run folder `folder`; `details` adds logits and affinity. Images that
+/// cannot be read are listed.
 ///
 /// # Errors
-/// An unfinished run, a checkpoint of another network, or an image that cannot be read.
+/// An unfinished run, a checkpoint of another network, or no image that can be read.
 pub fn predict(
     folder: &Path,
     paths: &[PathBuf],
@@ -51,8 +52,16 @@ pub fn predict(
     let batch_size = profile.training(dataset)?.batch;
 
     let files = ImageFiles { paths, preprocessing: model.preprocessing };
-    let (rows, side) = ((0..paths.len()).collect(), profile.images.resize);
-    let images = ImageCache::new(&files, rows, side, "Decoding images", progress)?;
+    let (rows, side): (Vec<usize>, _) = ((0..paths.len()).collect(), profile.images.resize);
+    let (images, unreadable) = ImageCache::readable(&files, &rows, side, "Decoding images", progress)?;
+    let mut unreadable: Vec<Unreadable> =
+        unreadable.into_iter().map(|(row, error)| Unreadable { image: paths[row].clone(), error }).collect();
+    if images.is_empty()
+        && let Some(first) = unreadable.drain(..).next()
+    {
+        return Err(first.error);
+    }
+    let paths: Vec<PathBuf> = images.rows().iter().map(|row| paths[*row].clone()).collect();
     let (input_size, policy) = (profile.network.input_size, &profile.images);
     let loader = DataLoader { images: &images, input_size, policy, batch_size, local: 0..batch_size, seed: 0 };
     let bar = progress.bar(model.variant.title, "images", paths.len());
@@ -81,6 +90,7 @@ pub fn predict(
         variant: model.variant.name.to_owned(),
         primary_head: model.variant.primary_head(),
         images: predictions,
+        unreadable,
         affinity: affinity.and_then(MeanAffinity::rows),
     })
 }

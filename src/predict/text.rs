@@ -93,7 +93,14 @@ mod tests {
             logits_cln: None,
         };
         let primary_head = if cln { Head::Cln } else { Head::Fln };
-        Predictions { run: "r".to_owned(), variant: "v".to_owned(), primary_head, images: vec![image], affinity: None }
+        Predictions {
+            run: "r".to_owned(),
+            variant: "v".to_owned(),
+            primary_head,
+            images: vec![image],
+            unreadable: Vec::new(),
+            affinity: None,
+        }
     }
 
     #[test]

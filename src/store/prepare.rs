@@ -28,6 +28,13 @@ use std::path::Path;
 pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &Progress) -> Result<Prepared> {
     let rows = dataset.rows()?;
     let copies = options.copies(&rows)?;
+    if let (Format::Virtual, Images::Folder(root)) = (options.format, &dataset.images)
+        && root.to_str().is_none()
+    {
+        let message =
+            "is not a name in UTF-8, which a virtual set needs: rename the folder, or choose another --format";
+        return Err(Error::file(root, message));
+    }
     let mut items = items(&rows, &copies);
     let turned = hash_files(&dataset.images, &mut items, progress)?;
     let note = (turned > 0).then(|| {

@@ -53,6 +53,37 @@ impl<'a> ImageCache<'a> {
         Ok(cache)
     }
 
+    /// Like [`ImageCache::new`], without the images that cannot be read: their rows and errors are returned.
+    pub fn readable(
+        images: &'a dyn LabelledImages,
+        rows: &[usize],
+        side: usize,
+        title: &str,
+        progress: &Progress,
+    ) -> Result<(Self, Vec<(usize, Error)>)> {
+        let bar = progress.bar(title, "images", rows.len());
+        let read = |row: &usize| {
+            let pixels = images.pixels(*row, side);
+            bar.advance(1);
+            // Pixels beyond the limit are read again when they are needed.
+            pixels.map(|pixels| if rows.len() * pixels.len() <= MAX_RESIDENT_BYTES { pixels } else { Vec::new() })
+        };
+        let pixels: Vec<Result<Vec<u8>>> = rows.par_iter().map(read).collect();
+        bar.finish();
+        let (mut kept, mut resident, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, pixels) in rows.iter().zip(pixels) {
+            match pixels {
+                Ok(pixels) => {
+                    kept.push(*row);
+                    resident.push(pixels);
+                }
+                Err(error) => unreadable.push((*row, error)),
+            }
+        }
+        let resident = (!resident.first().is_some_and(Vec::is_empty)).then(|| resident.concat());
+        Ok((Self { images, rows: kept, side, resident, online: None }, unreadable))
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -43,6 +43,7 @@ pub struct TrainJob<'a> {
 #[derive(Debug, Clone, Serialize)]
 pub struct TrainedRun {
     /// The run's folder.
+    #[serde(serialize_with = "crate::io::serialize_path")]
     pub folder: PathBuf,
     /// Its record.
     pub summary: RunSummary,
@@ -54,6 +55,7 @@ pub struct TrainedRun {
 #[derive(Debug, Clone, Serialize)]
 pub struct DivergedRun {
     /// The run's folder.
+    #[serde(serialize_with = "crate::io::serialize_path")]
     pub folder: PathBuf,
     /// Its record.
     pub diverged: Divergence,

@@ -227,6 +227,39 @@ fn a_network_without_its_last_pool_is_trained_predicted_with_and_exported() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_left_out_and_named_at_the_end() {
+    let faces = faces();
+    train(&faces, Format::Npy, "runs", &["baseline"]);
+    let run = "celeba-tiny-baseline-seed0";
+    let all = predict(&faces, "runs", run, &images());
+    let folder = "celeba/Img/img_align_celeba";
+    let whole = faces.bytes(&format!("{folder}/000020.jpg"));
+    for (name, bytes) in [("000019.jpg", &whole[..whole.len() / 2]), ("000021.jpg", b"GIF89a"), ("._000022.jpg", b"")] {
+        faces.write(&format!("{folder}/{name}"), bytes);
+    }
+    std::fs::rename(faces.path(folder), faces.path("faces")).unwrap();
+    let predict = || faces.gal_bench(&format!("predict --run {run} --device cpu faces"));
+    let finished = predict().args(["--csv"]).finishes();
+    let rows = |name: &str| finished.stdout.lines().filter(|line| line.starts_with(&format!("faces/{name},"))).count();
+    assert_eq!((rows("000020.jpg"), rows("000028.jpg"), rows("000019.jpg"), rows("000021.jpg")), (COUNT, COUNT, 0, 0));
+    assert_eq!(finished.code, Some(2));
+    let error = finished.stderr.lines().last().unwrap();
+    assert!(
+        error.starts_with("error: 2 of 28 images left out: faces/000019.jpg: is not a complete JPEG image"),
+        "{error}"
+    );
+    assert!(error.contains("; faces/000021.jpg: is neither a JPEG nor a PNG image"), "{error}");
+    let result: Value = serde_json::from_str(&predict().args(["--json"]).finishes().stdout).unwrap();
+    assert_eq!(result["unreadable"][1]["image"], "faces/000021.jpg");
+    let of_20 = result["images"].as_array().unwrap().iter().find(|image| image["image"] == "faces/000020.jpg").unwrap();
+    let apart = probabilities(of_20, "fln")
+        .iter()
+        .zip(probabilities(&all["images"][1], "fln"))
+        .any(|(a, b)| (a - b).abs() > 1e-6);
+    assert!(!apart);
+}
+
+#[test]
 fn an_export_replaces_nothing_without_force() {
     let faces = faces();
     train(&faces, Format::Npy, "runs", &["baseline"]);
