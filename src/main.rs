@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     unsafe {
         gal_bench::nn::limit_candle_spin();
     }
+    gal_bench::io::fail_at_file_size_limit();
     let cli = cli::Cli::parse();
     match commands::run(&cli.command) {
         Ok(()) => ExitCode::SUCCESS,

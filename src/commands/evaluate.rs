@@ -70,11 +70,11 @@ impl Retests {
         }
         let perturbed = perturb.as_deref().map(|file| -> Result<_> {
             let (name, pipeline) = pipeline(file)?;
-            Ok((name, pipeline, Reader::open(&args.data.prepared())?))
+            Ok((name, pipeline, Reader::open_for(args.data.dataset, &args.data.prepared())?))
         });
         let other = on.map(|dataset| -> Result<_> {
             let data = DataArgs { dataset, prepared: on_prepared.clone() };
-            Ok((dataset.label(), Reader::open(&data.prepared())?))
+            Ok((dataset.label(), Reader::open_for(dataset, &data.prepared())?))
         });
         let device = (perturb.is_some() || on.is_some())
             .then(|| -> Result<_> { Ok(select_device(device, None, Compute::default(), progress)?.device) });

@@ -25,7 +25,7 @@ pub(super) fn show(
     progress: &Progress,
 ) -> Result<()> {
     let prepared = data.prepared();
-    let reader = match Reader::open(&prepared) {
+    let reader = match Reader::open_for(data.dataset, &prepared) {
         Ok(reader) => reader,
         Err(why) => {
             progress.log(format!("no figures with faces: {why}"));

@@ -5,7 +5,7 @@ use gal_bench::augment::Pipeline;
 use gal_bench::dataset::{DatasetName, Images};
 use gal_bench::progress::Progress;
 use gal_bench::render::format::thousands;
-use gal_bench::store::{self, Prepared, Rate};
+use gal_bench::store::{self, Prepared, Rate, Reader};
 use gal_bench::synthetic;
 use gal_bench::{Error, Result, io};
 use std::path::Path;
@@ -48,6 +48,7 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
 
 /// Verifies the prepared set.
 fn verify(args: &PrepareArgs, folder: &Path) -> Result<()> {
+    Reader::open_for(args.data.dataset, folder)?;
     let count = store::verify(folder)?;
     let mut text = format!("{}: all {} images match their digests", folder.display(), thousands(count));
     let mut result = serde_json::json!({ "prepared": io::path_text(folder), "checked": count });

@@ -35,8 +35,7 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     let runs = (&*selection.variants()?, &*selection.seeds());
     let command = command(job, rendezvous.world_size);
     let trained = train::train_on(
-        &job.data.prepared(),
-        job.data.dataset,
+        (job.data.dataset, &job.data.prepared()),
         selection,
         runs,
         &job.compute,

@@ -32,7 +32,8 @@ pub(super) fn run(args: &RunTaskArgs) -> Result<()> {
     let runs = (&*task.variants, &[task.seed][..]);
     let command = run_all::command(job, rendezvous.world_size);
     let prepared = job.data.prepared();
-    let trained = train::train_on(&prepared, dataset, selection, runs, &job.compute, &rendezvous, &command, &progress)?;
+    let trained =
+        train::train_on((dataset, &prepared), selection, runs, &job.compute, &rendezvous, &command, &progress)?;
     job.output_args.result(&trained, || {
         if rendezvous.rank > 0 {
             return train::non_main_message(&rendezvous);

@@ -25,7 +25,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let runs = (&*selection.variants()?, &*selection.seeds());
     let progress = args.output_args.progress();
     let trained =
-        train_on(&prepared, args.data.dataset, selection, runs, &args.compute, &rendezvous, &command, &progress)?;
+        train_on((args.data.dataset, &prepared), selection, runs, &args.compute, &rendezvous, &command, &progress)?;
     let evaluations = trained.finished.iter().map(|run| Evaluation::of_run(&run.folder)).collect::<Result<Vec<_>>>()?;
     args.output_args.result(&trained, || {
         if rendezvous.rank > 0 {
@@ -38,11 +38,10 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     })
 }
 
-/// Trains variants with seeds on a prepared set; `selection` supplies the profile and the runs folder. Warns of runs that
-/// diverged: they have ended, and starting again changes nothing, so they are no error.
+/// Trains variants with seeds on a prepared set of a data set; `selection` supplies the profile and the runs folder. Warns
+/// of runs that diverged: they have ended, and starting again changes nothing, so they are no error.
 pub(super) fn train_on(
-    prepared: &Path,
-    dataset: DatasetName,
+    (dataset, prepared): (DatasetName, &Path),
     selection: &SelectionArgs,
     (variants, seeds): (&[Variant], &[u64]),
     compute: &ComputeArgs,
@@ -53,7 +52,7 @@ pub(super) fn train_on(
     let (profile, init) = start(dataset, selection, compute)?;
     let local_rank = if rendezvous.world_size > 1 { distributed::local_rank()? } else { None };
     let device = select_device(&compute.device, local_rank, profile.compute, progress)?;
-    let data = Reader::open(prepared)?;
+    let data = Reader::open_for(dataset, prepared)?;
     let job = TrainJob {
         data: &data,
         profile: &profile,

@@ -5,6 +5,25 @@ use crate::error::{Error, Result};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::time::Duration;
+
+/// Start of the names of files that are being written.
+const PARTIAL: &str = ".partial-";
+
+/// Removes what killed processes were writing in a folder that this process has locked, if `age` has passed since.
+pub fn sweep_partial_files(folder: &Path, age: Duration) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let is_old = || {
+            let changed = entry.metadata().and_then(|found| found.modified());
+            changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|passed| passed >= age))
+        };
+        if entry.file_name().as_encoded_bytes().starts_with(PARTIAL.as_bytes()) && is_old() {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
 
 /// Writes `content` to `path`. After a crash the file holds either all of it or what it held before.
 pub fn write(path: &Path, content: &[u8]) -> Result<()> {
@@ -14,8 +33,7 @@ pub fn write(path: &Path, content: &[u8]) -> Result<()> {
 /// Like [`write()`], for content that `fill` writes piece by piece; returns what `fill` returns.
 pub fn write_with<T>(path: &Path, fill: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut partial =
-        tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).map_err(Error::io("write", path))?;
+    let mut partial = tempfile::Builder::new().prefix(PARTIAL).tempfile_in(folder).map_err(Error::io("write", path))?;
     let filled = fill(partial.as_file_mut())?;
     partial.as_file().sync_all().map_err(Error::io("write", path))?;
     make_readable(partial.as_file()).map_err(Error::io("write", path))?;

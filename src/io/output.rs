@@ -10,11 +10,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 /// The list of the files that commands wrote into a folder.
 const LIST: &str = ".gal-bench-files.json";
 /// The only folder that commands write below such a folder.
 const RESULTS: &str = "results";
+
+/// Age from which no process writes a partial file any more: a file of a report takes less than a second.
+const UNUSED: Duration = Duration::from_hours(1);
 
 /// Refuses a command's output file if it exists and `force` is not set.
 pub fn refuse_overwrite(path: &Path, force: bool) -> Result<()> {
@@ -105,6 +109,9 @@ impl OutputFolder {
 
     fn begin(folder: &Path, files: BTreeMap<String, String>, others: BTreeMap<String, String>) -> Result<Self> {
         files::create_folder(folder)?;
+        // No lock tells whether another process writes here.
+        files::sweep_partial_files(folder, UNUSED)?;
+        files::sweep_partial_files(&folder.join(RESULTS), UNUSED)?;
         write_json(&folder.join(LIST), &List { files, others: Some(others.clone()) })?;
         Ok(Self { folder: folder.to_path_buf(), others })
     }

@@ -4,22 +4,30 @@ use super::hashing::hex_digest;
 use super::inputs::Inputs;
 use super::layout::{
     ARRAY, IMAGES, INPUTS, LOCK, MANIFEST, MANIFEST_CSV, PARTIAL_ARRAY, PREPARED, PROGRESS, is_block, is_image,
-    is_partial, is_shard,
+    is_shard,
 };
 use super::options::Options;
 use super::prepared::Prepared;
+use super::reader::Reader;
+use super::verify::sources_with_missing_images;
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
 use crate::progress::Progress;
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 /// The set that an earlier run left in the folder.
 pub(super) enum State {
     /// The whole set.
     Finished(Box<Prepared>),
-    /// Part of the set or nothing. The files of these rows of the table have changed since.
-    Open(Vec<usize>),
+    /// Part of the set or nothing.
+    Open {
+        /// Rows of the table whose files have changed since, or whose stored images are missing.
+        stale: Vec<usize>,
+        /// Digest of the manifest of the set if it was complete once.
+        manifest_digest: Option<String>,
+    },
 }
 
 /// Locks `folder` for this process and finds out what is left to do for `inputs`.
@@ -27,6 +35,7 @@ pub(super) fn claim(folder: &Path, inputs: &Inputs, options: &Options, progress:
     io::create_folder(folder)?;
     refuse_foreign(folder)?;
     let lock = lock(folder, options, progress)?;
+    io::sweep_partial_files(folder, Duration::ZERO)?;
     if options.force {
         clear(folder)?;
     }
@@ -41,37 +50,51 @@ fn state(folder: &Path, inputs: &Inputs) -> Result<State> {
             folder.display()
         )))
     };
-    let prepared: Option<Prepared> = io::read_json_if_exists(&folder.join(PREPARED), "a prepared set's description")?;
+    let prepared: Option<Prepared> = io::read_json_if_exists(
+        &folder.join(PREPARED),
+        "a prepared set's description (prepare the set again with --force)",
+    )?;
     let same = prepared.as_ref().map(|prepared| prepared.input_digest == inputs.whole_digest());
-    if let Some(prepared) = prepared
-        && has_manifest(folder, &prepared)?
-    {
-        return if same == Some(true) { Ok(State::Finished(Box::new(prepared))) } else { refuse() };
+    let mut manifest_digest = None;
+    if let Some(prepared) = prepared {
+        if has_manifest(folder, &prepared)? {
+            if same == Some(false) {
+                return refuse();
+            }
+            let stale = sources_with_missing_images(folder, &Reader::open(folder)?);
+            if stale.is_empty() && folder.join(MANIFEST_CSV).is_file() {
+                return Ok(State::Finished(Box::new(prepared)));
+            }
+            return Ok(State::Open { stale, manifest_digest: Some(prepared.manifest_digest) });
+        }
+        manifest_digest = Some(prepared.manifest_digest);
     }
-    match io::read_json_if_exists::<Inputs>(&folder.join(INPUTS), "a list of digests of a prepared set's inputs")? {
+    let earlier = io::read_json_if_exists::<Inputs>(
+        &folder.join(INPUTS),
+        "a list of digests of a prepared set's inputs (prepare the set again with --force)",
+    )?;
+    match earlier {
         Some(earlier) if earlier.digest != inputs.digest => refuse(),
-        Some(earlier) => Ok(State::Open(inputs.changed_since(&earlier))),
+        Some(earlier) => {
+            let stale = inputs.changed_since(&earlier);
+            // Other sources make another set.
+            let manifest_digest = manifest_digest.filter(|_| stale.is_empty());
+            Ok(State::Open { stale, manifest_digest })
+        }
         None if same == Some(false) => refuse(),
-        None => Ok(State::Open(Vec::new())),
+        None => Ok(State::Open { stale: Vec::new(), manifest_digest }),
     }
 }
 
-/// Removes the files that mark the set as finished, and those that an interrupted run was writing. If no image in the
-/// folder is of other inputs (`same`), writes the inputs first: an interruption then leaves a folder that is still
-/// recognized.
-pub(super) fn reopen(folder: &Path, inputs: &Inputs, same: bool) -> Result<()> {
+/// Removes the files that mark the set as finished. If no image in the folder is of other inputs (`same`), writes the
+/// inputs first: an interruption then leaves a folder that is still recognized. The description of a set that is written
+/// again (`again`) stays: its digest tells whether the images are the same.
+pub(super) fn reopen(folder: &Path, inputs: &Inputs, same: bool, again: bool) -> Result<()> {
     if same {
         begin(folder, inputs)?;
     }
-    for name in [PREPARED, MANIFEST, MANIFEST_CSV] {
-        io::remove(&folder.join(name))?;
-    }
-    for name in names(folder)? {
-        if is_partial(&name) {
-            io::remove(&folder.join(name))?;
-        }
-    }
-    Ok(())
+    let names = [MANIFEST, MANIFEST_CSV, PREPARED];
+    names.iter().take(if again { 2 } else { 3 }).try_for_each(|name| io::remove(&folder.join(name)))
 }
 
 /// Writes the inputs of the set. Images of other inputs must be removed before.

@@ -1,7 +1,6 @@
 //! Names of the files in a prepared folder.
 
 use crate::dataset::Split;
-use std::ffi::OsStr;
 
 /// The description of the set, written last.
 pub(super) const PREPARED: &str = "prepared.json";
@@ -27,11 +26,6 @@ const PARTIAL_PREFIX: &str = ".partial-";
 /// The name under which `name` is written until it is complete.
 pub(super) fn partial(name: &str) -> String {
     format!("{PARTIAL_PREFIX}{name}")
-}
-
-/// True if an interrupted run was writing this file.
-pub(super) fn is_partial(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(PARTIAL_PREFIX.as_bytes())
 }
 
 /// `WebDataset` format: a tar file.

@@ -47,18 +47,23 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
     let inputs = Inputs::new(dataset, options, &items, turned)?;
     // Held until everything is written.
     let (_lock, state) = folder::claim(folder, &inputs, options, progress)?;
-    let changed = match state {
+    let (stale, earlier_digest) = match state {
         State::Finished(prepared) => {
             progress.log(format!("{} is already prepared.", folder.display()));
             return Ok(*prepared);
         }
-        State::Open(changed) => changed,
+        State::Open { stale, manifest_digest } => (stale, manifest_digest),
     };
+    if earlier_digest.is_some() {
+        let images =
+            if stale.is_empty() { String::new() } else { format!(", among them images of {} sources", stale.len()) };
+        progress.log(format!("{} lacks files{images}: they are written again", folder.display()));
+    }
     let writer = format::writer(folder, options, &items);
-    let changed: Vec<&SourceItem> = changed.into_iter().map(|row| &items[row]).collect();
-    folder::reopen(folder, &inputs, changed.is_empty())?;
-    if !changed.is_empty() {
-        writer.remove_stale(&changed)?;
+    let stale: Vec<&SourceItem> = stale.into_iter().map(|row| &items[row]).collect();
+    folder::reopen(folder, &inputs, stale.is_empty(), earlier_digest.is_some())?;
+    if !stale.is_empty() {
+        writer.remove_stale(&stale)?;
         folder::begin(folder, &inputs)?;
     }
 
@@ -67,9 +72,14 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
     let Stored { images, shards } = store(writer.as_ref(), &items, &renderer, options, progress)?;
     let content = manifest::Content { items: &items, stored: &images, writer: writer.as_ref(), size };
     let operations = |item: &SourceItem, copy| renderer.plan(item.annotation.source, copy).to_string();
+    let manifest_digest = manifest::write(folder, &content, operations)?;
+    if earlier_digest.is_some_and(|earlier| earlier != manifest_digest) {
+        let message = "holds images that changed since they were stored: prepare the set again with --force";
+        return Err(Error::file(folder, message));
+    }
     let prepared = Prepared {
         input_digest: inputs.whole_digest(),
-        manifest_digest: manifest::write(folder, &content, operations)?,
+        manifest_digest,
         shards,
         balance: options.balance.then(|| balance::rates(&rows, &copies)),
         notes: dataset.notes.iter().cloned().chain(note).collect(),

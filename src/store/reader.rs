@@ -45,20 +45,33 @@ impl Reader {
         Self::open_with_manifest(folder).map(|(reader, _)| reader)
     }
 
+    /// Like [`Reader::open`], for the data set `name`.
+    ///
+    /// # Errors
+    /// As there, or a set of another data set.
+    pub fn open_for(name: DatasetName, folder: &Path) -> Result<Self> {
+        let shown = folder.display();
+        if !folder.join(PREPARED).exists() {
+            return Err(no_set(folder, name.label()));
+        }
+        let reader = Self::open(folder)?;
+        if reader.prepared.dataset == name.label() {
+            return Ok(reader);
+        }
+        Err(Error::Request(format!(
+            "{shown} holds a prepared set of {}, not of {}: give --dataset {}, or another folder with --prepared",
+            reader.prepared.dataset,
+            name.label(),
+            reader.prepared.dataset
+        )))
+    }
+
     /// Like [`Reader::open`], with the manifest that the rows were read from.
     pub(super) fn open_with_manifest(folder: &Path) -> Result<(Self, DataFrame)> {
         let path = folder.join(PREPARED);
         let Some(description) = io::read_json_if_exists::<serde_json::Value>(&path, "a prepared set's description")?
         else {
-            // The default folder has the data set's name.
-            let name = folder.file_name().and_then(|name| DatasetName::parse(name.to_str()?));
-            return Err(Error::Request(format!(
-                "{} holds no finished prepared set: run `gal-bench prepare --dataset {} --prepared {}`, which resumes \
-                 an interrupted preparation",
-                folder.display(),
-                name.map_or("NAME", DatasetName::label),
-                folder.display()
-            )));
+            return Err(no_set(folder, "NAME"));
         };
         let again = format!(
             "run `gal-bench prepare --dataset {} --force` with its options again",
@@ -136,9 +149,21 @@ impl Reader {
     }
 }
 
+fn no_set(folder: &Path, dataset: &str) -> Error {
+    let folder = folder.display();
+    Error::Request(format!(
+        "{folder} holds no finished prepared set: run `gal-bench prepare --dataset {dataset} --prepared {folder}`, which \
+         resumes an interrupted preparation"
+    ))
+}
+
 /// Reads the manifest that was written with `prepared`; `again` is the remedy named in errors.
 fn read_manifest(folder: &Path, prepared: &Prepared, again: &str) -> Result<DataFrame> {
     let path = folder.join(MANIFEST);
+    if !path.exists() {
+        let remedy = again.replace(" --force", "").replace(" again", ", which writes it anew");
+        return Err(Error::file(path, format!("is missing: {remedy}")));
+    }
     let bytes = io::read(&path)?;
     if hex_digest(&bytes) != prepared.manifest_digest {
         let message = format!("is not the manifest that {PREPARED} was written with; {again}");

@@ -12,6 +12,7 @@ use crate::io;
 use polars::prelude::*;
 use rayon::prelude::*;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -62,6 +63,24 @@ pub fn verify(folder: &Path) -> Result<usize> {
     let findings = damaged_files(folder, &reader)?;
     refuse(folder, &findings, findings.len(), "files", PREPARE_AGAIN)?;
     Ok(reader.rows.len())
+}
+
+/// The sources, by their rows in the data set, of which a stored image is missing or its file has another length. A look at
+/// every file's length takes a thousandth of the time of [`verify`].
+pub(super) fn sources_with_missing_images(folder: &Path, reader: &Reader) -> Vec<usize> {
+    let mut lengths: HashMap<&str, Option<u64>> = HashMap::new();
+    let is_jpeg = reader.prepared.format == Format::Jpeg;
+    let mut rows = Vec::new();
+    for row in &reader.rows {
+        let Some(Location { file, offset, bytes, .. }) = &row.location else { continue };
+        let length = || std::fs::metadata(folder.join(file)).ok().map(|found| found.len());
+        let length = *lengths.entry(file).or_insert_with(length);
+        if length.is_none_or(|length| if is_jpeg { length != *bytes } else { length < offset + bytes }) {
+            rows.push(row.source_row);
+        }
+    }
+    rows.dedup();
+    rows
 }
 
 /// Verifies the source files below `root` against those that the set in `folder` was prepared from. Returns the number

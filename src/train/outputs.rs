@@ -335,7 +335,7 @@ mod tests {
 
         #[test]
         fn predictions_are_read_as_written(
-            rows in vec((".*", maybe(".*"), vec((any::<bool>(), share(), share()), COUNT)), 1..4),
+            rows in vec((".*", maybe(".*"), vec((maybe(any::<bool>()), share(), share()), COUNT)), 1..4),
             (has_fln, has_cln) in prop_oneof![Just((true, false)), Just((false, true)), Just((true, true))],
         ) {
             let folder = tempfile::tempdir().unwrap();
@@ -344,14 +344,14 @@ mod tests {
             let table = PredictionTable {
                 images: rows.iter().enumerate().map(|(row, (name, ..))| format!("{row}{name}")).collect(),
                 identities: rows.iter().map(|row| row.1.clone()).collect(),
-                labels: cells().map(|cell| Some(cell.0)).collect(),
+                labels: cells().map(|cell| cell.0).collect(),
                 fln: has_fln.then(|| cells().map(|cell| cell.1).collect()),
                 cln: has_cln.then(|| cells().map(|cell| cell.2).collect()),
             };
             table.write(&path).unwrap();
             let read = evaluate::Predictions::read(&path).unwrap();
             prop_assert_eq!(read.images, table.images);
-            prop_assert_eq!(read.labels.into_iter().map(Some).collect::<Vec<_>>(), table.labels);
+            prop_assert_eq!(read.labels, table.labels);
             prop_assert_eq!((read.fln, read.cln), (table.fln, table.cln));
             let known = table.identities.iter().any(Option::is_some);
             prop_assert_eq!(read.identities, known.then_some(table.identities));

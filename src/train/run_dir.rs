@@ -15,6 +15,7 @@ use crate::variant::{BASELINE, Variant};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// True if the run in `folder` is finished.
 pub fn is_finished(folder: &Path) -> bool {
@@ -105,6 +106,7 @@ impl RunDir {
         let lock = Lock::take(&self.file(LOCK))?.map_err(|holder| {
             Error::Request(format!("{folder} is being trained by process {holder} already: wait for it"))
         })?;
+        io::sweep_partial_files(&self.folder, Duration::ZERO)?;
         if !force && self.finished()?.is_some() {
             return Err(Error::Request(format!("another process has just finished {folder}: start again")));
         }

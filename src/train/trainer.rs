@@ -327,7 +327,11 @@ impl<'a> Trainer<'a> {
         let mut done = (0, 0.0);
         let path = run_dir::training_state(&self.runs[0].folder);
         if path.exists() {
-            let state = Checkpoint::<ResumeMeta>::read(&path, self.device())?;
+            let state = Checkpoint::<ResumeMeta>::read(&path, self.device()).map_err(|error| {
+                Error::Request(format!(
+                    "{error}; delete this file to train the run from its start: the steps that it has done are lost"
+                ))
+            })?;
             let stored = |run: &RunDir| state.meta.configs.iter().position(|config| *config == run.config);
             let best = |run: &RunDir| state.meta.best.get(stored(run)?).copied();
             if let Some(best) = self.runs.iter().map(best).collect() {

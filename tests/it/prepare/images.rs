@@ -94,3 +94,33 @@ fn a_stored_image_that_changed_is_refused_by_training() {
         assert!(error.contains("holds another image of"), "{format}: {error}");
     }
 }
+
+#[test]
+fn a_prepared_set_of_another_data_set_is_refused() {
+    let workspace = celeba(&png(&shown()));
+    workspace.gal_bench(PREPARE).succeeds();
+    for command in ["train --device cpu", "prepare --verify"] {
+        let other = workspace.gal_bench(&format!("{command} --dataset lfwa --prepared prepared"));
+        other.fails_with("prepared holds a prepared set of celeba, not of lfwa: give --dataset celeba");
+    }
+    let missing = workspace.gal_bench("train --dataset lfwa --device cpu");
+    missing.fails_with("run `gal-bench prepare --dataset lfwa --prepared datasets/prepared/lfwa`");
+}
+
+/// Folders may have names that JSON cannot hold.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_is_not_utf_8_is_shown_and_a_virtual_set_refuses_one() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let workspace = celeba(&png(&shown()));
+    let odd = OsStr::from_bytes(b"odd-\xff");
+    std::fs::rename(workspace.path("celeba"), workspace.path(odd)).unwrap();
+    let image = workspace.path(odd).join("Img/img_align_celeba/000001.jpg");
+    let sheet = workspace.gal_bench("augment --output").args([OsStr::from_bytes(b"sheet-\xff.png")]).args([&image]);
+    assert_eq!(sheet.json()["output"], "sheet-\u{fffd}.png");
+    let prepare = "prepare --dataset celeba --prepared prepared --size 64 --format";
+    let root = || [OsStr::new("--root"), odd];
+    workspace.gal_bench(&format!("{prepare} virtual")).args(root()).fails_with("not a name in UTF-8");
+    workspace.gal_bench(&format!("{prepare} jpeg")).args(root()).json();
+}

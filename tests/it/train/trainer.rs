@@ -63,6 +63,18 @@ fn ten_kills(workspace: &Workspace, variant: &str) {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+    // One changed bit, and a file that a killed process was writing.
+    let whole = std::fs::read(&state).unwrap();
+    let mut damaged = whole.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(&state, damaged).unwrap();
+    let partial = state.with_file_name(".partial-abc");
+    std::fs::write(&partial, "half").unwrap();
+    train("killed")
+        .fails_with("its content differs from its checksum; delete this file to train the run from its start");
+    assert!(!partial.exists());
+    std::fs::write(&state, whole).unwrap();
     // The state's former name.
     let former = state.with_file_name("resume.safetensors");
     std::fs::rename(&state, &former).unwrap();

@@ -228,3 +228,44 @@ fn set_prepared_before_interpolation_was_named_so_is_found_finished() {
     assert_eq!(prepared.input_digest, "fafca1b79ff2c1f87cf3bc7ecd2dc6500de53678f0376d50bd5698fbfb796aa6");
     assert_eq!(prepare("interpolation"), prepared);
 }
+
+/// A set that lacks files is stored again, with the same bytes.
+#[test]
+fn missing_and_truncated_files_of_a_set_are_written_again() {
+    for format in [Format::Jpeg, Format::Webdataset, Format::Npy] {
+        let bench = Bench::seven();
+        let options = Options { format, copies: Some(2), ..options() };
+        bench.prepare(&options).unwrap();
+        let whole = files_below(&bench.out());
+        let stored = |name: &&String| !["json", "parquet", "csv"].contains(&name.rsplit('.').next().unwrap());
+        let image = whole.keys().find(stored).unwrap();
+        for name in [image, "manifest.csv", "manifest.parquet"] {
+            std::fs::remove_file(bench.out().join(name)).unwrap();
+            bench.prepare(&options).unwrap();
+            assert!(files_below(&bench.out()) == whole, "{format:?}: {name}");
+        }
+        std::fs::write(bench.out().join(image), &whole[image][..whole[image].len() / 2]).unwrap();
+        bench.prepare(&options).unwrap();
+        assert!(files_below(&bench.out()) == whole, "{format:?}: {image} truncated");
+        // A manifest is not written anew over images that changed.
+        let mut bytes = whole[image].clone();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(bench.out().join(image), bytes).unwrap();
+        std::fs::remove_file(bench.out().join("manifest.parquet")).unwrap();
+        for _ in 0..2 {
+            assert!(bench.refusal(&options).contains("holds images that changed since they were stored"), "{format:?}");
+        }
+        bench.prepare(&Options { force: true, ..options.clone() }).unwrap();
+        assert!(files_below(&bench.out()) == whole, "{format:?}: --force");
+    }
+}
+
+#[test]
+fn partial_files_of_killed_processes_are_swept() {
+    let bench = Bench::seven();
+    bench.prepare(&options()).unwrap();
+    std::fs::write(bench.out().join(".partial-abc"), "half").unwrap();
+    bench.prepare(&options()).unwrap();
+    assert!(!bench.out().join(".partial-abc").exists());
+}
