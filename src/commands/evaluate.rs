@@ -164,11 +164,12 @@ pub(super) fn evaluate(
             )));
         }
     }
+    // Before the tests on other images, which take minutes.
+    let report = reports.join(report::folder_name(REGISTRY, dataset, &profile, &variants, &seeds)?);
+    let output = report::claim(&report, force)?;
     for folder in ended.iter().filter(|folder| is_finished(folder)) {
         retests.map_or(Ok(()), |retests| retests.run(folder, progress))?;
     }
-    let report = reports.join(report::folder_name(REGISTRY, dataset, &profile, &variants, &seeds)?);
-    let output = report::claim(&report, force)?;
     let Collected { evaluations, statistics, examples, diverged, answers } = report::collect(&ended, &report)?;
     faces::show(&examples, data, &report, force, progress)?;
     output.record()?;

@@ -189,10 +189,11 @@ impl<'a> Walk<'a> {
             let start = self.position;
             self.position = self.bits.load(self.file, start);
             let until = if self.interval == 0 { units } else { units.min(done + self.interval) };
-            let mut empty_blocks = 0;
+            let (is_cut, mut empty_blocks) = (self.position == self.file.len(), 0);
             while done < until {
                 scan.unit(&mut frame, &self.tables, &mut self.bits, done, &mut empty_blocks).map_err(|problem| {
                     match problem {
+                        Problem::Fault(Fault::Ended) if is_cut => "its end is missing".to_owned(),
                         Problem::Fault(Fault::Ended) => {
                             format!("its image data ends after {done} of {units} blocks: part of it is missing")
                         }

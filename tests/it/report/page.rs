@@ -260,11 +260,14 @@ fn figures_are_small_and_drawn_for_what_was_learned() {
 #[test]
 fn a_written_report_has_no_differences_until_it_is_changed() {
     let (_workspace, folder, _) = collected(&fake_runs());
+    let output = report::claim(&folder, false).unwrap();
     report::write(&folder).unwrap();
-    assert_eq!(report::differences(&folder).unwrap(), Vec::<PathBuf>::new());
-    let page = folder.join("README.md");
-    std::fs::write(&page, std::fs::read_to_string(&page).unwrap().replace("GAL-j", "GAL-J")).unwrap();
     std::fs::write(folder.join("figure-5-other.svg"), "<svg/>").unwrap();
+    output.record().unwrap();
+    std::fs::write(folder.join("mine.svg"), "<svg/>").unwrap();
+    let page = folder.join("README.md");
+    assert_eq!(report::differences(&folder).unwrap(), [folder.join("figure-5-other.svg")]);
+    std::fs::write(&page, std::fs::read_to_string(&page).unwrap().replace("GAL-j", "GAL-J")).unwrap();
     std::fs::remove_file(folder.join("training-curves.svg")).unwrap();
     std::fs::write(folder.join("index.html"), "<!DOCTYPE html>").unwrap();
     let expected =
@@ -275,14 +278,22 @@ fn a_written_report_has_no_differences_until_it_is_changed() {
 #[test]
 fn a_smaller_report_leaves_nothing_of_the_larger_one() {
     let (workspace, folder, _) = collected(&fake_runs());
-    report::write(&folder).unwrap();
+    let write = || {
+        let output = report::claim(&folder, false).unwrap();
+        report::write(&folder).unwrap();
+        output.record().unwrap();
+    };
+    write();
+    let output = report::claim(&folder, false).unwrap();
     let run = FakeRun::new("baseline", 1).write(&workspace.path("runs"));
     report::collect(&[run], &folder).unwrap();
-    report::write(&folder).unwrap();
+    output.record().unwrap();
+    write();
     let mut left: Vec<String> = Vec::new();
     for place in [folder.clone(), folder.join("results")] {
         left.extend(std::fs::read_dir(place).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()));
     }
+    left.retain(|name| name != ".gal-bench-files.json");
     left.sort();
     let expected = [
         "README.md",

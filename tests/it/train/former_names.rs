@@ -10,7 +10,11 @@ fn rename_in(path: &Path, name: &str, former: &str) {
     let bytes = std::fs::read(path).unwrap();
     let (length, rest) = bytes.split_first_chunk::<8>().unwrap();
     let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
-    let header = std::str::from_utf8(header).unwrap().replace(name, former);
+    let mut header = std::str::from_utf8(header).unwrap().replace(name, former);
+    // Versions with that name wrote no checksum.
+    let checksum = header.find(r#"\"blake3\":"#).unwrap();
+    let end = checksum + header[checksum..].find(',').unwrap() + 1;
+    header.replace_range(checksum..end, "");
     let header = format!("{header:<width$}", width = header.len().next_multiple_of(8));
     std::fs::write(path, [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()).unwrap();
 }

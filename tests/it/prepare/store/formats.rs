@@ -261,7 +261,7 @@ fn full_disk_is_one_sentence_in_every_format_and_the_run_resumes_afterwards() {
         assert!(!workspace.exists(&format!("{name}/prepared.json")));
         prepare(&workspace, name, name).succeeds();
         for flag in ["--verify", "--check"] {
-            workspace.gal_bench(&format!("prepare {flag} --prepared {name}")).succeeds();
+            workspace.gal_bench(&format!("prepare {flag} --dataset celeba --prepared {name}")).succeeds();
         }
     }
 }
