@@ -2,14 +2,13 @@
 
 use super::faces;
 use crate::cli::{DataArgs, EvaluateArgs, RetestArgs, SelectionArgs};
-use candle_core::Device;
 use gal_bench::augment::Pipeline;
 use gal_bench::config::{Compute, Divergence, RunConfig};
 use gal_bench::evaluate::{Evaluation, Statistics};
 use gal_bench::progress::Progress;
 use gal_bench::report::{Collected, line, table};
 use gal_bench::store::Reader;
-use gal_bench::train::{RetestImages, is_diverged, is_finished, retest, select_device};
+use gal_bench::train::{NamedDevice, RetestImages, is_diverged, is_finished, retest, select_device};
 use gal_bench::variant::REGISTRY;
 use gal_bench::{Error, Result, io, report};
 use serde::Serialize;
@@ -58,7 +57,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
 pub(super) struct Retests {
     perturbed: Option<(String, Pipeline, Reader)>,
     other: Option<(&'static str, Reader)>,
-    device: Option<Device>,
+    device: Option<NamedDevice>,
 }
 
 impl Retests {
@@ -77,7 +76,7 @@ impl Retests {
             Ok((dataset.label(), Reader::open_for(dataset, &data.prepared())?))
         });
         let device = (perturb.is_some() || on.is_some())
-            .then(|| -> Result<_> { Ok(select_device(device, None, Compute::default(), progress)?.device) });
+            .then(|| -> Result<_> { select_device(device, None, Compute::default(), progress) });
         Ok(Self { perturbed: perturbed.transpose()?, other: other.transpose()?, device: device.transpose()? })
     }
 
@@ -88,7 +87,7 @@ impl Retests {
         let other = self.other.iter().map(|(name, data)| (*name, data, None));
         for (name, data, pipeline) in perturbed.chain(other) {
             progress.log(format!("{} on {name}", folder.display()));
-            retest(folder, &RetestImages { name, data, pipeline }, device, progress)?;
+            retest(folder, &RetestImages { name, data, pipeline }, &device.device, progress)?;
         }
         Ok(())
     }

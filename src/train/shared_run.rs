@@ -64,6 +64,21 @@ mod tests {
     use super::*;
     use crate::variant::VARIANTS;
 
+    /// Compared nets beside a trained FLN.
+    const COMPARED: [&str; 11] = [
+        "aux",
+        "gal-scaled",
+        "gal-temperature",
+        "gal-cosine",
+        "gal-others",
+        "gat",
+        "gatv2",
+        "transformer",
+        "transformer-2",
+        "gal-s",
+        "ml-gcn",
+    ];
+
     /// An embedded profile, or `one-decay`.
     fn loaded(profile: &str) -> Profile {
         let mut quick = Profile::load("quick").unwrap();
@@ -81,15 +96,16 @@ mod tests {
     #[test]
     fn the_papers_two_weight_decays_need_two_trained_flns() {
         let joint = ["gal-j", "gal-p", "identity", "uniform", "random-groups", "authors-layout", "baseline-decay"];
-        let own = ["one-stream", "cln-only"].map(|name| vec![name]);
-        let [one_stream, cln_only] = own;
-        assert_eq!(names("paper"), [vec!["baseline"], joint.into(), one_stream, cln_only, vec!["gal-c"]]);
+        let joint = [&joint[..], &COMPARED].concat();
+        let [one_stream, cln_only] = ["one-stream", "cln-only"].map(|name| vec![name]);
+        let frozen = vec!["gal-c", "aux-frozen", "linear"];
+        assert_eq!(names("paper"), [vec!["baseline"], joint, one_stream, cln_only, frozen]);
     }
 
     #[test]
     fn one_weight_decay_needs_one() {
         let joint = ["baseline", "gal-j", "gal-p", "identity", "uniform", "random-groups", "authors-layout"];
-        assert_eq!(names("one-decay")[0], [&joint[..], &["baseline-decay"]].concat());
+        assert_eq!(names("one-decay")[0], [&joint[..], &["baseline-decay"], &COMPARED].concat());
         assert_eq!(names("one-decay").len(), 4);
     }
 

@@ -3,7 +3,7 @@
 //! Parameters: those of the paper's net, with values ordered by channel, and `temperature` `[1]` if it is trained. The net
 //! without own weights classifies a node's own values, then the mean of the others': `fc.weight` is `[40, 2, 2 d]`.
 
-use super::{Builder, Classifiers, CorrelationNet, NetInput, Nodes};
+use super::parts::{Builder, Classifiers, CorrelationNet, NetInput, Nodes};
 use crate::model::Backend;
 use crate::nn::{Attended, CorrelationOutput, product_sizes};
 use crate::variant::Scale;

@@ -5,7 +5,7 @@
 //! `[d, d]`, `source` and `target` `[d]`, `bias` `[d]`. Second (Brody et al. 2022): `left`, `right` with `weight` `[d, d]`
 //! and `bias` `[d]`, `attention` `[d]`, `bias` `[d]`.
 
-use super::{Builder, Classifiers, CorrelationNet, LinearLayer, NetInput, Nodes, ZERO};
+use super::parts::{Builder, Classifiers, CorrelationNet, LinearLayer, NetInput, Nodes, ZERO};
 use crate::attribute::COUNT;
 use crate::model::Backend;
 use crate::model::init::glorot;

@@ -4,7 +4,7 @@
 //! Parameters: `node.weight` `[40, g, c]`, `node.bias` `[40, g]`, `fc.weight` `[40, 2, g * positions]`, `fc.bias`
 //! `[40, 2]`. A node's vector holds the `g` channels of the first position, then those of the next.
 
-use super::{Builder, CorrelationNet, NetInput, ZERO};
+use super::parts::{Builder, CorrelationNet, NetInput, ZERO};
 use crate::attribute::COUNT;
 use crate::model::Backend;
 use crate::model::init::glorot;

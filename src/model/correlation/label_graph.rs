@@ -1,6 +1,6 @@
 //! The graph of ML-GCN (Chen et al. 2019) from the labels of the training images, and ML-GCN itself.
 
-use super::{Builder, CorrelationNet, NetInput, ZERO, of_scores};
+use super::parts::{Builder, CorrelationNet, NetInput, ZERO, of_scores};
 use crate::attribute::{COUNT, ImageLabels};
 use crate::model::init::glorot;
 use crate::nn::{CorrelationOutput, leaky_relu};

@@ -1,6 +1,6 @@
 //! Linear nets: from the FLN's scores to new ones, and from the backbone's mean features to scores.
 
-use super::{Builder, CorrelationNet, LinearLayer, NetInput, ZERO, of_scores};
+use super::parts::{Builder, CorrelationNet, LinearLayer, NetInput, ZERO, of_scores};
 use crate::attribute::COUNT;
 use crate::nn::CorrelationOutput;
 use candle_core::{DType, Result, Tensor};

@@ -5,7 +5,7 @@
 //! Parameters: `node` as the paper's net; `project.{weight,bias}` `[128, d]`; `embedding` `[40, 128]`; of each layer
 //! `norm1`, `norm2`, `query`, `key`, `value`, `out`, `up`, `down`, below `layer1` and so on; `norm`; `fc` on 128 values.
 
-use super::{Builder, Classifiers, CorrelationNet, LinearLayer, NetInput, Nodes, ONE, ZERO};
+use super::parts::{Builder, Classifiers, CorrelationNet, LinearLayer, NetInput, Nodes, ONE, ZERO};
 use crate::attribute::COUNT;
 use crate::model::Backend;
 use crate::nn::{Attended, CorrelationOutput};

@@ -216,11 +216,10 @@ mod tests {
         let statistics = Statistics::new(&classifiers, &[("gal-j", "baseline")]).unwrap();
         assert_eq!((statistics.means.len(), statistics.comparisons.len()), (6, 3));
         let place = tempfile::tempdir().unwrap();
-        std::fs::create_dir(place.path().join("results")).unwrap();
         write(&statistics, place.path()).unwrap();
         assert_eq!(read(place.path()).unwrap().as_ref(), Some(&statistics));
         // The names of version 0.1.0.
-        let path = place.path().join("results/comparisons.csv");
+        let path = place.path().join("comparisons.csv");
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("only_variant_correct,only_reference_correct"));
         std::fs::write(path, text.replace("_correct", "_right")).unwrap();
