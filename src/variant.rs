@@ -120,7 +120,7 @@ pub enum Scale {
     Root,
     /// Times one trained number, which starts at [`Scale::Root`]'s.
     Temperature,
-    /// Of nodes of length 1, times one trained number, which starts at 10.
+    /// Cosines of the nodes, times one trained number, which starts at 10.
     Cosine,
 }
 

@@ -253,7 +253,7 @@ mod tests {
             let (angle, scale) = (libm::atan2(step.1, step.0), -0.5 * libm::log2(step.0.powi(2) + step.1.powi(2)));
             angles.push(angle.to_degrees());
             scales.push(scale);
-            // Of the forward map: turned by the angle, and enlarged.
+            // The shift of the forward map is turned by the angle, and enlarged.
             let (x, y) = ((500.0 - centre.0) / 1000.0, (500.0 - centre.1) / 1000.0);
             let (sine, cosine) = libm::sincos(-angle);
             shifts.extend([cosine * x - sine * y, sine * x + cosine * y].map(|shift| shift * libm::exp2(scale)));

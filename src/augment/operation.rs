@@ -185,8 +185,8 @@ pub enum Operation {
     /// Rotates about the centre, scales and shifts by normal numbers (AFFACT). Their standard deviations are `rotation` in
     /// degrees, `scale` in the binary logarithm of the factor, and `shift` in shares of the side.
     RandomAffine { probability: f64, rotation: f64, scale: f64, shift: f64 },
-    /// Blurs with a Gaussian whose own standard deviation is the size of a normal number (AFFACT). That number's deviation
-    /// is `deviation`, in 1/250 of the image's width. The kernel ends at three deviations.
+    /// Blurs with a Gaussian whose own standard deviation is the size of a normal number (AFFACT). `deviation` is the
+    /// deviation of that number, in 1/250 of the image's width. The kernel ends at three deviations.
     GaussianBlur { probability: f64, deviation: f64 },
     /// Raises values in [0, 1] to the power of 2 to a normal number of the standard deviation `deviation` (AFFACT).
     RandomGamma { probability: f64, deviation: f64 },

@@ -10,7 +10,7 @@ const FOLDER: &str = "retests";
 /// The record of a test, written last.
 const RECORD: &str = "retest.json";
 
-/// What a run was tested on.
+/// The images of a test, and the tested network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retest {
@@ -53,7 +53,7 @@ impl Retest {
 
     /// True if both tests are on the same images.
     pub fn is_on_the_images_of(&self, other: &Self) -> bool {
-        Self { model_digest: other.model_digest.clone(), ..self.clone() } == *other
+        (&self.name, &self.data_digest, &self.pipeline) == (&other.name, &other.data_digest, &other.pipeline)
     }
 
     /// Reads the record in a test's folder; `None` if the test is missing or not finished.

@@ -73,7 +73,8 @@ pub fn retest(folder: &Path, images: &RetestImages, device: &Device, progress: &
         pipeline,
         train_positive_rate: positive_rates(&data.rows),
     };
-    if Retest::read(&into).is_ok_and(|stored| stored.as_ref() == Some(&record)) {
+    let is_equal = |stored: &Retest| stored.is_on_the_images_of(&record) && stored.model_digest == record.model_digest;
+    if Retest::read(&into)?.as_ref().is_some_and(is_equal) {
         return Ok(());
     }
     let model = TrainedModel::open(folder)?;

@@ -9,7 +9,7 @@ use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 use std::fmt::Debug;
 
-/// What a correlation net reads of a batch.
+/// The input of a correlation net, of one batch.
 #[derive(Debug, Clone)]
 pub struct NetInput {
     /// Gated branch features, `[40, c, batch * positions]`.
@@ -26,7 +26,7 @@ pub trait CorrelationNet: Debug + Send + Sync {
     fn forward(&self, input: &NetInput) -> Result<CorrelationOutput>;
 }
 
-/// What a net is built from.
+/// The ingredients of a net.
 pub(super) struct Builder<'a> {
     pub(super) architecture: &'a Architecture,
     pub(super) backend: Backend,

@@ -84,7 +84,7 @@ fn runs_are_tested_on_another_data_set() {
     assert_eq!(own.images.len(), 4);
     let cells = row(&text, "Test on CelebA", "GAL-j");
     assert_eq!(cells[3], accuracy(&own));
-    // Of 3 training images, labels 0 (3 of 3) and 1 (2 of 3) are positive most often; the 4 test images have 5 to 8 labels.
+    // Labels 0 (3 of 3) and 1 (2 of 3) are positive in most training images; the 4 test images have 5 to 8 labels.
     let floor = (0..4).map(|image| 40 - (5 + image) + 2).sum::<usize>() as f64 / 160.0;
     assert_eq!(cells[6], format!("{:.2}", 100.0 * floor));
     let rates = [Some(1.0), Some(2.0 / 3.0), Some(1.0 / 3.0)].into_iter().chain([Some(0.0); 37]).collect::<Vec<_>>();
