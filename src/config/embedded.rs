@@ -48,7 +48,11 @@ impl Profile {
     }
 }
 
-fn parse(text: &str, path: &Path) -> Result<Profile> {
+/// Reads a profile from the `text` of the file `path`.
+///
+/// # Errors
+/// TOML of another form, or values out of bounds.
+pub fn parse(text: &str, path: &Path) -> Result<Profile> {
     let profile: Profile = toml::from_str(text).map_err(|e| {
         let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         Error::line(path, line, e.message().trim().replace('\n', "; "))

@@ -17,6 +17,7 @@ mod summary;
 mod validate;
 
 pub use divergence::Divergence;
+pub use embedded::parse as parse_profile;
 pub use evaluation::{CheckpointChoice, EvaluationPolicy};
 pub use init::{Init, InitNet, InitParts};
 pub use overrides::Overrides;

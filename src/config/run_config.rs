@@ -3,7 +3,9 @@
 use super::init::Init;
 use super::profile::{Description, Profile, Protocol};
 use super::run_dir;
+use super::validate::validate;
 use crate::error::{Error, Result};
+use crate::io;
 use crate::variant::{self, Variant};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -55,8 +57,10 @@ pub fn run_folder(runs: &Path, dataset: &str, profile_id: &str, variant: &Varian
 impl RunConfig {
     /// Reads a run's `config.toml`.
     pub fn read(path: &Path) -> Result<Self> {
-        toml::from_str(&crate::io::read_text(path)?)
-            .map_err(|e| Error::file(path, format!("is not a run's configuration: {}", e.message())))
+        let wrong = |reason: &str| Error::file(path, format!("is not a run's configuration: {}", reason.trim()));
+        let config: Self = toml::from_str(&io::read_text(path)?).map_err(|e| wrong(e.message()))?;
+        validate(&config.profile).map_err(|reason| wrong(&reason))?;
+        Ok(config)
     }
 
     /// The profile's name, with the run that this one started from: `quick`, `quick-from-celeba`.

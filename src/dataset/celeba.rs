@@ -60,8 +60,8 @@ fn read_annotation(root: &Path) -> Result<JoinedAnnotation> {
     let path = LAYOUT.require(root, "attribute file", &["list_attr_celeba.txt", "list_attr_celeba.csv"])?;
     let partition_path = LAYOUT.require(root, "partition", &["list_eval_partition.txt", "list_eval_partition.csv"])?;
     let identity_path = LAYOUT.find(root, &["identity_CelebA.txt"]);
-    let bytes = io::read(&path)?;
-    let partition_bytes = io::read(&partition_path)?;
+    let bytes = io::read_up_to(&path, io::TABLE_BYTES)?;
+    let partition_bytes = io::read_up_to(&partition_path, io::TABLE_BYTES)?;
     let ((labels, provenance), (partition, identities)) = rayon::join(
         || {
             rayon::join(
@@ -96,7 +96,7 @@ fn read_annotation(root: &Path) -> Result<JoinedAnnotation> {
 
 /// Reads the identity of each image, and identifies the file in a note.
 fn read_identities(path: &Path) -> Result<(Pairs<Option<String>>, String)> {
-    let bytes = io::read(path)?;
+    let bytes = io::read_up_to(path, io::TABLE_BYTES)?;
     let pairs = read_pairs(path, &bytes, |identity| Ok(Some(identity.to_owned())))?;
     Ok((pairs, checksums::identify(DatasetName::Celeba, "people", path, &bytes)?.sentence))
 }

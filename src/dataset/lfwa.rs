@@ -60,11 +60,11 @@ fn read_annotation(root: &Path) -> Result<JoinedAnnotation> {
     let partitions = ["indices_train_test.mat", "indices_train_test.csv", "indices_train_test.txt"];
     let conversions = ["lfw_partition.csv", "lfw_partition.txt"];
     let partition_path = LAYOUT.require(root, "partition", &[&partitions[..], &conversions[..]].concat())?;
-    let bytes = io::read(&path)?;
+    let bytes = io::read_up_to(&path, io::TABLE_BYTES)?;
     let mut notes = vec![checksums::identify(DatasetName::Lfwa, "labels", &path, &bytes)?.sentence];
     let labels = if is_mat(&path) { from_mat(&path, bytes)? } else { from_text(&path, &bytes)? };
 
-    let bytes = io::read(&partition_path)?;
+    let bytes = io::read_up_to(&partition_path, io::TABLE_BYTES)?;
     let provenance = checksums::identify(DatasetName::Lfwa, "partition", &partition_path, &bytes)?;
     let splits = if is_mat(&partition_path) {
         splits_by_index(&labels, &partition_path, bytes)?

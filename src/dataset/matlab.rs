@@ -4,8 +4,8 @@
 //! `hdf5_pure` rather than the `hdf5` crate, which links the C library; `matfile` reads version 5 only.
 
 use crate::error::{Error, Result};
+use crate::io;
 use hdf5_pure::{Dataset, File, Object};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// Advice for a file in another format.
@@ -123,8 +123,8 @@ impl MatFile {
 /// Runs `read` and turns a panic into an error about the file. The crate does unchecked arithmetic on the addresses in a
 /// file; Cargo.toml enables overflow checks for it.
 fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(Error::file(path, "is damaged: it contains impossible addresses; download it again")))
+    io::guarded(read)
+        .unwrap_or_else(|| Err(Error::file(path, "is damaged: it contains impossible addresses; download it again")))
 }
 
 /// The error of a file with a valid start and invalid content.

@@ -93,7 +93,7 @@ pub fn read_run(folder: &Path) -> Result<(RunSummary, Predictions)> {
 
 /// Reads predictions for the test images of `run`, without the labels of attributes that were not trained.
 fn read_predictions(path: &Path, run: &RunSummary) -> Result<Predictions> {
-    let predictions = Predictions::read(path)?;
+    let predictions = Predictions::read(path, Some(run.test_images))?;
     if predictions.images.len() != run.test_images {
         let (found, expected) = (predictions.images.len(), run.test_images);
         let message = format!("holds {found} images, but {SUMMARY} says {expected} test images; train the run again");

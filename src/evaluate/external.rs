@@ -24,7 +24,7 @@ pub(super) struct External {
 /// A missing or duplicate column or image, no column that names images of the run, or a value that is no number from 0 to
 /// 1. The error names the row.
 pub(super) fn read(path: &Path, images: &[String], scored: &[bool; COUNT]) -> Result<External> {
-    let table = Table::read(path)?.wide()?;
+    let table = Table::read(path, images.len())?.wide()?;
     let columns = attribute_columns(&table, scored)?;
     let names = names::find(&table, images)?;
     let mut row_of: Vec<Option<usize>> = vec![None; images.len()];

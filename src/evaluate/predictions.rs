@@ -3,6 +3,7 @@
 
 use crate::attribute::{self, COUNT};
 use crate::error::{Error, Result};
+use crate::io;
 use crate::variant::Head;
 use polars::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -27,15 +28,12 @@ pub struct Predictions {
 }
 
 impl Predictions {
-    /// Reads and checks the file.
+    /// Reads and checks the file of a run with `test_images`, if their number is known.
     ///
     /// # Errors
     /// A missing or mistyped column, rows out of order, a null, a probability outside 0 to 1, no head.
-    pub fn read(path: &Path) -> Result<Self> {
-        let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
-        let table = ParquetReader::new(file)
-            .finish()
-            .map_err(|e| Error::file(path, format!("is not a Parquet file that can be read: {e}; {AGAIN}")))?;
+    pub fn read(path: &Path, test_images: Option<usize>) -> Result<Self> {
+        let table = io::read_parquet(path, test_images.map(|images| images.saturating_mul(COUNT)), AGAIN)?;
         let source = Source { path, table };
         let images = source.images()?;
         let label = source.column("label")?;
@@ -168,12 +166,12 @@ impl Source<'_> {
                 return Err(self.row(row, format_args!("image `{}` among the rows of `{first}`", image[row])));
             }
         }
-        let images: Vec<String> = image.into_iter().step_by(COUNT).map(str::to_owned).collect();
+        let images: Vec<&str> = image.into_iter().step_by(COUNT).collect();
         let mut seen = HashSet::with_capacity(images.len());
         if let Some(twice) = images.iter().position(|name| !seen.insert(name)) {
             return Err(self.row(twice * COUNT, format_args!("image `{}` is a duplicate", images[twice])));
         }
-        Ok(images)
+        Ok(images.into_iter().map(str::to_owned).collect())
     }
 
     /// The identity of each image; `None` if all are null, or in files of older versions without this column.

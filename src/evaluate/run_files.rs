@@ -38,7 +38,7 @@ impl Point {
 
 /// Reads `metrics.jsonl`.
 pub fn read_metrics(path: &Path) -> Result<Vec<Point>> {
-    let text = crate::io::read_text(path)?;
+    let text = crate::io::read_table(path)?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(i, line)| {

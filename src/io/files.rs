@@ -1,6 +1,7 @@
 //! Whole files. A file is complete or absent: it is written under a temporary name in the same folder, synced and
 //! renamed.
 
+use super::open::{RECORD_BYTES, TABLE_BYTES, read_up_to};
 use crate::error::{Error, Result};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -33,23 +34,43 @@ pub fn write(path: &Path, content: &[u8]) -> Result<()> {
 /// Like [`write()`], for content that `fill` writes piece by piece; returns what `fill` returns.
 pub fn write_with<T>(path: &Path, fill: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut partial = tempfile::Builder::new().prefix(PARTIAL).tempfile_in(folder).map_err(Error::io("write", path))?;
+    let mut partial = partial_file().tempfile_in(folder).map_err(Error::io("write", path))?;
     let filled = fill(partial.as_file_mut())?;
     partial.as_file().sync_all().map_err(Error::io("write", path))?;
-    make_readable(partial.as_file()).map_err(Error::io("write", path))?;
     partial.persist(path).map_err(|e| Error::io("write", path)(e.error))?;
+    sync_folder(folder)?;
     Ok(filled)
 }
 
-/// Gives a temporary file, readable by its owner only, the usual permissions.
-#[cfg(unix)]
-fn make_readable(file: &File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+/// Like [`write()`], without syncing, for one of many files that are synced together. A file is whole or absent, except
+/// after a power failure.
+pub fn write_unsynced(path: &Path, content: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = partial_file().tempfile_in(folder).and_then(|mut partial| {
+        partial.write_all(content)?;
+        partial.persist(path).map_err(|e| e.error)
+    });
+    written.map(drop).map_err(Error::io("write", path))
 }
 
+/// A file of a random name that no other process has, with the permissions of the user's umask.
+fn partial_file() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".partial-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
+}
+
+/// Syncs the names in a folder: a renamed file is found under its name after a power failure.
+#[cfg(unix)]
+pub fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", folder))
+}
+
+/// Syncs the names in a folder; other systems do so by themselves.
 #[cfg(not(unix))]
-fn make_readable(_: &File) -> std::io::Result<()> {
+pub fn sync_folder(_: &Path) -> Result<()> {
     Ok(())
 }
 
@@ -58,14 +79,19 @@ pub fn is_litter(name: &str) -> bool {
     name.starts_with("._") || [".DS_Store", "Thumbs.db", "desktop.ini"].contains(&name)
 }
 
-/// Reads a whole file.
+/// Reads a whole file of at most [`RECORD_BYTES`].
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(Error::io("read", path))
+    read_up_to(path, RECORD_BYTES)
 }
 
 /// Reads a whole UTF-8 text file.
 pub fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(read(path)?).map_err(|_| Error::file(path, "is not UTF-8 text"))
+}
+
+/// Reads a table of at most [`TABLE_BYTES`] as UTF-8 text.
+pub fn read_table(path: &Path) -> Result<String> {
+    String::from_utf8(read_up_to(path, TABLE_BYTES)?).map_err(|_| Error::file(path, "is not UTF-8 text"))
 }
 
 /// Removes a file if it exists.
@@ -79,6 +105,22 @@ pub fn remove(path: &Path) -> Result<()> {
 /// Creates a folder and its parents.
 pub fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(Error::io("create the folder", path))
+}
+
+/// Creates the folder `below` in `folder`, a relative path. A link in its place is refused: it may lead elsewhere.
+pub fn create_folder_below(folder: &Path, below: &str) -> Result<()> {
+    let mut path = folder.to_path_buf();
+    for part in below.split('/') {
+        path.push(part);
+        match std::fs::create_dir(&path) {
+            Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(Error::io("create the folder", &path)(e)),
+            _ => {}
+        }
+        if !std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(Error::file(path, "is a link or a file, expected a folder: remove it"));
+        }
+    }
+    Ok(())
 }
 
 /// Removes the files below a folder for whose name `is_own` is true, and the folders that are then empty. Other files

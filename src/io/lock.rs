@@ -1,7 +1,8 @@
 //! Lock files between processes.
 
+use super::open::open_own;
 use crate::error::{Error, Result};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -21,7 +22,7 @@ impl Drop for Lock {
 impl Lock {
     /// Takes the lock file at `path`, or returns the id of the process that holds it.
     pub fn take(path: &Path) -> Result<std::result::Result<Self, String>> {
-        let mut file = Self::open(path)?;
+        let mut file = open_own(path)?;
         match file.try_lock() {
             Ok(()) => Self::record_holder(file, path).map(Ok),
             Err(TryLockError::WouldBlock) => {
@@ -36,14 +37,9 @@ impl Lock {
 
     /// Like [`Lock::take`], but waits until the lock is free.
     pub fn wait(path: &Path) -> Result<Self> {
-        let file = Self::open(path)?;
+        let file = open_own(path)?;
         file.lock().map_err(Error::io("lock", path))?;
         Self::record_holder(file, path)
-    }
-
-    fn open(path: &Path) -> Result<File> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).open(path).map_err(Error::io("write", path))
     }
 
     /// Writes this process's id into the lock file.

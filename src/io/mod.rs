@@ -3,21 +3,30 @@
 pub mod npy;
 
 mod files;
+mod guard;
 mod image_file;
 mod json;
 mod limits;
 mod lock;
+mod open;
 mod output;
+mod parquet;
 mod png;
 mod walk;
 
 pub use files::{
-    create_folder, is_litter, read, read_text, remove, remove_own, sweep_partial_files, write, write_with,
+    create_folder, create_folder_below, is_litter, read, read_table, read_text, remove, remove_own,
+    sweep_partial_files, sync_folder, write, write_unsynced, write_with,
 };
+pub use guard::guarded;
 pub use image_file::{MAX_PIXELS, MAX_SIDE, decode_image, decode_trusted_jpeg, orientation};
 pub use json::{path_text, read_json, read_json_if_exists, serialize_path, to_json, write_json};
 pub use limits::fail_at_file_size_limit;
 pub use lock::Lock;
+pub use open::{
+    NETWORK_BYTES, RECORD_BYTES, TABLE_BYTES, append_own, open, open_own, open_unlinked, read_opened, read_up_to,
+};
 pub use output::{OutputFolder, refuse_foreign, refuse_overwrite, written_files};
+pub use parquet::{parse as parse_parquet, read_parquet};
 pub use png::{encode_png, write_png};
 pub use walk::files_below;

@@ -45,6 +45,13 @@ impl Architecture {
         let branches = COUNT * self.branch_channels.max(HIDDEN) * side * side;
         spec.max_elements(self).max(branches).max(3 * self.input_size * self.input_size)
     }
+
+    /// A number of parameters that any network of these sizes exceeds, without building one.
+    pub fn least_parameters(&self) -> usize {
+        let convolutions = self.widths.windows(2).map(|pair| pair[0].saturating_mul(pair[1]) / 2);
+        let branches = COUNT.saturating_mul(self.branch_channels).saturating_mul(self.backbone.spec().channels(self));
+        convolutions.fold(branches, usize::saturating_add)
+    }
 }
 
 /// The feature learning net.

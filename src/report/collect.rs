@@ -94,7 +94,7 @@ fn retests_of(registry: Registry, finished: &[PathBuf]) -> Result<Vec<RetestResu
             let folder = Retest::folder(run, &name);
             if let Some(record) = Retest::read(&folder)? {
                 let summary = RunSummary::read(&run.join(SUMMARY))?;
-                let correctness = Correctness::new(Predictions::read(&folder.join(PREDICTIONS))?);
+                let correctness = Correctness::new(Predictions::read(&folder.join(PREDICTIONS), None)?);
                 tests.push((summary, record, correctness));
             }
         }

@@ -20,6 +20,7 @@ pub fn render(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
 
 /// Like [`render`], for the variants of `registry`.
 pub fn render_with(registry: Registry, folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    refuse_links(&folder.join("results"))?;
     if let Some(comparison) = comparison_report::read(folder)? {
         let page = page::comparison_report::page(&comparison);
         let html = html::page(&page, |_| None);
@@ -40,6 +41,16 @@ pub fn render_with(registry: Registry, folder: &Path) -> Result<Vec<(PathBuf, Ve
     let mut files = pages(page, html);
     files.extend(figures.into_iter().map(|figure| (PathBuf::from(figure.file), figure.svg)));
     Ok(files)
+}
+
+/// Refuses results that are links: a page would show a file from elsewhere.
+fn refuse_links(results: &Path) -> Result<()> {
+    let is_link = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    let entries = std::fs::read_dir(results).into_iter().flatten().flatten().map(|entry| entry.path());
+    match entries.chain([results.to_path_buf()]).find(|path| is_link(path)) {
+        Some(link) => Err(Error::file(link, "is a link, which may lead out of the report: put the file itself there")),
+        None => Ok(()),
+    }
 }
 
 fn pages(page: String, html: String) -> Vec<(PathBuf, Vec<u8>)> {

@@ -105,7 +105,7 @@ pub(super) fn begin(folder: &Path, inputs: &Inputs) -> Result<()> {
 /// True if the folder holds the manifest that `prepared` names.
 fn has_manifest(folder: &Path, prepared: &Prepared) -> Result<bool> {
     let manifest = folder.join(MANIFEST);
-    Ok(manifest.is_file() && hex_digest(&io::read(&manifest)?) == prepared.manifest_digest)
+    Ok(manifest.is_file() && hex_digest(&io::read_up_to(&manifest, io::TABLE_BYTES)?) == prepared.manifest_digest)
 }
 
 /// Refuses a folder with files that are not of a prepared set. Another process may be filling the folder meanwhile. It

@@ -1,6 +1,8 @@
 //! Names of the files in a prepared folder.
 
+use super::options::Format;
 use crate::dataset::Split;
+use std::path::{Component, Path};
 
 /// The description of the set, written last.
 pub(super) const PREPARED: &str = "prepared.json";
@@ -21,13 +23,6 @@ pub(super) const PARTIAL_ARRAY: &str = "images.npy.partial";
 /// npy format: the folder of digests of written blocks.
 pub(super) const PROGRESS: &str = "progress";
 
-const PARTIAL_PREFIX: &str = ".partial-";
-
-/// The name under which `name` is written until it is complete.
-pub(super) fn partial(name: &str) -> String {
-    format!("{PARTIAL_PREFIX}{name}")
-}
-
 /// `WebDataset` format: a tar file.
 pub(super) fn shard(split: Split, number: usize) -> String {
     format!("{}-{number:06}.tar", split.label())
@@ -43,6 +38,9 @@ pub(super) fn is_shard(name: &str) -> bool {
 
 /// JPEG format: true for the name of an image, complete or not.
 pub(super) fn is_image(name: &str) -> bool {
+    if name.starts_with(".partial-") {
+        return true;
+    }
     let stem = name.strip_suffix(".partial").unwrap_or(name).strip_suffix(".jpg");
     stem.and_then(|stem| stem.rsplit_once('-')).is_some_and(|(_, copy)| is_number(copy))
 }
@@ -56,6 +54,23 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit())
 }
 
+/// True if a set of `format` may hold an image in `file`, a path below its folder.
+pub(super) fn is_image_file(format: Format, file: &str) -> bool {
+    match format {
+        Format::Jpeg => is_below(file) && file.starts_with("images/") && file.ends_with(".jpg"),
+        Format::Webdataset => is_shard(file),
+        Format::Npy => file == ARRAY,
+        Format::Virtual => false,
+    }
+}
+
+/// True if a name is that of a file below a folder, on any system.
+pub(super) fn is_below(name: &str) -> bool {
+    !name.is_empty()
+        && !name.contains(['\\', '\0'])
+        && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +81,17 @@ mod tests {
         for other in ["train.tar", "train-0.tar", "holiday-000000.tar", "train-00000x.tar", "train-000000.tar.gz"] {
             assert!(!is_shard(other), "{other}");
         }
+    }
+
+    #[test]
+    fn an_image_is_in_a_file_of_its_format_below_the_folder() {
+        assert!(is_image_file(Format::Jpeg, "images/test/0000/000051-0.jpg"));
+        assert!(is_image_file(Format::Npy, ARRAY) && is_image_file(Format::Webdataset, "train-000000.tar"));
+        for other in
+            ["/etc/x.jpg", "../x.jpg", "images/../../x.jpg", "images\\..\\x.jpg", "images/./x", "x.jpg", "", ARRAY]
+        {
+            assert!(!is_image_file(Format::Jpeg, other), "{other}");
+        }
+        assert!(!is_image_file(Format::Npy, "x/images.npy") && !is_image_file(Format::Virtual, ARRAY));
     }
 }

@@ -4,7 +4,9 @@ use super::balance::{self, MAX_COPIES_RATIO};
 use crate::augment::Pipeline;
 use crate::dataset::{Row, Split};
 use crate::error::{Error, Result};
+use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How a prepared set stores its images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -19,6 +21,16 @@ pub enum Format {
     Npy,
     /// No pixels: the trainer renders each image from its source and the operations in the manifest
     Virtual,
+}
+
+/// Largest side of stored images in pixels.
+pub(super) const MAX_SIZE: u32 = 4096;
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let value = self.to_possible_value().ok_or(fmt::Error)?;
+        f.write_str(value.get_name())
+    }
 }
 
 impl Format {
@@ -75,8 +87,8 @@ impl Options {
     pub(super) fn copies(&self, rows: &[Row]) -> Result<Vec<u32>> {
         let sources = rows.iter().filter(|row| row.split == Split::Train).count();
         let each = self.copies_of_each(sources)?;
-        if !(1..=4096).contains(&self.size) {
-            return Err(Error::Request(format!("--size is {}, expected 1 to 4096 pixels", self.size)));
+        if !(1..=MAX_SIZE).contains(&self.size) {
+            return Err(Error::Request(format!("--size is {}, expected 1 to {MAX_SIZE} pixels", self.size)));
         }
         if !(1..=100).contains(&self.quality) {
             return Err(Error::Request(format!("--quality is {}, expected 1 to 100", self.quality)));

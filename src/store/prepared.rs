@@ -1,10 +1,11 @@
 //! The description of a finished set, `prepared.json`.
 
 use super::balance::Rate;
-use super::options::Format;
+use super::layout::is_image_file;
+use super::options::{Format, MAX_SIZE};
 use crate::dataset::Split;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 
 /// Version of the folder's layout and of the bytes of its images; raise it whenever either changes.
 pub(super) const VERSION: u32 = 2;
@@ -13,6 +14,7 @@ pub(super) const VERSION: u32 = 2;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prepared {
     /// The data set's name.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub dataset: String,
     /// True if the partition is the official one.
     pub split_official: bool,
@@ -95,6 +97,32 @@ pub struct Shard {
 }
 
 impl Prepared {
+    /// A sentence on the first value that no set of this program has; `None` if there is none. `rows` is the number of
+    /// rows in the manifest.
+    pub(super) fn fault(&self, rows: usize) -> Option<String> {
+        let images = Split::ALL.iter().try_fold(0_usize, |sum, split| sum.checked_add(self.counts(*split).stored));
+        if images != Some(rows) {
+            return Some(format!("the manifest has {rows} rows, not one for each stored image"));
+        }
+        if !(1..=MAX_SIZE).contains(&self.size) {
+            return Some(format!("size is {}, expected 1 to {MAX_SIZE}", self.size));
+        }
+        if self.quality.is_some() != self.format.is_jpeg() || self.quality.is_some_and(|q| !(1..=100).contains(&q)) {
+            return Some(format!("quality is {:?} in a set of format {}", self.quality, self.format));
+        }
+        let is_virtual = self.format == Format::Virtual;
+        if self.origin.is_some() != is_virtual {
+            return Some(format!("origin is {:?} in a set of format {}", self.origin, self.format));
+        }
+        if let Some(SourceImages::Folder(root)) = &self.origin
+            && (root.is_relative() || root.components().any(|part| part == Component::ParentDir))
+        {
+            return Some(format!("origin.folder is {root:?}, expected an absolute path"));
+        }
+        let shard = self.shards.iter().find(|shard| !is_image_file(Format::Webdataset, &shard.file))?;
+        Some(format!("shards names {:?}, which is not a shard", shard.file))
+    }
+
     /// Number of images of `split`.
     pub fn counts(&self, split: Split) -> Counts {
         match split {

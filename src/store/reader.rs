@@ -9,12 +9,13 @@ use super::preprocessing::resized;
 use super::row::{Row, rows};
 use super::sources::CopyRenderer;
 use crate::augment::Pipeline;
-use crate::dataset::{DatasetName, Images};
+use crate::dataset::{DatasetName, Images, Split};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::synthetic;
 use image::RgbImage;
 use polars::prelude::*;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A prepared set, open for reading from any number of threads.
@@ -84,7 +85,11 @@ impl Reader {
         let prepared: Prepared =
             serde_json::from_value(description).map_err(|e| Error::file(&path, format!("{e}; {again}")))?;
         let manifest = read_manifest(folder, &prepared, &again)?;
-        let rows = rows(&manifest)?;
+        let wrong = |fault: String| Error::file(&path, format!("{fault}; {again}"));
+        prepared.fault(manifest.height()).map_or(Ok(()), |fault| Err(wrong(fault)))?;
+        let rows = rows(&manifest, &prepared)
+            .map_err(|fault| Error::file(folder.join(MANIFEST), format!("{fault}; {again}")))?;
+        refuse_links(folder, &rows).map_err(wrong)?;
         let pipeline = Pipeline::from_toml(&path, &prepared.pipeline)?;
         let images = match &prepared.origin {
             None => None,
@@ -102,7 +107,7 @@ impl Reader {
     pub fn image(&self, row: usize) -> Result<RgbImage> {
         let Some(location) = &self.rows[row].location else { return self.render(row) };
         let path = self.folder.join(&location.file);
-        let bytes = location.read(&self.folder).map_err(Error::io("read", &path))?;
+        let bytes = location.read(&self.folder)?;
         if blake3::hash(&bytes) != location.digest {
             let message = format!(
                 "holds another image of {} than was stored: run `gal-bench prepare --dataset {} --force` with its options \
@@ -164,10 +169,26 @@ fn read_manifest(folder: &Path, prepared: &Prepared, again: &str) -> Result<Data
         let remedy = again.replace(" --force", "").replace(" again", ", which writes it anew");
         return Err(Error::file(path, format!("is missing: {remedy}")));
     }
-    let bytes = io::read(&path)?;
+    let bytes = io::read_up_to(&path, io::TABLE_BYTES)?;
     if hex_digest(&bytes) != prepared.manifest_digest {
         let message = format!("is not the manifest that {PREPARED} was written with; {again}");
         return Err(Error::file(path, message));
     }
-    Ok(ParquetReader::new(std::io::Cursor::new(bytes)).finish()?)
+    let stored = Split::ALL.iter().map(|split| prepared.counts(*split).stored);
+    io::parse_parquet(&path, bytes, stored.reduce(usize::saturating_add), again)
+}
+
+/// Refuses folders of images that are links or lead through one, with a sentence.
+fn refuse_links(folder: &Path, rows: &[Row]) -> std::result::Result<(), String> {
+    let of_image = |row: &Row| Path::new(&row.location.as_ref()?.file).parent().map(Path::to_path_buf);
+    let folders: BTreeSet<PathBuf> = rows.iter().filter_map(of_image).collect();
+    let all: BTreeSet<&Path> = folders.iter().flat_map(|of_images| of_images.ancestors()).collect();
+    let is_link = |below: &&&Path| {
+        !below.as_os_str().is_empty()
+            && std::fs::symlink_metadata(folder.join(below)).is_ok_and(|found| !found.is_dir())
+    };
+    match all.iter().find(is_link) {
+        Some(below) => Err(format!("{} is a link or a file, expected a folder", below.display())),
+        None => Ok(()),
+    }
 }

@@ -2,6 +2,7 @@
 //! whenever one is read.
 
 use super::items::SourceItem;
+use super::layout::is_below;
 use crate::augment::{Pipeline, Plan, Source};
 use crate::dataset::Images;
 use crate::error::{Error, Result};
@@ -10,7 +11,6 @@ use crate::progress::Progress;
 use image::RgbImage;
 use image::metadata::Orientation;
 use rayon::prelude::*;
-use std::path::{Component, Path};
 
 /// Hashes the file of every item, unless images are synthetic, and counts those that their EXIF orientation turns.
 /// Reading all files is a small part of the time to decode them, and shows missing files before hours are spent on the
@@ -45,10 +45,6 @@ pub(super) fn hash_files(images: &Images, items: &mut [SourceItem], progress: &P
     let turned = items.par_iter_mut().map(hash).try_reduce(|| 0, |a, b| Ok(a + b));
     bar.finish();
     turned
-}
-
-fn is_below(source: &str) -> bool {
-    !source.is_empty() && Path::new(source).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// Renders the copies of source images: those that are stored, and those of a virtual set when they are read.

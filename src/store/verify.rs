@@ -13,7 +13,6 @@ use polars::prelude::*;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -98,7 +97,7 @@ fn verify_source_files(reader: &Reader, root: &Path) -> Result<usize> {
         return Err(Error::Request(format!("{} is synthetic: there are no source files to verify", row.source)));
     }
     let finding = |row: &&&Row| -> Option<Finding> {
-        let same = std::fs::read(root.join(&row.source)).map(|bytes| Some(blake3::hash(&bytes)) == row.source_digest);
+        let same = io::read(&root.join(&row.source)).map(|bytes| Some(blake3::hash(&bytes)) == row.source_digest);
         let fault = match same {
             Ok(true) => return None,
             Ok(false) => Fault::Changed,
@@ -125,7 +124,7 @@ fn image_fault(folder: &Path, reader: &Reader, location: &Location) -> Option<Fa
     }
     match location.read(folder) {
         Ok(bytes) => (blake3::hash(&bytes) != location.digest).then_some(Fault::Changed),
-        Err(e) if e.kind() == ErrorKind::UnexpectedEof => Some(Fault::Truncated),
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::UnexpectedEof => Some(Fault::Truncated),
         Err(_) => Some(Fault::Missing),
     }
 }
@@ -135,7 +134,7 @@ fn damaged_files(folder: &Path, reader: &Reader) -> Result<Vec<Finding>> {
     let shard = |shard: &Shard| {
         file_finding(folder, &shard.file, shard.bytes, |path| {
             let mut hasher = blake3::Hasher::new();
-            let read = File::open(path).and_then(|file| hasher.update_reader(file).map(drop));
+            let read = hasher.update_reader(io::open_unlinked(path)?).map(drop);
             read.map_err(Error::io("read", path))?;
             Ok(hasher.finalize().to_hex().as_str() == shard.digest)
         })
@@ -147,7 +146,7 @@ fn damaged_files(folder: &Path, reader: &Reader) -> Result<Vec<Finding>> {
         let header = npy_header(reader.rows.len(), reader.prepared.size);
         findings.push(file_finding(folder, file, offset + bytes, |path| {
             let mut found = vec![0; header.len()];
-            let read = File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut found));
+            let read = std::io::Read::read_exact(&mut io::open_unlinked(path)?, &mut found);
             read.map_err(Error::io("read", path))?;
             Ok(found == header)
         })?);
@@ -177,7 +176,8 @@ fn verify_csv(folder: &Path, reader: &Reader, manifest: DataFrame) -> Result<()>
     let mut text = Vec::new();
     CsvWriter::new(&mut text).finish(&mut for_people(manifest)?)?;
     let path = folder.join(MANIFEST_CSV);
-    if io::read(&path)? == text {
+    let same_length = std::fs::metadata(&path).map_err(Error::io("read", &path))?.len() == text.len() as u64;
+    if same_length && io::read_up_to(&path, text.len() as u64)? == text {
         return Ok(());
     }
     let message = format!(

@@ -4,7 +4,6 @@ use super::value::Value;
 use super::{message, record};
 use crate::error::{Error, Result};
 use crate::io;
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,7 +19,7 @@ pub(crate) fn append(path: &Path, step: usize, values: &[(&str, Value)]) -> Resu
         return Ok(());
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(Error::io("write", path))?;
+    let mut file = io::append_own(path)?;
     let mut records = Vec::new();
     if file.metadata().map_err(Error::io("read", path))?.len() == 0 {
         records.extend(record::frame(&message::version(now)));
@@ -35,7 +34,7 @@ pub(crate) fn truncate_after_step(path: &Path, step: usize) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let bytes = io::read(path)?;
+    let bytes = io::read_up_to(path, io::TABLE_BYTES)?;
     let mut end = 0;
     while let Some((event, length)) = record::first(&bytes[end..]) {
         if message::step(event).is_none_or(|of| of > step) {
@@ -43,7 +42,7 @@ pub(crate) fn truncate_after_step(path: &Path, step: usize) -> Result<()> {
         }
         end += length;
     }
-    let file = OpenOptions::new().write(true).open(path).map_err(Error::io("write", path))?;
+    let file = io::open_own(path)?;
     file.set_len(end as u64).map_err(Error::io("write", path))
 }
 

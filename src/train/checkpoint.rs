@@ -60,7 +60,7 @@ impl<T: Serialize + DeserializeOwned> Checkpoint<T> {
     /// Reads a checkpoint of this program.
     pub fn read(path: &Path, device: &Device) -> Result<Self> {
         let invalid = |reason| Error::file(path, format!("is not a checkpoint of this program: {reason}"));
-        Self::from_bytes(&io::read(path)?, device).map_err(invalid)
+        Self::from_bytes(&io::read_up_to(path, io::NETWORK_BYTES)?, device).map_err(invalid)
     }
 
     /// Parses the bytes of a file, or returns why they are not a checkpoint.

@@ -120,8 +120,7 @@ pub(super) fn append_line(path: &Path, line: &impl Serialize) -> Result<()> {
     use std::io::Write;
     let mut text = io::to_json(line)?;
     text.push('\n');
-    let mut file =
-        std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(Error::io("write", path))?;
+    let mut file = io::append_own(path)?;
     file.write_all(text.as_bytes()).map_err(Error::io("write", path))
 }
 
@@ -134,7 +133,7 @@ pub(super) fn truncate_after_step(path: &Path, step: usize) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let text = io::read_text(path)?;
+    let text = io::read_table(path)?;
     // If the process was killed, the last line may be incomplete; it is removed too.
     let kept: String = text
         .split_inclusive('\n')
@@ -349,7 +348,7 @@ mod tests {
                 cln: has_cln.then(|| cells().map(|cell| cell.2).collect()),
             };
             table.write(&path).unwrap();
-            let read = evaluate::Predictions::read(&path).unwrap();
+            let read = evaluate::Predictions::read(&path, None).unwrap();
             prop_assert_eq!(read.images, table.images);
             prop_assert_eq!(read.labels, table.labels);
             prop_assert_eq!((read.fln, read.cln), (table.fln, table.cln));

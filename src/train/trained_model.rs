@@ -80,6 +80,11 @@ impl TrainedModel {
     /// Tensors that do not fit the configuration; the message names `folder`.
     pub fn learner(&self, folder: &Path, device: &Device) -> Result<Learner> {
         let profile = &self.config.profile;
+        let (held, least) = (self.tensors.values().map(Tensor::elem_count).sum(), profile.network.least_parameters());
+        if least > held {
+            let message = format!("holds {held} numbers, too few for the network in {CONFIG}: train the run again");
+            return Err(Error::file(run_dir::model(folder), message));
+        }
         let run = SharedRun {
             fln: self.variant.fln,
             streams: self.variant.streams,

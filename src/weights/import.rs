@@ -48,7 +48,7 @@ pub struct Imported {
 
 /// Imports a file of another framework. `backbone` requires that backbone; otherwise it follows from the file.
 pub fn import(path: &Path, backbone: Option<BackboneName>) -> Result<Imported> {
-    import_bytes(path, &io::read(path)?, backbone)
+    import_bytes(path, &io::read_up_to(path, io::NETWORK_BYTES)?, backbone)
 }
 
 /// [`import`] of content in memory; the extension of `path` names the format.

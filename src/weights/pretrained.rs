@@ -39,7 +39,7 @@ impl Imported {
     /// Writes the weights to `path`; `source` is the file they were imported from.
     pub fn write(&self, source: &Path, path: &Path) -> Result<()> {
         let name = source.file_name().unwrap_or_default().to_string_lossy();
-        let origin = format!("{name} (blake3 {})", blake3::hash(&io::read(source)?));
+        let origin = format!("{name} (blake3 {})", blake3::hash(&io::read_up_to(source, io::NETWORK_BYTES)?));
         let meta = WeightsMeta { backbone: self.backbone, origin, eps: BN_EPS };
         let meta = io::to_json(&meta)?;
         let bytes = safetensors::serialize(&self.tensors, Some(HashMap::from([(METADATA_KEY.to_owned(), meta)])))
@@ -76,7 +76,7 @@ impl PretrainedWeights {
 
     /// Reads a file that `gal-bench weights import` wrote.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = io::read(path)?;
+        let bytes = io::read_up_to(path, io::NETWORK_BYTES)?;
         let broken = |e: &dyn std::fmt::Display| {
             let e = e.to_string();
             let e = e.lines().next().unwrap_or_default();

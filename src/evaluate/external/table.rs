@@ -39,10 +39,11 @@ pub(super) enum Cells {
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn read(path: &'a Path) -> Result<Self> {
-        let bytes = io::read(path)?;
+    /// Reads a table of predictions for `images` images, with a row for each, or for each and attribute.
+    pub(super) fn read(path: &'a Path, images: usize) -> Result<Self> {
+        let bytes = io::read_up_to(path, io::TABLE_BYTES)?;
         if bytes.starts_with(PARQUET) {
-            return Self::of_parquet(path, bytes);
+            return Self::of_parquet(path, bytes, images.saturating_mul(attribute::COUNT));
         }
         match std::str::from_utf8(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes)) {
             Ok(text) => Self::of_text(path, text),
@@ -65,10 +66,8 @@ impl<'a> Table<'a> {
         Ok(Self { path, header, columns: columns.into_iter().map(Cells::Text).collect(), word: "line", numbers })
     }
 
-    fn of_parquet(path: &'a Path, bytes: Vec<u8>) -> Result<Self> {
-        let frame = ParquetReader::new(std::io::Cursor::new(bytes))
-            .finish()
-            .map_err(|e| Error::file(path, format!("is not a Parquet file that can be read: {e}")))?;
+    fn of_parquet(path: &'a Path, bytes: Vec<u8>, max_rows: usize) -> Result<Self> {
+        let frame = io::parse_parquet(path, bytes, Some(max_rows), "give one row for each test image of the run")?;
         let cells = |column: &Column| -> Result<Cells> {
             Ok(match column.dtype() {
                 DataType::String => Cells::Text(texts(column.str()?.iter())),

@@ -18,7 +18,8 @@ pub fn write_comparison(report: &ComparisonReport, folder: &Path) -> Result<()> 
         let shown = folder.display();
         return Err(Error::Request(format!("{shown} holds a report already: give --output another folder")));
     }
-    io::create_folder(&folder.join("results"))?;
+    io::create_folder(folder)?;
+    io::create_folder_below(folder, "results")?;
     io::write_json(&folder.join(FILES[0]), report)?;
     let written = io::written_files(folder)?;
     FILES[1..].iter().filter(|old| written.contains(**old)).try_for_each(|old| io::remove(&folder.join(old)))

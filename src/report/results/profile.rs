@@ -1,6 +1,6 @@
 //! `profile.toml`: the profile that all runs of a report share.
 
-use crate::config::{Profile, RunConfig, run_dir};
+use crate::config::{Profile, RunConfig, parse_profile, run_dir};
 use crate::error::{Error, Result};
 use crate::io;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,5 @@ pub(in crate::report) fn read(folder: &Path) -> Result<Option<String>> {
 
 /// The profile in the `text` of the file below the report's `folder`.
 pub(in crate::report) fn parsed(folder: &Path, text: &str) -> Result<Profile> {
-    let message = |e: toml::de::Error| format!("is not a profile of this version: {}", e.message());
-    toml::from_str(text).map_err(|e| Error::file(folder.join("results").join(FILE), message(e)))
+    parse_profile(text, &folder.join("results").join(FILE))
 }

@@ -103,7 +103,8 @@ fn affinity_file(variant: &str, seed: u64) -> String {
 /// report.
 pub(in crate::report) fn write(runs: &[Run], diverged: &[DivergedRun], folder: &Path) -> Result<()> {
     let results = folder.join("results");
-    io::create_folder(&results)?;
+    io::create_folder(folder)?;
+    io::create_folder_below(folder, "results")?;
     csv_file::remove_all(folder, "affinity-")?;
     for run in runs {
         if let Some(affinity) = &run.affinity {

@@ -8,6 +8,7 @@ use crate::store::jpeg;
 use crate::store::layout::IMAGES;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Sources a shard.
 const SHARD_SOURCES: usize = 1000;
@@ -50,7 +51,7 @@ impl JpegFolders {
                 };
                 let image = source.render(&renderer.plan(item.annotation.source, copy));
                 let bytes = jpeg::encode(&image, context.options.quality)?;
-                write_unsynced(&path, &bytes)?;
+                io::write_unsynced(&path, &bytes)?;
                 bytes
             };
             images.push(StoredImage { offset: 0, bytes: bytes.len() as u64, digest: blake3::hash(&bytes) });
@@ -68,7 +69,10 @@ impl Writer for JpegFolders {
 
     fn begin(&self) -> Result<()> {
         let shards: BTreeSet<&String> = self.shards.iter().collect();
-        shards.into_iter().try_for_each(|shard| io::create_folder(&self.folder.join(shard)))
+        shards.into_iter().try_for_each(|shard| {
+            io::create_folder_below(&self.folder, shard)?;
+            io::sweep_partial_files(&self.folder.join(shard), Duration::ZERO)
+        })
     }
 
     fn store(&self, group: &[&SourceItem], context: &WriteContext) -> Result<StoredGroup> {
@@ -87,18 +91,8 @@ impl Writer for JpegFolders {
 
 /// A complete image from an earlier run. A renamed file is complete, except that a power failure can leave it empty.
 fn stored(path: &Path) -> Option<Vec<u8>> {
-    let bytes = std::fs::read(path).ok()?;
+    let bytes = io::read_opened(io::open_unlinked(path).ok()?, path, io::RECORD_BYTES).ok()?;
     (bytes.starts_with(&[0xff, 0xd8]) && bytes.ends_with(&[0xff, 0xd9])).then_some(bytes)
-}
-
-/// Like [`io::write`], but without syncing; see [`sync`]. The folder is locked, so the temporary name is free.
-fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
-    let partial = path.with_extension("jpg.partial");
-    std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path)).map_err(|e| {
-        // Frees space on a full disk. If removing fails, the next run overwrites the file.
-        let _ = std::fs::remove_file(&partial);
-        Error::io("write", path)(e)
-    })
 }
 
 /// Syncs all images with one call for the whole file system. One call an image takes longer than writing the images,

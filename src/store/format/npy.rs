@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::io;
 use crate::store::items::{SourceItem, image_count, shards};
 use crate::store::layout::{self, ARRAY, PARTIAL_ARRAY, PROGRESS};
-use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -56,7 +55,7 @@ impl Npy {
 
     /// The digests of a block that an earlier run has written.
     fn written(&self, group: &[&SourceItem]) -> Option<Vec<blake3::Hash>> {
-        let bytes = std::fs::read(self.progress(group.first()?)).ok()?;
+        let bytes = io::read(&self.progress(group.first()?)).ok()?;
         let digests: Vec<_> = bytes.as_chunks().0.iter().map(|bytes| blake3::Hash::from_bytes(*bytes)).collect();
         (digests.len() == copies(group)).then_some(digests)
     }
@@ -64,8 +63,8 @@ impl Npy {
     /// The digests of a block of the complete array: an earlier run was interrupted before it wrote the manifest.
     fn read(&self, group: &[&SourceItem]) -> Result<Vec<blake3::Hash>> {
         let path = self.array();
-        let read = || -> std::io::Result<_> {
-            let mut file = File::open(&path)?;
+        let mut file = io::open_unlinked(&path)?;
+        let mut read = || -> std::io::Result<_> {
             file.seek(SeekFrom::Start(self.offset(group[0].first)))?;
             let mut image = vec![0; self.image_bytes() as usize];
             (0..copies(group)).map(|_| file.read_exact(&mut image).map(|()| blake3::hash(&image))).collect()
@@ -77,7 +76,7 @@ impl Npy {
     fn write(&self, group: &[&SourceItem], context: &WriteContext) -> Result<Vec<blake3::Hash>> {
         let path = self.partial_array();
         let failed = || Error::io("write", &path);
-        let mut file = OpenOptions::new().write(true).open(&path).map_err(failed())?;
+        let mut file = io::open_own(&path)?;
         file.seek(SeekFrom::Start(self.offset(group[0].first))).map_err(failed())?;
         let mut digests = Vec::with_capacity(copies(group));
         for item in group {
@@ -114,10 +113,10 @@ impl Writer for Npy {
         if self.array().exists() {
             return Ok(());
         }
-        io::create_folder(&self.folder.join(PROGRESS))?;
+        io::create_folder_below(&self.folder, PROGRESS)?;
         let path = self.partial_array();
-        let begin = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+        let mut file = io::open_own(&path)?;
+        let mut begin = || -> std::io::Result<()> {
             file.set_len(self.offset(self.images))?;
             file.write_all(&header(self.images, self.size))
         };
@@ -150,9 +149,10 @@ impl Writer for Npy {
         if !self.array().exists() {
             let path = self.partial_array();
             // Syncs the header; the blocks are synced already.
-            let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("sync", &path))?;
+            let file = io::open_own(&path)?;
             file.sync_all().map_err(Error::io("sync", &path))?;
             std::fs::rename(&path, self.array()).map_err(Error::io("write", self.array()))?;
+            io::sync_folder(&self.folder)?;
         }
         io::remove_own(&self.folder.join(PROGRESS), &layout::is_block)
     }

@@ -38,16 +38,8 @@ impl WebDataset {
 
     fn write(&self, file: &str, group: &[&SourceItem], context: &WriteContext) -> Result<StoredGroup> {
         let path = self.folder.join(file);
-        let partial = self.folder.join(layout::partial(file));
-        let written = write_archive(&partial, group, context).and_then(|content| {
-            std::fs::rename(&partial, &path).map_err(Error::io("write", &path))?;
-            Ok(content)
-        });
-        if written.is_err() {
-            // Frees space on a full disk. If removing fails, the next run removes the file.
-            let _ = std::fs::remove_file(&partial);
-        }
-        Ok(written?.into_group(file))
+        let content = io::write_with(&path, |partial| write_archive(partial, &path, group, context))?;
+        Ok(content.into_group(file))
     }
 }
 
@@ -98,10 +90,10 @@ impl Content {
     }
 }
 
-/// Writes and syncs the tar file of a group.
-fn write_archive(path: &Path, group: &[&SourceItem], context: &WriteContext) -> Result<Content> {
+/// Writes the tar file of a group, which will be at `path`.
+fn write_archive(file: &mut File, path: &Path, group: &[&SourceItem], context: &WriteContext) -> Result<Content> {
     let failed = || Error::io("write", path);
-    let mut archive = Archive::new(File::create(path).map_err(failed())?);
+    let mut archive = Archive::new(file);
     let mut images = Vec::with_capacity(group.len());
     for item in group {
         let mut source = context.renderer.open(item.row, item.annotation.source, item.digest)?;
@@ -124,17 +116,22 @@ fn write_archive(path: &Path, group: &[&SourceItem], context: &WriteContext) -> 
 /// The content of a tar file of an earlier run; `None` if it is missing or not that of `group`.
 fn stored(path: &Path, group: &[&SourceItem]) -> Option<Content> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(File::open(path).ok()?).ok()?;
-    let mut archive = tar::Archive::new(std::io::BufReader::new(File::open(path).ok()?));
+    hasher.update_reader(io::open_unlinked(path).ok()?).ok()?;
+    let mut archive = tar::Archive::new(std::io::BufReader::new(io::open_unlinked(path).ok()?));
     let mut entries = archive.entries().ok()?;
     let mut next = |name: &str| -> Option<(u64, Vec<u8>)> {
         let mut entry = entries.next()?.ok()?;
         if entry.path_bytes() != name.as_bytes() {
             return None;
         }
-        let mut bytes = Vec::with_capacity(entry.size() as usize);
+        // An entry may state any size, and one of a sparse file may have it.
+        if entry.header().entry_type() != tar::EntryType::Regular || entry.size() > io::RECORD_BYTES {
+            return None;
+        }
+        let position = entry.raw_file_position();
+        let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).ok()?;
-        Some((entry.raw_file_position(), bytes))
+        Some((position, bytes))
     };
     let mut image = |item: &SourceItem, copy: u32| -> Option<StoredImage> {
         let (offset, bytes) = next(&image_name(item, copy))?;
@@ -146,10 +143,10 @@ fn stored(path: &Path, group: &[&SourceItem]) -> Option<Content> {
 }
 
 /// A tar file without times and owners, so that the same images give the same bytes.
-struct Archive(tar::Builder<HashingWriter<File>>);
+struct Archive<'a>(tar::Builder<HashingWriter<&'a mut File>>);
 
-impl Archive {
-    fn new(file: File) -> Self {
+impl<'a> Archive<'a> {
+    fn new(file: &'a mut File) -> Self {
         Self(tar::Builder::new(HashingWriter::new(file)))
     }
 
@@ -162,13 +159,11 @@ impl Archive {
         Ok(self.0.get_ref().count() - (bytes.len() as u64).next_multiple_of(512))
     }
 
-    /// Syncs the archive; returns its length and digest.
+    /// Ends the archive; returns its length and digest.
     fn finish(self) -> std::io::Result<(u64, blake3::Hash)> {
         let writer = self.0.into_inner()?;
         let bytes = writer.count();
-        let (file, digest) = writer.finish()?;
-        file.sync_all()?;
-        Ok((bytes, digest))
+        Ok((bytes, writer.finish()?.1))
     }
 }
 

@@ -64,7 +64,7 @@ fn predicting_the_test_split_reproduces_its_probabilities_in_every_format() {
     for (format, runs) in [(Format::Npy, "npy"), (Format::Virtual, "virtual"), (Format::Jpeg, "jpeg")] {
         train(&faces, format, runs, &["gal-j"]);
         let run = "celeba-tiny-gal-j-seed0";
-        let tested = Predictions::read(&faces.path(format!("{runs}/{run}/predictions.parquet"))).unwrap();
+        let tested = Predictions::read(&faces.path(format!("{runs}/{run}/predictions.parquet")), None).unwrap();
         let predicted = predict(&faces, runs, run, &images());
         assert_eq!(predicted["primary_head"], "cln");
         let images = predicted["images"].as_array().unwrap();
@@ -83,7 +83,7 @@ fn predictions_averaged_over_the_mirror_image_are_reproduced_too() {
     faces.write("tiny.toml", profile);
     train(&faces, Format::Npy, "runs", &["gal-j"]);
     let run = "celeba-tiny-gal-j-seed0";
-    let read = |name: &str| Predictions::read(&faces.path(format!("runs/{run}/{name}"))).unwrap().cln.unwrap();
+    let read = |name: &str| Predictions::read(&faces.path(format!("runs/{run}/{name}")), None).unwrap().cln.unwrap();
     let (tested, plain) = (read("predictions.parquet"), read("predictions-plain.parquet"));
     let predicted = predict(&faces, "runs", run, &images());
     let images = predicted["images"].as_array().unwrap();
@@ -98,7 +98,7 @@ fn the_untrained_head_of_a_network_that_learns_from_its_correlation_net_alone_pr
     let faces = faces();
     train(&faces, Format::Npy, "runs", &["cln-only"]);
     let run = "celeba-tiny-cln-only-seed0";
-    let tested = Predictions::read(&faces.path(format!("runs/{run}/predictions.parquet"))).unwrap();
+    let tested = Predictions::read(&faces.path(format!("runs/{run}/predictions.parquet")), None).unwrap();
     let details = faces.gal_bench(&format!("predict --run {run} --device cpu --details")).args(images()).json();
     assert_eq!(details["primary_head"], "cln");
     let found = details["images"].as_array().unwrap();
@@ -216,7 +216,7 @@ fn a_network_without_its_last_pool_is_trained_predicted_with_and_exported() {
     train(&faces, Format::Npy, "runs", &["gal-j"]);
     let run = "celeba-tiny-gal-j-seed0";
     assert!(faces.read(&format!("runs/{run}/config.toml")).contains("last_pool = false"));
-    let tested = Predictions::read(&faces.path(format!("runs/{run}/predictions.parquet"))).unwrap();
+    let tested = Predictions::read(&faces.path(format!("runs/{run}/predictions.parquet")), None).unwrap();
     let predicted = predict(&faces, "runs", run, &images());
     assert_eq!(probabilities(&predicted["images"][0], "cln"), tested.cln.unwrap()[..COUNT]);
     faces.gal_bench(&format!("export --run {run} --output out")).succeeds();

@@ -12,7 +12,7 @@ const EVALUATE: &str =
     "evaluate --profile tiny.toml --prepared prepared --runs runs --reports reports --seed 5 --quiet --device cpu";
 
 fn predictions(path: &Path) -> Predictions {
-    Predictions::read(&path.join("predictions.parquet")).unwrap()
+    Predictions::read(&path.join("predictions.parquet"), None).unwrap()
 }
 
 /// The cells of a variant's row in the table below a heading.

@@ -61,7 +61,7 @@ fn the_untrained_classifiers_of_cln_only_have_no_results() {
     let job = "--profile tiny.toml --seed 5 --runs runs --variant baseline --variant gal-j --variant cln-only";
     workspace.gal_bench(&format!("train --device cpu --prepared prepared {job}")).succeeds();
     let run = workspace.run("runs", "cln-only");
-    let predictions = Predictions::read(&run.join("predictions.parquet")).unwrap();
+    let predictions = Predictions::read(&run.join("predictions.parquet"), None).unwrap();
     assert!(predictions.fln.is_none() && predictions.cln.is_some());
     for line in metrics(&run) {
         let is_null = |key: &str| line.get(key).is_none_or(serde_json::Value::is_null);
