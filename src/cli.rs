@@ -154,8 +154,8 @@ pub(crate) struct DistributedArgs {
     /// 0]
     #[arg(long, value_name = "K")]
     pub(crate) rank: Option<u32>,
-    /// Address on which rank 0 listens; use a trusted network [default: `MASTER_ADDR` and `MASTER_PORT` of the environment,
-    /// or 127.0.0.1:29400]
+    /// Address on which rank 0 listens. One that other machines reach needs the same `GAL_BENCH_SECRET` in the environment of
+    /// all ranks [default: `MASTER_ADDR` and `MASTER_PORT` of the environment, or 127.0.0.1:29400]
     #[arg(long, alias = "meet", value_name = "HOST:PORT")]
     pub(crate) rdzv_endpoint: Option<String>,
     /// Timeout in seconds for connecting and for each exchange. The other ranks wait while rank 0 validates and tests

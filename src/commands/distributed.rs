@@ -1,5 +1,5 @@
-//! Distributed training from flags, or from the environment as torchrun sets it: `WORLD_SIZE`, `RANK`, `LOCAL_RANK`, `MASTER_ADDR`
-//! and `MASTER_PORT`. Wrappers of srun and mpirun set the same variables.
+//! Distributed training from flags, or from the environment as torchrun sets it: `WORLD_SIZE`, `LOCAL_WORLD_SIZE`, `RANK`,
+//! `LOCAL_RANK`, `MASTER_ADDR` and `MASTER_PORT`. Wrappers of srun and mpirun set the same variables.
 
 use crate::cli::DistributedArgs;
 use gal_bench::distributed::Rendezvous;
@@ -44,14 +44,17 @@ fn resolve(args: &DistributedArgs, environment: impl Fn(&str) -> Option<String>)
     let endpoint = match &args.rdzv_endpoint {
         Some(endpoint) => endpoint.clone(),
         None if world_size == 1 => format!("{DEFAULT_HOST}:{DEFAULT_PORT}"),
-        None => master(&environment)?,
+        None => master(&environment, world_size)?,
     };
     Ok(Rendezvous { rank, world_size, endpoint, timeout })
 }
 
-/// `HOST:PORT` from `MASTER_ADDR` and `MASTER_PORT`.
-fn master(environment: &impl Fn(&str) -> Option<String>) -> Result<String> {
-    let host = environment("MASTER_ADDR").unwrap_or_else(|| DEFAULT_HOST.to_owned());
+/// `HOST:PORT` from `MASTER_ADDR` and `MASTER_PORT`. If all of `world_size` processes are on this machine, no other machine
+/// needs to reach the port.
+fn master(environment: &impl Fn(&str) -> Option<String>, world_size: usize) -> Result<String> {
+    let is_local = number(environment, "LOCAL_WORLD_SIZE", 1.., "--rdzv-endpoint")? == Some(world_size);
+    let host = environment("MASTER_ADDR").filter(|host| !is_local || host.is_empty());
+    let host = host.unwrap_or_else(|| DEFAULT_HOST.to_owned());
     let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
     let port = number(environment, "MASTER_PORT", 1.., "--rdzv-endpoint")?;
     // torchrun's agent may itself listen at MASTER_PORT, for its own store.
@@ -104,6 +107,14 @@ mod tests {
         assert_eq!(with(&flags, &all).unwrap(), (1, 2, "a:1".to_owned()));
         let port = [("WORLD_SIZE", "2"), ("MASTER_ADDR", "::1"), ("MASTER_PORT", "5000")];
         assert_eq!(with(&NONE, &port).unwrap(), (0, 2, "[::1]:5000".to_owned()));
+    }
+
+    #[test]
+    fn ranks_of_one_machine_meet_at_an_address_that_no_other_reaches() {
+        let all = [("WORLD_SIZE", "2"), ("LOCAL_WORLD_SIZE", "2"), ("MASTER_ADDR", "node1"), ("MASTER_PORT", "5000")];
+        assert_eq!(with(&NONE, &all).unwrap().2, "127.0.0.1:5000");
+        let several = [("WORLD_SIZE", "4"), ("LOCAL_WORLD_SIZE", "2"), ("MASTER_ADDR", "node1")];
+        assert_eq!(with(&NONE, &several).unwrap().2, "node1:29400");
     }
 
     #[test]

@@ -10,6 +10,9 @@ const DATA: u8 = b'd';
 /// The sender ends; the payload is the reason.
 const ABORT: u8 = b's';
 
+/// Longest reason that is read.
+const MAX_REASON_BYTES: usize = 64 << 10;
+
 /// Bytes of a frame before its payload: kind and length.
 const HEADER: usize = 9;
 
@@ -35,7 +38,7 @@ impl Connection {
         write_frame(&self.stream, DATA, payload).map_err(|error| match error.kind() {
             // The peer may have sent a reason before it closed the connection.
             ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => {
-                self.receive().err().unwrap_or_else(|| self.lost(&error))
+                self.receive(0).err().unwrap_or_else(|| self.lost(&error))
             }
             _ => {
                 // The peer would take later frames for the rest of this one.
@@ -45,8 +48,9 @@ impl Connection {
         })
     }
 
-    pub(super) fn receive(&self) -> Result<Vec<u8>> {
-        match read_frame(&self.stream).map_err(|error| self.lost(&error))? {
+    /// Receives a payload of at most `limit` bytes.
+    pub(super) fn receive(&self, limit: usize) -> Result<Vec<u8>> {
+        match read_frame(&self.stream, limit).map_err(|error| self.lost(&error))? {
             (DATA, payload) => Ok(payload),
             (_, reason) => {
                 Err(Error::Request(format!("rank {} stopped: {}", self.peer, String::from_utf8_lossy(&reason))))
@@ -66,7 +70,7 @@ impl Connection {
         self.stream.set_nonblocking(false).map_err(|error| self.lost(&error))?;
         match peeked {
             Ok(0) => Err(self.lost(&ErrorKind::UnexpectedEof.into())),
-            Ok(_) if kind[0] == ABORT => self.receive().map(drop),
+            Ok(_) if kind[0] == ABORT => self.receive(0).map(drop),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(self.lost(&error)),
@@ -99,13 +103,18 @@ pub(super) struct PendingConnection {
 }
 
 impl PendingConnection {
-    /// The first frame must be complete within `timeout`.
+    /// The handshake must be complete within `timeout`.
     pub(super) fn new(stream: TcpStream, timeout: Duration) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self { stream, received: Vec::new(), deadline: Instant::now() + timeout })
     }
 
-    /// The payload of the first frame; `None` if it is still incomplete.
+    /// Sends a short payload.
+    pub(super) fn send(&self, payload: &[u8]) -> io::Result<()> {
+        write_frame(&self.stream, DATA, payload)
+    }
+
+    /// The payload of the next frame; `None` if it is still incomplete.
     ///
     /// # Errors
     /// A frame of another kind, longer than `limit` bytes, or too late.
@@ -117,7 +126,9 @@ impl PendingConnection {
             };
             let missing = total - self.received.len();
             if missing == 0 {
-                return Ok(Some(self.received.split_off(HEADER)));
+                let payload = self.received.split_off(HEADER);
+                self.received.clear();
+                return Ok(Some(payload));
             }
             match (&self.stream).take(missing as u64).read_to_end(&mut self.received) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -142,10 +153,12 @@ fn write_frame(mut stream: &TcpStream, kind: u8, payload: &[u8]) -> io::Result<(
     stream.write_all(payload)
 }
 
-fn read_frame(mut stream: &TcpStream) -> io::Result<(u8, Vec<u8>)> {
+/// Reads a frame: data of at most `limit` bytes, or a reason.
+fn read_frame(mut stream: &TcpStream, limit: usize) -> io::Result<(u8, Vec<u8>)> {
     let mut header = [0; HEADER];
     stream.read_exact(&mut header)?;
-    let length = payload_length(header, &[DATA, ABORT], u64::MAX)?;
+    let limit = if header[0] == ABORT { MAX_REASON_BYTES } else { limit };
+    let length = payload_length(header, &[DATA, ABORT], limit as u64)?;
     // The buffer grows with what arrives: a corrupt length must not allocate memory.
     let mut payload = Vec::new();
     stream.take(length).read_to_end(&mut payload)?;
@@ -179,7 +192,7 @@ mod tests {
         assert!(here.check().is_ok());
         there.send(b"abc").unwrap();
         assert!(here.check().is_ok());
-        assert_eq!(here.receive().unwrap(), b"abc");
+        assert_eq!(here.receive(3).unwrap(), b"abc");
         there.abort("no room on the disk");
         let stopped = here.check().unwrap_err();
         assert_eq!((stopped.to_string(), stopped.exit_code()), ("rank 1 stopped: no room on the disk".to_owned(), 2));
@@ -239,7 +252,7 @@ mod tests {
     #[test]
     fn a_silent_peer_is_lost_after_the_timeout() {
         let (here, _there) = pair(Duration::from_secs(1));
-        let error = here.receive().unwrap_err().to_string();
+        let error = here.receive(1 << 20).unwrap_err().to_string();
         assert!(error.contains("rank 1 was lost (no data for 1 s, see --timeout)"), "{error}");
     }
 }

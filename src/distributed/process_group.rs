@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use candle_core::{Device, Tensor};
 
+/// Longest id of an NCCL communicator.
+const MAX_ID_BYTES: usize = 1024;
+
 /// The ranks of a run, from the point of view of this one.
 #[derive(Debug)]
 pub(crate) struct ProcessGroup {
@@ -48,7 +51,7 @@ impl ProcessGroup {
 
     /// The NCCL communicator of all ranks; `None` unless rank 0 passes `nccl`.
     fn communicator(&self, nccl: bool, device: &Device, rendezvous: &Rendezvous) -> Result<Option<Communicator>> {
-        let id = self.broadcast(|| if nccl { nccl::unique_id() } else { Ok(Vec::new()) })?;
+        let id = self.broadcast(MAX_ID_BYTES, || if nccl { nccl::unique_id() } else { Ok(Vec::new()) })?;
         if id.is_empty() {
             return Ok(None);
         }
@@ -69,10 +72,10 @@ impl ProcessGroup {
         self.rank == 0
     }
 
-    /// Sends the bytes that `make` returns on rank 0 to every rank. The other ranks do not call `make`.
-    pub(crate) fn broadcast(&self, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    /// Sends the bytes that `make` returns on rank 0, at most `limit`, to every rank. The other ranks do not call `make`.
+    pub(crate) fn broadcast(&self, limit: usize, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
         if !self.is_main() {
-            return self.connections[0].receive();
+            return self.connections[0].receive(limit);
         }
         let bytes = make()?;
         self.connections.iter().try_for_each(|connection| connection.send(&bytes))?;
@@ -104,11 +107,13 @@ impl ProcessGroup {
     fn all_reduce_sum(&self, mut values: Vec<f32>) -> Result<Vec<f32>> {
         if !self.is_main() {
             self.connections[0].send(&to_bytes(&values))?;
-            combine(&mut values, &self.connections[0].receive()?, |_, sum| sum)?;
+            let sum = self.connections[0].receive(4 * values.len())?;
+            combine(&mut values, &sum, |_, sum| sum)?;
             return Ok(values);
         }
         for connection in &self.connections {
-            combine(&mut values, &connection.receive()?, |sum, value| sum + value)?;
+            let received = connection.receive(4 * values.len())?;
+            combine(&mut values, &received, |sum, value| sum + value)?;
         }
         let sum = to_bytes(&values);
         self.connections.iter().try_for_each(|connection| connection.send(&sum))?;

@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, PendingConnection};
 use super::handshake::{Handshake, Peer};
+use super::secret::{self, Challenge, Role, Secret};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use std::io;
@@ -14,6 +15,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HANDSHAKE_BYTES: usize = 1 << 20;
 /// Connections that are accepted before their handshakes are read.
 const MAX_ACCEPTS: usize = 64;
+/// Connections whose handshakes may be incomplete at the same time.
+const MAX_CALLERS: usize = 256;
 /// Pause between two attempts to connect, or to accept.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -59,12 +62,13 @@ impl Rendezvous {
     /// Waits on rank 0 until all other ranks have connected with matching handshakes. Returns their connections in rank
     /// order, and whether NCCL supports every device.
     pub(super) fn accept_ranks(&self, handshake: &Handshake, progress: &Progress) -> Result<(Vec<Connection>, bool)> {
+        let secret = Secret::for_endpoint(&self.endpoint)?;
         let listener = self.listen()?;
         progress.log(format!("waiting for {} more ranks at {}", self.world_size - 1, self.endpoint));
         let deadline = Instant::now() + self.timeout;
         let mut connections: Vec<Option<Connection>> = (1..self.world_size).map(|_| None).collect();
         let mut nccl = vec![handshake.nccl; self.world_size];
-        let mut pending = Vec::new();
+        let mut callers: Vec<Caller> = Vec::new();
         while let Some(missing) = connections.iter().position(Option::is_none) {
             if Instant::now() >= deadline {
                 return Err(abort_all(&connections, self.missing(missing + 1)));
@@ -72,14 +76,18 @@ impl Rendezvous {
             drop_lost(&mut connections, progress);
             // A connection that cannot be accepted was closed by its peer, or is accepted in a later round.
             for stream in listener.incoming().take(MAX_ACCEPTS).map_while(io::Result::ok) {
-                pending.extend(PendingConnection::new(stream, HANDSHAKE_TIMEOUT));
+                callers.extend(Caller::challenged(stream));
             }
-            for (peer, stream) in take_ready(&mut pending, progress) {
+            // Many that send nothing must not keep a rank out, so the oldest go.
+            callers.drain(..callers.len().saturating_sub(MAX_CALLERS));
+            for (peer, stream) in take_ready(&mut callers, &secret, progress) {
                 let rank = peer.rank;
                 let connection = Connection::new(rank, stream, self.timeout).map_err(|error| self.unusable(&error))?;
                 if let Some(mismatch) = handshake.mismatch(&peer).or_else(|| self.wrong_rank(rank, &connections)) {
-                    connections.push(Some(connection));
-                    return Err(abort_all(&connections, misfit(rank, &mismatch)));
+                    let misfit = misfit(rank, &mismatch);
+                    progress.log(format!("sent a rank away, and still waiting: {misfit}"));
+                    connection.abort(&misfit.to_string());
+                    continue;
                 }
                 progress.log(format!("rank {rank} has connected"));
                 nccl[rank] = peer.handshake.is_some_and(|handshake| handshake.nccl);
@@ -122,6 +130,7 @@ impl Rendezvous {
 
     /// Connects to rank 0 and sends this rank's handshake.
     pub(super) fn connect(&self, handshake: &Handshake, progress: &Progress) -> Result<Connection> {
+        let secret = Secret::for_endpoint(&self.endpoint)?;
         progress.log(format!("rank {} of {} connects to rank 0 at {}", self.rank, self.world_size, self.endpoint));
         let deadline = Instant::now() + self.timeout;
         let stream = loop {
@@ -140,6 +149,7 @@ impl Rendezvous {
         };
         let connection = Connection::new(0, stream, self.timeout)
             .map_err(|error| Error::Request(format!("the connection to rank 0 cannot be used: {error}")))?;
+        prove(&connection, &secret)?;
         connection.send(toml::to_string(handshake).map_err(|e| Error::Internal(e.to_string()))?.as_bytes())?;
         Ok(connection)
     }
@@ -169,20 +179,84 @@ fn drop_lost(connections: &mut [Option<Connection>], progress: &Progress) {
     }
 }
 
-/// Removes the connections whose handshake is complete and returns them. Drops those that are not ranks.
-fn take_ready(pending: &mut Vec<PendingConnection>, progress: &Progress) -> Vec<(Peer, TcpStream)> {
+/// A connection at rank 0 that may not be a rank.
+struct Caller {
+    connection: PendingConnection,
+    challenge: Challenge,
+    /// True if it has the secret. Nothing about the program is sent before.
+    is_proven: bool,
+}
+
+/// The state of a caller after its next frame.
+enum Answer {
+    Incomplete,
+    Rank(Peer),
+    Stranger,
+}
+
+impl Caller {
+    /// Sends a challenge; `None` if the connection is lost.
+    fn challenged(stream: TcpStream) -> Option<Self> {
+        let connection = PendingConnection::new(stream, HANDSHAKE_TIMEOUT).ok()?;
+        let challenge = secret::challenge().ok()?;
+        connection.send(&challenge).ok()?;
+        Some(Self { connection, challenge, is_proven: false })
+    }
+
+    fn poll(&mut self, secret: &Secret) -> Answer {
+        let limit = if self.is_proven { MAX_HANDSHAKE_BYTES } else { 2 * secret::BYTES };
+        match self.connection.poll_frame(limit) {
+            Ok(None) => Answer::Incomplete,
+            Ok(Some(frame)) if self.is_proven => Peer::parse(&frame).map_or(Answer::Stranger, Answer::Rank),
+            Ok(Some(frame)) if self.prove(&frame, secret).is_some() => Answer::Incomplete,
+            _ => Answer::Stranger,
+        }
+    }
+
+    /// Checks the proof in `frame` and returns that of rank 0.
+    fn prove(&mut self, frame: &[u8], secret: &Secret) -> Option<()> {
+        let (theirs, proof) = frame.split_first_chunk::<{ secret::BYTES }>()?;
+        let expected = secret.proof(Role::Rank, &self.challenge, theirs);
+        if expected != *proof.first_chunk::<{ secret::BYTES }>()? {
+            return None;
+        }
+        self.is_proven = true;
+        self.connection.send(secret.proof(Role::Main, &self.challenge, theirs).as_bytes()).ok()
+    }
+}
+
+/// Removes the callers whose handshake is complete and returns them. Drops those that are not ranks.
+fn take_ready(callers: &mut Vec<Caller>, secret: &Secret, progress: &Progress) -> Vec<(Peer, TcpStream)> {
     let mut ready = Vec::new();
-    for mut connection in std::mem::take(pending) {
-        let frame = connection.poll_frame(MAX_HANDSHAKE_BYTES);
-        if let Ok(None) = frame {
-            pending.push(connection);
-        } else if let Some(peer) = frame.ok().flatten().and_then(|text| Peer::parse(&text)) {
-            ready.push((peer, connection.into_stream()));
-        } else {
-            progress.log("rejected a connection that is not a gal-bench rank");
+    for mut caller in std::mem::take(callers) {
+        match caller.poll(secret) {
+            Answer::Incomplete => callers.push(caller),
+            Answer::Rank(peer) => ready.push((peer, caller.connection.into_stream())),
+            Answer::Stranger => {
+                progress.log("rejected a connection that is not a gal-bench rank with this job's secret");
+            }
         }
     }
     ready
+}
+
+/// Proves on a rank that it has the secret, and checks that rank 0 has it too.
+fn prove(connection: &Connection, secret: &Secret) -> Result<()> {
+    let main = connection.receive(secret::BYTES)?;
+    let ours = secret::challenge()?;
+    let main = main.first_chunk::<{ secret::BYTES }>().copied().unwrap_or_default();
+    connection.send(&[&ours[..], secret.proof(Role::Rank, &main, &ours).as_bytes()].concat())?;
+    let refused = || {
+        Error::Request(
+            "rank 0 has another secret: set GAL_BENCH_SECRET to the same text on all ranks, and run them as the same user"
+                .to_owned(),
+        )
+    };
+    let proof = connection.receive(secret::BYTES).map_err(|_| refused())?;
+    match proof.first_chunk::<{ secret::BYTES }>() {
+        Some(proof) if secret.proof(Role::Main, &main, &ours) == *proof => Ok(()),
+        _ => Err(refused()),
+    }
 }
 
 fn misfit(rank: usize, mismatch: &str) -> Error {

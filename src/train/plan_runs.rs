@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::variant::{BASELINE, Fln, Variant};
 
+/// Longest plan that is sent to the ranks.
+const MAX_PLAN_BYTES: usize = 16 << 20;
+
 /// A shared run with its seed.
 pub(super) struct PlannedRun {
     pub(super) seed: u64,
@@ -73,7 +76,7 @@ pub(super) fn broadcast_plan(
     let internal = |e: serde_json::Error| Error::Internal(e.to_string());
     let names = |run: &PlannedRun| run.shared.variants.iter().map(|variant| variant.name).collect::<Vec<_>>();
     let plan: Vec<_> = open.iter().map(|run| (run.seed, names(run))).collect();
-    let plan = group.broadcast(|| serde_json::to_vec(&plan).map_err(internal))?;
+    let plan = group.broadcast(MAX_PLAN_BYTES, || serde_json::to_vec(&plan).map_err(internal))?;
     let plan: Vec<(u64, Vec<String>)> = serde_json::from_slice(&plan).map_err(internal)?;
     let runs = plan.into_iter().flat_map(|(seed, names)| {
         let variants: Vec<Variant> = names.iter().filter_map(|name| Variant::named(name)).collect();

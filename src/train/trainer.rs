@@ -356,8 +356,10 @@ impl<'a> Trainer<'a> {
         if self.group.world_size() == 1 {
             return Ok(first);
         }
-        let tensors = || self.learner.state_dict();
-        let state = self.group.broadcast(|| Checkpoint { tensors: tensors(), meta: first }.to_bytes())?;
+        let tensors = self.learner.state_dict();
+        // The values, and a header that names them.
+        let limit = 4 * tensors.values().map(Tensor::elem_count).sum::<usize>() + (4096 * (1 + tensors.len()));
+        let state = self.group.broadcast(limit, || Checkpoint { tensors, meta: first }.to_bytes())?;
         if self.group.is_main() {
             return Ok(first);
         }

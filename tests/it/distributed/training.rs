@@ -5,7 +5,7 @@ use crate::common::training::{TINY, metrics, outputs};
 use crate::common::workspace::{Workspace, free_address};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Child;
@@ -198,17 +198,50 @@ fn a_rank_that_differs_is_refused_with_the_difference() {
         (("--seed", "6"), "its choice of seeds is 6, rank 0's 5"),
         (("--world-size", "4"), "its world size is 4, rank 0's 2"),
     ];
+    let endpoint = free_address();
+    let main = rank(&workspace, &[("--rank", "0"), ("--rdzv-endpoint", &endpoint)]);
     for (other, difference) in cases {
-        let endpoint = free_address();
-        let ranks = [
-            rank(&workspace, &[("--rank", "0"), ("--rdzv-endpoint", &endpoint)]),
-            rank(&workspace, &[("--rank", "1"), ("--rdzv-endpoint", &endpoint), other]),
-        ];
-        for said in ranks.map(error) {
-            assert!(said.contains(&format!("rank 1 does not match rank 0 ({difference})")), "{said}");
-        }
+        let said = error(rank(&workspace, &[("--rank", "1"), ("--rdzv-endpoint", &endpoint), other]));
+        assert!(said.contains(&format!("rank 1 does not match rank 0 ({difference})")), "{said}");
     }
-    assert!(!workspace.exists("runs"));
+    // Rank 0 has waited for a rank that matches.
+    let fitting = rank(&workspace, &[("--rank", "1"), ("--rdzv-endpoint", &endpoint), ("--runs", "runs-1")]);
+    for child in [main, fitting] {
+        Finished::wait(child).succeeded();
+    }
+}
+
+#[test]
+fn a_rank_without_the_secret_is_sent_away_and_learns_nothing() {
+    let workspace = Workspace::trainable();
+    let endpoint = free_address();
+    let start = |number: &str, runs: &str, secret: &str| {
+        let words = "train --profile tiny.toml --prepared prepared --variant gal-j --seed 5 --threads 1 --timeout 60";
+        let flags = ["--world-size", "2", "--rank", number, "--runs", runs, "--rdzv-endpoint", &endpoint];
+        workspace.gal_bench(words).args(flags).envs(&[("GAL_BENCH_SECRET", secret)]).spawn()
+    };
+    let main = start("0", "runs", "a secret of this test");
+    let said = error(start("1", "runs-1", "another secret of this test"));
+    assert!(said.contains("rank 0 has another secret: set GAL_BENCH_SECRET"), "{said}");
+    let said = error(start("1", "runs-1", "short"));
+    assert!(said.contains("GAL_BENCH_SECRET has 5 characters"), "{said}");
+    // A caller that repeats what a rank sends gets the random number of rank 0 and no byte more.
+    let mut caller = TcpStream::connect(&endpoint).unwrap();
+    let mut greeting = [0; 9 + 32];
+    caller.read_exact(&mut greeting).unwrap();
+    assert_eq!(greeting[..9], *b"d\x20\0\0\0\0\0\0\0");
+    caller.write_all(&[&b"d\x40\0\0\0\0\0\0\0"[..], &greeting[9..], &greeting[9..]].concat()).unwrap();
+    assert_eq!(caller.read_to_end(&mut Vec::new()).unwrap_or(0), 0);
+    for child in [main, start("1", "runs-1", "a secret of this test")] {
+        Finished::wait(child).succeeded();
+    }
+}
+
+#[test]
+fn an_address_that_other_machines_reach_needs_a_secret() {
+    let workspace = Workspace::trainable();
+    let said = error(rank(&workspace, &[("--rank", "0"), ("--rdzv-endpoint", "0.0.0.0:29999")]));
+    assert!(said.contains("other machines reach 0.0.0.0:29999") && said.contains("GAL_BENCH_SECRET"), "{said}");
 }
 
 #[test]
@@ -222,9 +255,11 @@ fn two_ranks_start_from_a_run_and_must_name_the_same_one() {
             rank(&workspace, &[("--rank", number), ("--rdzv-endpoint", &endpoint), ("--init", &run)])
         })
     };
-    for said in start(["baseline", "gal-j"]).map(error) {
-        assert!(said.contains("(its start is the backbone of run synthetic-tiny-gal-j-seed5"), "{said}");
-    }
+    let [mut main, other] = start(["baseline", "gal-j"]);
+    let said = error(other);
+    assert!(said.contains("(its start is the backbone of run synthetic-tiny-gal-j-seed5"), "{said}");
+    main.kill().unwrap();
+    main.wait().unwrap();
     for child in start(["gal-j", "gal-j"]) {
         Finished::wait(child).succeeded();
     }
