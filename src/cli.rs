@@ -54,6 +54,8 @@ pub(crate) enum Command {
     /// Prepare the data and train one task of a job, for a scheduler; `run-all --list-tasks` lists the tasks
     #[command(alias = "run-cell")]
     RunTask(RunTaskArgs),
+    /// Verify that a prepared set, a run or a report is as it was written
+    Verify(VerifyArgs),
     /// Predict the probabilities of the 40 attributes in images with a trained network
     Predict(PredictArgs),
     /// Export a trained network to PyTorch: its weights, and a Python module that loads them
@@ -167,6 +169,19 @@ pub(crate) struct DistributedArgs {
         value_parser = clap::value_parser!(u64).range(1..=31_536_000)
     )]
     pub(crate) timeout: u64,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) output_args: OutputArgs,
+    /// Folder of a prepared set, a run or a report
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Record the digests of the present files of a run that an earlier version trained
+    #[arg(long)]
+    pub(crate) write: bool,
 }
 
 /// Runs by profile, variants and seeds.

@@ -169,6 +169,7 @@ pub(super) fn evaluate(
     for folder in ended.iter().filter(|folder| is_finished(folder)) {
         retests.map_or(Ok(()), |retests| retests.run(folder, progress))?;
     }
+    super::verify::note_unsealed(ended.iter().map(PathBuf::as_path), progress);
     let Collected { evaluations, statistics, examples, diverged, answers } = report::collect(&ended, &report)?;
     faces::show(&examples, data, &report, force, progress)?;
     output.record()?;

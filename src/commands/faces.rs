@@ -47,7 +47,7 @@ pub(super) fn show(
             example.write_results(&mean, &faces, report)?;
         } else {
             // A link in its place may lead elsewhere.
-            io::create_folder_below(example.run(), "figures")?;
+            gal_bench::io::create_folder_below(example.run(), "figures")?;
             let folder = example.run().join("figures");
             let former = ExampleFaces::figure_files();
             let output = match OutputFolder::claim(&folder, &former, force) {

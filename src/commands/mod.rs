@@ -16,6 +16,7 @@ mod report;
 mod run_all;
 mod run_task;
 mod train;
+mod verify;
 mod weights;
 
 use crate::cli::{Command, DataArgs, OutputArgs, OverrideArgs, RunArgs, SelectionArgs, SourceArgs};
@@ -43,6 +44,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Report(args) => report::run(args),
         Command::RunAll(args) => run_all::run(args),
         Command::RunTask(args) => run_task::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Export(args) => export::run(args),
         Command::Doctor(args) => doctor::run(args),

@@ -10,6 +10,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
     // Full precision, so that an image gets the same prediction on every device.
     let device = select_device(&args.device, None, Compute::default(), &progress)?.device;
     let folder = args.run.folder()?;
+    super::verify::note_unsealed([folder.as_path()].into_iter(), &progress);
     let images = predict::find(&args.images)?;
     let predictions = predict::predict(&folder, &images, &device, args.details, &progress)?;
     let csv = args.csv.then(|| predict::csv(&predictions)).transpose()?;

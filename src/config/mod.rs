@@ -8,6 +8,7 @@ mod evaluation;
 mod init;
 mod overrides;
 mod profile;
+mod record;
 mod regularization;
 mod retest;
 mod run_config;
@@ -24,6 +25,7 @@ pub use overrides::Overrides;
 pub use profile::{
     Compute, Crop, Description, ImagePolicy, InitialWeights, Optimizer, Prepare, Profile, Protocol, Training,
 };
+pub use record::{EVALUATED, Record};
 pub use regularization::Regularization;
 pub use retest::Retest;
 pub use run_config::{RunConfig, run_folder};

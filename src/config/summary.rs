@@ -1,11 +1,8 @@
-//! `summary.json` of a finished run's folder. Later stages read it, the predictions, the metrics and the affinity.
+//! The content of `summary.json` in a finished run's folder. Later stages read it, the predictions, the metrics and the affinity.
 
 use super::init::Init;
 use crate::dataset::DatasetName;
-use crate::error::Result;
-use crate::io;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// Numbers of known labels by attribute, in the order of [`crate::attribute::NAMES`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,11 +85,6 @@ pub struct RunSummary {
 }
 
 impl RunSummary {
-    /// Reads a run's `summary.json`.
-    pub fn read(path: &Path) -> Result<Self> {
-        io::read_json(path, "a run's summary")
-    }
-
     /// The data set's name in print.
     pub fn dataset_title(&self) -> &str {
         match DatasetName::parse(&self.dataset) {

@@ -4,8 +4,8 @@ use super::head_result::HeadResult;
 use super::predictions::Predictions;
 use super::run_files::{self, Affinity, Point};
 use crate::attribute::COUNT;
-use crate::config::RunSummary;
 use crate::config::run_dir::{AFFINITY, METRICS, PREDICTIONS, PREDICTIONS_PLAIN, SUMMARY};
+use crate::config::{EVALUATED, Record, RunSummary};
 use crate::error::{Error, Result};
 use crate::variant::Head;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ impl Evaluation {
 }
 
 /// Reads a run's summary, which is written last.
-fn read_summary(folder: &Path) -> Result<RunSummary> {
+fn read_record(folder: &Path) -> Result<Record> {
     let shown = folder.display();
     let path = folder.join(SUMMARY);
     if !folder.is_dir() {
@@ -70,25 +70,28 @@ fn read_summary(folder: &Path) -> Result<RunSummary> {
              run the `gal-bench train` command that started it again"
         )));
     }
-    let run = RunSummary::read(&path)?;
-    let rates = &run.train_positive_rate;
+    let record = Record::read(folder)?;
+    let rates = &record.summary.train_positive_rate;
     if rates.len() != COUNT || !rates.iter().flatten().all(|rate| (0.0..=1.0).contains(rate)) {
         let message = format!("train_positive_rate holds {} numbers, expected {COUNT} from 0 to 1", rates.len());
         return Err(Error::file(path, message));
     }
-    Ok(run)
+    Ok(record)
 }
 
-/// Reads a finished run's summary and its predictions.
+/// Reads a finished run's summary and its predictions, and verifies the digests of all files that an evaluation reads.
 pub fn read_run(folder: &Path) -> Result<(RunSummary, Predictions)> {
-    let run = read_summary(folder)?;
+    let record = read_record(folder)?;
+    let run = &record.summary;
     let path = folder.join(PREDICTIONS);
-    let predictions = read_predictions(&path, &run)?;
+    let predictions = read_predictions(&path, run)?;
     if predictions.labels.iter().all(Option::is_none) {
         let message = "holds no known label of an attribute that was trained, so nothing can be evaluated";
         return Err(Error::file(path, message));
     }
-    Ok((run, predictions))
+    // A file of another form has a message of its own, so the digests come last.
+    record.verify(&EVALUATED)?;
+    Ok((record.summary, predictions))
 }
 
 /// Reads predictions for the test images of `run`, without the labels of attributes that were not trained.

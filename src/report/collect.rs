@@ -6,8 +6,8 @@ use super::results::retests::{Description, RetestResults};
 use super::results::runs::{DivergedRun, Run};
 use super::results::{comparison_report, comparisons, dependence, profile, retests, runs};
 use super::runs::{Report, order};
-use crate::config::run_dir::{PREDICTIONS, SUMMARY};
-use crate::config::{Divergence, Retest, RunSummary};
+use crate::config::run_dir::PREDICTIONS;
+use crate::config::{Divergence, Record, Retest, RunSummary};
 use crate::error::{Error, Result};
 use crate::evaluate::dependence::{Correlations, DependenceStats};
 use crate::evaluate::masks::Masks;
@@ -93,7 +93,7 @@ fn retests_of(registry: Registry, finished: &[PathBuf]) -> Result<Vec<RetestResu
         for run in finished {
             let folder = Retest::folder(run, &name);
             if let Some(record) = Retest::read(&folder)? {
-                let summary = RunSummary::read(&run.join(SUMMARY))?;
+                let summary = Record::read(run)?.summary;
                 let correctness = Correctness::new(Predictions::read(&folder.join(PREDICTIONS), None)?);
                 tests.push((summary, record, correctness));
             }

@@ -3,7 +3,7 @@
 use super::learner::Learner;
 use super::trained_model::TrainedModel;
 use crate::config::run_dir::{self, CONFIG, LOCK, SUMMARY};
-use crate::config::{self, Init, InitNet, InitParts, RunConfig, RunSummary};
+use crate::config::{self, Init, InitNet, InitParts, Record, RunConfig};
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
 use crate::model::Architecture;
@@ -38,7 +38,7 @@ impl InitialRun {
         let digest = model_digest(folder)?;
         let config = RunConfig::read(&folder.join(CONFIG))?;
         let init = Init {
-            run: RunSummary::read(&folder.join(SUMMARY))?.id,
+            run: Record::read(folder)?.summary.id,
             dataset: config.dataset.clone(),
             profile: config.profile_id(),
             digest,
@@ -63,7 +63,7 @@ impl InitialRun {
             config::run_folder(runs, dataset, &self.init.profile, variant, *seed)
         };
         if folder.join(SUMMARY).exists() {
-            let net = InitNet { run: RunSummary::read(&folder.join(SUMMARY))?.id, digest: model_digest(&folder)? };
+            let net = InitNet { run: Record::read(&folder)?.summary.id, digest: model_digest(&folder)? };
             self.correlation_nets.insert(variant.name, (folder, net));
         } else {
             self.missing.push((variant.title, folder));

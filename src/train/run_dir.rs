@@ -5,7 +5,7 @@ use super::job::TrainJob;
 use super::trained_model::CheckpointMeta;
 use crate::attribute::NAMES;
 use crate::config::run_dir::{self, BEST_MODEL, CONFIG, DIVERGED, LOCK, SUMMARY};
-use crate::config::{self, RunConfig, RunSummary};
+use crate::config::{self, Record, RunConfig, RunSummary};
 use crate::dataset::{DatasetName, Split};
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
@@ -92,7 +92,7 @@ impl RunDir {
             let message = "is missing, though its run is finished: train the run again with --force";
             return Err(Error::file(model, message));
         }
-        RunSummary::read(&summary).map(Some)
+        Record::read(&self.folder).map(|record| Some(record.summary))
     }
 
     /// Locks the folder against other processes until [`RunDir::unlock`] or the end of this process.
@@ -156,5 +156,7 @@ pub(super) fn baseline(job: &TrainJob, dataset: DatasetName, seed: u64) -> Resul
             baseline.folder.display()
         )));
     }
-    Ok(Checkpoint::<CheckpointMeta>::read(&run_dir::model(&baseline.folder), &job.device.device)?.tensors)
+    let checkpoint = Checkpoint::<CheckpointMeta>::read(&run_dir::model(&baseline.folder), &job.device.device)?;
+    Record::read(&baseline.folder)?.verify_network()?;
+    Ok(checkpoint.tensors)
 }

@@ -3,8 +3,8 @@
 use super::checkpoint::Checkpoint;
 use super::learner::Learner;
 use super::shared_run::SharedRun;
-use crate::config::RunConfig;
-use crate::config::run_dir::{self, CONFIG, MODEL};
+use crate::config::run_dir::{self, CONFIG, MODEL, SUMMARY};
+use crate::config::{Record, RunConfig};
 use crate::error::{Error, Result};
 use crate::model::Backend;
 use crate::store::Preprocessing;
@@ -68,6 +68,10 @@ impl TrainedModel {
             let message =
                 format!("belongs to another run than the {CONFIG} beside it ({difference}): train the run again");
             return Err(Error::file(path, message));
+        }
+        // A network may be passed on without the record of its run.
+        if folder.join(SUMMARY).exists() {
+            Record::read(folder)?.verify_network()?;
         }
         let variant = Variant::named(&config.variant)
             .ok_or_else(|| Error::file(config_path, format!("names an unknown variant {}", config.variant)))?;

@@ -7,10 +7,9 @@ use super::super::outputs::write_affinity;
 use super::super::run_dir::RunDir;
 use super::super::summary::{RunSizes, summarize};
 use super::Trainer;
-use crate::config::CheckpointChoice;
-use crate::config::run_dir::{AFFINITY, MASKS, MODEL, PREDICTIONS, PREDICTIONS_PLAIN, SUMMARY};
+use crate::config::run_dir::{AFFINITY, MASKS, MODEL, PREDICTIONS, PREDICTIONS_PLAIN};
+use crate::config::{CheckpointChoice, Record};
 use crate::error::Result;
-use crate::io;
 use crate::tensorboard::{self, Value, heat_map};
 
 impl Trainer<'_> {
@@ -30,7 +29,7 @@ impl Trainer<'_> {
                 parameters: self.learner.parameter_count(&run.variant),
             };
             let summary = summarize(self.job, self.dataset, run, &sizes, wall_seconds)?;
-            io::write_json(&run.file(SUMMARY), &summary)?;
+            Record::write(&run.folder, &summary)?;
             outcome.finished.push(TrainedRun { folder: run.folder.clone(), summary, reused: false });
         }
         self.runs.iter().try_for_each(RunDir::unlock)?;
