@@ -6,18 +6,12 @@ use super::run_dir::{self, AFFINITY, CONFIG, MASKS, METRICS, PREDICTIONS, PREDIC
 use super::summary::RunSummary;
 use crate::error::{Error, Result};
 use crate::io;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Key of the other files' digests, by name.
 const FILES: &str = "files";
-/// Key of the digest of all text before it; the last one.
-const DIGEST: &str = "digest";
-/// The text before that digest.
-const BEFORE_DIGEST: &str = ",\n  \"digest\": \"";
-/// The text after that digest.
-const AFTER_DIGEST: &str = "\"\n}\n";
 
 /// Files that an evaluation reads, besides the record.
 pub const EVALUATED: [&str; 6] = [CONFIG, METRICS, PREDICTIONS, PREDICTIONS_PLAIN, AFFINITY, MASKS];
@@ -25,7 +19,7 @@ pub const EVALUATED: [&str; 6] = [CONFIG, METRICS, PREDICTIONS, PREDICTIONS_PLAI
 /// The record of a finished run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// What the run was.
+    /// The description of the run.
     pub summary: RunSummary,
     folder: PathBuf,
     /// BLAKE3 of each file by name; `None` for a run of an earlier version.
@@ -41,20 +35,11 @@ impl Record {
         let path = folder.join(SUMMARY);
         let bytes = io::read(&path)?;
         let wrong = |reason: &dyn std::fmt::Display| Error::file(&path, format!("is not a run's summary: {reason}"));
-        let mut object: Map<String, Value> = serde_json::from_slice(&bytes).unwrap_or_default();
-        let (files, digest) = (object.remove(FILES), object.remove(DIGEST));
-        if files.is_none() && digest.is_none() {
+        let Some(mut object) = io::open_sealed(&path, &bytes, RESTORE)? else {
             let summary = serde_json::from_slice(&bytes).map_err(|e| wrong(&e))?;
             return Ok(Self { summary, folder: folder.to_path_buf(), files: None });
-        }
-        let text = String::from_utf8_lossy(&bytes);
-        let intact = text.rsplit_once(BEFORE_DIGEST).is_some_and(|(before, after)| {
-            after.strip_suffix(AFTER_DIGEST) == Some(blake3::hash(before.as_bytes()).to_hex().as_str())
-        });
-        if !intact {
-            return Err(Error::file(path, format!("has changed since the run ended: {RESTORE}")));
-        }
-        let files = serde_json::from_value(files.unwrap_or_default()).map_err(|e| wrong(&e))?;
+        };
+        let files = serde_json::from_value(object.remove(FILES).unwrap_or_default()).map_err(|e| wrong(&e))?;
         let summary = serde_json::from_value(Value::Object(object)).map_err(|e| wrong(&e))?;
         Ok(Self { summary, folder: folder.to_path_buf(), files: Some(files) })
     }
@@ -72,10 +57,7 @@ impl Record {
         }
         let mut object = serde_json::to_value(summary).map_err(internal)?;
         object[FILES] = serde_json::to_value(files).map_err(internal)?;
-        let text = serde_json::to_string_pretty(&object).map_err(internal)?;
-        let before = text.trim_end_matches("\n}");
-        let digest = blake3::hash(before.as_bytes()).to_hex();
-        io::write(&folder.join(SUMMARY), format!("{before}{BEFORE_DIGEST}{digest}{AFTER_DIGEST}").as_bytes())
+        io::write_sealed(&folder.join(SUMMARY), &object)
     }
 
     /// Adds the digests of the present files to the record of a run of an earlier version.
@@ -153,7 +135,7 @@ impl Record {
 const RESTORE: &str = "restore it from a copy, or train the run again with --force";
 
 /// BLAKE3 of a file, in hexadecimal.
-fn digest(path: &Path) -> Result<String> {
+pub(super) fn digest(path: &Path) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(io::open(path)?).map_err(Error::io("read", path))?;
     Ok(hasher.finalize().to_hex().to_string())

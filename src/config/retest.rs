@@ -1,7 +1,10 @@
 //! The record of a finished run's test on other images than those of its own test split.
 
+use super::record::digest;
+use super::run_dir::PREDICTIONS;
 use crate::error::{Error, Result};
 use crate::io;
+use crate::untrusted::is_name;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -10,13 +13,20 @@ const FOLDER: &str = "retests";
 /// The record of a test, written last.
 const RECORD: &str = "retest.json";
 
+/// Key of the BLAKE3 of the predictions.
+const DIGEST: &str = "predictions_digest";
+/// Advice for a damaged file.
+const AGAIN: &str = "remove it, and evaluate the run again";
+
 /// The images of a test, and the tested network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retest {
     /// Name of the test: of the distortions, or of the data set.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub name: String,
     /// The data set of the images.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub dataset: String,
     /// The images in a sentence.
     pub data: String,
@@ -47,6 +57,7 @@ impl Retest {
         let entries = entries.map(|entry| entry.map_err(Error::io("read", &folder)));
         let mut names =
             entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<Result<Vec<_>>>()?;
+        names.retain(|name| is_name(name));
         names.sort();
         Ok(names)
     }
@@ -56,13 +67,30 @@ impl Retest {
         (&self.name, &self.data_digest, &self.pipeline) == (&other.name, &other.data_digest, &other.pipeline)
     }
 
-    /// Reads the record in a test's folder; `None` if the test is missing or not finished.
+    /// Reads the record in a test's folder and verifies the predictions beside it; `None` if the test is missing or not
+    /// finished.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
-        io::read_json_if_exists(&folder.join(RECORD), "a record of a test")
+        let path = folder.join(RECORD);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = io::read(&path)?;
+        let wrong = |e: serde_json::Error| Error::file(&path, format!("is not a record of a test: {e}"));
+        let Some(mut object) = io::open_sealed(&path, &bytes, AGAIN)? else {
+            return serde_json::from_slice(&bytes).map(Some).map_err(wrong);
+        };
+        let predictions = folder.join(PREDICTIONS);
+        if object.remove(DIGEST) != Some(digest(&predictions)?.into()) {
+            return Err(Error::file(predictions, format!("has changed since the test ended: {AGAIN}")));
+        }
+        serde_json::from_value(object.into()).map(Some).map_err(wrong)
     }
 
-    /// Writes the record into a test's folder.
+    /// Writes the record into a test's folder, after the predictions.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        io::write_json(&folder.join(RECORD), self)
+        let object = serde_json::to_value(self);
+        let mut object = object.map_err(|e| Error::Internal(format!("a record cannot be written as JSON: {e}")))?;
+        object[DIGEST] = digest(&folder.join(PREDICTIONS))?.into();
+        io::write_sealed(&folder.join(RECORD), &object)
     }
 }

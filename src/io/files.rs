@@ -1,7 +1,7 @@
 //! Whole files. A file is complete or absent: it is written under a temporary name in the same folder, synced and
 //! renamed.
 
-use super::open::{RECORD_BYTES, TABLE_BYTES, read_up_to};
+use super::open::{RECORD_BYTES, TABLE_BYTES, open_own, read_up_to};
 use crate::error::{Error, Result};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -60,6 +60,14 @@ fn partial_file() -> tempfile::Builder<'static, 'static> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder
+}
+
+/// Syncs a file of this program that was written to piece by piece; one that does not exist is left out.
+pub fn sync(path: &Path) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    open_own(path)?.sync_all().map_err(Error::io("sync", path))
 }
 
 /// Syncs the names in a folder: a renamed file is found under its name after a power failure.

@@ -12,11 +12,12 @@ mod open;
 mod output;
 mod parquet;
 mod png;
+mod sealed;
 mod walk;
 
 pub use files::{
     create_folder, create_folder_below, is_litter, read, read_table, read_text, remove, remove_own,
-    sweep_partial_files, sync_folder, write, write_unsynced, write_with,
+    sweep_partial_files, sync, sync_folder, write, write_unsynced, write_with,
 };
 pub use guard::guarded;
 pub use image_file::{MAX_PIXELS, MAX_SIDE, decode_image, decode_trusted_jpeg, orientation};
@@ -29,4 +30,5 @@ pub use open::{
 pub use output::{OutputFolder, refuse_foreign, refuse_overwrite, written_files};
 pub use parquet::{parse as parse_parquet, read_parquet};
 pub use png::{encode_png, write_png};
+pub use sealed::{open_sealed, write_sealed};
 pub use walk::files_below;

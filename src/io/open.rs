@@ -28,7 +28,13 @@ pub fn open_unlinked(path: &Path) -> Result<File> {
 /// Opens a file of this program for reading and writing, and creates it if it does not exist. Its content stays. A link,
 /// or a file with a second name, is refused: writing would change a file elsewhere.
 pub fn open_own(path: &Path) -> Result<File> {
-    let file = open_regular(path, OpenOptions::new().read(true).write(true).create(true), NO_FOLLOW, "write")?;
+    refuse_other_name(
+        open_regular(path, OpenOptions::new().read(true).write(true).create(true), NO_FOLLOW, "write")?,
+        path,
+    )
+}
+
+fn refuse_other_name(file: File, path: &Path) -> Result<File> {
     let metadata = file.metadata().map_err(Error::io("write", path))?;
     if has_other_name(&metadata) {
         let message =
@@ -36,6 +42,36 @@ pub fn open_own(path: &Path) -> Result<File> {
         return Err(Error::file(path, message));
     }
     Ok(file)
+}
+
+/// Like [`open_own`], for a lock file. Users that may not write in the folder cannot open it, and thus not lock it.
+pub(super) fn open_lock(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o660);
+    let file =
+        open_regular(path, options.read(true).write(true).create(true), NO_FOLLOW, "write").map_err(|e| match e {
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied && path.exists() => {
+                let message = "is the lock of another user's process: wait for it; if it has ended, remove this file";
+                Error::file(path, format!("{message}{}", owner(path)))
+            }
+            e => e,
+        })?;
+    refuse_other_name(file, path)
+}
+
+/// The owner of a file, and its age, in parentheses.
+#[cfg(unix)]
+fn owner(path: &Path) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(metadata) = std::fs::symlink_metadata(path) else { return String::new() };
+    let age = metadata.modified().ok().and_then(|modified| modified.elapsed().ok()).unwrap_or_default();
+    format!(" (user {}, {} min old)", metadata.uid(), age.as_secs() / 60)
+}
+
+#[cfg(not(unix))]
+fn owner(_: &Path) -> String {
+    String::new()
 }
 
 /// Like [`open_own`], for writing at the end.

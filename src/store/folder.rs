@@ -7,7 +7,7 @@ use super::layout::{
     is_shard,
 };
 use super::options::Options;
-use super::prepared::Prepared;
+use super::prepared::{Prepared, read_description};
 use super::reader::Reader;
 use super::verify::sources_with_missing_images;
 use crate::error::{Error, Result};
@@ -50,10 +50,10 @@ fn state(folder: &Path, inputs: &Inputs) -> Result<State> {
             folder.display()
         )))
     };
-    let prepared: Option<Prepared> = io::read_json_if_exists(
-        &folder.join(PREPARED),
-        "a prepared set's description (prepare the set again with --force)",
-    )?;
+    let wrong =
+        |e: serde_json::Error| Error::file(folder.join(PREPARED), format!("is not a prepared set's description: {e}"));
+    let prepared: Option<Prepared> =
+        read_description(folder)?.map(|found| serde_json::from_value(found).map_err(wrong)).transpose()?;
     let same = prepared.as_ref().map(|prepared| prepared.input_digest == inputs.whole_digest());
     let mut manifest_digest = None;
     if let Some(prepared) = prepared {

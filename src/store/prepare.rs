@@ -85,7 +85,7 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
         notes: dataset.notes.iter().cloned().chain(note).collect(),
         ..describe(dataset, options, &items)?
     };
-    io::write_json(&folder.join(PREPARED), &prepared)?;
+    io::write_sealed(&folder.join(PREPARED), &prepared)?;
     Ok(prepared)
 }
 

@@ -1,17 +1,20 @@
 //! The description of a finished set, `prepared.json`.
 
 use super::balance::Rate;
-use super::layout::is_image_file;
+use super::layout::{PREPARED, is_image_file};
 use super::options::{Format, MAX_SIZE};
 use crate::dataset::Split;
+use crate::error::{Error, Result};
+use crate::io;
 use serde::{Deserialize, Serialize};
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Version of the folder's layout and of the bytes of its images; raise it whenever either changes.
 pub(super) const VERSION: u32 = 2;
 
 /// A prepared set, as `prepared.json` describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Prepared {
     /// The data set's name.
     #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
@@ -66,6 +69,23 @@ pub struct Prepared {
     pub version: u32,
 }
 
+/// The description in a folder as JSON, which may be of another version; `None` without one.
+///
+/// # Errors
+/// A description that has changed since it was written.
+pub(super) fn read_description(folder: &Path) -> Result<Option<serde_json::Value>> {
+    let path = folder.join(PREPARED);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = io::read(&path)?;
+    if let Some(object) = io::open_sealed(&path, &bytes, "prepare the set again with --force")? {
+        return Ok(Some(object.into()));
+    }
+    let description = serde_json::from_slice(&bytes);
+    description.map(Some).map_err(|e| Error::file(path, format!("is not a prepared set's description: {e}")))
+}
+
 /// Number of images of one split.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -107,8 +127,8 @@ impl Prepared {
         if !(1..=MAX_SIZE).contains(&self.size) {
             return Some(format!("size is {}, expected 1 to {MAX_SIZE}", self.size));
         }
-        if self.quality.is_some() != self.format.is_jpeg() || self.quality.is_some_and(|q| !(1..=100).contains(&q)) {
-            return Some(format!("quality is {:?} in a set of format {}", self.quality, self.format));
+        if let Some(quality) = self.quality.filter(|quality| !(1..=100).contains(quality)) {
+            return Some(format!("quality is {quality}, expected 1 to 100"));
         }
         let is_virtual = self.format == Format::Virtual;
         if self.origin.is_some() != is_virtual {

@@ -4,7 +4,7 @@
 use super::hashing::hex_digest;
 use super::layout::{MANIFEST, PREPARED};
 use super::options::Format;
-use super::prepared::{Prepared, SourceImages, VERSION};
+use super::prepared::{Prepared, SourceImages, VERSION, read_description};
 use super::preprocessing::resized;
 use super::row::{Row, rows};
 use super::sources::CopyRenderer;
@@ -70,8 +70,7 @@ impl Reader {
     /// Like [`Reader::open`], with the manifest that the rows were read from.
     pub(super) fn open_with_manifest(folder: &Path) -> Result<(Self, DataFrame)> {
         let path = folder.join(PREPARED);
-        let Some(description) = io::read_json_if_exists::<serde_json::Value>(&path, "a prepared set's description")?
-        else {
+        let Some(description) = read_description(folder)? else {
             return Err(no_set(folder, "NAME"));
         };
         let again = format!(

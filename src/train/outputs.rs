@@ -124,22 +124,26 @@ pub(super) fn append_line(path: &Path, line: &impl Serialize) -> Result<()> {
     file.write_all(text.as_bytes()).map_err(Error::io("write", path))
 }
 
-/// Removes the lines of later steps than `step`, as a checkpoint of that step does not cover them.
-pub(super) fn truncate_after_step(path: &Path, step: usize) -> Result<()> {
+/// Removes the lines of later steps than `step`, as a checkpoint of that step does not cover them. Returns the number of
+/// lines about training that are left.
+pub(super) fn truncate_after_step(path: &Path, step: usize) -> Result<usize> {
     #[derive(Deserialize)]
     struct Step {
         step: usize,
+        /// Absent in lines about validation.
+        lr: Option<f64>,
     }
     if !path.exists() {
-        return Ok(());
+        return Ok(0);
     }
-    let text = io::read_table(path)?;
+    let bytes = io::read_up_to(path, io::TABLE_BYTES)?;
+    let text = String::from_utf8_lossy(&bytes);
     // If the process was killed, the last line may be incomplete; it is removed too.
-    let kept: String = text
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n') && serde_json::from_str::<Step>(line).is_ok_and(|l| l.step <= step))
-        .collect();
-    io::write(path, kept.as_bytes())
+    let parsed = |line: &str| serde_json::from_str::<Step>(line).ok().filter(|found| found.step <= step);
+    let kept: Vec<&str> =
+        text.split_inclusive('\n').filter(|line| line.ends_with('\n') && parsed(line).is_some()).collect();
+    io::write(path, kept.concat().as_bytes())?;
+    Ok(kept.iter().filter(|line| parsed(line).is_some_and(|found| found.lr.is_some())).count())
 }
 
 /// Probabilities of one network on a split, images in manifest order, attributes in [`NAMES`] order.

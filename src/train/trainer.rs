@@ -45,6 +45,9 @@ struct ResumeMeta {
     seconds: f64,
     /// The best validation accuracy of each run; `None` before the first.
     best: Vec<Option<f64>>,
+    /// Sentences on lines of the metrics that an interruption has lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lost: Vec<String>,
 }
 
 /// Trains one shared run.
@@ -64,6 +67,8 @@ pub(super) struct Trainer<'a> {
     average: Option<WeightAverage>,
     /// The best validation accuracy of each run; `None` before the first.
     best: Vec<Option<f64>>,
+    /// Sentences on lines of the metrics that an interruption has lost.
+    lost: Vec<String>,
     batch: usize,
     /// The positions in a batch that this process computes.
     local: Range<usize>,
@@ -118,6 +123,7 @@ impl<'a> Trainer<'a> {
             learner,
             average,
             best,
+            lost: Vec::new(),
             batch,
             local,
             steps,
@@ -315,7 +321,13 @@ impl<'a> Trainer<'a> {
 
     /// Writes the training state of the shared run, to the folder of its first run.
     fn save(&self, steps: usize, seconds: f64) -> Result<()> {
-        let meta = ResumeMeta { configs: self.configs(), steps, seconds, best: self.best.clone() };
+        // The state counts on the lines up to its step.
+        for run in &self.runs {
+            io::sync(&run.file(METRICS))?;
+            io::sync(&run.events())?;
+        }
+        let (best, lost) = (self.best.clone(), self.lost.clone());
+        let meta = ResumeMeta { configs: self.configs(), steps, seconds, best, lost };
         let mut tensors = self.learner.state_dict();
         tensors.extend(self.average.iter().flat_map(WeightAverage::state_dict));
         Checkpoint { tensors, meta }.write(&self.runs[0].file(run_dir::TRAINING_STATE))
@@ -341,11 +353,23 @@ impl<'a> Trainer<'a> {
                 }
                 done = (state.meta.steps, state.meta.seconds);
                 self.best = best;
+                self.lost = state.meta.lost;
                 progress.log(format!("resuming from step {}", done.0));
             }
         }
         for run in &self.runs {
-            truncate_after_step(&run.file(METRICS), done.0)?;
+            let kept = truncate_after_step(&run.file(METRICS), done.0)?;
+            let logged = done.0 / self.job.profile.log_every;
+            if kept < logged {
+                let lost = format!(
+                    "{} of {logged} lines of {METRICS} of {} up to step {} were lost when the training was interrupted",
+                    logged - kept,
+                    run.variant.title,
+                    done.0
+                );
+                progress.log(&lost);
+                self.lost.push(lost);
+            }
             tensorboard::truncate_after_step(&run.events(), done.0)?;
         }
         Ok(done)

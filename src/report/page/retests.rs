@@ -7,6 +7,7 @@ use crate::dataset::DatasetName;
 use crate::evaluate::Verdict;
 use crate::render::format::{bootstrap_p_cell, or_dash, percent, percent_interval, points, points_interval, thousands};
 use crate::render::markdown::Table;
+use crate::untrusted::markdown;
 use crate::variant::BASELINE;
 
 /// Heading and text of a test.
@@ -26,7 +27,7 @@ pub(super) fn section(report: &Report, test: &RetestResults) -> (String, String)
         "The runs, trained on {}, on the {images} test images of {title}, without further training. {} The crops of both \
          data sets differ. The floor always predicts the most frequent training label of {title}.",
         RunSummary::dataset_title(report.shared()),
-        description.data
+        markdown(&description.data)
     );
     (format!("Test on {title}"), format!("{text}\n\n{}", table(report, test)))
 }

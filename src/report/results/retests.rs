@@ -16,8 +16,10 @@ const DESCRIPTION: &str = "retest.json";
 #[serde(deny_unknown_fields)]
 pub(in crate::report) struct Description {
     /// Name of the distortions, or of the data set.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub(in crate::report) name: String,
     /// The data set's name.
+    #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub(in crate::report) dataset: String,
     /// The images in a sentence.
     pub(in crate::report) data: String,
@@ -46,7 +48,7 @@ pub(in crate::report) fn write(tests: &[RetestResults], folder: &Path) -> Result
     }
     for test in tests {
         let of_test = all.join(&test.description.name);
-        io::create_folder(&of_test)?;
+        io::create_folder_below(folder, &format!("results/{FOLDER}/{}", test.description.name))?;
         comparisons::write(&test.statistics, &of_test)?;
         io::write_json(&of_test.join(DESCRIPTION), &test.description)?;
     }

@@ -28,7 +28,8 @@ impl Trainer<'_> {
                 test_images: self.splits.test.len(),
                 parameters: self.learner.parameter_count(&run.variant),
             };
-            let summary = summarize(self.job, self.dataset, run, &sizes, wall_seconds)?;
+            let mut summary = summarize(self.job, self.dataset, run, &sizes, wall_seconds)?;
+            summary.data_notes.extend(self.lost.iter().cloned());
             Record::write(&run.folder, &summary)?;
             outcome.finished.push(TrainedRun { folder: run.folder.clone(), summary, reused: false });
         }

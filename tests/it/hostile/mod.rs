@@ -2,6 +2,11 @@
 
 #[cfg(unix)]
 mod bombs;
+mod damage;
 #[cfg(unix)]
 mod places;
+#[cfg(target_os = "linux")]
+mod power;
+#[cfg(unix)]
+mod sharing;
 mod text;

@@ -1,0 +1,118 @@
+//! Single flipped bits: each is an error that names a file and a remedy. `GAL_BENCH_FLIPS` sets the number of bits a file.
+
+use crate::common::training::TINY;
+use crate::common::workspace::Workspace;
+use gal_bench::config::Record;
+use gal_bench::random;
+use gal_bench::report;
+use gal_bench::store;
+use gal_bench::train::TrainedModel;
+use rand::RngExt;
+use std::path::Path;
+
+/// The number of bits to flip in each file.
+fn flips() -> usize {
+    std::env::var("GAL_BENCH_FLIPS").map_or(6, |number| number.parse().unwrap())
+}
+
+/// Flips single bits of a file, drawn at random; each must be an error with exit code 2 that names a remedy.
+fn assert_noticed(path: &Path, check: impl Fn() -> gal_bench::Result<()>) {
+    let whole = std::fs::read(path).unwrap();
+    check().unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let mut draw = random::generator(1, &[random::name(name)]);
+    for _ in 0..flips() {
+        let bit = draw.random_range(0..8 * whole.len());
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(path, flipped).unwrap();
+        let Err(error) = check() else { panic!("bit {bit} of {name} is used without a word") };
+        assert_eq!(error.exit_code(), 2, "bit {bit} of {name}: {error}");
+    }
+    std::fs::write(path, whole).unwrap();
+    check().unwrap();
+}
+
+#[test]
+fn a_flipped_bit_in_a_run_is_noticed_by_evaluations_and_predictions() {
+    let workspace = Workspace::trainable_with(&TINY.replace("steps = 40", "steps = 8"));
+    workspace.train("runs", &["gal-j"]);
+    let run = workspace.run("runs", "gal-j");
+    for name in ["summary.json", "config.toml", "predictions.parquet", "metrics.jsonl", "affinity.csv", "masks.npy"] {
+        let collect = || report::collect(std::slice::from_ref(&run), &workspace.path("report")).map(drop);
+        assert_noticed(&run.join(name), collect);
+    }
+    for name in ["summary.json", "config.toml", "model.safetensors"] {
+        assert_noticed(&run.join(name), || TrainedModel::open(&run).map(drop));
+    }
+    for name in ["predictions.parquet", "model.safetensors", "config.toml", "summary.json"] {
+        assert_noticed(&run.join(name), || Record::read(&run)?.verify_all().map(drop));
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_a_prepared_set_is_noticed() {
+    let workspace = Workspace::trainable();
+    let folder = workspace.path("prepared");
+    for name in ["prepared.json", "manifest.parquet", "manifest.csv"] {
+        assert_noticed(&folder.join(name), || store::verify(&folder).map(drop));
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_or_does_not_belong_to_its_run_is_noticed() {
+    let workspace = Workspace::trainable_with(&TINY.replace("steps = 40", "steps = 8"));
+    workspace.train("runs", &["baseline"]);
+    let folder = "runs/synthetic-tiny-baseline-seed5";
+    let verify = || workspace.gal_bench(&format!("verify {folder}"));
+    assert!(verify().succeeds().stdout.contains("all 5 files match their digests"));
+    workspace.write(&format!("{folder}/affinity.csv"), "a");
+    verify().fails_with("is not a file that the run wrote");
+    workspace.remove(&format!("{folder}/affinity.csv"));
+    workspace.remove(&format!("{folder}/metrics.jsonl"));
+    verify().fails_with("is missing, though the run wrote it: restore it from a copy, or train the run again");
+}
+
+#[test]
+fn a_record_and_a_configuration_of_two_runs_are_noticed() {
+    let workspace = Workspace::trainable_with(&TINY.replace("steps = 40", "steps = 8"));
+    workspace.train("runs", &["baseline"]);
+    let run = workspace.run("runs", "baseline");
+    let mut record = Record::read(&run).unwrap();
+    record.summary.steps = 9;
+    Record::write(&run, &record.summary).unwrap();
+    let message = Record::read(&run).unwrap().verify_all().unwrap_err().to_string();
+    assert!(message.contains("config.toml: states the number of steps 8, but summary.json 9"), "{message}");
+}
+
+#[test]
+fn a_run_of_an_earlier_version_gets_its_digests_once() {
+    let workspace = Workspace::trainable_with(&TINY.replace("steps = 40", "steps = 8"));
+    workspace.train("runs", &["baseline"]);
+    let folder = "runs/synthetic-tiny-baseline-seed5";
+    let name = format!("{folder}/summary.json");
+    let mut summary: serde_json::Value = serde_json::from_slice(&workspace.bytes(&name)).unwrap();
+    ["files", "digest"].iter().for_each(|key| _ = summary.as_object_mut().unwrap().remove(*key));
+    workspace.write(&name, summary.to_string());
+
+    let export = |to: &str| workspace.gal_bench(&format!("export --run {folder} --output {to}")).succeeds().stderr;
+    assert!(export("first").contains("has no digests, as an earlier version trained it"));
+    workspace.gal_bench(&format!("verify {folder}")).fails_with("`gal-bench verify --write RUN`");
+    assert!(workspace.gal_bench(&format!("verify --write {folder}")).succeeds().stdout.contains("now has the digests"));
+    assert!(workspace.gal_bench(&format!("verify {folder}")).succeeds().stdout.contains("all 5 files match"));
+    assert!(!export("second").contains("digests"));
+}
+
+#[test]
+fn verify_covers_sets_and_reports_too() {
+    let workspace = Workspace::trainable_with(&TINY.replace("steps = 40", "steps = 8"));
+    let verify = |folder: &str| workspace.gal_bench(&format!("verify {folder}"));
+    assert!(verify("prepared").succeeds().stdout.contains("images match their digests"));
+    workspace.train("runs", &["baseline"]);
+    report::collect(&[workspace.run("runs", "baseline")], &workspace.path("report")).unwrap();
+    verify("report").fails_with("differs from the results");
+    report::write(&workspace.path("report")).unwrap();
+    assert!(verify("report").succeeds().stdout.contains("matches its results"));
+    verify("nowhere").fails_with("holds no finished prepared set");
+    workspace.gal_bench("verify --write prepared").fails_with("is not a finished run");
+}
