@@ -40,7 +40,8 @@ impl Evaluated {
         let tables = self.evaluations.iter().map(show);
         let found = report::findings(&self.statistics).into_iter().map(|sentence| sentence + "\n");
         let answers = self.answers.iter().map(|answer| answer.replace("**", "") + "\n");
-        tables.chain(found).chain(answers).collect::<Vec<_>>().join("\n")
+        let few = self.statistics.few_units().map(|few| format!("No intervals and no tests: {few}.\n"));
+        tables.chain(few).chain(found).chain(answers).collect::<Vec<_>>().join("\n")
     }
 }
 

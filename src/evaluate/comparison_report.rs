@@ -97,7 +97,18 @@ impl ComparisonReport {
             .collect();
         let pairs: Vec<(&str, &str)> = classifiers[1..].iter().map(|c| (c.name, classifiers[0].name)).collect();
         let statistics = Statistics::new(&classifiers, &pairs)?;
-        Ok(Self { format: FORMAT, entries: read.into_iter().map(|one| one.entry).collect(), statistics })
+        let entries = read.into_iter().map(|one| one.entry).collect();
+        Ok(Self { format: FORMAT, entries, statistics }.without_claims_of_few())
+    }
+
+    /// Without intervals and p-values that too few people or images gave, as in results of older versions.
+    pub fn without_claims_of_few(mut self) -> Self {
+        if self.statistics.few_units().is_some() {
+            for entry in &mut self.entries {
+                entry.result = entry.result.clone().without_intervals();
+            }
+        }
+        Self { statistics: self.statistics.without_claims_of_few(), ..self }
     }
 
     /// The entry that the others are compared with.

@@ -7,6 +7,7 @@ use crate::attribute::COUNT;
 use crate::config::run_dir::{AFFINITY, METRICS, PREDICTIONS, PREDICTIONS_PLAIN, SUMMARY};
 use crate::config::{EVALUATED, Record, RunSummary};
 use crate::error::{Error, Result};
+use crate::metrics::bootstrap::Units;
 use crate::variant::Head;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -36,9 +37,11 @@ impl Evaluation {
     pub fn with_predictions(folder: &Path) -> Result<(Self, Predictions)> {
         let (run, predictions) = read_run(folder)?;
         let majority = majority(&run);
+        let is_enough = Units::new(&predictions.images, predictions.identities.as_deref()).info().is_enough();
         let results = |predictions: &Predictions| -> Vec<HeadResult> {
             let heads = predictions.heads();
-            heads.map(|(head, p)| HeadResult::new(head, &predictions.labels, p, &majority)).collect()
+            let results = heads.map(|(head, p)| HeadResult::new(head, &predictions.labels, p, &majority));
+            results.map(|result| if is_enough { result } else { result.without_intervals() }).collect()
         };
         let plain = folder.join(PREDICTIONS_PLAIN);
         let plain = if plain.exists() { results(&read_predictions(&plain, &run)?) } else { Vec::new() };

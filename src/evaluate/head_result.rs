@@ -21,7 +21,7 @@ pub struct AttributeResult {
     pub correct: usize,
     /// Share of correct predictions.
     pub accuracy: Option<f64>,
-    /// Wilson's 95 % interval of the accuracy.
+    /// Wilson's 95 % interval of the accuracy; `None` from too few people or images, too.
     pub interval: Option<Interval>,
     /// Mean of the recalls of positives and negatives; `None` if a class has no image.
     pub balanced_accuracy: Option<f64>,
@@ -85,6 +85,12 @@ impl HeadResult {
     pub fn mean_of(&self, value: impl Fn(&AttributeResult) -> Option<f64>) -> Option<f64> {
         let values: Vec<f64> = self.attributes.iter().filter_map(value).collect();
         (!values.is_empty()).then(|| mean(&values))
+    }
+
+    /// The same without intervals, for which the test images are too few.
+    pub fn without_intervals(mut self) -> Self {
+        self.attributes.iter_mut().for_each(|a| a.interval = None);
+        self
     }
 
     /// Number of attributes with an accuracy.

@@ -109,6 +109,12 @@ impl Units {
         Self { unit, of_image: keys.iter().map(|key| numbers[key]).collect() }
     }
 
+    /// How resamples of these units are made.
+    pub fn info(&self) -> BootstrapInfo {
+        let (unit, units, effective) = (self.unit, self.count(), self.effective());
+        BootstrapInfo { unit, units, effective, resamples: RESAMPLES, seed: SEED }
+    }
+
     fn count(&self) -> usize {
         self.of_image.iter().max().map_or(0, |last| last + 1)
     }
@@ -203,9 +209,7 @@ impl Bootstrap {
             sums
         };
         let resamples = (0..RESAMPLES).into_par_iter().map(resample).collect();
-        let (unit, effective) = (units.unit, units.effective());
-        let info = BootstrapInfo { unit, units: count, effective, resamples: RESAMPLES, seed: SEED };
-        Self { info, rows, columns, resamples }
+        Self { info: units.info(), rows, columns, resamples }
     }
 
     /// 95 % interval of the mean accuracy over attributes and `classifiers`, given by index; `None` from too few units, or

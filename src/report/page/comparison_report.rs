@@ -197,5 +197,6 @@ fn by_attribute(report: &ComparisonReport) -> String {
         }
         table.row(cells);
     }
-    format!("Accuracy in % with Wilson's 95 % interval.\n\n{table}")
+    let interval = if report.statistics.few_units().is_some() { "" } else { " with Wilson's 95 % interval" };
+    format!("Accuracy in %{interval}.\n\n{table}")
 }

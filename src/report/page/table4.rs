@@ -18,11 +18,9 @@ pub(super) fn by_attribute(report: &Report) -> String {
     let own = OwnColumns::new(report);
     let table = table(&own, same_data.then_some(&published));
     let mut text = format!(
-        "Accuracy in %. {PRIMARY_HEAD}{} [results/accuracy.csv](results/accuracy.csv) holds Wilson's 95 % interval of every \
-         cell; with {} test images the widest is {}.\n\n{table}\n{}\n\n",
+        "Accuracy in %. {PRIMARY_HEAD}{}{}\n\n{table}\n{}\n\n",
         seeds_note(report),
-        thousands(report.shared().test_images),
-        own.widest(),
+        own.widest(report).unwrap_or_default(),
         beside_the_paper(report, protocol)
     );
     if !same_data {
@@ -97,11 +95,19 @@ impl<'a> OwnColumns<'a> {
         self.row(Some(self.mean_floor), |variant| Some(variant.accuracy())).into_iter().map(bold).collect()
     }
 
-    /// The widest interval of a run and an attribute.
-    fn widest(&self) -> String {
+    /// The widest interval of a run and an attribute in a sentence, after a blank; `None` if too few test images give any.
+    fn widest(&self, report: &Report) -> Option<String> {
+        if report.statistics.as_ref().is_some_and(|statistics| statistics.few_units().is_some()) {
+            return None;
+        }
         let runs = self.variants.iter().flat_map(|v| &v.runs);
         let intervals = runs.flat_map(|run| &run.evaluation.primary_head().attributes).filter_map(|a| a.interval);
-        let widest = intervals.max_by(|a, b| (a.high - a.low).total_cmp(&(b.high - b.low)));
-        widest.map_or_else(String::new, percent_interval)
+        let widest = intervals.max_by(|a, b| (a.high - a.low).total_cmp(&(b.high - b.low)))?;
+        Some(format!(
+            " [results/accuracy.csv](results/accuracy.csv) holds Wilson's 95 % interval of every cell; with {} test images the \
+             widest is {}.",
+            thousands(report.shared().test_images),
+            percent_interval(widest)
+        ))
     }
 }

@@ -57,7 +57,10 @@ fn one_person_and_two_images_give_no_interval_no_p_and_no_verdict_anywhere() {
         assert!(claims(&text).is_empty() && text.contains(reason), "{text}");
         let evaluated = workspace.gal_bench("evaluate --variant baseline --variant gal-j").succeeds().stdout;
         assert!(claims(&evaluated).is_empty() && evaluated.contains(reason), "{evaluated}");
+        let alone = workspace.gal_bench("evaluate --variant baseline").succeeds().stdout;
+        assert!(alone.contains("No intervals and no tests: ") && alone.contains(reason), "{alone}");
         let json = workspace.gal_bench("evaluate --variant baseline --variant gal-j").json();
+        assert!(json["evaluations"][0]["heads"][0]["attributes"][20]["interval"].is_null(), "{json}");
         let mean = &json["statistics"]["comparisons"][0]["mean"];
         assert!(mean["p"].is_null() && mean["interval"].is_null(), "{mean}");
     }
