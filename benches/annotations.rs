@@ -36,14 +36,14 @@ fn main() -> Result<()> {
         Err(_) => generate(scratch.path())?,
     };
     let files: Vec<PathBuf> = FILES.iter().filter_map(|name| find(&root, name)).collect();
-    let table = celeba::annotations(&root)?.table;
+    let table = celeba::annotations(&root, gal_bench::dataset::Options::default())?.table;
     let names: Vec<_> = files.iter().filter_map(|path| path.file_name()?.to_str()).collect();
     println!("{} images, {}; milliseconds, by round", table.height(), names.join(" + "));
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        let read = celeba::annotations(&root)?.table;
+        let read = celeba::annotations(&root, gal_bench::dataset::Options::default())?.table;
         ours.push(start.elapsed().as_secs_f64());
         let reply = peers::run("annotations.py", &files, &[])?;
         theirs.push(reply["seconds"].as_f64().ok_or("pandas returned no seconds")?);

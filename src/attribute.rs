@@ -104,8 +104,8 @@ pub const GROUPS: [Group; 8] = [
     Group { name: "Neck", members: &["Wearing_Necklace", "Wearing_Necktie"] },
 ];
 
-/// Index of an attribute in [`NAMES`]. Case does not matter, and blanks and hyphens count as underscores: LFWA writes
-/// `5 o Clock Shadow` for CelebA's `5_o_Clock_Shadow`.
+/// Index of an attribute in [`NAMES`]. Case does not matter, and blanks, hyphens and dots count as underscores: LFWA
+/// writes `5 o Clock Shadow` for CelebA's `5_o_Clock_Shadow`, and R `X5_o_Clock_Shadow` or `X5.o.Clock.Shadow`.
 ///
 /// ```
 /// assert_eq!(gal_bench::attribute::index("male"), Some(20));
@@ -113,8 +113,9 @@ pub const GROUPS: [Group; 8] = [
 /// assert_eq!(gal_bench::attribute::index("Tall"), None);
 /// ```
 pub fn index(name: &str) -> Option<usize> {
-    let wanted = name.trim().replace([' ', '-'], "_");
-    NAMES.iter().position(|known| known.eq_ignore_ascii_case(&wanted))
+    let wanted = name.trim().replace([' ', '-', '.'], "_");
+    let wanted = wanted.strip_prefix(['X', 'x']).filter(|rest| rest.starts_with('5')).unwrap_or(&wanted);
+    NAMES.iter().position(|known| known.eq_ignore_ascii_case(wanted))
 }
 
 /// Index in [`GROUPS`] of each attribute's group, in the order of [`NAMES`].

@@ -97,7 +97,7 @@ pub(crate) struct SourceArgs {
     /// Folder of the official files [default: datasets/NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
-    /// Leave out annotated images that are missing, instead of failing; reports note it
+    /// Leave out images without labels, without a split or without a file, instead of failing; reports note it
     #[arg(long, alias = "subset")]
     pub(crate) allow_missing: bool,
 }

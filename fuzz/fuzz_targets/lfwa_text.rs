@@ -5,10 +5,10 @@
 #[path = "../lines.rs"]
 mod lines;
 
-use gal_bench::dataset::{DatasetName, fuzzing};
+use gal_bench::dataset::fuzzing;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    lines::check(input, fuzzing::labels(DatasetName::Lfwa, input));
+    lines::check(input, fuzzing::labels(input));
     lines::check(input, fuzzing::partition(input));
 });

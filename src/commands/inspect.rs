@@ -30,9 +30,10 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
 /// The annotations, and the folder of the images if they are to be scanned.
 fn read(args: &InspectArgs) -> Result<(Annotations, Option<PathBuf>)> {
     let (name, root) = (args.dataset, args.source.root(args.dataset));
+    let options = args.source.options();
     let dataset = match (name, args.images) {
-        (DatasetName::Celeba, false) => return Ok((celeba::annotations(&root)?, None)),
-        (DatasetName::Lfwa, false) => return Ok((lfwa::annotations(&root)?, None)),
+        (DatasetName::Celeba, false) => return Ok((celeba::annotations(&root, options)?, None)),
+        (DatasetName::Lfwa, false) => return Ok((lfwa::annotations(&root, options)?, None)),
         (DatasetName::Synthetic, true) => {
             return Err(Error::Request(
                 "synthetic faces are rendered, not read from files: remove --images".to_owned(),

@@ -91,6 +91,10 @@ impl SourceArgs {
     fn root(&self, dataset: DatasetName) -> PathBuf {
         self.root.clone().unwrap_or_else(|| PathBuf::from("datasets").join(dataset.label()))
     }
+
+    fn options(&self) -> dataset::Options {
+        dataset::Options { allow_missing: self.allow_missing }
+    }
 }
 
 impl SelectionArgs {
@@ -154,7 +158,7 @@ fn existing_run(run: &Path, runs: &Path) -> Result<PathBuf> {
 
 /// Reads a data set with its images; `seed` applies to synthetic faces.
 fn read(name: DatasetName, source: &SourceArgs, seed: u64) -> Result<Dataset> {
-    let options = dataset::Options { allow_missing: source.allow_missing };
+    let options = source.options();
     match name {
         DatasetName::Celeba => celeba::read_with(&source.root(name), options),
         DatasetName::Lfwa => lfwa::read_with(&source.root(name), options),

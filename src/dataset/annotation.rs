@@ -1,21 +1,43 @@
 //! Reads labels, partitions and identities from text or separated tables; the content decides which of the two.
 
-use super::fields::{Annotation, LabelEncoding, Pairs, SourceLocation, image_name, shown, utf8};
+use super::fields::{Annotation, LabelEncoding, Pairs, SourceLocation, image_name, shown, two_fields, utf8};
+use super::header::{self, has_image_extension, is_image_title};
 use super::split::Split;
 use super::{delimited, text};
+use crate::attribute::COUNT;
 use crate::error::{Error, Result};
+use crate::io;
 use std::path::Path;
 
-/// Titles that mark a table's first line as a header and its first column as image names.
-const IMAGE_TITLES: [&str; 8] = ["image_id", "image", "img", "name", "image_name", "filename", "file", "path"];
+/// Titles of a column of values in a file of image-value pairs.
+const VALUE_TITLES: [&str; 14] = [
+    "identity",
+    "identity_id",
+    "person",
+    "person_id",
+    "people",
+    "subject",
+    "subject_id",
+    "id",
+    "label",
+    "partition",
+    "split",
+    "set",
+    "eval_status",
+    "value",
+];
 
 /// Reads the labels in `bytes`, the content of `path`.
 pub(super) fn read_attributes(path: &Path, bytes: &[u8], encoding: LabelEncoding) -> Result<Annotation> {
+    io::check_text(path, bytes)?;
     let bytes = without_bom(bytes);
-    match separator(bytes) {
-        Some(separator) => delimited::attributes(path, bytes, separator, encoding),
-        None => text::attributes(path, bytes, encoding),
-    }
+    let header = header::find(path, bytes, COUNT)?;
+    let mut annotation = match header.separator {
+        Some(_) => delimited::attributes(path, bytes, &header, encoding),
+        None => text::attributes(path, bytes, &header, encoding),
+    }?;
+    annotation.count = header.count;
+    Ok(annotation)
 }
 
 /// Reads image-value pairs from `bytes`, the content of `path`; the error of `parse` says what was expected.
@@ -24,44 +46,81 @@ pub(super) fn read_pairs<T>(
     bytes: &[u8],
     parse: impl Fn(&str) -> std::result::Result<T, &'static str>,
 ) -> Result<Pairs<T>> {
+    io::check_text(path, bytes)?;
     let bytes = without_bom(bytes);
     let mut pairs = Pairs { location: SourceLocation::of_lines(path), images: Vec::new(), values: Vec::new() };
-    let mut push = |line: usize, image: &[u8], value: &[u8]| {
-        if pairs.images.is_empty() && is_image_title(image) {
+    let mut push = |line: usize, fields: &[&[u8]]| {
+        let is_first = pairs.images.is_empty();
+        let (image, value) = match fields {
+            // A count of the rows, as CelebA's labels have it.
+            [count] if is_first && header::number(count).is_some() => return Ok(()),
+            [image, value] => (*image, *value),
+            // The index column of R and pandas.
+            [index, image, value] if is_index(index, is_first) => (*image, *value),
+            fields => return Err(two_fields(path, line, fields.len())),
+        };
+        let value = utf8(path, line, value)?;
+        let parsed = parse(value);
+        if is_first && is_header(image, value, parsed.is_err()) {
             return Ok(());
         }
-        let value = parse(utf8(path, line, value)?).map_err(|expected| {
-            Error::line(path, line, format!("found {} for image {}, expected {expected}", shown(value), shown(image)))
+        let parsed = parsed.map_err(|expected| {
+            let (found, image) = (shown(value.as_bytes()), shown(image));
+            Error::line(path, line, format!("found {found} for image {image}, expected {expected}"))
         })?;
         pairs.images.push(image_name(path, line, image)?);
-        pairs.values.push(value);
+        pairs.values.push(parsed);
         pairs.location.push(line);
         Ok(())
     };
     match separator(bytes) {
-        Some(separator) => delimited::pairs(path, bytes, separator, &mut push)?,
-        None => text::pairs(path, bytes, &mut push)?,
+        Some(separator) => delimited::rows(path, bytes, separator, &mut push)?,
+        None => text::rows(bytes, &mut push)?,
     }
     Ok(pairs)
 }
 
-/// Reads the splits in `bytes`, the content of `path`.
-pub(super) fn read_partition(path: &Path, bytes: &[u8]) -> Result<Pairs<Split>> {
-    read_pairs(path, bytes, |value| Split::parse(value).ok_or("0 or train, 1 or val, 2 or test"))
+/// Returns whether `field` is one of an index column: a number, or its title.
+fn is_index(field: &[u8], is_first: bool) -> bool {
+    let is_title = || matches!(&*field.to_ascii_lowercase(), b"" | b"x" | b"index") || field.starts_with(b"Unnamed");
+    header::number(field).is_some() || (is_first && is_title())
 }
 
-/// The character between the columns of a table; `None` if only blanks separate them.
+/// Returns whether the first row of a file of pairs is a header: it has a title, or a value that is none of the file's
+/// and holds no digit, beside a name that is not one of an image.
+fn is_header(image: &[u8], value: &str, is_invalid: bool) -> bool {
+    let has_digit = |field: &[u8]| field.iter().any(u8::is_ascii_digit);
+    if has_image_extension(image) {
+        return false;
+    }
+    let is_titled = std::str::from_utf8(image).is_ok_and(is_image_title)
+        || (!has_digit(image) && VALUE_TITLES.iter().any(|title| value.eq_ignore_ascii_case(title)));
+    is_titled || (is_invalid && !has_digit(value.as_bytes()))
+}
+
+/// Reads the splits in `bytes`, the content of `path`.
+pub(super) fn read_partition(path: &Path, bytes: &[u8]) -> Result<Pairs<Split>> {
+    let partition = read_pairs(path, bytes, |value| Split::parse(value).ok_or("0 or train, 1 or val, 2 or test"))?;
+    // Every row of a list of numbers has one, so one look is enough.
+    let is_number = |image: &String| image.bytes().all(|byte| byte.is_ascii_digit());
+    if partition.images.len() > 1 && partition.images.iter().all(is_number) {
+        let message = "names the images by numbers, which count the rows of another table: name each image as the labels \
+                       do, in lines such as `Ann_Lee/Ann_Lee_0001.jpg,train`";
+        return Err(Error::file(path, message));
+    }
+    Ok(partition)
+}
+
+/// The character between the columns of a table of pairs; `None` if only blanks separate them. The first lines must all
+/// hold it, as a header and its rows may differ.
 fn separator(bytes: &[u8]) -> Option<u8> {
-    let mut first_lines = text::lines(bytes).take(2);
-    first_lines.find_map(|(_, line)| [b',', b'\t', b';'].into_iter().find(|separator| line.contains(separator)))
+    let lines = || text::lines(bytes).map(|(_, line)| line).filter(|line| header::number(line).is_none()).take(3);
+    [b',', b'\t', b';']
+        .into_iter()
+        .find(|separator| lines().next().is_some() && lines().all(|line| line.contains(separator)))
 }
 
 /// The content without the byte order mark that some editors put before UTF-8.
 fn without_bom(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
-}
-
-/// Returns whether `field` is a header's title for the column of image names.
-fn is_image_title(field: &[u8]) -> bool {
-    IMAGE_TITLES.iter().any(|title| field.eq_ignore_ascii_case(title.as_bytes()))
 }

@@ -1,16 +1,15 @@
 //! CelebA (Liu et al. 2015): 202,599 aligned faces, in the layout of its authors, torchvision or Kaggle. Labels are -1
-//! and 1 in `list_attr_celeba`, splits 0, 1 and 2 in `list_eval_partition`, each as `.txt` or `.csv`. Identities are
-//! optional, in `identity_CelebA.txt`.
+//! and 1 in `list_attr_celeba`, or 0 and 1 throughout, splits 0, 1 and 2 in `list_eval_partition`, each as `.txt` or
+//! `.csv`. Identities are optional, in `identity_CelebA`.
 
 use super::annotation::{read_attributes, read_pairs, read_partition};
 use super::checksums;
 use super::fields::{LabelEncoding, Pairs};
-use super::join::{JoinedAnnotation, identity_note, into_values, splits};
+use super::join::{JoinedAnnotation, check_count, splits, values};
 use super::layout::Layout;
 use super::name::DatasetName;
 use super::set::{Annotations, Dataset, Options, Partition};
 use super::split::Split;
-use super::table::Columns;
 use crate::error::Result;
 use crate::io;
 use crate::render::format::thousands;
@@ -19,13 +18,20 @@ use std::path::Path;
 /// Layouts of the authors (`Anno`, `Eval`, `Img`), torchvision (flat) and Kaggle (images in a folder of the same name).
 const LAYOUT: Layout = Layout {
     title: "CelebA",
-    bases: &["", "celeba", "CelebA"],
+    bases: &["", "celeba", "CelebA", "celeba-dataset", "archive"],
     folders: &["", "Anno", "Eval"],
     images: &[
         "Img/img_align_celeba/img_align_celeba",
         "Img/img_align_celeba",
         "img_align_celeba/img_align_celeba",
         "img_align_celeba",
+        "Img/img_align_celeba_png/img_align_celeba_png",
+        "Img/img_align_celeba_png",
+        "img_align_celeba_png/img_align_celeba_png",
+        "img_align_celeba_png",
+        "Img",
+        "images",
+        "",
     ],
 };
 
@@ -43,29 +49,30 @@ pub fn read(root: &Path) -> Result<Dataset> {
 /// A file is missing or breaks its format, files contradict each other, or an annotated image is missing and `options`
 /// does not allow that.
 pub fn read_with(root: &Path, options: Options) -> Result<Dataset> {
-    let annotation = read_annotation(root)?;
-    annotation.with_images(DatasetName::Celeba, LAYOUT.images(root)?, options)
+    let annotation = read_annotation(root, options)?;
+    let folder = LAYOUT.images(root, &annotation.columns.sources)?;
+    annotation.with_images(DatasetName::Celeba, folder, options)
 }
 
 /// Reads the annotations of CelebA below `root` without its images, for label statistics.
 ///
 /// # Errors
 /// As [`read_with`], except for images.
-pub fn annotations(root: &Path) -> Result<Annotations> {
-    read_annotation(root)?.without_images()
+pub fn annotations(root: &Path, options: Options) -> Result<Annotations> {
+    read_annotation(root, options)?.without_images()
 }
 
 /// Reads the annotation files and checks them against each other.
-fn read_annotation(root: &Path) -> Result<JoinedAnnotation> {
+fn read_annotation(root: &Path, options: Options) -> Result<JoinedAnnotation> {
     let path = LAYOUT.require(root, "attribute file", &["list_attr_celeba.txt", "list_attr_celeba.csv"])?;
     let partition_path = LAYOUT.require(root, "partition", &["list_eval_partition.txt", "list_eval_partition.csv"])?;
-    let identity_path = LAYOUT.find(root, &["identity_CelebA.txt"]);
+    let identity_path = LAYOUT.find(root, &["identity_CelebA.txt", "identity_CelebA.csv"]);
     let bytes = io::read_up_to(&path, io::TABLE_BYTES)?;
     let partition_bytes = io::read_up_to(&partition_path, io::TABLE_BYTES)?;
     let ((labels, provenance), (partition, identities)) = rayon::join(
         || {
             rayon::join(
-                || read_attributes(&path, &bytes, LabelEncoding::CELEBA),
+                || read_attributes(&path, &bytes, LabelEncoding::EITHER),
                 || checksums::identify(DatasetName::Celeba, "labels", &path, &bytes),
             )
         },
@@ -77,27 +84,29 @@ fn read_annotation(root: &Path) -> Result<JoinedAnnotation> {
         },
     );
     let (labels, partition) = (labels?, partition?);
+    check_count(&labels, options)?;
     let mut notes = vec![provenance?.sentence];
-    let splits = splits(&labels, &partition)?;
+    if labels.negative == Some(0) {
+        notes.push(format!("labels: 0 and 1 in {}, where CelebA has -1 and 1", labels.location.file_name()));
+    }
+    let splits = splits(&labels, &partition, options)?;
     let identities = match identities? {
         Some((pairs, note)) => {
             notes.push(note);
-            into_values(&labels, pairs, "identity")?
+            values(&labels, &pairs, "identity", options)?
         }
         None => vec![None; labels.images.len()],
     };
-    let (note, partition) =
-        rayon::join(|| identity_note(&splits, &identities), || identify_partition(&partition, &partition_bytes));
-    notes.push(note);
-    let partition = partition?;
-    let columns = Columns { sources: labels.images, splits, identities, labels: labels.labels };
-    Ok(JoinedAnnotation { columns, location: labels.location, partition, notes })
+    let partition = identify_partition(&partition, &partition_bytes)?;
+    let mut annotation = JoinedAnnotation::new(labels, splits, identities, partition, notes);
+    annotation.note_people();
+    Ok(annotation)
 }
 
 /// Reads the identity of each image, and identifies the file in a note.
-fn read_identities(path: &Path) -> Result<(Pairs<Option<String>>, String)> {
+fn read_identities(path: &Path) -> Result<(Pairs<String>, String)> {
     let bytes = io::read_up_to(path, io::TABLE_BYTES)?;
-    let pairs = read_pairs(path, &bytes, |identity| Ok(Some(identity.to_owned())))?;
+    let pairs = read_pairs(path, &bytes, |identity| Ok(identity.to_owned()))?;
     Ok((pairs, checksums::identify(DatasetName::Celeba, "people", path, &bytes)?.sentence))
 }
 

@@ -1,65 +1,71 @@
 //! Reads annotations from comma, tab or semicolon separated tables with a header: Kaggle's CelebA and common conversions
 //! of LFWA. The `csv` crate parses; line numbers are our own, as it counts only LF and files may end lines with CR.
 
-use super::fields::{
-    Annotation, LabelEncoding, SourceLocation, column_order, image_name, two_fields, utf8, wrong_label,
-};
+use super::fields::{Annotation, LabelEncoding, SourceLocation, image_name, wrong_label};
+use super::header::Header;
 use crate::attribute::COUNT;
 use crate::error::{Error, Result};
 use csv::ByteRecord;
 use std::path::Path;
 
-/// Reads the labels in `bytes`, the content of `path`. The first column names the image; the others are the 40
-/// attributes in the order of the header.
-pub(super) fn attributes(path: &Path, bytes: &[u8], separator: u8, mut encoding: LabelEncoding) -> Result<Annotation> {
-    let mut records = Records::new(path, bytes, separator);
-    if !records.advance()? {
-        return Err(Error::file(path, "is empty; expected a header of an image column and 40 attributes"));
-    }
-    let order = header(&records)?;
-    let mut annotation =
-        Annotation { location: SourceLocation::of_lines(path), images: Vec::new(), labels: Vec::new() };
-    while records.advance()? {
-        let (line, found) = (records.line, records.record.len());
-        if found != COUNT + 1 {
-            let message = format!("found {found} columns, expected {}: the image's name and {COUNT} labels", COUNT + 1);
-            return Err(Error::line(path, line, message));
-        }
+/// Reads the labels in `bytes`, the content of `path`, with the columns of `header`.
+pub(super) fn attributes(
+    path: &Path,
+    bytes: &[u8],
+    header: &Header,
+    mut encoding: LabelEncoding,
+) -> Result<Annotation> {
+    let (location, images, labels) = (SourceLocation::of_lines(path), Vec::new(), Vec::new());
+    let mut annotation = Annotation { location, images, labels, negative: None, count: None };
+    table_rows(path, bytes, header, |line, fields| {
         let mut row = [None; COUNT];
-        for (field, &index) in records.fields().skip(1).zip(&order) {
-            row[index] = encoding.label(field).map_err(|expected| wrong_label(path, line, index, field, expected))?;
+        for &(field, index) in &header.attributes {
+            let label = encoding.label(fields[field]);
+            row[index] = label.map_err(|expected| wrong_label(path, line, index, fields[field], expected))?;
         }
-        let image = records.fields().next().unwrap_or_default();
-        annotation.images.push(image_name(path, line, image)?);
+        annotation.images.push(image_name(path, line, fields[header.image])?);
         annotation.labels.push(row);
         annotation.location.push(line);
-    }
+        Ok(())
+    })?;
+    annotation.negative = encoding.negative();
     Ok(annotation)
 }
 
-/// Calls `push` with line number, image and value of every row.
-pub(super) fn pairs(
+/// Calls `push` with the line and the fields of every row below `header`, which has a separator.
+///
+/// # Errors
+/// As `push`, or a row has another number of fields than the header.
+pub(super) fn table_rows(
+    path: &Path,
+    bytes: &[u8],
+    header: &Header,
+    mut push: impl FnMut(usize, &[&[u8]]) -> Result<()>,
+) -> Result<()> {
+    rows(path, bytes, header.separator.unwrap_or(b','), |line, fields| {
+        if line <= header.line {
+            return Ok(());
+        }
+        if fields.len() != header.fields {
+            return Err(header.wrong_length(path, line, fields.len()));
+        }
+        push(line, fields)
+    })
+}
+
+/// Calls `push` with the line and the fields of every record.
+pub(super) fn rows(
     path: &Path,
     bytes: &[u8],
     separator: u8,
-    mut push: impl FnMut(usize, &[u8], &[u8]) -> Result<()>,
+    mut push: impl FnMut(usize, &[&[u8]]) -> Result<()>,
 ) -> Result<()> {
     let mut records = Records::new(path, bytes, separator);
     while records.advance()? {
-        let mut fields = records.fields();
-        match (fields.next(), fields.next(), records.record.len()) {
-            (Some(image), Some(value), 2) => push(records.line, image, value)?,
-            (_, _, found) => return Err(two_fields(path, records.line, found)),
-        }
+        let fields: Vec<&[u8]> = records.fields().collect();
+        push(records.line, &fields)?;
     }
     Ok(())
-}
-
-/// The attribute order in the first record. Any title of the image column is accepted: some tools write an empty one.
-fn header(records: &Records<'_>) -> Result<[usize; COUNT]> {
-    let names: Result<Vec<&str>> =
-        records.fields().skip(1).map(|name| utf8(records.path, records.line, name)).collect();
-    column_order(names?, |message| Error::line(records.path, records.line, message))
 }
 
 /// A CSV reader that keeps the line of the current record.
@@ -110,9 +116,15 @@ fn line_ends(bytes: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::header;
     use super::*;
     use crate::attribute::NAMES;
     use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<Annotation> {
+        let (path, bytes) = (Path::new("list.csv"), text.as_bytes());
+        attributes(path, bytes, &header::find(path, bytes, COUNT)?, LabelEncoding::EITHER)
+    }
 
     #[test]
     fn an_error_names_the_line_an_editor_shows() {
@@ -120,7 +132,7 @@ mod tests {
             let header = format!("image_id,{}{end}", NAMES.join(","));
             let row = format!("a.jpg{}{end}", ",1".repeat(COUNT));
             let text = format!("{header}{row}{end}{row}b.jpg,1,1{end}");
-            let error = attributes(Path::new("list.csv"), text.as_bytes(), b',', LabelEncoding::CELEBA).unwrap_err();
+            let error = parse(&text).unwrap_err();
             let expected = "list.csv, line 5: found 3 columns, expected 41: the image's name and 40 labels";
             assert_eq!(error.to_string(), expected, "{end:?}");
         }
@@ -129,14 +141,13 @@ mod tests {
     proptest! {
         #[test]
         fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let _ = attributes(Path::new("x"), &bytes, b',', LabelEncoding::EITHER);
-            let _ = pairs(Path::new("x"), &bytes, b';', |_, _, _| Ok(()));
+            let _ = rows(Path::new("x"), &bytes, b';', |_, _| Ok(()));
         }
 
         #[test]
         fn random_rows_under_a_good_header_never_panic(rows in "[,\"0-9a-z.\\-\r\n]{0,600}") {
             let text = format!("name,{}\n{rows}", NAMES.join(","));
-            let _ = attributes(Path::new("x"), text.as_bytes(), b',', LabelEncoding::EITHER);
+            let _ = parse(&text);
         }
     }
 }

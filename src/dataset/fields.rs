@@ -62,6 +62,10 @@ pub(super) struct Annotation {
     pub(super) images: Vec<String>,
     /// Labels in the order of [`NAMES`], which may differ from the file's.
     pub(super) labels: Vec<ImageLabels>,
+    /// The code of a negative label; `None` if there is none.
+    pub(super) negative: Option<i8>,
+    /// The number of images that the file states, and the line with it.
+    pub(super) count: Option<(usize, usize)>,
 }
 
 /// One value per image, such as its split.
@@ -96,21 +100,19 @@ pub(super) fn column_order<'a>(
     })
 }
 
-/// The code of a negative label: -1 in CelebA, 0 in LFWA. Conversions of LFWA use either, but not both in one file.
+/// The code of a negative label: -1 in CelebA, 0 in LFWA. Conversions use either, but not both in one file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LabelEncoding {
     negative: Option<i8>,
 }
 
 impl LabelEncoding {
-    /// -1 and 1.
-    pub(super) const CELEBA: Self = Self { negative: Some(-1) };
     /// 0 and 1, or -1 and 1: the first negative label decides for the whole file.
     pub(super) const EITHER: Self = Self { negative: None };
 
-    /// Returns whether the negative label is known to be -1.
-    pub(super) fn is_minus_one(self) -> bool {
-        self.negative == Some(-1)
+    /// The code of a negative label, if one was parsed.
+    pub(super) fn negative(self) -> Option<i8> {
+        self.negative
     }
 
     /// Parses a label, `None` if it is not known; the error says what was expected.
@@ -205,9 +207,11 @@ mod tests {
     }
 
     #[test]
-    fn celeba_labels_are_never_zero() {
-        assert_eq!({ LabelEncoding::CELEBA }.label(b"0"), Err("-1 or 1"));
-        assert_eq!({ LabelEncoding::CELEBA }.label(b"-1"), Ok(Some(false)));
+    fn a_file_with_minus_one_has_no_zero() {
+        let mut encoding = LabelEncoding::EITHER;
+        assert_eq!(encoding.label(b"-1"), Ok(Some(false)));
+        assert_eq!(encoding.label(b"0"), Err("-1 or 1"));
+        assert_eq!(encoding.negative(), Some(-1));
     }
 
     #[test]

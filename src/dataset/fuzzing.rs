@@ -4,20 +4,18 @@
 use super::annotation::{read_attributes, read_partition};
 use super::fields::LabelEncoding;
 use super::lfwa;
-use super::name::DatasetName;
 use crate::error::Result;
 use std::path::Path;
 
 /// The path in error messages.
 const PATH: &str = "bytes";
 
-/// Number of rows in a text or CSV file of labels in the encoding of `name`.
+/// Number of rows in a text or CSV file of labels.
 ///
 /// # Errors
 /// The content breaks the format.
-pub fn labels(name: DatasetName, bytes: &[u8]) -> Result<usize> {
-    let encoding = if name == DatasetName::Celeba { LabelEncoding::CELEBA } else { LabelEncoding::EITHER };
-    Ok(read_attributes(Path::new(PATH), bytes, encoding)?.images.len())
+pub fn labels(bytes: &[u8]) -> Result<usize> {
+    Ok(read_attributes(Path::new(PATH), bytes, LabelEncoding::EITHER)?.images.len())
 }
 
 /// Number of rows in a text or CSV file of splits.

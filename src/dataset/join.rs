@@ -3,6 +3,7 @@
 
 use super::extent;
 use super::fields::{Annotation, Pairs, SourceLocation, positions};
+use super::header::without_extension;
 use super::layout::ImageFolder;
 use super::name::DatasetName;
 use super::set::{Annotations, Dataset, Images, Options, Partition};
@@ -23,68 +24,132 @@ pub(super) struct JoinedAnnotation {
     pub(super) partition: Partition,
     /// Remarks for the report.
     pub(super) notes: Vec<String>,
+    /// Images that labels and partition do not share.
+    pub(super) left_out: LeftOut,
 }
 
-/// The value in `pairs` of each image of `labels`; `what` names the values in messages.
+/// Numbers of images that one file names and another lacks, or that are announced and missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    /// With a split, without labels.
+    pub(super) unlabelled: usize,
+    /// With labels, without a split.
+    pub(super) unsplit: usize,
+}
+
+impl LeftOut {
+    fn total(self) -> usize {
+        self.unlabelled + self.unsplit
+    }
+
+    /// The numbers as a clause; empty if there are none.
+    fn clause(self) -> String {
+        let counts = [(self.unlabelled, "without labels"), (self.unsplit, "without a split")];
+        let parts =
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", thousands(*count)));
+        let parts: Vec<String> = parts.collect();
+        if parts.is_empty() { String::new() } else { format!(" ({} left out)", parts.join(" and ")) }
+    }
+}
+
+/// What to do about an image that a file lacks; ends a message.
+const ALLOW: &str = "complete the file, or pass --allow-missing to leave out such images";
+
+/// The row in `pairs` of each image of `labels`; `None` if it has none. Names that differ only in the extension are the
+/// same image if no other name could be meant.
 ///
 /// # Errors
-/// An image appears twice in either, or `pairs` lacks it.
-pub(super) fn values<'a, T>(labels: &Annotation, pairs: &'a Pairs<T>, what: &str) -> Result<Vec<&'a T>> {
-    if is_same_order(labels, pairs) {
-        return Ok(pairs.values.iter().collect());
+/// An image appears twice in either.
+fn rows_of<T>(labels: &Annotation, pairs: &Pairs<T>) -> Result<Vec<Option<usize>>> {
+    if labels.images == pairs.images && is_increasing(&labels.images) {
+        return Ok((0..labels.images.len()).map(Some).collect());
     }
     positions(&labels.images, &labels.location)?;
     let rows = positions(&pairs.images, &pairs.location)?;
-    let look_up = |(row, image): (usize, &String)| {
-        let found = rows.get(image.as_str()).map(|found| &pairs.values[*found]);
-        found.ok_or_else(|| {
-            labels.location.error(row, format!("image {image} has no {what} in {}", pairs.location.file_name()))
-        })
-    };
-    labels.images.iter().enumerate().map(look_up).collect()
+    let mut found: Vec<Option<usize>> = labels.images.iter().map(|image| rows.get(image.as_str()).copied()).collect();
+    if found.contains(&None) {
+        let mut stems: HashMap<&str, Option<usize>> = HashMap::with_capacity(rows.len());
+        for (row, image) in pairs.images.iter().enumerate() {
+            stems.entry(without_extension(image)).and_modify(|shared| *shared = None).or_insert(Some(row));
+        }
+        let used: HashSet<usize> = found.iter().flatten().copied().collect();
+        for (found, image) in found.iter_mut().zip(&labels.images).filter(|(found, _)| found.is_none()) {
+            let row = stems.get(without_extension(image)).copied().flatten();
+            *found = row.filter(|row| !used.contains(row));
+        }
+    }
+    Ok(found)
 }
 
-/// As [`values`], but consumes `pairs`.
+/// The value in `pairs` of each image of `labels`; `None` if it has none. `what` names the values in messages.
 ///
 /// # Errors
-/// As [`values`].
-pub(super) fn into_values<T: Clone>(labels: &Annotation, pairs: Pairs<T>, what: &str) -> Result<Vec<T>> {
-    if is_same_order(labels, &pairs) {
-        return Ok(pairs.values);
+/// An image appears twice in either, or `pairs` lacks it and `options` does not allow that.
+pub(super) fn values<T: Clone>(
+    labels: &Annotation,
+    pairs: &Pairs<T>,
+    what: &str,
+    options: Options,
+) -> Result<Vec<Option<T>>> {
+    let rows = rows_of(labels, pairs)?;
+    if let (Some(row), false) = (rows.iter().position(Option::is_none), options.allow_missing) {
+        let (image, file) = (&labels.images[row], pairs.location.file_name());
+        return Err(labels.location.error(row, format!("image {image} has no {what} in {file}: {ALLOW}")));
     }
-    Ok(values(labels, &pairs, what)?.into_iter().cloned().collect())
+    Ok(rows.into_iter().map(|row| row.map(|row| pairs.values[row].clone())).collect())
 }
 
-/// Returns whether both list the same images in the same increasing order, as the official files do.
-fn is_same_order<T>(labels: &Annotation, pairs: &Pairs<T>) -> bool {
-    labels.images == pairs.images && is_increasing(&labels.images)
-}
-
-/// The split of each image of `labels`.
+/// The split of each image of `labels`, `None` if it has none, and the numbers of images that one file lacks.
 ///
 /// # Errors
 /// As [`values`], or an image has a split but no labels, or the train or test split is empty.
-pub(super) fn splits(labels: &Annotation, partition: &Pairs<Split>) -> Result<Vec<Split>> {
-    let splits: Vec<Split> = values(labels, partition, "split")?.into_iter().copied().collect();
-    if partition.images.len() > labels.images.len() {
-        let labelled: HashSet<&str> = labels.images.iter().map(String::as_str).collect();
-        let unlabelled = partition.images.iter().position(|image| !labelled.contains(image.as_str()));
-        let row = unlabelled.unwrap_or_default();
-        let message =
-            format!("image {} has a split, but no labels in {}", partition.images[row], labels.location.file_name());
+pub(super) fn splits(
+    labels: &Annotation,
+    partition: &Pairs<Split>,
+    options: Options,
+) -> Result<(Vec<Option<Split>>, LeftOut)> {
+    let rows = rows_of(labels, partition)?;
+    let splits = values(labels, partition, "split", options)?;
+    let unsplit = splits.iter().filter(|split| split.is_none()).count();
+    let unlabelled = partition.images.len() - (splits.len() - unsplit);
+    if unlabelled > 0 && !options.allow_missing {
+        let labelled: HashSet<usize> = rows.into_iter().flatten().collect();
+        let row = (0..partition.images.len()).find(|row| !labelled.contains(row)).unwrap_or_default();
+        let (image, file) = (&partition.images[row], labels.location.file_name());
+        let message = format!("image {image} has a split, but no labels in {file}: {ALLOW}");
         return Err(partition.location.error(row, message));
     }
     for wanted in [Split::Train, Split::Test] {
-        if !splits.contains(&wanted) {
+        if !partition.values.contains(&wanted) {
             let message = format!("the {} split is empty; 0 is train, 1 is val, 2 is test", wanted.label());
             return Err(Error::file(&partition.location.path, message));
         }
     }
-    Ok(splits)
+    Ok((splits, LeftOut { unlabelled, unsplit }))
+}
+
+/// Checks the number of images that the label file states.
+///
+/// # Errors
+/// It is another number, unless rows are missing and `options` allows that.
+pub(super) fn check_count(labels: &Annotation, options: Options) -> Result<()> {
+    let images = labels.images.len();
+    match labels.count {
+        Some((count, line)) if count < images || (count > images && !options.allow_missing) => {
+            let advice = if count > images {
+                "download the file again, or pass --allow-missing to use this part"
+            } else {
+                "is the file of one piece?"
+            };
+            let message = format!("the count is {count}, but {images} images follow: {advice}");
+            Err(Error::line(&labels.location.path, line, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A note on how many people appear in more than one split.
-pub(super) fn identity_note(splits: &[Split], identities: &[Option<String>]) -> String {
+fn identity_note(splits: &[Split], identities: &[Option<String>]) -> String {
     let mut first_splits: HashMap<&str, Split> = HashMap::new();
     let mut shared: HashSet<&str> = HashSet::new();
     for (split, identity) in splits.iter().zip(identities) {
@@ -94,19 +159,46 @@ pub(super) fn identity_note(splits: &[Split], identities: &[Option<String>]) -> 
             shared.insert(identity);
         }
     }
-    match (first_splits.len(), shared.len()) {
-        (0, _) => "identities: not known".to_owned(),
+    let unknown = identities.iter().filter(|identity| identity.is_none()).count();
+    let note = match (first_splits.len(), shared.len()) {
+        (0, _) => return "identities: not known".to_owned(),
         (people, 0) => format!("identities: {}, none of them in two splits", thousands(people)),
         (people, shared) => {
             let shared = thousands(shared);
             format!("identities: {}, of which {shared} in two splits, which flatters test figures", thousands(people))
         }
-    }
+    };
+    if unknown == 0 { note } else { format!("{note}; not known of {} images", thousands(unknown)) }
 }
 
 impl JoinedAnnotation {
+    /// Joins labels with what `splits` and `identities` say of them. Images without a split are left out.
+    pub(super) fn new(
+        labels: Annotation,
+        (splits, left_out): (Vec<Option<Split>>, LeftOut),
+        identities: Vec<Option<String>>,
+        partition: Partition,
+        notes: Vec<String>,
+    ) -> Self {
+        let present: Vec<bool> = splits.iter().map(Option::is_some).collect();
+        let mut columns = Columns { sources: labels.images, splits: Vec::new(), identities, labels: labels.labels };
+        if left_out.unsplit > 0 {
+            retain(&mut columns.sources, &present);
+            retain(&mut columns.identities, &present);
+            retain(&mut columns.labels, &present);
+        }
+        columns.splits = splits.into_iter().flatten().collect();
+        Self { columns, location: labels.location, partition, notes, left_out }
+    }
+
+    /// Notes how many people appear in more than one split.
+    pub(super) fn note_people(&mut self) {
+        self.notes.push(identity_note(&self.columns.splits, &self.columns.identities));
+    }
+
     /// The table without images.
-    pub(super) fn without_images(self) -> Result<Annotations> {
+    pub(super) fn without_images(mut self) -> Result<Annotations> {
+        self.describe(self.columns.sources.len());
         Ok(Annotations { table: table::build(self.columns)?, partition: self.partition, notes: self.notes })
     }
 
@@ -115,9 +207,8 @@ impl JoinedAnnotation {
     /// # Errors
     /// An image is missing and `options` does not allow that, or no image is left.
     pub(super) fn with_images(mut self, name: DatasetName, folder: ImageFolder, options: Options) -> Result<Dataset> {
-        let present: Vec<bool> = self.columns.sources.iter().map(|source| folder.found.contains(source)).collect();
-        let (kept, total) = (present.iter().filter(|present| **present).count(), present.len());
-        if let Some(first) = present.iter().position(|present| !present) {
+        let (kept, total) = (folder.present(), folder.files.len());
+        if let Some(first) = folder.files.iter().position(Option::is_none) {
             if !options.allow_missing {
                 return Err(self.missing_error(&folder, first, total - kept));
             }
@@ -125,10 +216,15 @@ impl JoinedAnnotation {
                 let message = format!("contains none of the {} annotated images", thousands(total));
                 return Err(Error::file(&folder.path, message));
             }
-            self.keep_subset(&present);
+            let present: Vec<bool> = folder.files.iter().map(Option::is_some).collect();
+            self.keep(&present);
         }
+        let files: Vec<String> = folder.files.into_iter().flatten().collect();
+        let renamed = files.iter().zip(&self.columns.sources).filter(|(file, name)| file != name).count();
+        self.columns.sources = files;
+        self.describe(total);
         let reduced = extent::reduced_size(name, &folder.path, &self.columns.sources);
-        self.partition.extent = extent::describe(kept, total, reduced);
+        self.partition.extent = extent::describe(kept, total + self.left_out.total(), reduced);
         if let Some((width, height)) = reduced {
             let (own_width, own_height) = name.image_size();
             self.partition.description = format!(
@@ -136,9 +232,13 @@ impl JoinedAnnotation {
                 self.partition.description
             );
         }
-        if folder.found.len() > kept {
-            let (found, unlabelled) = (thousands(folder.found.len()), thousands(folder.found.len() - kept));
+        if folder.found > kept {
+            let (found, unlabelled) = (thousands(folder.found), thousands(folder.found - kept));
             self.notes.push(format!("images: {found} in the folder, {unlabelled} of them without labels and left out"));
+        }
+        if renamed > 0 {
+            let renamed = thousands(renamed);
+            self.notes.push(format!("images: the annotation names {renamed} of them by another extension or folder"));
         }
         Ok(Dataset {
             name,
@@ -162,14 +262,16 @@ impl JoinedAnnotation {
         Error::file(&folder.path, message)
     }
 
-    /// Keeps the rows for which `present` holds, and states it in the partition and the notes.
-    fn keep_subset(&mut self, present: &[bool]) {
-        let people = identity_note(&self.columns.splits, &self.columns.identities);
-        self.keep(present);
+    /// States in the partition and the notes that images were left out of the `total` with labels and a split, if any
+    /// were.
+    fn describe(&mut self, total: usize) {
         let splits = &self.columns.splits;
-        let kept_people = identity_note(splits, &self.columns.identities);
-        self.notes.iter_mut().filter(|note| **note == people).for_each(|note| note.clone_from(&kept_people));
-        let remark = format!("subset: {} of {} annotated images", thousands(splits.len()), thousands(present.len()));
+        let total = total + self.left_out.total();
+        if splits.len() == total {
+            return;
+        }
+        let left_out = self.left_out.clause();
+        let remark = format!("subset: {} of {} annotated images{left_out}", thousands(splits.len()), thousands(total));
         let [train, val, test] =
             Split::ALL.map(|wanted| thousands(splits.iter().filter(|split| **split == wanted).count()));
         let partition = &mut self.partition;
@@ -178,13 +280,16 @@ impl JoinedAnnotation {
         self.notes.push(remark);
     }
 
-    /// Keeps the rows for which `present` holds.
+    /// Keeps the rows for which `present` holds, and counts the people anew.
     fn keep(&mut self, present: &[bool]) {
+        let people = identity_note(&self.columns.splits, &self.columns.identities);
         let columns = &mut self.columns;
         retain(&mut columns.sources, present);
         retain(&mut columns.splits, present);
         retain(&mut columns.identities, present);
         retain(&mut columns.labels, present);
+        let kept_people = identity_note(&self.columns.splits, &self.columns.identities);
+        self.notes.iter_mut().filter(|note| **note == people).for_each(|note| note.clone_from(&kept_people));
     }
 }
 

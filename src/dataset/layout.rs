@@ -1,9 +1,11 @@
 //! Finds annotation files and images in the folder layouts of the common downloads. The error of a failed search lists
 //! the folders searched.
 
+use super::header::without_extension;
 use crate::error::{Error, Result};
 use crate::io;
-use std::collections::HashSet;
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The known folder layouts of a data set, relative to the user's folder.
@@ -15,7 +17,7 @@ pub(super) struct Layout {
     pub(super) bases: &'static [&'static str],
     /// Folders below a base that may contain annotation files.
     pub(super) folders: &'static [&'static str],
-    /// Folders below a base that may contain the images; nested folders come before their parents.
+    /// Folders below a base that may contain the images. Of two with equally many annotated images, the first is taken.
     pub(super) images: &'static [&'static str],
 }
 
@@ -47,29 +49,49 @@ impl Layout {
         })
     }
 
-    /// Finds the first known image folder that contains images.
-    pub(super) fn images(&self, root: &Path) -> Result<ImageFolder> {
-        for base in self.bases {
-            for folder in self.images {
-                let path = root.join(base).join(folder);
-                let found = if path.is_dir() { images_below(&path)? } else { HashSet::new() };
-                if !found.is_empty() {
-                    return Ok(ImageFolder { path, found });
-                }
+    /// Finds the known image folder with most of the images that `names` are the annotation's names of. A stray image
+    /// elsewhere does not hide the set.
+    pub(super) fn images(&self, root: &Path, names: &[String]) -> Result<ImageFolder> {
+        let mut best: Option<ImageFolder> = None;
+        for folder in below(self.bases, self.images) {
+            let path = root.join(&folder);
+            let found = if path.is_dir() { images_below(&path)? } else { HashSet::new() };
+            if found.is_empty() {
+                continue;
+            }
+            let candidate = ImageFolder::new(path, found, names);
+            let present = candidate.present();
+            if best.as_ref().is_none_or(|best| present > best.present()) {
+                best = Some(candidate);
+            }
+            if present == names.len() {
+                break;
             }
         }
-        let message = format!(
-            "contains no JPEG images of {}: searched in {}; datasets/README.md explains how to obtain them",
-            self.title,
-            below(self.bases, self.images).join(", ")
-        );
-        Err(Error::file(root, message))
+        best.ok_or_else(|| {
+            let message = format!(
+                "contains no JPEG or PNG images of {}: searched in {}; {}datasets/README.md explains how to obtain them",
+                self.title,
+                below(self.bases, self.images).join(", "),
+                packed(root, &below(self.bases, self.folders))
+            );
+            Error::file(root, message)
+        })
     }
 
     /// The folders searched for annotation files, for messages.
     fn searched(&self) -> Vec<String> {
         below(self.bases, self.folders)
     }
+}
+
+/// A clause that names an archive that lies in one of `folders` and was not unpacked; empty if there is none.
+fn packed(root: &Path, folders: &[String]) -> String {
+    let is_archive =
+        |name: &str| [".zip", ".7z", ".7z.001", ".tgz", ".tar", ".tar.gz"].iter().any(|end| name.ends_with(end));
+    let listed = |folder: &str| entries(&root.join(folder)).unwrap_or_default().into_iter().map(|(name, ..)| name);
+    let mut names = folders.iter().map(String::as_str).chain(["Img"]).flat_map(listed).filter(|name| is_archive(name));
+    names.next().map_or_else(String::new, |name| format!("unpack {name} first, if it holds the images; "))
 }
 
 /// Every folder below every base, without duplicates.
@@ -87,23 +109,81 @@ fn below(bases: &[&str], folders: &[&str]) -> Vec<String> {
     paths
 }
 
-/// A folder of images.
+/// A folder of images, and the file of each annotated one.
 #[derive(Debug)]
 pub(super) struct ImageFolder {
     /// The folder.
     pub(super) path: PathBuf,
-    /// Paths of the images in it and its subfolders, relative to it, with forward slashes.
-    pub(super) found: HashSet<String>,
+    /// Number of images in it and its subfolders.
+    pub(super) found: usize,
+    /// The file of each annotated image, relative to the folder, with forward slashes; `None` if it is missing.
+    pub(super) files: Vec<Option<String>>,
 }
 
-/// The JPEG files in a folder and its direct subfolders.
-fn images_below(folder: &Path) -> Result<HashSet<String>> {
+impl ImageFolder {
+    /// The files of the images called `names` among `found`, which are paths below `path`.
+    ///
+    /// An annotation may leave out the extension or folders, or have more of them: see [`matching`].
+    pub(super) fn new(path: PathBuf, found: HashSet<String>, names: &[String]) -> Self {
+        let mut files: Vec<Option<String>> = names.par_iter().map(|name| found.get(name).cloned()).collect();
+        if files.contains(&None) {
+            let mut by_stem: HashMap<&str, Vec<&str>> = HashMap::new();
+            for file in &found {
+                by_stem.entry(stem(file)).or_default().push(file);
+            }
+            let mut taken: HashMap<String, usize> = HashMap::new();
+            let others: Vec<(usize, String)> = names
+                .iter()
+                .enumerate()
+                .filter(|(row, _)| files[*row].is_none())
+                .filter_map(|(row, name)| Some((row, matching(name, by_stem.get(stem(name))?)?.to_owned())))
+                .collect();
+            let exact = files.iter().flatten().cloned();
+            exact
+                .chain(others.iter().map(|(_, file)| file.clone()))
+                .for_each(|file| *taken.entry(file).or_default() += 1);
+            // A file that two names could mean is neither's.
+            for (row, file) in others.into_iter().filter(|(_, file)| taken[file] == 1) {
+                files[row] = Some(file);
+            }
+        }
+        Self { path, found: found.len(), files }
+    }
+
+    /// Number of annotated images with a file.
+    pub(super) fn present(&self) -> usize {
+        self.files.iter().flatten().count()
+    }
+}
+
+/// The file among `files`, all with the stem of `name`, that `name` means: one that agrees in all folders that both have,
+/// and of several only that with the same extension in another case. `None` if that is not clear.
+fn matching<'a>(name: &str, files: &[&'a str]) -> Option<&'a str> {
+    let folders = |path: &str| -> Vec<String> { path.rsplit('/').skip(1).map(str::to_owned).collect() };
+    let wanted = folders(name);
+    let agrees = |file: &&&str| folders(file).iter().zip(&wanted).all(|(found, wanted)| found == wanted);
+    let agreeing: Vec<&str> = files.iter().filter(agrees).copied().collect();
+    let extension = |path: &str| path[without_extension(path).len()..].to_lowercase();
+    let same: Vec<&str> = agreeing.iter().copied().filter(|file| extension(file) == extension(name)).collect();
+    match (&agreeing[..], &same[..]) {
+        ([only], _) | (_, [only]) => Some(only),
+        _ => None,
+    }
+}
+
+/// The file's name without folders and the extension of an image.
+fn stem(path: &str) -> &str {
+    without_extension(path.rsplit('/').next().unwrap_or(path))
+}
+
+/// The JPEG and PNG files in a folder and its direct subfolders.
+pub(super) fn images_below(folder: &Path) -> Result<HashSet<String>> {
     let mut found = HashSet::new();
     for (name, path, is_folder) in entries(folder)? {
-        if is_jpeg(&name) {
+        if is_image(&name) && !is_folder {
             found.insert(name);
         } else if is_folder {
-            let inner = entries(&path)?.into_iter().filter(|(inner, ..)| is_jpeg(inner));
+            let inner = entries(&path)?.into_iter().filter(|(inner, ..)| is_image(inner));
             found.extend(inner.map(|(inner, ..)| format!("{name}/{inner}")));
         }
     }
@@ -130,10 +210,10 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, bool)>> {
     Ok(found)
 }
 
-/// Returns whether `name` has the extension of a JPEG file.
-fn is_jpeg(name: &str) -> bool {
+/// Returns whether `name` has the extension of an image that can be read.
+fn is_image(name: &str) -> bool {
     let extension = Path::new(name).extension();
-    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("jpg") || extension.eq_ignore_ascii_case("jpeg"))
+    extension.is_some_and(|extension| ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 #[cfg(test)]
@@ -153,13 +233,45 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("Ann/deeper")).unwrap();
         for name in
-            ["._a.jpg", "Ann/._Ann_0001.jpg", "a.jpg", "b.JPEG", "notes.txt", "Ann/Ann_0001.jpg", "Ann/deeper/c.jpg"]
+            [
+                "._a.jpg",
+                "a.jpg",
+                "b.JPEG",
+                "c.png",
+                "notes.txt",
+                "Ann/Ann_0001.jpg",
+                "Ann/._Ann_0001.jpg",
+                "Ann/deeper/c.jpg",
+            ]
         {
             std::fs::write(folder.path().join(name), b"").unwrap();
         }
         let found = images_below(folder.path()).unwrap();
         let mut found: Vec<&str> = found.iter().map(String::as_str).collect();
         found.sort_unstable();
-        assert_eq!(found, ["Ann/Ann_0001.jpg", "a.jpg", "b.JPEG"]);
+        assert_eq!(found, ["Ann/Ann_0001.jpg", "a.jpg", "b.JPEG", "c.png"]);
+    }
+
+    #[test]
+    fn a_name_means_the_one_file_that_it_fits() {
+        let files = |found: &[&str], names: &[&str]| -> Vec<Option<String>> {
+            let found = found.iter().map(|file| (*file).to_owned()).collect();
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            ImageFolder::new(PathBuf::new(), found, &names).files
+        };
+        let one = |found: &[&str], name: &str| files(found, &[name]).remove(0);
+        assert_eq!(one(&["000001.jpg"], "000001.JPG").as_deref(), Some("000001.jpg"));
+        assert_eq!(one(&["000001.png"], "000001.jpg").as_deref(), Some("000001.png"));
+        assert_eq!(one(&["Ann/Ann_0001.jpg"], "Ann/Ann_0001").as_deref(), Some("Ann/Ann_0001.jpg"));
+        assert_eq!(one(&["Ann_0001.jpg"], "Ann/Ann_0001.jpg").as_deref(), Some("Ann_0001.jpg"));
+        assert_eq!(one(&["Ann/Ann_0001.jpg"], "lfw/Ann/Ann_0001.jpg").as_deref(), Some("Ann/Ann_0001.jpg"));
+        assert_eq!(one(&["Ann/1.jpg", "Bo/1.jpg"], "Bo/1").as_deref(), Some("Bo/1.jpg"));
+        assert_eq!(one(&["a.JPG", "a.png"], "a.jpg").as_deref(), Some("a.JPG"));
+        // Neither another folder's file, nor one of two, nor one that another name means.
+        assert_eq!(one(&["Bo/1.jpg"], "Ann/1.jpg"), None);
+        assert_eq!(one(&["Ann/1.jpg", "Bo/1.jpg"], "1.jpg"), None);
+        assert_eq!(one(&["a.jpg", "a.png"], "a"), None);
+        assert_eq!(files(&["a.jpg"], &["a.jpg", "a.png"]), [Some("a.jpg".to_owned()), None]);
+        assert_eq!(files(&["a.jpg"], &["a.JPG", "a.png"]), [None, None]);
     }
 }

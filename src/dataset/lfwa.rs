@@ -5,25 +5,44 @@
 use super::annotation::{read_attributes, read_partition};
 use super::checksums;
 use super::fields::{Annotation, LabelEncoding, SourceLocation, column_order, file_name, positions};
-use super::join::{self, JoinedAnnotation, identity_note};
+use super::header::without_extension;
+use super::join::{self, JoinedAnnotation, LeftOut, check_count};
 use super::layout::Layout;
 use super::matlab::MatFile;
 use super::name::DatasetName;
+use super::people;
 use super::set::{Annotations, Dataset, Options, Partition};
 use super::split::Split;
-use super::table::Columns;
 use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::io;
 use crate::render::format::thousands;
+use std::collections::HashMap;
 use std::path::Path;
 
-/// LFW's archives unpack into `lfw`, `lfw-deepfunneled` or `lfw_funneled`, LFWA's annotation into `anno`.
+/// LFW's archives unpack into `lfw`, `lfw-deepfunneled` or `lfw_funneled`, in Kaggle's into a folder of the same name and
+/// in scikit-learn's cache into `lfw_home`. LFWA's annotation unpacks into `anno`.
 const LAYOUT: Layout = Layout {
     title: "LFWA",
     bases: &["", "lfwa", "LFWA"],
     folders: &["", "anno"],
-    images: &["lfw", "lfw-deepfunneled/lfw-deepfunneled", "lfw-deepfunneled", "lfw_funneled", "images", ""],
+    images: &[
+        "lfw",
+        "lfw-deepfunneled/lfw-deepfunneled",
+        "lfw-deepfunneled",
+        "lfw_funneled",
+        "images",
+        "lfw/lfw",
+        "lfw_funneled/lfw_funneled",
+        "lfw-funneled/lfw_funneled",
+        "lfw-funneled",
+        "lfw_home/lfw_funneled",
+        "lfw_home/lfw-deepfunneled",
+        "lfw_home/lfw",
+        "lfw/lfw_funneled",
+        "lfw/lfw-deepfunneled",
+        "",
+    ],
 };
 
 /// Reads LFWA below `root`; every annotated image must exist. See [`read_with`].
@@ -40,8 +59,8 @@ pub fn read(root: &Path) -> Result<Dataset> {
 /// A file is missing or breaks its format, files contradict each other, or an annotated image is missing and `options`
 /// does not allow that.
 pub fn read_with(root: &Path, options: Options) -> Result<Dataset> {
-    let mut annotation = read_annotation(root)?;
-    let folder = LAYOUT.images(root)?;
+    let mut annotation = read_annotation(root, options)?;
+    let folder = LAYOUT.images(root, &annotation.columns.sources)?;
     annotation.notes.push(format!("image folder: {}", file_name(&folder.path)));
     annotation.with_images(DatasetName::Lfwa, folder, options)
 }
@@ -50,46 +69,50 @@ pub fn read_with(root: &Path, options: Options) -> Result<Dataset> {
 ///
 /// # Errors
 /// As [`read_with`], except for images.
-pub fn annotations(root: &Path) -> Result<Annotations> {
-    read_annotation(root)?.without_images()
+pub fn annotations(root: &Path, options: Options) -> Result<Annotations> {
+    read_annotation(root, options)?.without_images()
 }
 
 /// Reads the annotation files and checks them against each other.
-fn read_annotation(root: &Path) -> Result<JoinedAnnotation> {
+fn read_annotation(root: &Path, options: Options) -> Result<JoinedAnnotation> {
     let path = LAYOUT.require(root, "attribute file", &["lfw_att_40.mat", "lfw_att_40.csv", "lfw_att_40.txt"])?;
     let partitions = ["indices_train_test.mat", "indices_train_test.csv", "indices_train_test.txt"];
     let conversions = ["lfw_partition.csv", "lfw_partition.txt"];
     let partition_path = LAYOUT.require(root, "partition", &[&partitions[..], &conversions[..]].concat())?;
     let bytes = io::read_up_to(&path, io::TABLE_BYTES)?;
-    let mut notes = vec![checksums::identify(DatasetName::Lfwa, "labels", &path, &bytes)?.sentence];
-    let labels = if is_mat(&path) { from_mat(&path, bytes)? } else { from_text(&path, &bytes)? };
+    let notes = vec![checksums::identify(DatasetName::Lfwa, "labels", &path, &bytes)?.sentence];
+    let mut labels =
+        if is_mat(&path) { from_mat(&path, bytes)? } else { read_attributes(&path, &bytes, LabelEncoding::EITHER)? };
+    check_count(&labels, options)?;
+    let identities = people::of(&labels.images);
+    put_in_folders(&mut labels.images);
+    positions(&labels.images, &labels.location)?;
 
     let bytes = io::read_up_to(&partition_path, io::TABLE_BYTES)?;
     let provenance = checksums::identify(DatasetName::Lfwa, "partition", &partition_path, &bytes)?;
     let splits = if is_mat(&partition_path) {
-        splits_by_index(&labels, &partition_path, bytes)?
+        let is_authors = names_digest(&labels.images) == AUTHORS_ORDER;
+        if !is_authors && (provenance.official || !is_mat(&path)) {
+            return Err(other_rows(&labels, &partition_path, "has other images or another order"));
+        }
+        let splits = splits_by_index(&labels, &partition_path, bytes)?;
+        if !is_authors {
+            check_people(&labels, &splits, &identities, &partition_path)?;
+        }
+        (splits.into_iter().map(Some).collect(), LeftOut::default())
     } else {
         let mut partition = read_partition(&partition_path, &bytes)?;
         put_in_folders(&mut partition.images);
-        join::splits(&labels, &partition)?
+        join::splits(&labels, &partition, options)?
     };
-    let identities: Vec<Option<String>> = labels.images.iter().map(|image| Some(person(image).to_owned())).collect();
-    notes.push(identity_note(&splits, &identities));
-    let [train, val, test] = Split::ALL.map(|wanted| splits.iter().filter(|split| **split == wanted).count());
+    let [train, val, test] = Split::ALL.map(|wanted| splits.0.iter().filter(|split| **split == Some(wanted)).count());
     let held_out = if val == 0 { String::new() } else { format!("{} val, ", thousands(val)) };
     let (train, test) = (thousands(train), thousands(test));
     let description = format!("{}; {train} train, {held_out}{test} test images", provenance.sentence);
     let partition = Partition { official: provenance.official, description, ..Partition::default() };
-    let columns = Columns { sources: labels.images, splits, identities, labels: labels.labels };
-    Ok(JoinedAnnotation { columns, location: labels.location, partition, notes })
-}
-
-/// Reads the labels of a text or CSV conversion.
-fn from_text(path: &Path, bytes: &[u8]) -> Result<Annotation> {
-    let mut labels = read_attributes(path, bytes, LabelEncoding::EITHER)?;
-    put_in_folders(&mut labels.images);
-    positions(&labels.images, &labels.location)?;
-    Ok(labels)
+    let mut annotation = JoinedAnnotation::new(labels, splits, identities, partition, notes);
+    annotation.note_people();
+    Ok(annotation)
 }
 
 /// Reads the labels of `lfw_att_40.mat`: `label` is 0 or 1, images x attributes in MATLAB's order.
@@ -98,8 +121,7 @@ pub(super) fn from_mat(path: &Path, bytes: Vec<u8>) -> Result<Annotation> {
     let names = file.strings("AttrName")?;
     let order =
         column_order(names.iter().map(String::as_str), |message| Error::file(path, format!("`AttrName`: {message}")))?;
-    let mut images: Vec<String> = file.strings("name")?.into_iter().map(|name| name.replace('\\', "/")).collect();
-    put_in_folders(&mut images);
+    let images: Vec<String> = file.strings("name")?.into_iter().map(|name| name.replace('\\', "/")).collect();
     let (shape, values) = file.numbers("label")?;
     // Strides of attributes and images in `values`.
     let (attribute_stride, image_stride) = match shape[..] {
@@ -123,8 +145,7 @@ pub(super) fn from_mat(path: &Path, bytes: Vec<u8>) -> Result<Annotation> {
             labels[row][index] = Some(label);
         }
     }
-    positions(&images, &location)?;
-    Ok(Annotation { location, images, labels })
+    Ok(Annotation { location, images, labels, negative: Some(0), count: None })
 }
 
 /// The split of each image of `labels`, from the 1-based row indices `indices_img_train` and `indices_img_test`.
@@ -166,17 +187,58 @@ fn put_in_folders(images: &mut [String]) {
     for image in images {
         let mut parts = image.rsplit('/');
         let (file, folder) = (parts.next().unwrap_or_default(), parts.next());
-        let placed = match folder {
+        let placed = match folder.or_else(|| people::folder_of(file)) {
             Some(folder) => format!("{folder}/{file}"),
-            None => format!("{}/{file}", file.rsplit_once('_').map_or(file, |(person, _)| person)),
+            None => file.to_owned(),
         };
         *image = placed;
     }
 }
 
-/// The person in an image, whose name is that of the folder.
-fn person(image: &str) -> &str {
-    image.split_once('/').map_or(image, |(person, _)| person)
+/// The error of an index partition, `path`, that counts other rows than those of `labels`, for `reason`.
+fn other_rows(labels: &Annotation, path: &Path, reason: &str) -> Error {
+    let table = labels.location.file_name();
+    let message = format!(
+        "counts the rows of the authors' lfw_att_40.mat, and {table} {reason}: use the authors' table, or remove this file \
+         and write lfw_partition.csv with a line such as `Ann_Lee/Ann_Lee_0001.jpg,train` for each image"
+    );
+    Error::file(path, message)
+}
+
+/// Checks that `splits`, read by row numbers from `path`, can belong to the rows of `labels`, a table that is not the
+/// authors'. Partitions of faces are ones of people, so a person in two splits shows another order.
+fn check_people(labels: &Annotation, splits: &[Split], identities: &[Option<String>], path: &Path) -> Result<()> {
+    let mut split_of: HashMap<&str, Split> = HashMap::new();
+    let mut is_tested = false;
+    for (person, split) in identities.iter().zip(splits) {
+        let Some(person) = person.as_deref() else { continue };
+        let Some(before) = split_of.insert(person, *split) else { continue };
+        if before != *split {
+            let reason = format!("has another order, as it would put {person} into both splits");
+            return Err(other_rows(labels, path, &reason));
+        }
+        is_tested = true;
+    }
+    if is_tested {
+        return Ok(());
+    }
+    Err(other_rows(labels, path, "has no person with several images, who would show that its order is the same"))
+}
+
+/// BLAKE3 of the file names of the authors' 13,143 images in the order of `lfw_att_40.mat`, each without its extension and
+/// followed by LF. In this order the official partition has no person in two splits, and the majority labels of its test
+/// half are the published ones in all 40 attributes.
+const AUTHORS_ORDER: &str = "a5fd4cf5e8ad99ef51cd12d87a0ff55db8569435258c972b3eac0cc1fb83e3ba";
+
+/// BLAKE3 of the names as in [`AUTHORS_ORDER`].
+fn names_digest(images: &[String]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for image in images {
+        let file = image.rsplit('/').next().unwrap_or(image);
+        hasher.update(without_extension(file).as_bytes());
+        hasher.update(b"\n");
+    }
+    hasher.finalize().to_hex().to_string()
 }
 
 /// Parses a label.
@@ -203,7 +265,18 @@ mod tests {
             ["lfw/Ann_Lee/Ann_Lee_0002.jpg", "Ann_Lee/Ann_Lee_0002.jpg", "Ann_Lee_0002.jpg"].map(str::to_owned);
         put_in_folders(&mut images);
         assert!(images.iter().all(|image| image == "Ann_Lee/Ann_Lee_0002.jpg"), "{images:?}");
-        assert_eq!(person(&images[0]), "Ann_Lee");
+        let mut flat = ["12.jpg".to_owned()];
+        put_in_folders(&mut flat);
+        assert_eq!(flat, ["12.jpg"]);
+    }
+
+    #[test]
+    fn the_digest_of_names_ignores_folders_and_extensions_and_not_their_order() {
+        let digest = |names: [&str; 2]| names_digest(&names.map(str::to_owned));
+        let expected = blake3::hash(b"A_0001\nB_0001\n").to_hex().to_string();
+        assert_eq!(digest(["A/A_0001.jpg", "B/B_0001.jpg"]), expected);
+        assert_eq!(digest(["A_0001", "lfw/B/B_0001.JPG"]), expected);
+        assert_ne!(digest(["B/B_0001.jpg", "A/A_0001.jpg"]), expected);
     }
 
     #[test]

@@ -28,6 +28,12 @@ impl MatFile {
     /// # Errors
     /// The file is of an older MATLAB version or another format, or damaged.
     pub(super) fn open(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        if let Some(error) = io::foreign(path, &bytes) {
+            return Err(error);
+        }
+        if let Some(archive) = io::archive(&bytes) {
+            return Err(Error::file(path, format!("is {archive}: unpack it, and give the MATLAB file inside")));
+        }
         if bytes.starts_with(b"MATLAB 5.0 MAT-file") {
             let message = format!("is in the older MATLAB format (version 5 to 7), expected version 7.3; {CONVERT}");
             return Err(Error::file(path, message));

@@ -1,7 +1,7 @@
 //! Stage 1a: annotation files become one typed table.
 //!
 //! Each source has a file ([`celeba`], [`lfwa`], [`synthetic`]) that returns a [`Dataset`]. Below them, `layout`
-//! finds files, `annotation` reads text and CSV files, and `matlab` reads MATLAB files. `join` combines labels, partition,
+//! finds files, `annotation` reads text and CSV files with the columns that `header` finds, and `matlab` reads MATLAB files. `join` combines labels, partition,
 //! identities and images; [`table`] builds and reads the table.
 
 mod annotation;
@@ -12,11 +12,13 @@ mod extent;
 mod fields;
 #[doc(hidden)]
 pub mod fuzzing;
+mod header;
 mod join;
 mod layout;
 pub mod lfwa;
 mod matlab;
 mod name;
+mod people;
 mod set;
 mod split;
 pub mod synthetic;

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 /// How annotation files are read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Leave out annotated images without a file, and record that in the partition and the notes. Otherwise a missing
-    /// file is an error.
+    /// Leave out images without labels, without a split or without a file, and record that in the partition and the
+    /// notes; a missing identity is unknown. Otherwise each is an error.
     pub allow_missing: bool,
 }
 
@@ -114,7 +114,7 @@ pub struct Annotations {
 /// The source of a data set's pixels.
 #[derive(Debug)]
 pub enum Images {
-    /// JPEG files below a folder, named by the table's `source`.
+    /// JPEG or PNG files below a folder, named by the table's `source`.
     Folder(std::path::PathBuf),
     /// Faces rendered on demand, a pure function of the row.
     Synthetic(crate::synthetic::Renderer),

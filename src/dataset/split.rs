@@ -27,19 +27,20 @@ impl Split {
         }
     }
 
-    /// Parses a value of a partition file: a split's name or CelebA's code.
+    /// Parses a value of a partition file: a split's name in any case, or CelebA's code.
     ///
     /// ```
     /// use gal_bench::dataset::Split;
     /// assert_eq!(Split::parse("test"), Some(Split::Test));
+    /// assert_eq!(Split::parse("Training"), Some(Split::Train));
     /// assert_eq!(Split::parse("1"), Some(Split::Val));
     /// assert_eq!(Split::parse("3"), None);
     /// ```
     pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "train" | "0" => Some(Self::Train),
-            "val" | "valid" | "validation" | "1" => Some(Self::Val),
-            "test" | "2" => Some(Self::Test),
+        match &*text.trim().to_ascii_lowercase() {
+            "train" | "training" | "trn" | "0" | "0.0" => Some(Self::Train),
+            "val" | "valid" | "validation" | "dev" | "development" | "1" | "1.0" => Some(Self::Val),
+            "test" | "testing" | "tst" | "2" | "2.0" => Some(Self::Test),
             _ => None,
         }
     }

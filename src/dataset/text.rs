@@ -1,64 +1,57 @@
-//! Reads CelebA's text files: fields separated by blanks, lines ended by LF or CRLF. An attribute file starts with a
-//! line that holds the count and a line with the 40 names.
+//! Reads CelebA's text files: fields separated by blanks, lines ended by LF or CRLF.
 //!
 //! Blocks are parsed in parallel, in one pass with `memchr`. The `csv` crate cannot be used: runs of blanks would be empty
 //! fields, and one thread would read all 202,599 rows.
 
-use super::fields::{
-    Annotation, LabelEncoding, SourceLocation, column_order, image_name, two_fields, utf8, wrong_label,
-};
-use crate::attribute::{COUNT, ImageLabels, index};
-use crate::error::{Error, Result};
+use super::fields::{Annotation, LabelEncoding, SourceLocation, image_name, wrong_label};
+use super::header::{Header, split};
+use crate::attribute::{COUNT, ImageLabels};
+use crate::error::Result;
 use rayon::prelude::*;
 use std::path::Path;
 
 /// Bytes of rows per parallel block.
 const BLOCK: usize = 1 << 20;
 
-/// Reads the labels in `bytes`, the content of `path`. In conversions the count may be missing, and the header may start
-/// with a title of the image column.
-pub(super) fn attributes(path: &Path, bytes: &[u8], mut encoding: LabelEncoding) -> Result<Annotation> {
-    let mut rows = lines(bytes).peekable();
-    let count = match rows.peek() {
-        Some((_, line)) => whole_number(line),
-        None => return Err(Error::file(path, "is empty; expected a header of 40 attribute names, then rows")),
+/// Reads the labels in `bytes`, the content of `path`, with the columns of `header`.
+pub(super) fn attributes(
+    path: &Path,
+    bytes: &[u8],
+    header: &Header,
+    mut encoding: LabelEncoding,
+) -> Result<Annotation> {
+    let mut annotation = Annotation {
+        location: SourceLocation::of_lines(path),
+        images: Vec::new(),
+        labels: Vec::new(),
+        negative: None,
+        count: None,
     };
-    let count_line = count.map(|count| (count, rows.next().map_or(1, |(number, _)| number)));
-    let (header_line, order) = match rows.next() {
-        Some((number, line)) => (number, header(path, number, line)?),
-        None => return Err(Error::file(path, "ends before the header of 40 attribute names")),
-    };
-    let mut annotation =
-        Annotation { location: SourceLocation::of_lines(path), images: Vec::new(), labels: Vec::new() };
-    let rest = after_lines(bytes, header_line);
-    if encoding.is_minus_one() {
-        let blocks = numbered_blocks(rest, header_line);
-        let read: Vec<Result<Annotation>> = blocks
-            .into_par_iter()
-            .map(|(before, block)| read_rows(path, block, before, &order, &mut { encoding }))
-            .collect();
-        // In the file's order, so that the error is that of the first invalid row.
-        let read = read.into_iter().collect::<Result<Vec<Annotation>>>()?;
-        let count = read.iter().map(|block| block.images.len()).sum();
-        annotation.images.reserve_exact(count);
-        annotation.labels.reserve_exact(count);
-        for mut block in read {
-            annotation.images.append(&mut block.images);
-            annotation.labels.append(&mut block.labels);
-            block.location.lines.into_iter().flatten().for_each(|line| annotation.location.push(line));
+    let rest = after_lines(bytes, header.line);
+    // The first negative label decides for all blocks.
+    for (number, line) in lines(rest) {
+        any_values(path, header.line + number, line, header, &mut encoding)?;
+        if encoding.negative().is_some() {
+            break;
         }
-    } else {
-        // The first negative label decides for all rows after it.
-        annotation = read_rows(path, rest, header_line, &order, &mut encoding)?;
     }
-    let images = annotation.images.len();
-    match count_line {
-        Some((count, line)) if count != images => {
-            let message = format!("the count is {count}, but {images} images follow; is the file complete?");
-            Err(Error::line(path, line, message))
-        }
-        _ => Ok(annotation),
+    let blocks = numbered_blocks(rest, header.line);
+    let read: Vec<Result<Annotation>> = blocks
+        .into_par_iter()
+        .map(|(before, block)| read_rows(path, block, before, header, &mut { encoding }))
+        .collect();
+    // In the file's order, so that the error is that of the first invalid row.
+    let read = read.into_iter().collect::<Result<Vec<Annotation>>>()?;
+    let count = read.iter().map(|block| block.images.len()).sum();
+    annotation.images.reserve_exact(count);
+    annotation.labels.reserve_exact(count);
+    annotation.negative = encoding.negative();
+    for mut block in read {
+        annotation.images.append(&mut block.images);
+        annotation.labels.append(&mut block.labels);
+        block.location.lines.into_iter().flatten().for_each(|line| annotation.location.push(line));
     }
+    Ok(annotation)
 }
 
 /// Reads the rows in `bytes`, which follow line `before` of the file.
@@ -66,26 +59,33 @@ fn read_rows(
     path: &Path,
     bytes: &[u8],
     before: usize,
-    order: &[usize; COUNT],
+    header: &Header,
     encoding: &mut LabelEncoding,
 ) -> Result<Annotation> {
     let expected = bytes.len() / (3 * COUNT);
     let location = SourceLocation { path: path.to_owned(), lines: Some(Vec::with_capacity(expected)) };
     let (images, labels) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
-    let mut rows = Annotation { location, images, labels };
+    let mut rows = Annotation { location, images, labels, negative: None, count: None };
+    let order = (header.is_plain() && encoding.negative() == Some(-1)).then(|| order(header)).flatten();
     for (number, line) in lines(bytes) {
         let number = before + number;
         let end = line.iter().position(|byte| is_blank(*byte)).unwrap_or(line.len());
-        let values = &line[end..];
-        let row = match official_values(values, order) {
-            Some(row) if encoding.is_minus_one() => row,
-            _ => any_values(path, number, values, order, encoding)?,
+        let official = order.as_ref().and_then(|order| official_values(&line[end..], order));
+        let (image, row) = match official {
+            Some(row) => (&line[..end], row),
+            None => any_values(path, number, line, header, encoding)?,
         };
-        rows.images.push(image_name(path, number, &line[..end])?);
+        rows.images.push(image_name(path, number, image)?);
         rows.labels.push(row);
         rows.location.push(number);
     }
     Ok(rows)
+}
+
+/// Index in the list of attributes of each column.
+fn order(header: &Header) -> Option<[usize; COUNT]> {
+    let order: Vec<usize> = header.attributes.iter().map(|(_, attribute)| *attribute).collect();
+    order.try_into().ok()
 }
 
 /// The bytes after the first `count` lines.
@@ -115,16 +115,13 @@ fn numbered_blocks(bytes: &[u8], mut before: usize) -> Vec<(usize, &[u8])> {
     numbered.collect()
 }
 
-/// Calls `push` with line number, image and value of every line.
-pub(super) fn pairs(path: &Path, bytes: &[u8], mut push: impl FnMut(usize, &[u8], &[u8]) -> Result<()>) -> Result<()> {
+/// Calls `push` with the line number and the fields of every line.
+pub(super) fn rows(bytes: &[u8], mut push: impl FnMut(usize, &[&[u8]]) -> Result<()>) -> Result<()> {
+    let mut row = Vec::new();
     for (number, line) in lines(bytes) {
-        let mut fields = fields(line);
-        let (image, value, more) = (fields.next(), fields.next(), fields.count());
-        match (image, value, more) {
-            (Some(image), Some(value), 0) => push(number, image, value)?,
-            (_, None, _) => return Err(two_fields(path, number, 1)),
-            (_, _, more) => return Err(two_fields(path, number, 2 + more)),
-        }
+        row.clear();
+        row.extend(split(line, None));
+        push(number, &row)?;
     }
     Ok(())
 }
@@ -147,16 +144,6 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
             }
         }
     })
-}
-
-/// The attribute order in the line of column names.
-fn header(path: &Path, number: usize, line: &[u8]) -> Result<[usize; COUNT]> {
-    let mut names = utf8(path, number, line)?.split_ascii_whitespace().peekable();
-    let columns = names.clone().count();
-    if columns == COUNT + 1 {
-        names.next_if(|title| index(title).is_none());
-    }
-    column_order(names, |message| Error::line(path, number, message))
 }
 
 /// Parses the values of a row in the official file's form: `" 1"` or `" -1"` first, then `"  1"` or `" -1"`, three bytes
@@ -184,28 +171,24 @@ fn official_values(values: &[u8], order: &[usize; COUNT]) -> Option<ImageLabels>
     (wrong == 0).then_some(row)
 }
 
-/// Parses the values of a row, separated by any number of blanks.
-fn any_values(
+/// The image and the labels of a row, whose fields are separated by any number of blanks.
+fn any_values<'a>(
     path: &Path,
     number: usize,
-    values: &[u8],
-    order: &[usize; COUNT],
+    line: &'a [u8],
+    header: &Header,
     encoding: &mut LabelEncoding,
-) -> Result<ImageLabels> {
-    let found = fields(values).count();
-    if found != COUNT {
-        return Err(Error::line(path, number, format!("found {found} labels, expected {COUNT}")));
+) -> Result<(&'a [u8], ImageLabels)> {
+    let found: Vec<&[u8]> = split(line, None).collect();
+    if found.len() != header.fields {
+        return Err(header.wrong_length(path, number, found.len()));
     }
     let mut row = [None; COUNT];
-    for (field, &index) in fields(values).zip(order) {
-        row[index] = encoding.label(field).map_err(|expected| wrong_label(path, number, index, field, expected))?;
+    for &(field, index) in &header.attributes {
+        let label = encoding.label(found[field]);
+        row[index] = label.map_err(|expected| wrong_label(path, number, index, found[field], expected))?;
     }
-    Ok(row)
-}
-
-/// The fields of a line.
-fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(|byte| is_blank(*byte)).filter(|field| !field.is_empty())
+    Ok((found[header.image], row))
 }
 
 /// Returns whether `byte` is a blank or a tab.
@@ -213,19 +196,16 @@ fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
-/// The number in a line that holds nothing else.
-fn whole_number(line: &[u8]) -> Option<usize> {
-    std::str::from_utf8(line).ok().and_then(|text| text.parse().ok())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::header;
     use super::*;
     use crate::attribute::NAMES;
     use proptest::prelude::*;
 
     fn parse(text: &str) -> Result<Annotation> {
-        attributes(Path::new("list.txt"), text.as_bytes(), LabelEncoding::CELEBA)
+        let (path, bytes) = (Path::new("list.txt"), text.as_bytes());
+        attributes(path, bytes, &header::find(path, bytes, COUNT)?, LabelEncoding::EITHER)
     }
 
     /// A file of one image, in which every third attribute is present.
@@ -298,8 +278,7 @@ mod tests {
     proptest! {
         #[test]
         fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let _ = attributes(Path::new("x"), &bytes, LabelEncoding::EITHER);
-            let _ = pairs(Path::new("x"), &bytes, |_, _, _| Ok(()));
+            let _ = rows(&bytes, |_, _| Ok(()));
         }
 
         #[test]

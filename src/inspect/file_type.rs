@@ -1,5 +1,6 @@
 //! Names the type of a file that is neither a JPEG nor a PNG image: a failed download, or another format under a wrong name.
 
+use crate::io;
 use image::ImageFormat;
 
 /// Number of bytes shown of an unknown type.
@@ -7,10 +8,6 @@ const SHOWN_BYTES: usize = 8;
 
 /// Describes the type of `bytes` by their start; `None` for JPEG and PNG.
 pub(super) fn describe(bytes: &[u8]) -> Option<String> {
-    let is_web_page = || {
-        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).trim_start().to_lowercase();
-        start.starts_with("<!doctype html") || start.starts_with("<html")
-    };
     let is_text = || {
         let plain = |c: char| !c.is_control() || c.is_whitespace();
         std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(plain))
@@ -19,7 +16,7 @@ pub(super) fn describe(bytes: &[u8]) -> Option<String> {
         [0xff, 0xd8, ..] | [0x89, b'P', b'N', b'G', ..] => return None,
         [] => "an empty file".to_owned(),
         _ if bytes.iter().all(|byte| *byte == 0) => "only zero bytes".to_owned(),
-        _ if is_web_page() => "a web page".to_owned(),
+        _ if io::is_web_page(bytes) => "a web page".to_owned(),
         _ if is_text() => "text".to_owned(),
         _ => format(bytes).map_or_else(|| unknown(bytes), str::to_owned),
     })
@@ -38,9 +35,7 @@ fn format(bytes: &[u8]) -> Option<&'static str> {
             [_, _, _, _, b'f', b't', b'y', b'p', b'h', b'e', ..] => "a HEIC file",
             [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => "a JPEG 2000 file",
             [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] | [0xff, 0x0a, ..] => "a JPEG XL file",
-            [b'P', b'K', 3, 4, ..] => "a ZIP file",
-            [0x1f, 0x8b, ..] => "a gzip file",
-            _ => return None,
+            _ => return io::archive(bytes),
         },
     })
 }
@@ -67,7 +62,7 @@ mod tests {
             (b"BM\x46\0\0\0", "a BMP file"),
             (b"\0\0\0\x18ftypheic", "a HEIC file"),
             (b"\0\0\0\x1cftypavif", "an AVIF file"),
-            (b"PK\x03\x04", "a ZIP file"),
+            (b"PK\x03\x04", "a ZIP archive"),
             (b"\x01\x02\xfe", "an unknown format; its first bytes are 01 02 fe"),
         ];
         for (bytes, words) in cases {

@@ -1,6 +1,7 @@
 //! Whole files. A file is complete or absent: it is written under a temporary name in the same folder, synced and
 //! renamed.
 
+use super::file_kind::check_text;
 use super::open::{RECORD_BYTES, TABLE_BYTES, open_own, read_up_to};
 use crate::error::{Error, Result};
 use std::fs::File;
@@ -94,12 +95,20 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Reads a whole UTF-8 text file.
 pub fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read(path)?).map_err(|_| Error::file(path, "is not UTF-8 text"))
+    text(path, read(path)?)
 }
 
 /// Reads a table of at most [`TABLE_BYTES`] as UTF-8 text.
 pub fn read_table(path: &Path) -> Result<String> {
-    String::from_utf8(read_up_to(path, TABLE_BYTES)?).map_err(|_| Error::file(path, "is not UTF-8 text"))
+    text(path, read_up_to(path, TABLE_BYTES)?)
+}
+
+/// The content of a text file. An empty one is for the caller to judge: an empty table of TOML, or no lines.
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String> {
+    if !bytes.is_empty() {
+        check_text(path, &bytes)?;
+    }
+    String::from_utf8(bytes).map_err(|_| Error::file(path, "is not UTF-8 text: save it as UTF-8"))
 }
 
 /// Removes a file if it exists.

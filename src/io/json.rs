@@ -1,5 +1,6 @@
 //! JSON files: indented, with a final newline.
 
+use super::file_kind::check_text;
 use super::files;
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
@@ -8,7 +9,10 @@ use std::path::Path;
 
 /// Reads a JSON file; an error says that it "is not {expected}".
 pub fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<T> {
-    serde_json::from_slice(&files::read(path)?).map_err(|e| Error::file(path, format!("is not {expected}: {e}")))
+    let bytes = files::read(path)?;
+    serde_json::from_slice(&bytes).map_err(|e| {
+        check_text(path, &bytes).err().unwrap_or_else(|| Error::file(path, format!("is not {expected}: {e}")))
+    })
 }
 
 /// Like [`read_json`]; `None` if the file does not exist.

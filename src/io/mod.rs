@@ -2,6 +2,7 @@
 
 pub mod npy;
 
+mod file_kind;
 mod files;
 mod guard;
 mod image_file;
@@ -15,6 +16,7 @@ mod png;
 mod sealed;
 mod walk;
 
+pub use file_kind::{archive, check_text, foreign, is_web_page};
 pub use files::{
     create_folder, create_folder_below, is_litter, read, read_table, read_text, remove, remove_own,
     sweep_partial_files, sync, sync_folder, write, write_unsynced, write_with,

@@ -27,6 +27,7 @@ use std::path::Path;
 /// manifest or `prepared.json`.
 pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &Progress) -> Result<Prepared> {
     let rows = dataset.rows()?;
+    check_splits(dataset)?;
     let copies = options.copies(&rows)?;
     if let (Format::Virtual, Images::Folder(root)) = (options.format, &dataset.images)
         && root.to_str().is_none()
@@ -87,6 +88,22 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
     };
     io::write_sealed(&folder.join(PREPARED), &prepared)?;
     Ok(prepared)
+}
+
+/// Refuses a data set that could not be trained and tested, before anything is stored.
+fn check_splits(dataset: &Dataset) -> Result<()> {
+    let [train, _, test] = dataset.counts()?;
+    let (split, count) = if train == 0 { (Split::Train, train) } else { (Split::Test, test) };
+    if count > 0 {
+        return Ok(());
+    }
+    Err(Error::Request(format!(
+        "{} has no image of the {} split, so no network could be trained and tested on it ({}): add images of that split, \
+         or change the partition",
+        dataset.name.label(),
+        split.label(),
+        dataset.partition.description
+    )))
 }
 
 /// The stored images of each item, and the files that hold many.

@@ -53,7 +53,7 @@ pub fn import(path: &Path, backbone: Option<BackboneName>) -> Result<Imported> {
 
 /// [`import`] of content in memory; the extension of `path` names the format.
 pub fn import_bytes(path: &Path, bytes: &[u8], backbone: Option<BackboneName>) -> Result<Imported> {
-    let (source, arrays) = read_arrays(path, bytes)?;
+    let (source, arrays) = read_arrays(path, bytes).map_err(|error| io::foreign(path, bytes).unwrap_or(error))?;
     let backbone = detect_requested(path, source, &arrays, backbone)?;
     let mut import = Import {
         path,

@@ -101,4 +101,6 @@ indices("lfwa_indices_zero.mat", [0, 1, 2], [3, 4, 5])
 indices("lfwa_indices_fraction.mat", [1, 2.5, 3], [4, 5, 6])
 indices("lfwa_indices_both.mat", [1, 2, 3], [3, 4, 5, 6])
 indices("lfwa_indices_neither.mat", [1, 2, 3], [4, 6])
+# A person in both halves.
+indices("lfwa_indices_people.mat", [1, 2, 5], [3, 4, 6])
 indices("lfwa_indices_no_test.mat", [1, 2, 3, 4, 5, 6], None)

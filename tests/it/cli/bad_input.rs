@@ -46,7 +46,7 @@ const DOCTOR: &str = "doctor --device cpu --profile mine.toml";
 /// Name of each case, arguments, and damage.
 const CASES: [(&str, &str, Spoil); 28] = [
     ("a row has 39 labels", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1 ", "000001.jpg ")),
-    ("a label is 0", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1", "000001.jpg 0")),
+    ("a label is 2", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1", "000001.jpg 2")),
     ("the count of rows is wrong", PREPARE, |w| edit(w, ATTRIBUTES, "2\n", "3\n")),
     ("a split is unknown", PREPARE, |w| edit(w, PARTITION, "000002.jpg 2", "000002.jpg 7")),
     ("an image is missing", PREPARE, |w| w.remove(&first_image())),

@@ -3,13 +3,15 @@
 use super::{Folder, csv_header, expected_labels, values};
 use crate::common::images::{gradient, jpeg};
 use gal_bench::attribute::{COUNT, NAMES};
-use gal_bench::dataset::{Images, Split, celeba, table};
+use gal_bench::dataset::{Images, Options, Split, celeba, table};
 
 const ATTRIBUTES: &str = "Anno/list_attr_celeba.txt";
 const PARTITION: &str = "Eval/list_eval_partition.txt";
 const IDENTITY: &str = "Anno/identity_CelebA.txt";
 const IMAGES: [&str; 5] = ["000001.jpg", "000002.jpg", "000003.jpg", "000004.jpg", "000005.jpg"];
 const CODES: [usize; 5] = [0, 0, 1, 2, 2];
+/// End of the errors about an image that a file lacks.
+const ALLOW: &str = ": complete the file, or pass --allow-missing to leave out such images";
 
 /// The attribute file in the authors' form: one or two blanks between fields, and a blank after the last name.
 fn attributes(end: &str) -> String {
@@ -186,9 +188,10 @@ fn allow_missing_without_any_image_is_an_error() {
 #[test]
 fn the_error_of_an_empty_folder_lists_the_files_searched_for() {
     let expected = "ROOT: contains no attribute file of CelebA: searched for list_attr_celeba.txt, list_attr_celeba.csv in \
-                    ., Anno, Eval, celeba, celeba/Anno, celeba/Eval, CelebA, CelebA/Anno, CelebA/Eval; \
-                    datasets/README.md explains how to obtain the files";
-    assert_eq!(Folder::new(celeba::read_with).error(), expected);
+                    ., Anno, Eval, celeba, celeba/Anno, celeba/Eval, CelebA, CelebA/Anno, CelebA/Eval, ";
+    let error = Folder::new(celeba::read_with).error();
+    assert!(error.starts_with(expected), "{error}");
+    assert!(error.ends_with("; datasets/README.md explains how to obtain the files"), "{error}");
 }
 
 #[test]
@@ -204,7 +207,10 @@ fn a_missing_folder_is_an_error() {
 fn the_error_of_a_folder_without_images_lists_the_folders_searched() {
     let folder = Folder::new(celeba::read_with).with(ATTRIBUTES, attributes("\n")).with(PARTITION, partition());
     let error = folder.error();
-    assert!(error.starts_with("ROOT: contains no JPEG images of CelebA: searched in Img/img_align_celeba"), "{error}");
+    assert!(
+        error.starts_with("ROOT: contains no JPEG or PNG images of CelebA: searched in Img/img_align_celeba"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -229,7 +235,9 @@ fn a_label_of_zero_is_rejected() {
 
 #[test]
 fn a_wrong_count_line_is_rejected() {
-    let expected = format!("{ATTRIBUTES}, line 1: the count is 6, but 5 images follow; is the file complete?");
+    let expected = format!(
+        "{ATTRIBUTES}, line 1: the count is 6, but 5 images follow: download the file again, or pass --allow-missing to use this part"
+    );
     assert_eq!(with_line(1, |_| "6".to_owned()).error(), expected);
 }
 
@@ -254,7 +262,7 @@ fn a_header_that_lacks_an_attribute_is_rejected() {
 
 #[test]
 fn an_empty_attribute_file_is_rejected() {
-    let expected = format!("{ATTRIBUTES}: is empty; expected a header of 40 attribute names, then rows");
+    let expected = format!("{ATTRIBUTES}: is empty: download it again, or write it anew");
     assert_eq!(with_attributes("").error(), expected);
     let expected = format!("{ATTRIBUTES}: ends before the header of 40 attribute names");
     assert_eq!(with_attributes("202599\n").error(), expected);
@@ -279,21 +287,22 @@ fn an_image_with_two_splits_is_rejected() {
 #[test]
 fn an_image_without_a_split_is_rejected() {
     let folder = official().with(PARTITION, partition().replace("000003.jpg 1\r\n", ""));
-    let expected = format!("{ATTRIBUTES}, line 5: image 000003.jpg has no split in list_eval_partition.txt");
+    let expected = format!("{ATTRIBUTES}, line 5: image 000003.jpg has no split in list_eval_partition.txt{ALLOW}");
     assert_eq!(folder.error(), expected);
 }
 
 #[test]
 fn an_image_with_a_split_but_no_labels_is_rejected() {
     let folder = official().with(PARTITION, "000000.jpg 0\n".to_owned() + &partition());
-    let expected = format!("{PARTITION}, line 1: image 000000.jpg has a split, but no labels in list_attr_celeba.txt");
+    let expected =
+        format!("{PARTITION}, line 1: image 000000.jpg has a split, but no labels in list_attr_celeba.txt{ALLOW}");
     assert_eq!(folder.error(), expected);
 }
 
 #[test]
 fn an_image_without_an_identity_is_rejected() {
     let folder = official().with(IDENTITY, "000001.jpg 7\n");
-    let expected = format!("{ATTRIBUTES}, line 4: image 000002.jpg has no identity in identity_CelebA.txt");
+    let expected = format!("{ATTRIBUTES}, line 4: image 000002.jpg has no identity in identity_CelebA.txt{ALLOW}");
     assert_eq!(folder.error(), expected);
 }
 
@@ -340,6 +349,191 @@ fn a_kaggle_row_with_another_number_of_columns_is_rejected() {
     assert_eq!(folder.error(), expected);
 }
 
+#[test]
+fn labels_of_zero_and_one_are_accepted_and_named() {
+    let rows = (0..5).map(|i| format!("{}{}\n", IMAGES[i], values(i, ",", "0"))).collect::<Vec<_>>().concat();
+    let folder = official().without(ATTRIBUTES).with("list_attr_celeba.csv", csv_header("image_id") + &rows);
+    assert_is_the_fixture(&folder);
+    let note = "labels: 0 and 1 in list_attr_celeba.csv, where CelebA has -1 and 1".to_owned();
+    assert!(folder.read().notes.contains(&note), "{:?}", folder.read().notes);
+    assert_is_the_fixture(&with_attributes(attributes("\n").replace("-1", "0")));
+    assert!(official().read().notes.iter().all(|note| !note.contains("0 and 1")));
+}
+
+#[test]
+fn the_columns_are_found_whatever_stands_around_them() {
+    let rows = |separator: &str, first: fn(usize) -> String| {
+        (0..5).map(|i| format!("{}{}\n", first(i), values(i, separator, "-1"))).collect::<Vec<_>>().concat()
+    };
+    let name: fn(usize) -> String = |i| IMAGES[i].to_owned();
+    let names = |separator: &str| NAMES.join(separator);
+    let quoted = format!("\"{}\"", names("\" \""));
+    for text in [
+        format!("{}\n{}", names(" "), rows(" ", name)),
+        format!("image_id {}\n{}", names(" "), rows("\t", name)),
+        format!("5\nfile_name\t{}\n{}", names("\t"), rows("\t", name)),
+        format!(",{}\n{}", names(","), rows(",", name)),
+        format!(",image_id,{}\n{}", names(","), rows(",", |i| format!("{i},{}", IMAGES[i]))),
+        format!("image_id,{}\n{}", names(","), rows(",", |i| format!("{i},{}", IMAGES[i]))),
+        format!("attribute;{}\nimage_id{}\n{}", names(";"), ";".repeat(40), rows(";", name)),
+        format!("{quoted}\n{}", rows(" ", |i| format!("\"{}\"", IMAGES[i]))),
+        format!("\"image_id\" {quoted}\n{}", rows(" ", |i| format!("\"{}\" \"{}\"", i + 1, IMAGES[i]))),
+        format!("the labels of CelebA\n5\n{}\n{}", names(" "), rows("  ", name)),
+    ] {
+        assert_is_the_fixture(&with_attributes(text));
+    }
+}
+
+#[test]
+fn a_list_without_the_names_of_the_attributes_is_refused() {
+    let rows = (0..5).map(|i| format!("{}{}\n", IMAGES[i], values(i, " ", "0"))).collect::<Vec<_>>().concat();
+    let error = with_attributes(rows).error();
+    let expected = format!("{ATTRIBUTES}, line 1: found \"000001.jpg 1 0");
+    assert!(error.starts_with(&expected), "{error}");
+    assert!(
+        error.contains("expected a header of the 40 attribute names: put a line such as `image_id 5_o_Clock"),
+        "{error}"
+    );
+    assert!(error.ends_with("that order is never guessed"), "{error}");
+}
+
+#[test]
+fn a_partition_may_have_any_title_an_index_and_names_of_splits() {
+    let rows = |words: [&str; 3]| pairs(",", "\n", |i| words[CODES[i]].to_owned());
+    let index = (0..5).map(|i| format!("{i},{},{}\n", IMAGES[i], CODES[i])).collect::<Vec<_>>().concat();
+    for text in [
+        "id,partition\n".to_owned() + &rows(["0", "1", "2"]),
+        ",partition\n".to_owned() + &rows(["0", "1", "2"]),
+        "file_name,eval_status\n".to_owned() + &rows(["0", "1", "2"]),
+        "picture;dataset\n".to_owned() + &rows(["0", "1", "2"]).replace(',', ";"),
+        format!(",image_id,partition\n{index}"),
+        format!("image_id,partition\n{index}"),
+        "5\n".to_owned() + &rows(["Train", "Validation", "TEST"]).replace(',', " \t"),
+        rows(["training", "dev", "testing"]),
+        rows(["0.0", "1.0", "2.0"]),
+        "\"image\",\"split\"\n".to_owned() + &rows(["\"train\"", "\"valid\"", "\"test\""]),
+    ] {
+        assert_is_the_fixture(&official().with(PARTITION, text));
+    }
+    for header in ["id identity", "image_id identity", "name person"] {
+        let text = format!("{header}\n{}", pairs(" ", "\n", |i| i.to_string()));
+        assert_eq!(official().with(IDENTITY, text).read().rows().unwrap()[0].identity, Some("0"));
+    }
+    let numbers = (0..5).map(|i| format!("{i} {}\n", CODES[i])).collect::<Vec<_>>().concat();
+    let error = official().with(PARTITION, numbers).error();
+    assert!(error.starts_with(&format!("{PARTITION}: names the images by numbers, which count the rows")), "{error}");
+}
+
+#[test]
+fn what_is_no_annotation_at_all_is_named_with_what_to_do() {
+    let page = "<!DOCTYPE html><html><head><style>a{b:0, c:1}</style></head></html>";
+    let lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+    let utf16: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(attributes("\n").encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    for file in [ATTRIBUTES, PARTITION, IDENTITY] {
+        let link = format!("../elsewhere/{}", file.rsplit('/').next().unwrap());
+        let cases: [(&[u8], &str); 8] = [
+            (page.as_bytes(), "is a web page, as a failed download leaves it"),
+            (lfs.as_bytes(), "is a pointer of Git LFS, not the file itself: run `git lfs pull`"),
+            (link.as_bytes(), "it is a symbolic link that was checked out or copied as text"),
+            (b"PK\x03\x04\x14\0\0\0", "is a ZIP archive: unpack it"),
+            (b"\x1f\x8b\x08\0", "is a gzip archive: unpack it"),
+            (b"", "is empty: download it again"),
+            (&utf16, "is UTF-16 text: save it as UTF-8"),
+            (b"\x01\0\x02\0\0\0", "is binary data"),
+        ];
+        for (content, words) in cases {
+            let error = official().with(file, content).error();
+            assert!(error.starts_with(&format!("{file}: ")) && error.contains(words), "{error}");
+        }
+    }
+}
+
+/// Eight rows below an official count, with the partition and the images of all: the first rows of a download.
+#[test]
+fn a_part_of_the_rows_of_the_partition_or_of_the_images_needs_one_flag() {
+    let first = |lines: usize, text: &str| {
+        text.lines().take(lines).map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
+    };
+    // The test half loses its first image, the rows, the partition and the folder one each.
+    let rows = || with_attributes(first(6, &attributes("\n")));
+    let split = || official().with(PARTITION, partition().replace("000004.jpg 2\r\n", ""));
+    let image = || official().without("Img/img_align_celeba/000002.jpg");
+    let cases = [
+        (
+            rows(),
+            "the count is 5, but 4 images follow",
+            4,
+            "subset: 4 of 5 annotated images (1 without labels left out)",
+        ),
+        (split(), "image 000004.jpg has no split", 4, "subset: 4 of 5 annotated images (1 without a split left out)"),
+        (image(), "image 000002.jpg (list_attr_celeba.txt, line 4) is missing", 4, "subset: 4 of 5 annotated images"),
+        (
+            rows()
+                .with(PARTITION, partition().replace("000004.jpg 2\r\n", ""))
+                .without("Img/img_align_celeba/000001.jpg"),
+            "the count is 5, but 4 images follow",
+            2,
+            "subset: 2 of 5 annotated images (1 without labels and 1 without a split left out)",
+        ),
+    ];
+    for (folder, refusal, images, remark) in cases {
+        let error = folder.error();
+        assert!(error.contains(refusal) && error.contains("pass --allow-missing"), "{error}");
+        let dataset = folder.read_allow_missing().unwrap();
+        assert_eq!(dataset.len(), images);
+        assert!(!dataset.partition.official);
+        assert!(dataset.partition.description.contains(&format!("; {remark}, ")), "{}", dataset.partition.description);
+        assert!(dataset.notes.contains(&remark.to_owned()), "{:?}", dataset.notes);
+        assert_eq!(dataset.partition.extent, Some(format!("a subset of {images} images")));
+        let annotations = celeba::annotations(folder.folder.path(), Options { allow_missing: true }).unwrap();
+        assert!(annotations.table.height() >= images);
+    }
+    let error = with_line(1, |_| "4".to_owned());
+    assert!(
+        error
+            .message(error.read_allow_missing())
+            .contains("the count is 4, but 5 images follow: is the file of one piece?")
+    );
+}
+
+#[test]
+fn names_and_files_may_differ_in_the_extension() {
+    let png = IMAGES.map(|image| image.replace(".jpg", ".png"));
+    let png: Vec<&str> = png.iter().map(String::as_str).collect();
+    for images in ["Img/img_align_celeba_png", "img_align_celeba_png/img_align_celeba_png"] {
+        let folder = Folder::new(celeba::read_with)
+            .with(ATTRIBUTES, attributes("\n"))
+            .with(PARTITION, partition())
+            .with_images(images, &png);
+        let dataset = folder.read();
+        assert_eq!(dataset.sources().unwrap(), png);
+        let note = "images: the annotation names 5 of them by another extension or folder".to_owned();
+        assert!(dataset.notes.contains(&note), "{:?}", dataset.notes);
+    }
+    for change in [|text: String| text.replace(".jpg", ".JPG"), |text: String| text.replace(".jpg", "")] {
+        assert_is_the_fixture(&with_attributes(change(attributes("\n"))).with(PARTITION, change(partition())));
+        assert_is_the_fixture(&official().with(PARTITION, change(partition())));
+    }
+}
+
+#[test]
+fn a_stray_image_does_not_hide_the_set() {
+    let folder =
+        official().with_images("img_align_celeba", &["screenshot.jpg", "000001.jpg"]).with_images(".", &["me.png"]);
+    assert_is_the_fixture(&folder);
+}
+
+#[test]
+fn images_that_are_still_packed_are_named() {
+    let folder = Folder::new(celeba::read_with)
+        .with(ATTRIBUTES, attributes("\n"))
+        .with(PARTITION, partition())
+        .with("Img/img_align_celeba.zip", "PK");
+    let error = folder.error();
+    assert!(error.contains("; unpack img_align_celeba.zip first, if it holds the images; "), "{error}");
+}
+
 /// The folder of CelebA's official files, if the environment names one.
 #[allow(clippy::print_stderr, reason = "reports a skipped test")]
 fn real_celeba() -> Option<std::path::PathBuf> {
@@ -354,7 +548,7 @@ fn real_celeba() -> Option<std::path::PathBuf> {
 #[test]
 fn the_official_files_have_the_published_number_of_positives_in_every_split() {
     let Some(root) = real_celeba() else { return };
-    let table = celeba::annotations(&root).unwrap().table;
+    let table = celeba::annotations(&root, Options::default()).unwrap().table;
     let rows = table::rows(&table).unwrap();
     let mut published = csv::Reader::from_path("datasets/celeba-statistics.csv").unwrap();
     for record in published.records() {
@@ -370,7 +564,7 @@ fn the_official_files_have_the_published_number_of_positives_in_every_split() {
 #[test]
 fn the_official_partition_is_recognised_as_text_and_as_table_if_every_image_is_there() {
     let Some(root) = real_celeba() else { return };
-    let table = celeba::annotations(&root).unwrap().table;
+    let table = celeba::annotations(&root, Options::default()).unwrap().table;
     let rows = table::rows(&table).unwrap();
     let images: Vec<&str> = rows.iter().map(|row| row.source).collect();
     let lines: Vec<String> = rows.iter().map(|row| format!("{},{}\n", row.source, row.split as u8)).collect();

@@ -3,7 +3,7 @@
 
 use super::{Folder, csv_header, expected_labels, values};
 use gal_bench::attribute::NAMES;
-use gal_bench::dataset::{Split, lfwa, table};
+use gal_bench::dataset::{Options, Split, lfwa, table};
 use std::collections::HashSet;
 
 const ATTRIBUTES: &str = "anno/lfw_att_40.mat";
@@ -76,7 +76,17 @@ fn labels_stored_the_other_way_round_are_read() {
 
 #[test]
 fn every_usual_image_folder_is_found() {
-    for images in ["lfw-deepfunneled", "lfw-deepfunneled/lfw-deepfunneled", "lfw_funneled", "images", "."] {
+    for images in [
+        "lfw-deepfunneled",
+        "lfw-deepfunneled/lfw-deepfunneled",
+        "lfw_funneled",
+        "lfw_home/lfw_funneled",
+        "lfw_home/lfw-deepfunneled",
+        "lfw-funneled/lfw_funneled",
+        "lfw/lfw",
+        "images",
+        ".",
+    ] {
         let folder = Folder::new(lfwa::read_with)
             .with("lfw_att_40.mat", golden("lfwa_attributes.mat"))
             .with("indices_train_test.mat", golden("lfwa_indices.mat"))
@@ -176,8 +186,18 @@ fn a_name_array_that_is_not_of_cells_is_rejected() {
 
 #[test]
 fn a_file_that_is_not_matlab_at_all_is_rejected() {
-    let error = official().with(ATTRIBUTES, "<html>404</html>").error();
-    assert!(error.starts_with(&format!("{ATTRIBUTES}: is not a MATLAB 7.3 file; download it again")), "{error}");
+    for (content, words) in [
+        (&b"<html>404</html>"[..], "is a web page, as a failed download leaves it"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
+        (b"PK\x03\x04", "is a ZIP archive: unpack it"),
+        (b"", "is empty: download it again"),
+        (b"name,label", "is not a MATLAB 7.3 file; download it again"),
+    ] {
+        for file in [ATTRIBUTES, PARTITION] {
+            let error = official().with(file, content).error();
+            assert!(error.starts_with(&format!("{file}: {words}")), "{error}");
+        }
+    }
 }
 
 #[test]
@@ -255,6 +275,92 @@ fn the_error_of_an_empty_folder_lists_the_files_searched_for() {
     assert!(error.starts_with(expected), "{error}");
 }
 
+/// An index partition counts the rows of one table: in any other it would assign people at random.
+#[test]
+fn an_index_partition_beside_another_table_is_refused() {
+    let by_index = |text: String| {
+        Folder::new(lfwa::read_with)
+            .with("lfw_att_40.csv", text)
+            .with("indices_train_test.mat", golden("lfwa_indices.mat"))
+            .with_images("lfw", &IMAGES)
+    };
+    let lines: Vec<String> = csv_of("0").lines().map(|line| format!("{line}\n")).collect();
+    let sorted = csv_of("0");
+    let reversed: String = lines[..1].iter().chain(lines[1..].iter().rev()).map(String::as_str).collect();
+    let filtered: String = lines[..6].concat();
+    for text in [sorted, reversed, filtered] {
+        let expected = "indices_train_test.mat: counts the rows of the authors' lfw_att_40.mat, and lfw_att_40.csv has other \
+                        images or another order: use the authors' table, or remove this file and write lfw_partition.csv \
+                        with a line such as `Ann_Lee/Ann_Lee_0001.jpg,train` for each image";
+        assert_eq!(by_index(text).error(), expected);
+    }
+    // Images 1, 2 and 5 against 3, 4 and 6 in a table of the same origin.
+    let error = official().with(PARTITION, golden("lfwa_indices_people.mat")).error();
+    let expected =
+        "lfw_att_40.mat has another order, as it would put Zoë_Finch into both splits: use the authors' table";
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn the_person_is_taken_from_the_file_name_where_the_folder_is_that_of_a_split() {
+    let name =
+        |i: usize| format!("{}/P_{}_000{}.jpg", ["train", "test"][i / 4], ["A", "B", "C", "D"][i / 2], i % 2 + 1);
+    let images: Vec<String> = (0..8).map(name).collect();
+    let text = csv_header("name")
+        + &images
+            .iter()
+            .enumerate()
+            .map(|(i, image)| format!("{image}{}\n", values(i, ",", "0")))
+            .collect::<Vec<_>>()
+            .concat();
+    let split = |images: &[String]| {
+        let lines = images.iter().enumerate().map(|(i, image)| format!("{image},{}\n", ["train", "test"][i / 4]));
+        lines.collect::<Vec<_>>().concat()
+    };
+    let folder = |images: &[String], text: &str| {
+        let names: Vec<&str> = images.iter().map(String::as_str).collect();
+        Folder::new(lfwa::read_with)
+            .with("lfw_att_40.csv", text)
+            .with("lfw_partition.csv", split(images))
+            .with_images("lfw", &names)
+    };
+    let dataset = folder(&images, &text).read();
+    assert!(dataset.notes.contains(&"identities: 4, none of them in two splits".to_owned()), "{:?}", dataset.notes);
+    let people: Vec<_> = dataset.rows().unwrap().iter().map(|row| row.identity.unwrap().to_owned()).collect();
+    assert_eq!(people, ["P_A", "P_A", "P_B", "P_B", "P_C", "P_C", "P_D", "P_D"]);
+    // File names that count the images of a split name nobody.
+    let numbered: Vec<String> = (0..8).map(|i| format!("{}/img_{:04}.jpg", ["train", "test"][i / 4], i)).collect();
+    let renamed = images.iter().zip(&numbered).fold(text, |text, (old, new)| text.replace(old, new));
+    let dataset = folder(&numbered, &renamed).read();
+    assert!(dataset.notes.contains(&"identities: not known".to_owned()), "{:?}", dataset.notes);
+    assert!(dataset.rows().unwrap().iter().all(|row| row.identity.is_none()));
+}
+
+#[test]
+fn images_without_a_folder_or_an_extension_are_found() {
+    let flat = IMAGES.map(|image| image.split_once('/').unwrap().1);
+    let without = |text: String| text.replace(".jpg", "");
+    let split = partition(",", ["train", "test"]);
+    let folder = Folder::new(lfwa::read_with)
+        .with("lfw_att_40.csv", without(csv_of("0")))
+        .with("lfw_partition.csv", without(split))
+        .with_images("lfw", &flat);
+    let dataset = folder.read();
+    assert_eq!(dataset.sources().unwrap(), flat);
+    assert_eq!(dataset.rows().unwrap()[3].identity, Some("Zoë_Finch"));
+}
+
+#[test]
+fn a_stray_image_beside_the_folder_of_the_set_does_not_hide_it() {
+    let split = partition(",", ["train", "test"]);
+    let folder = Folder::new(lfwa::read_with)
+        .with("lfwa/lfw_att_40.csv", csv_of("0"))
+        .with("lfwa/lfw_partition.csv", split)
+        .with_images("lfwa/lfw", &IMAGES)
+        .with_images(".", &["screenshot.jpg"]);
+    assert_is_the_fixture(&folder);
+}
+
 /// Runs if the environment names a folder with LFWA's files. The expected numbers were computed with h5py and numpy.
 #[allow(clippy::print_stderr, reason = "reports a skipped test")]
 #[test]
@@ -263,7 +369,7 @@ fn the_official_partition_has_the_known_sizes_people_and_floor() {
         eprintln!("skipped: GAL_BENCH_LFWA does not name a folder with LFWA's official files");
         return;
     };
-    let annotations = lfwa::annotations(root.as_ref()).unwrap();
+    let annotations = lfwa::annotations(root.as_ref(), Options::default()).unwrap();
     let expected = "partition: indices_train_test.mat is the official LFWA partition (md5 09526624631bf6b6); 6,263 train, \
                     6,880 test images";
     assert!(annotations.partition.official);
