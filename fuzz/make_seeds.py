@@ -43,6 +43,11 @@ table = "".join(f"{face} {' '.join(str(max(v, 0)) for v in values)}\n" for face,
 write("lfwa_text", "labels", f"3\n{' '.join(NAMES)}\n{table}")
 write("lfwa_text", "partition", "".join(f"{face} {split}\n" for face, split in zip(faces, ("train", "test", "val"))))
 
+some = "".join(f"{face},{v[20]},{v[31] if v[31] > 0 else ''},{split},p\n" for face, v, split in zip(faces, ROWS, ("train", "test", "val")))
+write("user_table", "csv", f"path,Male,Smiling,split,identity\n{some}")
+write("user_table", "semicolons", f"path;Male;Smiling;split;identity\n{some.replace(',', ';')}")
+write("user_table", "text", f"3\n{' '.join(NAMES)} \n{text}")
+
 # The golden tests' MATLAB files are seeds, too: see `run`.
 
 write("jpeg", "grey", jpeg("L", (16, 16)))

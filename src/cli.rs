@@ -12,7 +12,8 @@ use std::path::PathBuf;
 /// Prepare facial-attribute data sets, train graph attention networks on 40 attributes, and report the results.
 ///
 /// Reproduces "Exploring Correlations in Multiple Facial Attributes through Graph Attention Network" (arXiv
-/// 1810.09162). Data sets are CelebA, LFWA, and built-in synthetic faces that need no download.
+/// 1810.09162). Data sets are CelebA, LFWA, any faces with a table of attributes, and built-in synthetic faces that need no
+/// download.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -100,6 +101,21 @@ pub(crate) struct SourceArgs {
     /// Leave out images without labels, without a split or without a file, instead of failing; reports note it
     #[arg(long, alias = "subset")]
     pub(crate) allow_missing: bool,
+    /// With --dataset table: the table, CSV or Parquet, with a row for each image: its path below --root, any of the 40
+    /// attributes, and optionally `split` and `identity` [default: the only table in --root]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) table: Option<PathBuf>,
+    /// With --dataset table: shares of people in train, val and test, drawn by the seed of `prepare`, for a table without
+    /// a column `split` [default: 0.8,0.1,0.1]
+    #[arg(long, value_name = "SHARES", value_parser = shares)]
+    pub(crate) split: Option<[f64; 3]>,
+}
+
+/// Three numbers separated by commas.
+fn shares(text: &str) -> Result<[f64; 3], String> {
+    let numbers: Result<Vec<f64>, _> = text.split(',').map(|share| share.trim().parse()).collect();
+    let numbers = numbers.ok().and_then(|numbers| numbers.try_into().ok());
+    numbers.ok_or_else(|| "expected the shares of train, val and test, such as 0.8,0.1,0.1".to_owned())
 }
 
 /// The validation split of a data set without one.
@@ -265,6 +281,7 @@ fn controls_help(registry: Registry) -> String {
   gal-bench prepare --dataset celeba --root /data/celeba --allow-missing
   gal-bench prepare --dataset lfwa --expand 75000 --balance --format webdataset
   gal-bench prepare --dataset lfwa --expand 75000 --val-split 0.1
+  gal-bench prepare --dataset table --root /data/faces --table /data/faces/labels.csv
   gal-bench prepare --dataset lfwa --verify")]
 pub(crate) struct PrepareArgs {
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use crate::cli::InspectArgs;
 use gal_bench::attribute::NAMES;
-use gal_bench::dataset::{Annotations, Dataset, DatasetName, Images, celeba, lfwa};
+use gal_bench::dataset::{Annotations, Dataset, DatasetName, Images, celeba, lfwa, user_table};
 use gal_bench::inspect::{self, CONTRADICTIONS, ImageScan, Inspection};
 use gal_bench::io::{self, OutputFolder};
 use gal_bench::{Error, Result};
@@ -30,10 +30,14 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
 /// The annotations, and the folder of the images if they are to be scanned.
 fn read(args: &InspectArgs) -> Result<(Annotations, Option<PathBuf>)> {
     let (name, root) = (args.dataset, args.source.root(args.dataset));
+    args.source.check(name)?;
     let options = args.source.options();
     let dataset = match (name, args.images) {
         (DatasetName::Celeba, false) => return Ok((celeba::annotations(&root, options)?, None)),
         (DatasetName::Lfwa, false) => return Ok((lfwa::annotations(&root, options)?, None)),
+        (DatasetName::Table, false) => {
+            return Ok((user_table::annotations(&root, &args.source.table_options(0))?, None));
+        }
         (DatasetName::Synthetic, true) => {
             return Err(Error::Request(
                 "synthetic faces are rendered, not read from files: remove --images".to_owned(),

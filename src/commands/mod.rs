@@ -22,6 +22,7 @@ mod weights;
 use crate::cli::{Command, DataArgs, OutputArgs, OverrideArgs, RunArgs, SelectionArgs, SourceArgs};
 use gal_bench::augment::Pipeline;
 use gal_bench::config::{self, InitParts, Overrides, Profile};
+use gal_bench::dataset::user_table::{self, TableOptions};
 use gal_bench::dataset::{self, Dataset, DatasetName, celeba, lfwa, synthetic};
 use gal_bench::progress::Progress;
 use gal_bench::train::InitialRun;
@@ -95,6 +96,23 @@ impl SourceArgs {
     fn options(&self) -> dataset::Options {
         dataset::Options { allow_missing: self.allow_missing }
     }
+
+    /// The options of a user's table; `seed` draws its splits.
+    fn table_options(&self, seed: u64) -> TableOptions<'_> {
+        TableOptions { table: self.table.as_deref(), shares: self.split, seed, common: self.options() }
+    }
+
+    /// Refuses options of another data set than `dataset`.
+    fn check(&self, dataset: DatasetName) -> Result<()> {
+        let given = [("--table", self.table.is_some()), ("--split", self.split.is_some())];
+        match given.iter().find(|(_, is_given)| *is_given && dataset != DatasetName::Table) {
+            Some((option, _)) => Err(Error::Request(format!(
+                "{option} is for a table of your own, not for {}: add --dataset table, or remove {option}",
+                dataset.label()
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 impl SelectionArgs {
@@ -158,8 +176,10 @@ fn existing_run(run: &Path, runs: &Path) -> Result<PathBuf> {
 
 /// Reads a data set with its images; `seed` applies to synthetic faces.
 fn read(name: DatasetName, source: &SourceArgs, seed: u64) -> Result<Dataset> {
+    source.check(name)?;
     let options = source.options();
     match name {
+        DatasetName::Table => user_table::read(&source.root(name), &source.table_options(seed)),
         DatasetName::Celeba => celeba::read_with(&source.root(name), options),
         DatasetName::Lfwa => lfwa::read_with(&source.root(name), options),
         DatasetName::Synthetic => synthetic::dataset(&synthetic::Options { seed, ..synthetic::Options::default() }),

@@ -62,7 +62,7 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
 /// Prepares the job's set with the expansion and the validation split of its profile.
 pub(super) fn prepare_set(job: &JobArgs, options: store::Options, progress: &Progress) -> Result<()> {
     let profile = job.selection.profile(job.data.dataset)?;
-    let section = profile.prepare.get(job.data.dataset.label());
+    let section = profile.prepare(job.data.dataset);
     let store = store::Options { expand: section.and_then(|prepare| prepare.expand), ..options };
     let source = prepare::Source { args: &job.source, val_split: val_split(job, section) };
     prepare::prepare(job.data.dataset, &source, &job.data.prepared(), &store, progress).map(drop)
@@ -78,7 +78,9 @@ pub(super) fn command(job: &JobArgs, world_size: usize) -> String {
     let command = train::command("run-all", job.data.dataset.label(), &job.selection, &job.compute, world_size);
     let missing = if job.source.allow_missing { " --allow-missing" } else { "" };
     let val_split = job.val_split.share.map_or_else(String::new, |share| format!(" --val-split {share}"));
-    format!("{command}{missing}{val_split}")
+    let split =
+        job.source.split.map_or_else(String::new, |[train, val, test]| format!(" --split {train},{val},{test}"));
+    format!("{command}{missing}{split}{val_split}")
 }
 
 /// The job's tasks, in the order of their numbers.

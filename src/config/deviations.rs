@@ -139,6 +139,12 @@ impl Profile {
             Some((theirs, (_, official))) => {
                 found.extend(differences(training_settings(ours, sources), training_settings(theirs, *official)));
             }
+            None if dataset == DatasetName::Table => {
+                found.push("Data: faces of a user's table (paper: CelebA and LFWA).".to_owned());
+                let origin = if self.borrows_training(dataset) { "[training.celeba], as it has no" } else { "" };
+                let section = format!("{origin} [training.table]");
+                found.push(format!("Batch, steps and learning rate: of the profile's section {}.", section.trim()));
+            }
             None => {
                 found.push("Data: synthetic faces drawn by this program; no figure applies to real faces.".to_owned());
             }

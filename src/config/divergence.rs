@@ -13,7 +13,7 @@ pub struct Divergence {
     /// The run folder's name.
     #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub id: String,
-    /// `celeba`, `lfwa` or `synthetic`.
+    /// `celeba`, `lfwa`, `synthetic` or `table`.
     #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub dataset: String,
     /// The profile's name.

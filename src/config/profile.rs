@@ -260,14 +260,29 @@ impl Profile {
         self.online.is_none() && self.regularization.mixup == 0.0
     }
 
-    /// Batch, steps and schedule for a data set.
+    /// Batch, steps and schedule for a data set. A user's table without a section of its own is trained like CelebA.
     pub fn training(&self, dataset: DatasetName) -> Result<&Training> {
-        self.training.get(dataset.label()).ok_or_else(|| {
+        Self::section(&self.training, dataset).ok_or_else(|| {
             Error::Request(format!(
                 "profile {} has no section [training.{}]: add one, or choose another profile",
                 self.name,
                 dataset.label()
             ))
         })
+    }
+
+    /// Preparation of a data set; a user's table without a section of its own is prepared like CelebA.
+    pub fn prepare(&self, dataset: DatasetName) -> Option<&Prepare> {
+        Self::section(&self.prepare, dataset)
+    }
+
+    /// True if the profile has no section of its own for `dataset` and uses CelebA's.
+    pub fn borrows_training(&self, dataset: DatasetName) -> bool {
+        dataset == DatasetName::Table && !self.training.contains_key(dataset.label())
+    }
+
+    fn section<'a, T>(sections: &'a BTreeMap<String, T>, dataset: DatasetName) -> Option<&'a T> {
+        let fallback = || (dataset == DatasetName::Table).then(|| sections.get(DatasetName::Celeba.label())).flatten();
+        sections.get(dataset.label()).or_else(fallback)
     }
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
-    /// `celeba`, `lfwa` or `synthetic`.
+    /// `celeba`, `lfwa`, `synthetic` or `table`.
     #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub dataset: String,
     /// Digest of the prepared set's manifest.

@@ -21,7 +21,7 @@ pub struct RunSummary {
     /// The run folder's name.
     #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub id: String,
-    /// `celeba`, `lfwa` or `synthetic`.
+    /// `celeba`, `lfwa`, `synthetic` or `table`.
     #[serde(deserialize_with = "crate::untrusted::deserialize_name")]
     pub dataset: String,
     /// True if the partition has the digest of the official one.

@@ -93,7 +93,7 @@ fn numbers(profile: &Profile) -> Result<(), String> {
 
 fn training(dataset: &str, section: &Training) -> Result<(), String> {
     if DatasetName::parse(dataset).is_none() {
-        return Err(format!("training.{dataset}: expected celeba, lfwa or synthetic"));
+        return Err(format!("training.{dataset}: expected celeba, lfwa, synthetic or table"));
     }
     let Training { batch, steps, epochs, schedule } = section;
     // Batch norm needs more than one value a channel.

@@ -49,11 +49,13 @@ pub(super) fn read_pairs<T>(
     io::check_text(path, bytes)?;
     let bytes = without_bom(bytes);
     let mut pairs = Pairs { location: SourceLocation::of_lines(path), images: Vec::new(), values: Vec::new() };
+    let mut seen = 0;
     let mut push = |line: usize, fields: &[&[u8]]| {
-        let is_first = pairs.images.is_empty();
+        seen += 1;
+        let is_first = pairs.images.is_empty() && seen <= 2;
         let (image, value) = match fields {
             // A count of the rows, as CelebA's labels have it.
-            [count] if is_first && header::number(count).is_some() => return Ok(()),
+            [count] if seen == 1 && header::number(count).is_some() => return Ok(()),
             [image, value] => (*image, *value),
             // The index column of R and pandas.
             [index, image, value] if is_index(index, is_first) => (*image, *value),
@@ -86,8 +88,8 @@ fn is_index(field: &[u8], is_first: bool) -> bool {
     header::number(field).is_some() || (is_first && is_title())
 }
 
-/// Returns whether the first row of a file of pairs is a header: it has a title, or a value that is none of the file's
-/// and holds no digit, beside a name that is not one of an image.
+/// Returns whether the first row of a file of pairs is a header. A header holds a known title, or an invalid value
+/// without a digit. An image's name beside it makes it a row.
 fn is_header(image: &[u8], value: &str, is_invalid: bool) -> bool {
     let has_digit = |field: &[u8]| field.iter().any(u8::is_ascii_digit);
     if has_image_extension(image) {
@@ -100,15 +102,7 @@ fn is_header(image: &[u8], value: &str, is_invalid: bool) -> bool {
 
 /// Reads the splits in `bytes`, the content of `path`.
 pub(super) fn read_partition(path: &Path, bytes: &[u8]) -> Result<Pairs<Split>> {
-    let partition = read_pairs(path, bytes, |value| Split::parse(value).ok_or("0 or train, 1 or val, 2 or test"))?;
-    // Every row of a list of numbers has one, so one look is enough.
-    let is_number = |image: &String| image.bytes().all(|byte| byte.is_ascii_digit());
-    if partition.images.len() > 1 && partition.images.iter().all(is_number) {
-        let message = "names the images by numbers, which count the rows of another table: name each image as the labels \
-                       do, in lines such as `Ann_Lee/Ann_Lee_0001.jpg,train`";
-        return Err(Error::file(path, message));
-    }
-    Ok(partition)
+    read_pairs(path, bytes, |value| Split::parse(value).ok_or("0 or train, 1 or val, 2 or test"))
 }
 
 /// The character between the columns of a table of pairs; `None` if only blanks separate them. The first lines must all

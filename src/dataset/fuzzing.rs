@@ -1,9 +1,10 @@
 //! Entry points of the fuzz targets (`fuzz/`): the annotation readers on bytes in memory. Commands read folders, with
-//! [`super::celeba`] and [`super::lfwa`].
+//! [`super::celeba`], [`super::lfwa`] and [`super::user_table`].
 
 use super::annotation::{read_attributes, read_partition};
 use super::fields::LabelEncoding;
 use super::lfwa;
+use super::user_table::UserTable;
 use crate::error::Result;
 use std::path::Path;
 
@@ -24,6 +25,17 @@ pub fn labels(bytes: &[u8]) -> Result<usize> {
 /// The content breaks the format.
 pub fn partition(bytes: &[u8]) -> Result<usize> {
     Ok(read_partition(Path::new(PATH), bytes)?.images.len())
+}
+
+/// Number of rows in a text or CSV file of a user's table. Parquet is a library's.
+///
+/// # Errors
+/// The content breaks the format.
+pub fn user_table(bytes: &[u8]) -> Result<usize> {
+    if bytes.starts_with(b"PAR1") {
+        return Ok(0);
+    }
+    Ok(UserTable::parse(Path::new(PATH), bytes)?.images.len())
 }
 
 /// Number of images in an LFWA label file in MATLAB's format.

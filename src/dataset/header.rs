@@ -83,13 +83,13 @@ pub(super) fn find(path: &Path, bytes: &[u8], needed: usize) -> Result<Header> {
     let mut best: Option<(usize, usize, Option<u8>)> = None;
     let mut candidates = Vec::new();
     for (at, (_, line)) in lines.iter().enumerate() {
-        for separator in [Some(b','), Some(b'\t'), Some(b';'), None] {
-            let known = split(line, separator).filter_map(|field| index(field)).count();
-            let is_better = best.is_none_or(|(found, ..)| known > found);
-            if is_better {
+        let separators = [Some(b','), Some(b'\t'), Some(b';'), None];
+        let known = separators.map(|separator| split(line, separator).filter_map(|field| index(field)).count());
+        let most = known.into_iter().max().unwrap_or_default();
+        for (separator, known) in separators.into_iter().zip(known).filter(|(_, known)| *known == most) {
+            if best.is_none_or(|(found, ..)| known > found) {
                 best = Some((known, at, separator));
             }
-            // A title and a row of values hold no name; a header of few attributes has at least two columns.
             if known >= needed && candidates.iter().all(|(other, _)| *other == at) {
                 candidates.push((at, separator));
             }
@@ -131,8 +131,8 @@ fn columns(path: &Path, lines: &[(usize, &[u8])], at: usize, separator: Option<u
 
     // pandas writes the name of the index in a line of its own, without values.
     let is_title = |text: &[u8]| {
-        let mut fields = split(text, separator);
-        separator.is_some() && fields.next().is_some_and(|f| !f.is_empty()) && fields.all(<[u8]>::is_empty)
+        let fields: Vec<&[u8]> = split(text, separator).collect();
+        fields.len() > 1 && !fields[0].is_empty() && fields[1..].iter().all(|field| field.is_empty())
     };
     let mut rows = lines[at + 1..].iter().skip_while(|(_, text)| is_title(text));
     let first = rows.next();
@@ -176,7 +176,7 @@ fn columns(path: &Path, lines: &[(usize, &[u8])], at: usize, separator: Option<u
 }
 
 /// The field of image names among the columns that are no attributes: by its values in the first row, or by its title.
-fn image_column(others: &[(usize, String)], values: &[&[u8]]) -> Option<usize> {
+pub(super) fn image_column(others: &[(usize, String)], values: &[&[u8]]) -> Option<usize> {
     let only = |fields: Vec<usize>| if fields.len() == 1 { fields.first().copied() } else { None };
     let with = |keep: &dyn Fn(usize, &str) -> bool| -> Vec<usize> {
         others.iter().filter(|(field, title)| keep(*field, title)).map(|(field, _)| *field).collect()

@@ -52,7 +52,7 @@ impl LeftOut {
     }
 }
 
-/// What to do about an image that a file lacks; ends a message.
+/// The advice about an image that a file lacks; ends a message.
 const ALLOW: &str = "complete the file, or pass --allow-missing to leave out such images";
 
 /// The row in `pairs` of each image of `labels`; `None` if it has none. Names that differ only in the extension are the
@@ -92,6 +92,12 @@ pub(super) fn values<T: Clone>(
     options: Options,
 ) -> Result<Vec<Option<T>>> {
     let rows = rows_of(labels, pairs)?;
+    let is_number = |image: &String| image.bytes().all(|byte| byte.is_ascii_digit());
+    if rows.iter().all(Option::is_none) && pairs.images.iter().all(is_number) {
+        let message = "names the images by numbers, which count the rows of another table: name each image as the labels \
+                       do, in lines such as `Ann_Lee/Ann_Lee_0001.jpg,train`";
+        return Err(Error::file(&pairs.location.path, message));
+    }
     if let (Some(row), false) = (rows.iter().position(Option::is_none), options.allow_missing) {
         let (image, file) = (&labels.images[row], pairs.location.file_name());
         return Err(labels.location.error(row, format!("image {image} has no {what} in {file}: {ALLOW}")));
@@ -133,8 +139,17 @@ pub(super) fn splits(
 /// # Errors
 /// It is another number, unless rows are missing and `options` allows that.
 pub(super) fn check_count(labels: &Annotation, options: Options) -> Result<()> {
-    let images = labels.images.len();
-    match labels.count {
+    check_stated_count(&labels.location, labels.images.len(), labels.count, options)
+}
+
+/// As [`check_count`], for a file of `images` that states `count` on a line.
+pub(super) fn check_stated_count(
+    location: &SourceLocation,
+    images: usize,
+    count: Option<(usize, usize)>,
+    options: Options,
+) -> Result<()> {
+    match count {
         Some((count, line)) if count < images || (count > images && !options.allow_missing) => {
             let advice = if count > images {
                 "download the file again, or pass --allow-missing to use this part"
@@ -142,7 +157,7 @@ pub(super) fn check_count(labels: &Annotation, options: Options) -> Result<()> {
                 "is the file of one piece?"
             };
             let message = format!("the count is {count}, but {images} images follow: {advice}");
-            Err(Error::line(&labels.location.path, line, message))
+            Err(Error::line(&location.path, line, message))
         }
         _ => Ok(()),
     }
@@ -172,23 +187,34 @@ fn identity_note(splits: &[Split], identities: &[Option<String>]) -> String {
 }
 
 impl JoinedAnnotation {
-    /// Joins labels with what `splits` and `identities` say of them. Images without a split are left out.
+    /// Joins labels with the splits and identities of their images. Images without a split are left out.
     pub(super) fn new(
         labels: Annotation,
-        (splits, left_out): (Vec<Option<Split>>, LeftOut),
+        splits: (Vec<Option<Split>>, LeftOut),
         identities: Vec<Option<String>>,
         partition: Partition,
         notes: Vec<String>,
     ) -> Self {
+        let columns = Columns { sources: labels.images, splits: Vec::new(), identities, labels: labels.labels };
+        Self::of_columns(columns, labels.location, splits, partition, notes)
+    }
+
+    /// As [`Self::new`], of columns that still lack the splits.
+    pub(super) fn of_columns(
+        mut columns: Columns,
+        location: SourceLocation,
+        (splits, left_out): (Vec<Option<Split>>, LeftOut),
+        partition: Partition,
+        notes: Vec<String>,
+    ) -> Self {
         let present: Vec<bool> = splits.iter().map(Option::is_some).collect();
-        let mut columns = Columns { sources: labels.images, splits: Vec::new(), identities, labels: labels.labels };
         if left_out.unsplit > 0 {
             retain(&mut columns.sources, &present);
             retain(&mut columns.identities, &present);
             retain(&mut columns.labels, &present);
         }
         columns.splits = splits.into_iter().flatten().collect();
-        Self { columns, location: labels.location, partition, notes, left_out }
+        Self { columns, location, partition, notes, left_out }
     }
 
     /// Notes how many people appear in more than one split.

@@ -17,7 +17,7 @@ pub(super) struct Layout {
     pub(super) bases: &'static [&'static str],
     /// Folders below a base that may contain annotation files.
     pub(super) folders: &'static [&'static str],
-    /// Folders below a base that may contain the images. Of two with equally many annotated images, the first is taken.
+    /// Folders below a base that may contain the images. The first of those with most annotated images is taken.
     pub(super) images: &'static [&'static str],
 }
 
@@ -150,14 +150,23 @@ impl ImageFolder {
         Self { path, found: found.len(), files }
     }
 
+    /// The files of the images called `names` anywhere below `root`.
+    pub(super) fn below(root: &Path, names: &[String]) -> Result<Self> {
+        let is_wanted = |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_image);
+        let files = io::files_below(root, is_wanted)?;
+        let name = |path: &PathBuf| Some(path.strip_prefix(root).ok()?.to_str()?.replace('\\', "/"));
+        let found = files.iter().filter_map(name).collect();
+        Ok(Self::new(root.to_path_buf(), found, names))
+    }
+
     /// Number of annotated images with a file.
     pub(super) fn present(&self) -> usize {
         self.files.iter().flatten().count()
     }
 }
 
-/// The file among `files`, all with the stem of `name`, that `name` means: one that agrees in all folders that both have,
-/// and of several only that with the same extension in another case. `None` if that is not clear.
+/// The file among `files` that `name` means; all have the stem of `name`. It agrees in all folders that both have. If
+/// several do, it is the only one with the same extension in any case. `None` if the file is not clear.
 fn matching<'a>(name: &str, files: &[&'a str]) -> Option<&'a str> {
     let folders = |path: &str| -> Vec<String> { path.rsplit('/').skip(1).map(str::to_owned).collect() };
     let wanted = folders(name);

@@ -226,8 +226,8 @@ fn check_people(labels: &Annotation, splits: &[Split], identities: &[Option<Stri
 }
 
 /// BLAKE3 of the file names of the authors' 13,143 images in the order of `lfw_att_40.mat`, each without its extension and
-/// followed by LF. In this order the official partition has no person in two splits, and the majority labels of its test
-/// half are the published ones in all 40 attributes.
+/// followed by LF. In this order the official partition has no person in two splits. The majority labels of its test half
+/// are then the published ones in all 40 attributes.
 const AUTHORS_ORDER: &str = "a5fd4cf5e8ad99ef51cd12d87a0ff55db8569435258c972b3eac0cc1fb83e3ba";
 
 /// BLAKE3 of the names as in [`AUTHORS_ORDER`].

@@ -1,6 +1,6 @@
 //! Stage 1a: annotation files become one typed table.
 //!
-//! Each source has a file ([`celeba`], [`lfwa`], [`synthetic`]) that returns a [`Dataset`]. Below them, `layout`
+//! Each source has a file ([`celeba`], [`lfwa`], [`synthetic`], [`user_table`]) that returns a [`Dataset`]. Below them, `layout`
 //! finds files, `annotation` reads text and CSV files with the columns that `header` finds, and `matlab` reads MATLAB files. `join` combines labels, partition,
 //! identities and images; [`table`] builds and reads the table.
 
@@ -24,6 +24,7 @@ mod split;
 pub mod synthetic;
 pub mod table;
 mod text;
+pub mod user_table;
 mod val_split;
 
 pub use name::DatasetName;

@@ -12,6 +12,8 @@ pub enum DatasetName {
     Lfwa,
     /// Faces drawn by this program.
     Synthetic,
+    /// Faces of a table of the user.
+    Table,
 }
 
 impl DatasetName {
@@ -21,6 +23,7 @@ impl DatasetName {
             Self::Celeba => "celeba",
             Self::Lfwa => "lfwa",
             Self::Synthetic => "synthetic",
+            Self::Table => "table",
         }
     }
 
@@ -30,6 +33,7 @@ impl DatasetName {
             Self::Celeba => "CelebA",
             Self::Lfwa => "LFWA",
             Self::Synthetic => "synthetic faces",
+            Self::Table => "faces of a user's table",
         }
     }
 
@@ -39,11 +43,13 @@ impl DatasetName {
             Self::Celeba => (178, 218),
             Self::Lfwa => (250, 250),
             Self::Synthetic => (crate::synthetic::SIZE, crate::synthetic::SIZE),
+            // No image is smaller than that.
+            Self::Table => (0, 0),
         }
     }
 
     /// The data set spelled `label`; `None` if there is none.
     pub fn parse(label: &str) -> Option<Self> {
-        [Self::Celeba, Self::Lfwa, Self::Synthetic].into_iter().find(|name| name.label() == label)
+        [Self::Celeba, Self::Lfwa, Self::Synthetic, Self::Table].into_iter().find(|name| name.label() == label)
     }
 }

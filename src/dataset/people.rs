@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 /// Least number of people: fewer names are likely those of splits or classes.
 const FEWEST: usize = 3;
 /// Words of splits, classes, cameras and folders, which are no person's name; so are those of the attributes.
-const GENERIC: [&str; 62] = [
+const GENERIC: [&str; 60] = [
     "train",
     "training",
     "trainset",
@@ -39,8 +39,6 @@ const GENERIC: [&str; 62] = [
     "images",
     "pic",
     "pics",
-    "picture",
-    "pictures",
     "photo",
     "photos",
     "dsc",
@@ -75,9 +73,9 @@ const GENERIC: [&str; 62] = [
 
 /// The person in each image of `names`, which are paths as in the annotation; `None` where it is not sure.
 ///
-/// A person is sure if the file's name is `PERSON_NUMBER`, and PERSON is either the folder or, with a number of four
-/// digits, a name that counts images across all folders. Names of fewer than [`FEWEST`] people are not sure, nor a name
-/// that most images share.
+/// A person is sure if the file's name is `PERSON_NUMBER` and lies in the folder `PERSON`. In another folder, the number
+/// needs four digits and must count images across all folders. Names of fewer than [`FEWEST`] people are not sure, nor a
+/// name that most images share.
 pub(super) fn of(names: &[String]) -> Vec<Option<String>> {
     let parsed: Vec<Option<Name>> = names.iter().map(|name| Name::of(name)).collect();
     // A file name that several folders hold counts the images of a folder, not those of a person.

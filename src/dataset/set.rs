@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 /// How annotation files are read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Leave out images without labels, without a split or without a file, and record that in the partition and the
-    /// notes; a missing identity is unknown. Otherwise each is an error.
+    /// Leave out images without labels, without a split or without a file. The partition and the notes record it. A
+    /// missing identity is unknown. Otherwise each is an error.
     pub allow_missing: bool,
 }
 

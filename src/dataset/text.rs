@@ -4,7 +4,7 @@
 //! fields, and one thread would read all 202,599 rows.
 
 use super::fields::{Annotation, LabelEncoding, SourceLocation, image_name, wrong_label};
-use super::header::{Header, split};
+use super::header::{Header, split, unquoted};
 use crate::attribute::{COUNT, ImageLabels};
 use crate::error::Result;
 use rayon::prelude::*;
@@ -72,7 +72,7 @@ fn read_rows(
         let end = line.iter().position(|byte| is_blank(*byte)).unwrap_or(line.len());
         let official = order.as_ref().and_then(|order| official_values(&line[end..], order));
         let (image, row) = match official {
-            Some(row) => (&line[..end], row),
+            Some(row) => (unquoted(&line[..end]), row),
             None => any_values(path, number, line, header, encoding)?,
         };
         rows.images.push(image_name(path, number, image)?);

@@ -1,8 +1,9 @@
-//! A validation split for a data set without one: some of the training half's people, drawn by a seed.
+//! Splits drawn by a seed: a validation split of some of the training half's people, and all three splits of a table
+//! without any.
 
 use super::set::Dataset;
 use super::split::Split;
-use super::table::{self, Row};
+use super::table;
 use crate::error::{Error, Result};
 use crate::random;
 use crate::render::format::thousands;
@@ -37,7 +38,9 @@ impl Dataset {
             )));
         }
         let rows = self.rows()?;
-        let people = in_order_of_draw(&rows, seed);
+        let training = || rows.iter().enumerate().filter(|(_, row)| row.split == Split::Train);
+        let units: Vec<_> = training().map(|(index, row)| (index, row.identity, row.source)).collect();
+        let people = in_order_of_draw(&units, seed);
         let held = ((share * people.len() as f64).round() as usize).max(1);
         if held >= people.len() {
             return Err(Error::Request(format!(
@@ -49,7 +52,7 @@ impl Dataset {
         for index in people[..held].iter().flatten() {
             splits[*index] = Split::Val;
         }
-        let kind = kind(&rows);
+        let kind = kind(training().map(|(_, row)| row.identity.is_some()));
         table::set_splits(&mut self.table, &splits)?;
         let [train, val, test] = self.counts()?.map(thousands);
         let (held, people) = (thousands(held), thousands(people.len()));
@@ -63,11 +66,55 @@ impl Dataset {
     }
 }
 
-/// The training rows of each person, or of each image of an unknown person, in the order of the draw.
-fn in_order_of_draw(rows: &[Row], seed: u64) -> Vec<Vec<usize>> {
+/// The split of each image, with `shares` of the people in train, val and test, and the units of the draw as a noun. An
+/// image of an unknown person counts as a person.
+///
+/// # Errors
+/// Shares that are no shares, or that leave no person for training or testing.
+pub(super) fn draw(
+    images: &[String],
+    identities: &[Option<String>],
+    shares: [f64; 3],
+    seed: u64,
+) -> Result<(Vec<Split>, &'static str)> {
+    let [train, val, test] = shares;
+    let is_share = |share: f64| (0.0..=1.0).contains(&share);
+    if !shares.into_iter().all(is_share) || (train + val + test - 1.0).abs() > 1e-6 || train == 0.0 || test == 0.0 {
+        return Err(Error::Request(format!(
+            "--split {train},{val},{test}: expected the shares of train, val and test, which add up to 1, such as \
+             0.8,0.1,0.1; only that of val may be 0"
+        )));
+    }
+    let rows: Vec<(usize, Option<&str>, &str)> = images
+        .iter()
+        .zip(identities)
+        .enumerate()
+        .map(|(row, (image, identity))| (row, identity.as_deref(), image.as_str()))
+        .collect();
+    let people = in_order_of_draw(&rows, seed);
+    let count = |share: f64| if share == 0.0 { 0 } else { ((share * people.len() as f64).round() as usize).max(1) };
+    let (tested, validated) = (count(test), count(val));
+    if tested + validated >= people.len() {
+        return Err(Error::Request(format!(
+            "--split {train},{val},{test} leaves none of the {} people for training: give larger shares, or a table with \
+             more people",
+            thousands(people.len())
+        )));
+    }
+    let mut splits = vec![Split::Train; images.len()];
+    for (position, rows) in people.iter().enumerate().take(tested + validated) {
+        let split = if position < tested { Split::Test } else { Split::Val };
+        rows.iter().for_each(|row| splits[*row] = split);
+    }
+    Ok((splits, kind(identities.iter().map(Option::is_some))))
+}
+
+/// The rows of each person, or of each image of an unknown person, in the order of the draw. A row has an index, an
+/// identity and an image.
+fn in_order_of_draw(rows: &[(usize, Option<&str>, &str)], seed: u64) -> Vec<Vec<usize>> {
     let mut people: HashMap<(bool, &str), Vec<usize>> = HashMap::new();
-    for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.split == Split::Train) {
-        people.entry((row.identity.is_none(), row.identity.unwrap_or(row.source))).or_default().push(index);
+    for (index, identity, source) in rows {
+        people.entry((identity.is_none(), identity.unwrap_or(source))).or_default().push(*index);
     }
     let mut people: Vec<_> = people.into_iter().collect();
     people.sort_by_cached_key(|((unknown, name), _)| {
@@ -77,11 +124,10 @@ fn in_order_of_draw(rows: &[Row], seed: u64) -> Vec<Vec<usize>> {
     people.into_iter().map(|(_, rows)| rows).collect()
 }
 
-/// The units of the draw, as a noun.
-fn kind(rows: &[Row]) -> &'static str {
-    let mut training = rows.iter().filter(|row| row.split == Split::Train).map(|row| row.identity.is_some());
-    let first = training.next() == Some(true);
-    match (first, training.all(|known| known == first)) {
+/// The units of the draw, as a noun, of rows whose identity is known or not.
+fn kind(mut known: impl Iterator<Item = bool>) -> &'static str {
+    let first = known.next() == Some(true);
+    match (first, known.all(|known| known == first)) {
         (true, true) => "people",
         (false, true) => "images",
         (_, false) => "people, or images of unknown people,",

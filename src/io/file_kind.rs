@@ -84,15 +84,15 @@ pub fn is_web_page(bytes: &[u8]) -> bool {
 /// Returns whether `bytes` are one path that ends in a file name with an extension. Git writes links so where it cannot
 /// create them.
 fn is_link(path: &Path, bytes: &[u8]) -> bool {
+    if bytes.len() > LONGEST_LINK {
+        return false;
+    }
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let text = text.trim_end_matches(['\r', '\n']);
     let target = Path::new(text);
     let is_path = text.starts_with(['/', '.']) || text.contains('/') || text.contains('\\');
     let is_named_alike = target.extension().is_some() && target.extension() == path.extension();
-    bytes.len() <= LONGEST_LINK
-        && is_path
-        && is_named_alike
-        && !text.contains(|c: char| c.is_control() || matches!(c, ',' | ';' | '=' | '"' | '{'))
+    is_path && is_named_alike && !text.contains(|c: char| c.is_control() || matches!(c, ',' | ';' | '=' | '"' | '{'))
 }
 
 /// Returns whether `bytes` look like UTF-16: half of the first characters are ASCII beside a zero byte.

@@ -80,7 +80,8 @@ impl PretrainedWeights {
         let broken = |e: &dyn std::fmt::Display| {
             let e = e.to_string();
             let e = e.lines().next().unwrap_or_default();
-            Error::file(path, format!("is not a file of `gal-bench weights import`: {e}"))
+            io::foreign(path, &bytes)
+                .unwrap_or_else(|| Error::file(path, format!("is not a file of `gal-bench weights import`: {e}")))
         };
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e))?;
         let meta = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA_KEY));

@@ -45,6 +45,7 @@ impl<'a> Table<'a> {
         if bytes.starts_with(PARQUET) {
             return Self::of_parquet(path, bytes, images.saturating_mul(attribute::COUNT));
         }
+        io::check_text(path, &bytes)?;
         match std::str::from_utf8(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes)) {
             Ok(text) => Self::of_text(path, text),
             Err(_) => Err(Error::file(path, "is neither Parquet nor a table as UTF-8 text: save it as one of these")),

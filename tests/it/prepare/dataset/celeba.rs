@@ -405,7 +405,7 @@ fn a_partition_may_have_any_title_an_index_and_names_of_splits() {
         "id,partition\n".to_owned() + &rows(["0", "1", "2"]),
         ",partition\n".to_owned() + &rows(["0", "1", "2"]),
         "file_name,eval_status\n".to_owned() + &rows(["0", "1", "2"]),
-        "picture;dataset\n".to_owned() + &rows(["0", "1", "2"]).replace(',', ";"),
+        "face;dataset\n".to_owned() + &rows(["0", "1", "2"]).replace(',', ";"),
         format!(",image_id,partition\n{index}"),
         format!("image_id,partition\n{index}"),
         "5\n".to_owned() + &rows(["Train", "Validation", "TEST"]).replace(',', " \t"),

@@ -328,7 +328,7 @@ fn the_person_is_taken_from_the_file_name_where_the_folder_is_that_of_a_split() 
     assert!(dataset.notes.contains(&"identities: 4, none of them in two splits".to_owned()), "{:?}", dataset.notes);
     let people: Vec<_> = dataset.rows().unwrap().iter().map(|row| row.identity.unwrap().to_owned()).collect();
     assert_eq!(people, ["P_A", "P_A", "P_B", "P_B", "P_C", "P_C", "P_D", "P_D"]);
-    // File names that count the images of a split name nobody.
+    // File names that count the images of a split name no person.
     let numbered: Vec<String> = (0..8).map(|i| format!("{}/img_{:04}.jpg", ["train", "test"][i / 4], i)).collect();
     let renamed = images.iter().zip(&numbered).fold(text, |text, (old, new)| text.replace(old, new));
     let dataset = folder(&numbered, &renamed).read();

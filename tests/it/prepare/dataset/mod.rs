@@ -2,6 +2,7 @@
 
 mod celeba;
 mod lfwa;
+mod user_table;
 
 use crate::common::gal_bench::user_error;
 use gal_bench::attribute::{COUNT, NAMES};
