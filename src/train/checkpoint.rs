@@ -59,8 +59,11 @@ impl<T: Serialize + DeserializeOwned> Checkpoint<T> {
 
     /// Reads a checkpoint of this program.
     pub fn read(path: &Path, device: &Device) -> Result<Self> {
-        let invalid = |reason| Error::file(path, format!("is not a checkpoint of this program: {reason}"));
-        Self::from_bytes(&io::read_up_to(path, io::NETWORK_BYTES)?, device).map_err(invalid)
+        let bytes = io::read_up_to(path, io::NETWORK_BYTES)?;
+        Self::from_bytes(&bytes, device).map_err(|reason| {
+            let invalid = || Error::file(path, format!("is not a checkpoint of this program: {reason}"));
+            io::foreign(path, &bytes).unwrap_or_else(invalid)
+        })
     }
 
     /// Parses the bytes of a file, or returns why they are not a checkpoint.
