@@ -95,7 +95,7 @@ pub(crate) struct DataArgs {
 /// Files of the data set.
 #[derive(Debug, Args)]
 pub(crate) struct SourceArgs {
-    /// Folder of the official files [default: datasets/NAME]
+    /// Folder of the data set's files [default: datasets/NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
     /// Leave out images without labels, without a split or without a file, instead of failing; reports note it

@@ -92,17 +92,16 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
 
 /// Refuses a data set that could not be trained and tested, before anything is stored.
 fn check_splits(dataset: &Dataset) -> Result<()> {
-    let [train, _, test] = dataset.counts()?;
-    let (split, count) = if train == 0 { (Split::Train, train) } else { (Split::Test, test) };
-    if count > 0 {
+    let [train, val, test] = dataset.counts()?;
+    let split = if train == 0 { Split::Train } else { Split::Test };
+    if train > 0 && test > 0 {
         return Ok(());
     }
     Err(Error::Request(format!(
-        "{} has no image of the {} split, so no network could be trained and tested on it ({}): add images of that split, \
-         or change the partition",
+        "{} has no {} images ({train} train, {val} val, {test} test), so no network could be trained and tested on it: add \
+         images of that split, or change the partition",
         dataset.name.label(),
-        split.label(),
-        dataset.partition.description
+        split.label()
     )))
 }
 

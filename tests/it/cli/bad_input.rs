@@ -50,6 +50,9 @@ const CASES: [(&str, &str, Spoil); 28] = [
     ("the count of rows is wrong", PREPARE, |w| edit(w, ATTRIBUTES, "2\n", "3\n")),
     ("a split is unknown", PREPARE, |w| edit(w, PARTITION, "000002.jpg 2", "000002.jpg 7")),
     ("an image is missing", PREPARE, |w| w.remove(&first_image())),
+    ("no test image is left", "prepare --dataset celeba --root celeba --prepared prepared --allow-missing", |w| {
+        w.remove(&first_image().replace("000001", "000002"));
+    }),
     ("an image is truncated", PREPARE, |w| {
         let bytes = w.bytes(&first_image());
         w.write(&first_image(), &bytes[..bytes.len() / 2]);
