@@ -132,7 +132,7 @@ impl SelectionArgs {
     /// The profile with the options of the command line for `dataset`.
     fn profile(&self, dataset: DatasetName) -> Result<Profile> {
         let OverrideArgs { steps, epochs, batch, rate } = self.overrides;
-        Profile::load(&self.profile)?.with(&Overrides { steps, epochs, batch, rate }, dataset)
+        Profile::load(&self.profile)?.for_dataset(dataset).with(&Overrides { steps, epochs, batch, rate }, dataset)
     }
 
     /// The run that these start from.

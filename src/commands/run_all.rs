@@ -62,7 +62,7 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
 /// Prepares the job's set with the expansion and the validation split of its profile.
 pub(super) fn prepare_set(job: &JobArgs, options: store::Options, progress: &Progress) -> Result<()> {
     let profile = job.selection.profile(job.data.dataset)?;
-    let section = profile.prepare(job.data.dataset);
+    let section = profile.prepare.get(job.data.dataset.label());
     let store = store::Options { expand: section.and_then(|prepare| prepare.expand), ..options };
     let source = prepare::Source { args: &job.source, val_split: val_split(job, section) };
     prepare::prepare(job.data.dataset, &source, &job.data.prepared(), &store, progress).map(drop)

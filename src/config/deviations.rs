@@ -141,9 +141,9 @@ impl Profile {
             }
             None if dataset == DatasetName::Table => {
                 found.push("Data: faces of a user's table (paper: CelebA and LFWA).".to_owned());
-                let origin = if self.borrows_training(dataset) { "[training.celeba], as it has no" } else { "" };
-                let section = format!("{origin} [training.table]");
-                found.push(format!("Batch, steps and learning rate: of the profile's section {}.", section.trim()));
+                if self.training.get(DatasetName::Celeba.label()) == Some(ours) {
+                    found.push("Batch, steps and learning rate: those of the profile for CelebA.".to_owned());
+                }
             }
             None => {
                 found.push("Data: synthetic faces drawn by this program; no figure applies to real faces.".to_owned());

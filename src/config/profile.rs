@@ -254,15 +254,22 @@ pub struct Prepare {
     pub val_split: Option<f64>,
 }
 
+/// Adds the section of a user's table, if CelebA has one and the table has none.
+fn fill<T: Clone>(sections: &mut BTreeMap<String, T>) {
+    if let Some(section) = sections.get(DatasetName::Celeba.label()).cloned() {
+        sections.entry(DatasetName::Table.label().to_owned()).or_insert(section);
+    }
+}
+
 impl Profile {
     /// True if an image is the same whenever a step crops and flips it.
     pub fn repeats_images(&self) -> bool {
         self.online.is_none() && self.regularization.mixup == 0.0
     }
 
-    /// Batch, steps and schedule for a data set. A user's table without a section of its own is trained like CelebA.
+    /// Batch, steps and schedule for a data set.
     pub fn training(&self, dataset: DatasetName) -> Result<&Training> {
-        Self::section(&self.training, dataset).ok_or_else(|| {
+        self.training.get(dataset.label()).ok_or_else(|| {
             Error::Request(format!(
                 "profile {} has no section [training.{}]: add one, or choose another profile",
                 self.name,
@@ -271,18 +278,12 @@ impl Profile {
         })
     }
 
-    /// Preparation of a data set; a user's table without a section of its own is prepared like CelebA.
-    pub fn prepare(&self, dataset: DatasetName) -> Option<&Prepare> {
-        Self::section(&self.prepare, dataset)
-    }
-
-    /// True if the profile has no section of its own for `dataset` and uses CelebA's.
-    pub fn borrows_training(&self, dataset: DatasetName) -> bool {
-        dataset == DatasetName::Table && !self.training.contains_key(dataset.label())
-    }
-
-    fn section<'a, T>(sections: &'a BTreeMap<String, T>, dataset: DatasetName) -> Option<&'a T> {
-        let fallback = || (dataset == DatasetName::Table).then(|| sections.get(DatasetName::Celeba.label())).flatten();
-        sections.get(dataset.label()).or_else(fallback)
+    /// The profile with sections for `dataset`. A user's table without sections of its own has those of CelebA.
+    pub fn for_dataset(mut self, dataset: DatasetName) -> Self {
+        if dataset == DatasetName::Table {
+            fill(&mut self.training);
+            fill(&mut self.prepare);
+        }
+        self
     }
 }

@@ -241,18 +241,16 @@ mod tests {
     fn images_are_found_one_folder_deep_with_forward_slashes() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("Ann/deeper")).unwrap();
-        for name in
-            [
-                "._a.jpg",
-                "a.jpg",
-                "b.JPEG",
-                "c.png",
-                "notes.txt",
-                "Ann/Ann_0001.jpg",
-                "Ann/._Ann_0001.jpg",
-                "Ann/deeper/c.jpg",
-            ]
-        {
+        for name in [
+            "._a.jpg",
+            "a.jpg",
+            "b.JPEG",
+            "c.png",
+            "notes.txt",
+            "Ann/Ann_0001.jpg",
+            "Ann/._Ann_0001.jpg",
+            "Ann/deeper/c.jpg",
+        ] {
             std::fs::write(folder.path().join(name), b"").unwrap();
         }
         let found = images_below(folder.path()).unwrap();

@@ -44,7 +44,7 @@ fn first_image() -> String {
 const DOCTOR: &str = "doctor --device cpu --profile mine.toml";
 
 /// Name of each case, arguments, and damage.
-const CASES: [(&str, &str, Spoil); 28] = [
+const CASES: [(&str, &str, Spoil); 29] = [
     ("a row has 39 labels", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1 ", "000001.jpg ")),
     ("a label is 2", PREPARE, |w| edit(w, ATTRIBUTES, "000001.jpg 1", "000001.jpg 2")),
     ("the count of rows is wrong", PREPARE, |w| edit(w, ATTRIBUTES, "2\n", "3\n")),

@@ -244,7 +244,7 @@ fn a_table_that_cannot_be_found_or_split_is_refused() {
     assert!(error(&packed, none).starts_with("ROOT: contains no JPEG or PNG images: --root names the folder"));
 }
 
-/// From the command line to a trained run: CelebA's section of the profile is used, and the run's deviations name it.
+/// From the command line to a trained run: The run uses the profile's section for CelebA, and names it.
 #[test]
 fn a_table_is_prepared_and_trained_with_no_other_option() {
     let workspace = Workspace::new();
@@ -273,8 +273,7 @@ fn a_table_is_prepared_and_trained_with_no_other_option() {
     workspace.gal_bench(train).succeeds();
     let summary = workspace.read("runs/table-tiny-baseline-seed0/summary.json");
     assert!(summary.contains("Data: faces of a user's table (paper: CelebA and LFWA)."), "{summary}");
-    assert!(
-        summary.contains("of the profile's section [training.celeba], as it has no [training.table]."),
-        "{summary}"
-    );
+    assert!(summary.contains("Batch, steps and learning rate: those of the profile for CelebA."), "{summary}");
+    let config = workspace.read("runs/table-tiny-baseline-seed0/config.toml");
+    assert!(config.contains("[profile.training.table]"), "{config}");
 }
