@@ -49,8 +49,9 @@ fn assert_harmless(folder: &Path) {
 /// A line without its code spans: backticks, text, as many backticks.
 fn without_code(line: &str) -> String {
     let (mut plain, mut rest) = (String::new(), line);
-    while let Some(start) = rest.find('`') {
-        let (before, code) = rest.split_at(start);
+    // An escaped backtick begins no span.
+    while let Some(start) = rest.char_indices().position(|(at, c)| c == '`' && !rest[..at].ends_with('\\')) {
+        let (before, code) = rest.split_at(rest.char_indices().nth(start).unwrap().0);
         let length = code.len() - code.trim_start_matches('`').len();
         let fence = "`".repeat(length);
         let mut end = length;
