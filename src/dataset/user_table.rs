@@ -244,7 +244,7 @@ impl UserTable {
 
     fn of_parquet(path: &Path, bytes: &[u8]) -> Result<Self> {
         let advice = "write it anew, with a row for each image";
-        let frame = io::parse_parquet(path, bytes.to_vec(), None, advice)?;
+        let frame = io::parse_parquet(path, bytes, None, advice)?;
         let rows = frame.height();
         let mut codes = vec![[BLANK; COUNT]; rows];
         let mut attributes = Vec::new();

@@ -24,16 +24,16 @@ const CELL_BYTES: usize = 1 << 16;
 
 /// Reads a table of at most `max_rows` rows; `None` takes any number. `advice` completes the message about a damaged file.
 pub fn read_parquet(path: &Path, max_rows: Option<usize>, advice: &str) -> Result<DataFrame> {
-    parse(path, read_up_to(path, TABLE_BYTES)?, max_rows, advice)
+    parse(path, &read_up_to(path, TABLE_BYTES)?, max_rows, advice)
 }
 
 /// Like [`read_parquet`], for the content of the file.
-pub fn parse(path: &Path, bytes: Vec<u8>, max_rows: Option<usize>, advice: &str) -> Result<DataFrame> {
+pub fn parse(path: &Path, bytes: &[u8], max_rows: Option<usize>, advice: &str) -> Result<DataFrame> {
     let wrong = |message: String| Error::file(path, format!("{message}; {advice}"));
     let unreadable = |reason: &str| wrong(format!("is not a Parquet file that can be read: {reason}"));
     let read = || -> std::result::Result<DataFrame, Error> {
-        let mut reader = ParquetReader::new(Cursor::new(bytes.as_slice()));
-        check(&mut reader, &bytes, max_rows).map_err(|fault| match fault {
+        let mut reader = ParquetReader::new(Cursor::new(bytes));
+        check(&mut reader, bytes, max_rows).map_err(|fault| match fault {
             Fault::Damaged(reason) => unreadable(&reason),
             Fault::TooLarge(message) => wrong(message),
         })?;
@@ -138,7 +138,7 @@ mod tests {
         bytes
     }
 
-    fn error(bytes: Vec<u8>, max_rows: Option<usize>) -> String {
+    fn error(bytes: &[u8], max_rows: Option<usize>) -> String {
         parse(Path::new("x.parquet"), bytes, max_rows, "make it again").unwrap_err().to_string()
     }
 
@@ -152,20 +152,20 @@ mod tests {
         )
         .unwrap();
         let bytes = written(&mut table);
-        let read = |most| parse(Path::new("x"), bytes.clone(), most, "").unwrap();
+        let read = |most| parse(Path::new("x"), &bytes, most, "").unwrap();
         assert!(read(None).equals_missing(&table) && read(Some(5000)).equals_missing(&table));
-        assert!(error(bytes, Some(4999)).contains("holds 5000 rows, expected at most 4999; make it again"));
+        assert!(error(&bytes, Some(4999)).contains("holds 5000 rows, expected at most 4999; make it again"));
     }
 
     #[test]
     fn a_file_that_expands_far_beyond_its_length_is_refused() {
         let rows = 3_000_000;
         let mut many = df!("a" => vec![true; rows]).unwrap();
-        assert!(error(written(&mut many), None).contains("rows in"));
+        assert!(error(&written(&mut many), None).contains("rows in"));
         let mut large = df!("a" => ["x".repeat(50_000_000)]).unwrap();
-        assert!(error(written(&mut large), None).contains("expands to far more"));
+        assert!(error(&written(&mut large), None).contains("expands to far more"));
         let mut long = df!("a" => ["x".repeat(100_000)]).unwrap();
-        assert!(error(written(&mut long), None).contains("a text of more than 65536 bytes"));
+        assert!(error(&written(&mut long), None).contains("a text of more than 65536 bytes"));
     }
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
         for bit in 0..8 * bytes.len() {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            if let Err(error) = parse(Path::new("x"), flipped, None, "") {
+            if let Err(error) = parse(Path::new("x"), &flipped, None, "") {
                 assert_eq!(error.exit_code(), 2, "{error}");
             }
         }

@@ -57,7 +57,9 @@ fn is_number(text: &str) -> bool {
 /// True if a set of `format` may hold an image in `file`, a path below its folder.
 pub(super) fn is_image_file(format: Format, file: &str) -> bool {
     match format {
-        Format::Jpeg => is_below(file) && file.starts_with("images/") && file.ends_with(".jpg"),
+        Format::Jpeg => {
+            is_below(file) && file.starts_with("images/") && Path::new(file).extension().is_some_and(|end| end == "jpg")
+        }
         Format::Webdataset => is_shard(file),
         Format::Npy => file == ARRAY,
         Format::Virtual => false,

@@ -43,7 +43,7 @@ impl<'a> Table<'a> {
     pub(super) fn read(path: &'a Path, images: usize) -> Result<Self> {
         let bytes = io::read_up_to(path, io::TABLE_BYTES)?;
         if bytes.starts_with(PARQUET) {
-            return Self::of_parquet(path, bytes, images.saturating_mul(attribute::COUNT));
+            return Self::of_parquet(path, &bytes, images.saturating_mul(attribute::COUNT));
         }
         io::check_text(path, &bytes)?;
         match std::str::from_utf8(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes)) {
@@ -67,7 +67,7 @@ impl<'a> Table<'a> {
         Ok(Self { path, header, columns: columns.into_iter().map(Cells::Text).collect(), word: "line", numbers })
     }
 
-    fn of_parquet(path: &'a Path, bytes: Vec<u8>, max_rows: usize) -> Result<Self> {
+    fn of_parquet(path: &'a Path, bytes: &[u8], max_rows: usize) -> Result<Self> {
         let frame = io::parse_parquet(path, bytes, Some(max_rows), "give one row for each test image of the run")?;
         let cells = |column: &Column| -> Result<Cells> {
             Ok(match column.dtype() {

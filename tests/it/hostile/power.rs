@@ -3,7 +3,11 @@
 use crate::common::gal_bench::GalBench;
 use crate::common::training::TINY;
 use crate::common::workspace::Workspace;
+use std::io::Write;
 use std::process::{Command, Stdio};
+
+const SYNC: [&str; 2] = ["fsync", "fdatasync"];
+const RENAME: [&str; 3] = ["rename", "renameat", "renameat2"];
 
 /// Calls that write, sync or rename, with the paths of their files, in order. `None` where strace cannot be used.
 fn traced(workspace: &Workspace, words: &str) -> Option<Vec<String>> {
@@ -14,7 +18,7 @@ fn traced(workspace: &Workspace, words: &str) -> Option<Vec<String>> {
     command.current_dir(workspace.root()).stdout(Stdio::null()).stderr(Stdio::null());
     let is_done = command.status().is_ok_and(|status| status.success());
     if !is_done {
-        eprintln!("skipped: strace is missing, or may not trace here");
+        let _ = writeln!(std::io::stderr(), "skipped: strace is missing, or may not trace here");
         return None;
     }
     Some(workspace.read("trace").lines().map(str::to_owned).collect())
@@ -35,8 +39,6 @@ fn a_training_state_is_written_after_the_metrics_that_it_counts_on_and_each_rena
     let words =
         "train --quiet --dataset synthetic --prepared prepared --profile tiny.toml --variant baseline --threads 1";
     let Some(trace) = traced(&workspace, words) else { return };
-    const SYNC: [&str; 2] = ["fsync", "fdatasync"];
-    const RENAME: [&str; 3] = ["rename", "renameat", "renameat2"];
     let states: Vec<usize> = calls(&trace, &RENAME, "training-state.safetensors\"").collect();
     assert_eq!(states.len(), 2, "after steps 4 and 8");
     for &state in &states {

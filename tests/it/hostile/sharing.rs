@@ -28,10 +28,10 @@ fn files_have_the_permissions_of_the_umask() {
         let workspace = Workspace::new();
         workspace.write("tiny.toml", TINY.replace("steps = 40", "steps = 8").replace("synthetic", "celeba"));
         let mut files = CelebaFiles::new(&workspace.path("celeba"));
-        for row in 0..18 {
+        for row in 0..18_u32 {
             let split = if row < 12 { 0 } else { 1 + u8::from(row > 14) };
             files.add(
-                labels(&["Male", "Young"]).map(|label| label ^ (row % 2 == 0)),
+                labels(&["Male", "Young"]).map(|label| label ^ row.is_multiple_of(2)),
                 split,
                 jpeg(&gradient(row, 178, 218), 90),
             );
