@@ -139,16 +139,19 @@ fn list(folder: &Path) -> Result<Option<List>> {
         read_json_if_exists(&folder.join(LIST), "a list of the files that gal-bench wrote (remove it)")?;
     Ok(list.map(|mut list| {
         // The folder may come from others: nothing outside of it is ever replaced or removed.
-        list.files
-            .retain(|name, _| is_plain(name.strip_prefix(RESULTS).and_then(|n| n.strip_prefix('/')).unwrap_or(name)));
+        list.files.retain(|name, _| is_below(name));
         list
     }))
 }
 
-/// True for the name of a file without a folder.
-fn is_plain(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name)
+/// True for the name of a file, and for a path below the results.
+fn is_below(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('/').collect();
+    let is_name = |part: &&str| {
+        let mut components = Path::new(*part).components();
+        matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == *part)
+    };
+    parts.iter().all(is_name) && (parts.len() == 1 || parts[0] == RESULTS)
 }
 
 /// The names in a folder, sorted, without hidden ones; none if there is no folder.
@@ -168,14 +171,23 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The names in a folder, and in its results.
+/// The names in a folder, and the paths of the files below its results.
 fn all_names(folder: &Path) -> Result<Vec<String>> {
-    let is_results = |name: &String| name == RESULTS && folder.join(name).is_dir() && !folder.join(name).is_symlink();
-    let (results, mut all): (Vec<String>, Vec<String>) = names(folder)?.into_iter().partition(is_results);
-    for _ in results {
-        all.extend(names(&folder.join(RESULTS))?.into_iter().map(|name| format!("{RESULTS}/{name}")));
+    let mut all = Vec::new();
+    for name in names(folder)? {
+        if name == RESULTS { add_files(folder, name, &mut all)? } else { all.push(name) }
     }
     Ok(all)
+}
+
+/// Adds the path `name` below `folder`, or those of the files below it if it is a folder.
+fn add_files(folder: &Path, name: String, all: &mut Vec<String>) -> Result<()> {
+    let path = folder.join(&name);
+    if path.is_symlink() || !path.is_dir() {
+        all.push(name);
+        return Ok(());
+    }
+    names(&path)?.into_iter().try_for_each(|inner| add_files(folder, format!("{name}/{inner}"), all))
 }
 
 /// BLAKE3 of a file; a word for anything else.
@@ -215,7 +227,8 @@ mod tests {
         assert!(message.contains("README.md: was changed since gal-bench wrote it"), "{message}");
         write(folder.path(), true).unwrap();
         write(folder.path(), false).unwrap();
-        for name in ["notes.txt", "results/notes.csv"] {
+        std::fs::create_dir(at("results/tests")).unwrap();
+        for name in ["notes.txt", "results/notes.csv", "results/tests/notes.csv"] {
             std::fs::write(at(name), "mine").unwrap();
             let message = write(folder.path(), false).unwrap_err().to_string();
             assert!(message.contains(name) && message.contains("was not written by gal-bench"), "{message}");
@@ -243,11 +256,22 @@ mod tests {
     #[test]
     fn a_list_names_no_file_outside_of_its_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let names = ["a.svg", "results/a.csv", "../a.svg", "/a.svg", "results/../../a.svg", "results", "b/a.svg", "."];
+        let names = [
+            "a.svg",
+            "results/a.csv",
+            "../a.svg",
+            "/a.svg",
+            "results/../../a.svg",
+            "results",
+            "b/a.svg",
+            ".",
+            "results//a",
+            "results/b/c.csv",
+        ];
         let files = names.iter().map(|name| ((*name).to_owned(), String::new())).collect();
         write_json(&folder.path().join(LIST), &List { files, others: None }).unwrap();
         let kept: Vec<String> = written_files(folder.path()).unwrap().into_iter().collect();
-        assert_eq!(kept, ["a.svg", "results", "results/a.csv"]);
+        assert_eq!(kept, ["a.svg", "results", "results/a.csv", "results/b/c.csv"]);
     }
 
     #[test]

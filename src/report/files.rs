@@ -73,14 +73,12 @@ fn former_files(folder: &Path) -> Result<BTreeSet<String>> {
     if !is_report || !(page.is_empty() || page.starts_with("# gal-bench ")) {
         return Ok(BTreeSet::new());
     }
-    let names = |folder: &Path| -> Result<Vec<String>> {
-        let names = csv_file::files_in(folder)?.into_iter();
-        Ok(names.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
-    };
-    let pages = names(folder)?.into_iter().filter(|name| {
+    let below = |path: PathBuf| Some(path.strip_prefix(folder).ok()?.to_str()?.replace('\\', "/"));
+    let pages = csv_file::files_in(folder)?.into_iter().filter_map(below).filter(|name| {
         ["README.md", "index.html"].contains(&&**name) || is_figure(name) && page.contains(&format!("]({name})"))
     });
-    Ok(pages.chain(names(&results)?.into_iter().map(|name| format!("results/{name}"))).collect())
+    let results = io::files_below(&results, |_| true)?.into_iter().filter_map(below);
+    Ok(pages.chain(results).collect())
 }
 
 /// Renders the report in `folder` into that folder, and removes figures that it no longer has. Returns the written paths.

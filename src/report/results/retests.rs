@@ -40,12 +40,14 @@ pub(in crate::report) struct RetestResults {
     pub(in crate::report) statistics: Statistics,
 }
 
-/// Replaces the tests in the results below `folder`.
+/// Replaces the tests that an earlier command wrote into the results below `folder`.
 pub(in crate::report) fn write(tests: &[RetestResults], folder: &Path) -> Result<()> {
     let all = folder.join("results").join(FOLDER);
-    if all.exists() {
-        std::fs::remove_dir_all(&all).map_err(Error::io("remove", &all))?;
-    }
+    let earlier = format!("results/{FOLDER}/");
+    let written = io::written_files(folder)?;
+    written.iter().filter(|name| name.starts_with(&earlier)).try_for_each(|name| io::remove(&folder.join(name)))?;
+    // Folders that are empty now.
+    io::remove_own(&all, &|_| false)?;
     for test in tests {
         let of_test = all.join(&test.description.name);
         io::create_folder_below(folder, &format!("results/{FOLDER}/{}", test.description.name))?;
