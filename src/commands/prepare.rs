@@ -89,6 +89,7 @@ pub(super) fn prepare(
     for note in &dataset.notes {
         progress.log(format!("  {note}"));
     }
+    store::check_splits(&dataset)?;
     store::prepare(&dataset, folder, options, progress)
 }
 

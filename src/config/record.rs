@@ -84,9 +84,10 @@ impl Record {
     /// A file that is missing, has changed, or is not one of the run's.
     pub fn verify(&self, names: &[&str]) -> Result<()> {
         let Some(files) = &self.files else { return Ok(()) };
-        for name in names {
+        // The configuration decides what every other file means.
+        for name in names.iter().chain([&CONFIG]) {
             let path = self.folder.join(name);
-            match files.get(*name) {
+            match files.get(run_dir::present_name(name)) {
                 None if path.exists() => {
                     return Err(Error::file(path, format!("is not a file that the run wrote: {RESTORE}")));
                 }

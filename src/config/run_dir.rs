@@ -54,6 +54,11 @@ pub const REPLACED: [&str; 10] = [
 /// Files that a finished run has no use for.
 pub const OBSOLETE: [&str; 4] = [TRAINING_STATE, FORMER_TRAINING_STATE, FORMER_MODEL, ".training"];
 
+/// The present name of a file, of which records hold digests.
+pub fn present_name(name: &str) -> &str {
+    if name == FORMER_MODEL { MODEL } else { name }
+}
+
 /// The trained network in a run folder, under its present or its former name.
 pub fn model(folder: &Path) -> PathBuf {
     present_or_former(folder, MODEL, FORMER_MODEL)

@@ -68,6 +68,7 @@ impl OutputFolder {
     /// A file that no command wrote there, or that changed since, unless `force` is set.
     pub fn claim(folder: &Path, former: &BTreeSet<String>, force: bool) -> Result<Self> {
         let list = list(folder)?;
+        let mut files = list.as_ref().map(|list| list.files.clone()).unwrap_or_default();
         let mut others = BTreeMap::new();
         for name in all_names(folder)? {
             let digest = || digest(&folder.join(&name));
@@ -81,6 +82,9 @@ impl OutputFolder {
                 },
             };
             if is_own {
+                if list.is_none() {
+                    files.insert(name.clone(), digest()?);
+                }
                 continue;
             }
             if !force {
@@ -92,7 +96,7 @@ impl OutputFolder {
             }
             others.insert(name.clone(), digest()?);
         }
-        Self::begin(folder, list.unwrap_or_default().files, others)
+        Self::begin(folder, files, others)
     }
 
     /// Claims and creates `folder`.

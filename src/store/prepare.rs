@@ -27,7 +27,6 @@ use std::path::Path;
 /// manifest or `prepared.json`.
 pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &Progress) -> Result<Prepared> {
     let rows = dataset.rows()?;
-    check_splits(dataset)?;
     let copies = options.copies(&rows)?;
     if let (Format::Virtual, Images::Folder(root)) = (options.format, &dataset.images)
         && root.to_str().is_none()
@@ -90,8 +89,8 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
     Ok(prepared)
 }
 
-/// Refuses a data set that could not be trained and tested, before anything is stored.
-fn check_splits(dataset: &Dataset) -> Result<()> {
+/// Refuses a data set that could not be trained and tested.
+pub fn check_splits(dataset: &Dataset) -> Result<()> {
     let [train, val, test] = dataset.counts()?;
     let split = if train == 0 { Split::Train } else { Split::Test };
     if train > 0 && test > 0 {

@@ -269,7 +269,9 @@ fn check_shares(values: &[f32], what: &str) -> Result<()> {
 /// # Errors
 /// Weights that are not numbers of 0 or more. Their sums in f32 may exceed 1.
 pub(super) fn write_affinity(path: &Path, affinity: &[f32]) -> Result<()> {
-    check_shares(&affinity.iter().map(|weight| weight.min(1.0)).collect::<Vec<_>>(), "affinities")?;
+    // `min` would turn NaN and infinity into 1.
+    let bounded = affinity.iter().map(|weight| if weight.is_finite() { weight.min(1.0) } else { *weight });
+    check_shares(&bounded.collect::<Vec<_>>(), "affinities")?;
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |e: csv::Error| Error::Internal(e.to_string());
     writer.write_record(["attribute"].into_iter().chain(NAMES)).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! What correlation nets have in common: their trait, their input, and layers of several.
+//! The trait of correlation nets, their input, and layers that several of them have.
 
 use crate::attribute::COUNT;
 use crate::model::architecture::Architecture;

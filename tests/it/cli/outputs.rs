@@ -52,7 +52,7 @@ const COMMANDS: [(&str, &str, &str); 19] = [
     ),
 ];
 /// Commands that write no file.
-const SILENT: [&str; 3] = ["predict", "profile", "help"];
+const SILENT: [&str; 4] = ["predict", "profile", "verify", "help"];
 
 fn workspace() -> Workspace {
     let workspace = Workspace::trainable();

