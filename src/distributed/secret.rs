@@ -100,7 +100,8 @@ fn in_folder(folder: &Path, user: u32) -> Result<Vec<u8>> {
     use std::io::ErrorKind;
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     let check = |path: &Path, metadata: &std::fs::Metadata| {
-        if metadata.uid() == user && metadata.mode() & 0o077 == 0 {
+        let of_others = metadata.mode() & 0o077;
+        if (metadata.uid(), of_others) == (user, 0) {
             return Ok(());
         }
         let message = format!("is readable by other users, or theirs: remove it, or set {VARIABLE} on all ranks");

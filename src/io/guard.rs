@@ -21,7 +21,8 @@ pub fn guarded<T>(read: impl FnOnce() -> T) -> Option<T> {
         panic::set_hook(Box::new(move |panic| {
             // polars decodes in threads of its own and hands their panics on.
             let of_polars = || std::thread::current().name().is_some_and(|name| name.starts_with("polars"));
-            if !GUARDED.get() && !(READS.load(Ordering::Relaxed) > 0 && of_polars()) {
+            let is_guarded = GUARDED.get() || READS.load(Ordering::Relaxed) > 0 && of_polars();
+            if !is_guarded {
                 report(panic);
             }
         }));

@@ -137,7 +137,7 @@ impl Prepared {
         if let Some(SourceImages::Folder(root)) = &self.origin
             && (root.is_relative() || root.components().any(|part| part == Component::ParentDir))
         {
-            return Some(format!("origin.folder is {root:?}, expected an absolute path"));
+            return Some(format!("origin.folder is {}, expected an absolute path", root.display()));
         }
         let shard = self.shards.iter().find(|shard| !is_image_file(Format::Webdataset, &shard.file))?;
         Some(format!("shards names {:?}, which is not a shard", shard.file))
