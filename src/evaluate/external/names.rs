@@ -28,26 +28,27 @@ const PARTS: [fn(&str) -> Option<String>; 4] = [whole, last, stem, number];
 /// # Errors
 /// No such column, or two that name different images.
 pub(super) fn find(table: &Table, images: &[String]) -> Result<Named> {
-    let mut named = PARTS.into_iter().enumerate().flat_map(|(strictness, part)| {
+    for (strictness, part) in PARTS.into_iter().enumerate() {
         let known = Known::new(images, part);
         // A column without a title is an index, whose numbers are no names.
         let is_name =
-            move |column: &usize| table.is_other(*column) && (strictness < PARTS.len() - 1 || !table.is_index(*column));
-        let of_column = move |column: usize| Some(Named { column, images: known.of_rows(table, column)? });
-        (0..table.header.len()).filter(is_name).filter_map(of_column)
-    });
-    let Some(first) = named.next() else { return Err(unmatched(table, images)) };
-    match named.find(|other| other.column != first.column && other.images != first.images) {
-        None => Ok(first),
-        Some(other) => Err(Error::file(
-            table.path,
-            format!(
-                "columns `{}` and `{}` name different images of the run: leave one out",
-                table.title(first.column),
-                table.title(other.column)
-            ),
-        )),
+            |column: &usize| table.is_other(*column) && (strictness < PARTS.len() - 1 || !table.is_index(*column));
+        let of_column = |column: usize| Some(Named { column, images: known.of_rows(table, column)? });
+        let mut found = (0..table.header.len()).filter(is_name).filter_map(of_column);
+        let Some(first) = found.next() else { continue };
+        return match found.find(|other| other.images != first.images) {
+            None => Ok(first),
+            Some(other) => Err(Error::file(
+                table.path,
+                format!(
+                    "columns `{}` and `{}` name different images of the run: leave one out",
+                    table.title(first.column),
+                    table.title(other.column)
+                ),
+            )),
+        };
     }
+    Err(unmatched(table, images))
 }
 
 /// The error of a table without a column of the run's images: the first strange name in the column with the most names.
@@ -98,7 +99,6 @@ impl Known {
     }
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "the other parts may be missing")]
 fn whole(name: &str) -> Option<String> {
     Some(name.replace('\\', "/"))
 }

@@ -168,20 +168,6 @@ fn names_are_matched_without_folder_without_extension_and_as_numbers() {
 }
 
 #[test]
-fn columns_that_name_different_images_are_refused() {
-    let workspace = runs_and_predictions();
-    changed(
-        &workspace,
-        "two.csv",
-        |i, line| {
-            if i == 0 { format!("other,{line}") } else { format!("{:06}.png,{line}", i - 1) }
-        },
-    );
-    let error = refused(&workspace, &[BASELINE, "two.csv"]);
-    assert!(error.contains("columns `other` and `file name` name different images"), "{error}");
-}
-
-#[test]
 fn truth_values_are_probabilities_of_zero_and_one() {
     let workspace = runs_and_predictions();
     let path = workspace.path("theirs.parquet");
