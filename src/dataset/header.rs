@@ -84,7 +84,7 @@ pub(super) fn find(path: &Path, bytes: &[u8], needed: usize) -> Result<Header> {
     let mut candidates = Vec::new();
     for (at, (_, line)) in lines.iter().enumerate() {
         let separators = [Some(b','), Some(b'\t'), Some(b';'), None];
-        let known = separators.map(|separator| split(line, separator).filter_map(|field| index(field)).count());
+        let known = separators.map(|separator| split(line, separator).filter_map(index).count());
         let most = known.into_iter().max().unwrap_or_default();
         for (separator, known) in separators.into_iter().zip(known).filter(|(_, known)| *known == most) {
             if best.is_none_or(|(found, ..)| known > found) {
@@ -149,7 +149,9 @@ fn columns(path: &Path, lines: &[(usize, &[u8])], at: usize, separator: Option<u
         // CelebA, R and pandas leave out the title of the first column.
         header.fields += 1;
         header.attributes.iter_mut().for_each(|(field, _)| *field += 1);
-        others.iter_mut().for_each(|(field, _)| *field += 1);
+        for (field, _) in &mut others {
+            *field += 1;
+        }
         others.insert(0, (0, String::new()));
     } else if values.len() != titles.len() {
         header.fields = titles.len().max(header.attributes.len() + 1);

@@ -59,7 +59,7 @@ impl Layout {
             if found.is_empty() {
                 continue;
             }
-            let candidate = ImageFolder::new(path, found, names);
+            let candidate = ImageFolder::new(path, &found, names);
             let present = candidate.present();
             if best.as_ref().is_none_or(|best| present > best.present()) {
                 best = Some(candidate);
@@ -124,11 +124,13 @@ impl ImageFolder {
     /// The files of the images called `names` among `found`, which are paths below `path`.
     ///
     /// An annotation may leave out the extension or folders, or have more of them: see [`matching`].
-    pub(super) fn new(path: PathBuf, found: HashSet<String>, names: &[String]) -> Self {
+    pub(super) fn new(path: PathBuf, found: &HashSet<String>, names: &[String]) -> Self {
         let mut files: Vec<Option<String>> = names.par_iter().map(|name| found.get(name).cloned()).collect();
         if files.contains(&None) {
+            let mut sorted: Vec<&str> = found.iter().map(String::as_str).collect();
+            sorted.sort_unstable();
             let mut by_stem: HashMap<&str, Vec<&str>> = HashMap::new();
-            for file in &found {
+            for file in sorted {
                 by_stem.entry(stem(file)).or_default().push(file);
             }
             let mut taken: HashMap<String, usize> = HashMap::new();
@@ -156,7 +158,7 @@ impl ImageFolder {
         let files = io::files_below(root, is_wanted)?;
         let name = |path: &PathBuf| Some(path.strip_prefix(root).ok()?.to_str()?.replace('\\', "/"));
         let found = files.iter().filter_map(name).collect();
-        Ok(Self::new(root.to_path_buf(), found, names))
+        Ok(Self::new(root.to_path_buf(), &found, names))
     }
 
     /// Number of annotated images with a file.
@@ -264,7 +266,7 @@ mod tests {
         let files = |found: &[&str], names: &[&str]| -> Vec<Option<String>> {
             let found = found.iter().map(|file| (*file).to_owned()).collect();
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            ImageFolder::new(PathBuf::new(), found, &names).files
+            ImageFolder::new(PathBuf::new(), &found, &names).files
         };
         let one = |found: &[&str], name: &str| files(found, &[name]).remove(0);
         assert_eq!(one(&["000001.jpg"], "000001.JPG").as_deref(), Some("000001.jpg"));

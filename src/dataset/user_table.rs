@@ -384,7 +384,7 @@ fn code(field: &[u8]) -> Option<i8> {
         _ => {}
     }
     let number: f64 = text.parse().ok()?;
-    [NEGATIVE, 0, 1].into_iter().find(|code| f64::from(*code) == number)
+    [NEGATIVE, 0, 1].into_iter().find(|code| f64::from(*code).total_cmp(&(number + 0.0)).is_eq())
 }
 
 /// Returns whether a field holds nothing, in the spelling of the usual tools.

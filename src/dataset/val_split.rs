@@ -104,7 +104,9 @@ pub(super) fn draw(
     let mut splits = vec![Split::Train; images.len()];
     for (position, rows) in people.iter().enumerate().take(tested + validated) {
         let split = if position < tested { Split::Test } else { Split::Val };
-        rows.iter().for_each(|row| splits[*row] = split);
+        for row in rows {
+            splits[*row] = split;
+        }
     }
     Ok((splits, kind(identities.iter().map(Option::is_some))))
 }
