@@ -133,7 +133,7 @@ fn damaged_source_is_named_and_nothing_looks_finished() {
     for damage in [&bytes[..bytes.len() / 2], b"GIF89a", b""] {
         std::fs::write(bench.source(2), damage).unwrap();
         let message = bench.refusal(&options());
-        let reasons = ["not a complete JPEG", "neither a JPEG nor a PNG", "is empty"];
+        let reasons = ["not a complete JPEG", "neither a JPEG nor a PNG", "is an empty file"];
         assert!(message.contains("002.jpg") && reasons.iter().any(|reason| message.contains(reason)), "{message}");
         bench.assert_unfinished();
     }
