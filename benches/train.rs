@@ -272,7 +272,9 @@ fn correlation_nets(profile: &Profile, batch: usize) -> Result<()> {
             }
         }
     }
-    durations.iter_mut().for_each(|durations| durations.sort_by(f64::total_cmp));
+    for durations in &mut durations {
+        durations.sort_by(f64::total_cmp);
+    }
     let fln = median(&durations[0]);
     println!("\ncorrelation nets, {} profile, batch {batch}: FLN alone {:.0} ms a step", profile.name, 1000.0 * fln);
     for (set, durations) in sets.zip(&durations[1..]) {

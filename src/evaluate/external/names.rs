@@ -99,6 +99,7 @@ impl Known {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "the other parts may be missing")]
 fn whole(name: &str) -> Option<String> {
     Some(name.replace('\\', "/"))
 }

@@ -123,7 +123,9 @@ impl<'a> Table<'a> {
             }
             values[index][place] = value;
         }
-        values.iter_mut().for_each(|column| column.resize(images.len(), None));
+        for column in &mut values {
+            column.resize(images.len(), None);
+        }
         let header = std::iter::once(LONG[0]).chain(attribute::NAMES).map(str::to_owned).collect();
         let columns = std::iter::once(Cells::Text(images)).chain(values.into_iter().map(Cells::Numbers)).collect();
         Ok(Self { header, columns, numbers, ..self })
@@ -187,8 +189,8 @@ fn texts<'t>(values: impl Iterator<Item = Option<&'t str>>) -> Vec<String> {
 
 /// The separator that gives the first line the most columns.
 fn separator(text: &str) -> u8 {
-    let header = text.lines().next().unwrap_or_default().as_bytes();
-    let count = |separator: &u8| header.iter().filter(|byte| *byte == separator).count();
+    let header = text.lines().next().unwrap_or_default();
+    let count = |separator: &u8| header.matches(char::from(*separator)).count();
     // The first of equal counts.
     SEPARATORS.into_iter().rev().max_by_key(count).unwrap_or(SEPARATORS[0])
 }

@@ -45,19 +45,17 @@ fn accuracies(report: &ComparisonReport) -> TextTable {
 }
 
 fn describe(entry: &Entry) -> String {
-    match &entry.run {
-        Some(run) => format!(
-            "{} on {}, profile {}, seed {}, {} head",
-            run.variant,
-            run.dataset,
-            run.profile,
-            run.seed,
-            entry.result.head.label()
-        ),
-        None => {
-            let left_out =
-                left_out(entry, |title| format!("`{title}`")).map_or_else(String::new, |words| format!(". {words}"));
-            format!("predictions in {}{left_out}", entry.path)
-        }
-    }
+    let Some(run) = &entry.run else {
+        let left_out =
+            left_out(entry, |title| format!("`{title}`")).map_or_else(String::new, |words| format!(". {words}"));
+        return format!("predictions in {}{left_out}", entry.path);
+    };
+    format!(
+        "{} on {}, profile {}, seed {}, {} head",
+        run.variant,
+        run.dataset,
+        run.profile,
+        run.seed,
+        entry.result.head.label()
+    )
 }

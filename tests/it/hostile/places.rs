@@ -22,7 +22,7 @@ fn prepare(folder: &Path, format: Format) -> gal_bench::Result<()> {
 }
 
 /// Replaces the first row's cell in the manifest of the set in `folder`, and the digest of the manifest.
-fn forge(folder: &Path, column: Column) {
+fn forge(folder: &Path, column: &Column) {
     let path = folder.join("manifest.parquet");
     let mut table = ParquetReader::new(std::fs::File::open(&path).unwrap()).finish().unwrap();
     let old = table.column(column.name()).unwrap();
@@ -69,7 +69,7 @@ fn a_manifest_places_images_in_files_of_its_set_only() {
         std::fs::create_dir_all(&folder).unwrap();
         prepare(&folder, Format::Npy).unwrap();
         let what = format!("{column:?}");
-        forge(&folder, column);
+        forge(&folder, &column);
         for message in [user_error(Reader::open(&folder)), user_error(store::verify(&folder))] {
             assert!(message.contains("row 1: ") && message.contains(expected), "{what}: {message}");
             assert!(message.contains("gal-bench prepare --dataset synthetic --force"), "{message}");
@@ -138,9 +138,9 @@ fn a_resumed_preparation_writes_through_no_link() {
             std::fs::copy(donor.join("inputs.json"), half.join("inputs.json")).unwrap();
             let link = half.join(name);
             if hard {
-                std::fs::hard_link(&diary, link).unwrap()
+                std::fs::hard_link(&diary, link).unwrap();
             } else {
-                symlink(&diary, link).unwrap()
+                symlink(&diary, link).unwrap();
             }
             if let Err(error) = prepare(&half, format) {
                 assert_eq!(error.exit_code(), 2);
@@ -173,9 +173,9 @@ fn training_writes_through_no_link() {
             std::fs::create_dir_all(&run).unwrap();
             let link = run.join(name);
             if hard {
-                std::fs::hard_link(&diary, link).unwrap()
+                std::fs::hard_link(&diary, link).unwrap();
             } else {
-                symlink(&diary, link).unwrap()
+                symlink(&diary, link).unwrap();
             }
             // A file that is written anew takes the place of the link.
             if let Err(error) = workspace.try_train("runs", &["baseline"]) {

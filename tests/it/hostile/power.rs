@@ -43,7 +43,7 @@ fn a_training_state_is_written_after_the_metrics_that_it_counts_on_and_each_rena
     assert_eq!(states.len(), 2, "after steps 4 and 8");
     for &state in &states {
         for file in ["metrics.jsonl>", "/events.out.tfevents.synthetic-tiny-baseline-seed0>"] {
-            let before = |names| calls(&trace, names, file).filter(|call| *call < state).next_back();
+            let before = |names| calls(&trace, names, file).rfind(|call| *call < state);
             let (write, sync) = (before(&["write"]), before(&SYNC));
             assert!(write.is_some() && write < sync, "{file}: written at {write:?}, synced at {sync:?} before {state}");
         }

@@ -252,10 +252,11 @@ fn a_table_is_prepared_and_trained_with_no_other_option() {
     for person in 0..12 {
         for image in 0..2 {
             let name = format!("{person}/{image}.jpg");
-            std::fs::create_dir_all(workspace.path(&format!("faces/{person}"))).unwrap();
+            std::fs::create_dir_all(workspace.path(format!("faces/{person}"))).unwrap();
             workspace.write(&format!("faces/{name}"), jpeg(&gradient((2 * person + image) as u32, 48, 48), 90));
             let label = ["-1", "0", "1"][(person + image) % 3];
-            table += &format!("{name},{label},{},p{person}\n", if person % 2 == 0 { "1" } else { "-1" });
+            let other = if person % 2 == 0 { "1" } else { "-1" };
+            table += &[&*name, ",", label, ",", other, ",p", &person.to_string(), "\n"].concat();
         }
     }
     workspace.write("faces/table.csv", table);
