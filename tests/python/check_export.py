@@ -34,7 +34,7 @@ def check(folder, predictions):
         differences["fln"] = largest(fln, [image["logits_fln"] for image in images])
     if predictions["primary_head"] == "cln":
         differences["cln"] = largest(cln, [image["logits_cln"] for image in images])
-        if predictions["affinity"] is None:
+        if predictions.get("affinity") is None:
             assert affinity is None
         else:
             differences["affinity"] = largest(affinity.mean(0), predictions["affinity"])
