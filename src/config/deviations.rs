@@ -98,8 +98,8 @@ fn network_settings(network: &Architecture, same_backbone: bool) -> Vec<Setting>
 
 /// Settings of training on one data set, and how often each source image is seen in its copies.
 fn training_settings(training: &Training, sources: usize) -> Vec<Setting> {
-    // Epochs are in the number of steps.
-    let Training { batch, steps, epochs: _, schedule: rate } = training;
+    // Epochs are in the number of steps; the data set's preprocessing is the profile's by then.
+    let Training { batch, steps, epochs: _, schedule: rate, images: _ } = training;
     let passes = (batch * steps) as f64 / sources.max(1) as f64;
     vec![
         ("Batch size", batch.to_string()),

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_profile_gives_steps_or_epochs() {
         let with = |text: &str| {
-            let text = Profile::text("quick").unwrap().replace("steps = 4000", text);
+            let text = Profile::text("quick").unwrap().replace("steps = 3000", text);
             let profile: Profile = toml::from_str(&text).unwrap();
             validate(&profile).map(|()| profile.training["lfwa"].clone())
         };
@@ -150,6 +150,28 @@ mod tests {
         assert!(with("epochs = 0").unwrap_err().contains("epochs is 0"));
         let written = toml::to_string(&Profile::load("quick").unwrap()).unwrap();
         assert!(!written.contains("epochs"));
+    }
+
+    #[test]
+    fn a_data_set_can_have_its_own_preprocessing() {
+        let own = |resize: usize| {
+            let images = format!("steps = 10000\nimages = {{ resize = {resize}, crop = \"centre\", flip = false }}");
+            let text = Profile::text("paper").unwrap().replace("steps = 10000", &images);
+            let profile: Profile = toml::from_str(&text).unwrap();
+            validate(&profile).map(|()| profile)
+        };
+        let profile = own(300).unwrap();
+        let lfwa = profile.clone().for_dataset(LFWA);
+        assert_eq!((lfwa.images.resize, lfwa.images.flip), (300, false));
+        assert_eq!(lfwa.clone().for_dataset(LFWA), lfwa);
+        let sentences = lfwa.deviations(LFWA, 6263).unwrap();
+        assert!(
+            sentences.contains(&"Size that images are resized to: 300 pixels (paper: 256 pixels).".to_owned()),
+            "{sentences:?}"
+        );
+        assert_eq!(profile.clone().for_dataset(DatasetName::Celeba).images, profile.images);
+        let message = own(200).unwrap_err();
+        assert_eq!(message, "training.lfwa.images.resize is 200, smaller than network.input_size 227");
     }
 
     #[test]

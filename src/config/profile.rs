@@ -240,6 +240,9 @@ pub struct Training {
     pub epochs: Option<usize>,
     /// Learning rate over the steps.
     pub schedule: Schedule,
+    /// Preprocessing of this data set in place of the profile's, until [`Profile::for_dataset`] puts it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImagePolicy>,
 }
 
 /// Preparation of a data set.
@@ -278,11 +281,15 @@ impl Profile {
         })
     }
 
-    /// The profile with sections for `dataset`. A user's table without sections of its own has those of CelebA.
+    /// The profile with sections and preprocessing for `dataset`. A user's table without sections of its own has those of
+    /// CelebA.
     pub fn for_dataset(mut self, dataset: DatasetName) -> Self {
         if dataset == DatasetName::Table {
             fill(&mut self.training);
             fill(&mut self.prepare);
+        }
+        if let Some(images) = self.training.get_mut(dataset.label()).and_then(|training| training.images.take()) {
+            self.images = images;
         }
         self
     }

@@ -7,7 +7,7 @@ use super::summary::RunSummary;
 use crate::error::{Error, Result};
 use crate::io;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Key of the other files' digests, by name.
@@ -72,10 +72,10 @@ impl Record {
 
     /// Verifies every file that the record names; returns their number.
     pub fn verify_all(&self) -> Result<usize> {
-        let names: Vec<&str> = self.files.iter().flatten().map(|(name, _)| name.as_str()).collect();
-        self.verify(&names)?;
-        self.verify(&EVALUATED)?;
-        Ok(names.len())
+        let recorded: Vec<&str> = self.files.iter().flatten().map(|(name, _)| name.as_str()).collect();
+        // Those of a run that this one should not have are noticed, too.
+        self.verify(&[&recorded[..], &EVALUATED].concat())?;
+        Ok(recorded.len())
     }
 
     /// Verifies those of `names` that the run has, and that its configuration is that of the record.
@@ -85,9 +85,10 @@ impl Record {
     pub fn verify(&self, names: &[&str]) -> Result<()> {
         let Some(files) = &self.files else { return Ok(()) };
         // The configuration decides what every other file means.
-        for name in names.iter().chain([&CONFIG]) {
+        for name in names.iter().copied().chain([CONFIG]).collect::<BTreeSet<_>>() {
             let path = self.folder.join(name);
-            match files.get(run_dir::present_name(name)) {
+            // A network of a former name may be recorded under either.
+            match files.get(name).or_else(|| files.get(run_dir::present_name(name))) {
                 None if path.exists() => {
                     return Err(Error::file(path, format!("is not a file that the run wrote: {RESTORE}")));
                 }
@@ -135,9 +136,7 @@ impl Record {
 /// Advice for a damaged file.
 const RESTORE: &str = "restore it from a copy, or train the run again with --force";
 
-/// BLAKE3 of a file, in hexadecimal.
+/// BLAKE3 of a file of a run.
 pub(super) fn digest(path: &Path) -> Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(io::open(path)?).map_err(Error::io("read", path))?;
-    Ok(hasher.finalize().to_hex().to_string())
+    io::digest(path, io::NETWORK_BYTES)
 }

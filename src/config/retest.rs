@@ -49,16 +49,8 @@ impl Retest {
 
     /// The names of the tests of the run folder `run`, finished or not.
     pub fn names(run: &Path) -> Result<Vec<String>> {
-        let folder = run.join(FOLDER);
-        if !folder.is_dir() {
-            return Ok(Vec::new());
-        }
-        let entries = std::fs::read_dir(&folder).map_err(Error::io("read", &folder))?;
-        let entries = entries.map(|entry| entry.map_err(Error::io("read", &folder)));
-        let mut names =
-            entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<Result<Vec<_>>>()?;
+        let mut names = io::names_in(&run.join(FOLDER))?;
         names.retain(|name| is_name(name));
-        names.sort();
         Ok(names)
     }
 

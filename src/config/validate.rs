@@ -1,6 +1,6 @@
 //! Checks the values of a profile.
 
-use super::profile::{Optimizer, Profile, Training};
+use super::profile::{ImagePolicy, Optimizer, Profile, Training};
 use super::schedule::Schedule;
 use crate::dataset::DatasetName;
 use crate::model::Architecture;
@@ -17,12 +17,12 @@ pub(super) fn validate(profile: &Profile) -> Result<(), String> {
     sizes(profile)?;
     profile.network.map_size()?;
     name(&profile.name)?;
-    if profile.images.resize < profile.network.input_size {
-        return Err(format!(
-            "images.resize is {}, smaller than network.input_size {}",
-            profile.images.resize, profile.network.input_size
-        ));
-    }
+    let of_datasets = profile.training.iter().filter_map(|(dataset, section)| {
+        section.images.as_ref().map(|policy| (format!("training.{dataset}.images"), policy))
+    });
+    std::iter::once(("images".to_owned(), &profile.images))
+        .chain(of_datasets)
+        .try_for_each(|(name, policy)| images(&name, policy, profile.network.input_size))?;
     for (name, value) in [
         ("log_every", profile.log_every),
         ("validate_every", profile.validate_every),
@@ -53,12 +53,22 @@ fn sizes(profile: &Profile) -> Result<(), String> {
         ("network.stride", stride, MOST_PIXELS),
         ("network.branch_channels", branch_channels, MOST_CHANNELS),
         ("network.node_channels", node_channels, MOST_CHANNELS),
-        ("images.resize", profile.images.resize, MOST_PIXELS),
     ];
     match others.into_iter().chain(widths).find(|(_, value, most)| value > most) {
         Some((name, value, most)) => Err(format!("{name} is {value}, expected at most {most}")),
         None => Ok(()),
     }
+}
+
+fn images(name: &str, policy: &ImagePolicy, input_size: usize) -> Result<(), String> {
+    let resize = policy.resize;
+    if resize < input_size {
+        return Err(format!("{name}.resize is {resize}, smaller than network.input_size {input_size}"));
+    }
+    if resize > MOST_PIXELS {
+        return Err(format!("{name}.resize is {resize}, expected at most {MOST_PIXELS}"));
+    }
+    Ok(())
 }
 
 /// Names are part of file names.
@@ -95,7 +105,7 @@ fn training(dataset: &str, section: &Training) -> Result<(), String> {
     if DatasetName::parse(dataset).is_none() {
         return Err(format!("training.{dataset}: expected celeba, lfwa, synthetic or table"));
     }
-    let Training { batch, steps, epochs, schedule } = section;
+    let Training { batch, steps, epochs, schedule, images: _ } = section;
     // Batch norm needs more than one value a channel.
     if !(2..=MOST_IMAGES).contains(batch) {
         return Err(format!("training.{dataset}: batch is {batch}, expected 2 to {MOST_IMAGES}"));

@@ -15,8 +15,7 @@ pub(super) fn attributes(
     header: &Header,
     mut encoding: LabelEncoding,
 ) -> Result<Annotation> {
-    let (location, images, labels) = (SourceLocation::of_lines(path), Vec::new(), Vec::new());
-    let mut annotation = Annotation { location, images, labels, negative: None, count: None };
+    let mut annotation = Annotation::new(SourceLocation::of_lines(path));
     table_rows(path, bytes, header, |line, fields| {
         let mut row = [None; COUNT];
         for &(field, index) in &header.attributes {

@@ -68,6 +68,13 @@ pub(super) struct Annotation {
     pub(super) count: Option<(usize, usize)>,
 }
 
+impl Annotation {
+    /// No rows yet.
+    pub(super) fn new(location: SourceLocation) -> Self {
+        Self { location, images: Vec::new(), labels: Vec::new(), negative: None, count: None }
+    }
+}
+
 /// One value per image, such as its split.
 #[derive(Debug)]
 pub(super) struct Pairs<T> {

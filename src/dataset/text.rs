@@ -20,13 +20,7 @@ pub(super) fn attributes(
     header: &Header,
     mut encoding: LabelEncoding,
 ) -> Result<Annotation> {
-    let mut annotation = Annotation {
-        location: SourceLocation::of_lines(path),
-        images: Vec::new(),
-        labels: Vec::new(),
-        negative: None,
-        count: None,
-    };
+    let mut annotation = Annotation::new(SourceLocation::of_lines(path));
     let rest = after_lines(bytes, header.line);
     // The first negative label decides for all blocks.
     for (number, line) in lines(rest) {
@@ -64,8 +58,9 @@ fn read_rows(
 ) -> Result<Annotation> {
     let expected = bytes.len() / (3 * COUNT);
     let location = SourceLocation { path: path.to_owned(), lines: Some(Vec::with_capacity(expected)) };
-    let (images, labels) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
-    let mut rows = Annotation { location, images, labels, negative: None, count: None };
+    let mut rows = Annotation::new(location);
+    rows.images.reserve_exact(expected);
+    rows.labels.reserve_exact(expected);
     let order = (header.is_plain() && encoding.negative() == Some(-1)).then(|| order(header)).flatten();
     for (number, line) in lines(bytes) {
         let number = before + number;

@@ -265,7 +265,8 @@ def read(path, config):
 def probabilities(network, config, pixels):
     """Probabilities [B, 40] of the network's primary head: the CLN's if it has one, else the FLN's.
 
-    They are the mean over an image and its mirror image if the run was tested so.
+    They are the mean over an image and its mirror image if the run was tested so. Those of the attributes in
+    `config["untrained"]` mean nothing.
     """
     views = [pixels, pixels.flip(3)] if config.get("mirror", False) else [pixels]
     with torch.no_grad():
@@ -279,7 +280,8 @@ def main():
     network, config = load(Path(__file__).with_name("gal_net.safetensors"))
     for path in sys.argv[1:]:
         found = probabilities(network, config, read(path, config))[0].tolist()
-        print(json.dumps({"image": path} | dict(zip(config["attributes"], found))))
+        known = dict(zip(config["attributes"], found)) | dict.fromkeys(config.get("untrained", []))
+        print(json.dumps({"image": path} | known))
 
 
 if __name__ == "__main__":

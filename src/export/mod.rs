@@ -60,6 +60,9 @@ struct ExportMeta<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     mirror: bool,
     attributes: &'a [&'a str],
+    /// Attributes without a training label.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    untrained: &'a [String],
 }
 
 /// Writes module and weights of the network in the run folder `run` to `folder`.
@@ -138,6 +141,7 @@ fn metadata<'a>(trained: &'a TrainedModel, affinity: Option<&'a str>) -> Result<
         resize: profile.images.resize,
         mirror: profile.evaluation.mirror,
         attributes: &NAMES,
+        untrained: &trained.untrained,
     })
 }
 

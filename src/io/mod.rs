@@ -27,9 +27,10 @@ pub use json::{path_text, read_json, read_json_if_exists, serialize_path, to_jso
 pub use limits::fail_at_file_size_limit;
 pub use lock::Lock;
 pub use open::{
-    NETWORK_BYTES, RECORD_BYTES, TABLE_BYTES, append_own, open, open_own, open_unlinked, read_opened, read_up_to,
+    NETWORK_BYTES, RECORD_BYTES, TABLE_BYTES, append_own, digest, open, open_own, open_unlinked, read_opened,
+    read_up_to,
 };
-pub use output::{OutputFolder, refuse_foreign, refuse_overwrite, written_files};
+pub use output::{OutputFolder, names_in, refuse_foreign, refuse_overwrite, written_files};
 pub use parquet::{parse as parse_parquet, read_parquet};
 pub use png::{encode_png, write_png};
 pub use sealed::{open_sealed, write_sealed};

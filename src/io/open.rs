@@ -82,6 +82,18 @@ pub fn append_own(path: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// BLAKE3 of a file of at most `limit` bytes, in hexadecimal. The file is not held in memory.
+pub fn digest(path: &Path, limit: u64) -> Result<String> {
+    let failed = || Error::io("read", path);
+    let file = open(path)?;
+    check_length(&file.metadata().map_err(failed())?, limit).map_err(|message| Error::file(path, message))?;
+    let mut hasher = blake3::Hasher::new();
+    // The file may be growing.
+    hasher.update_reader(file.take(limit + 1)).map_err(failed())?;
+    check_read(path, hasher.count(), limit)?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
 /// Reads a whole file of at most `limit` bytes.
 pub fn read_up_to(path: &Path, limit: u64) -> Result<Vec<u8>> {
     read_opened(open(path)?, path, limit)
@@ -96,10 +108,16 @@ pub fn read_opened(file: File, path: &Path, limit: u64) -> Result<Vec<u8>> {
     // The file may be growing.
     let mut file = file.take(limit + 1);
     file.read_to_end(&mut bytes).map_err(failed())?;
-    if bytes.len() as u64 > limit {
+    check_read(path, bytes.len() as u64, limit)?;
+    Ok(bytes)
+}
+
+/// Refuses a file that grew beyond `limit` while it was read.
+fn check_read(path: &Path, bytes: u64, limit: u64) -> Result<()> {
+    if bytes > limit {
         return Err(Error::file(path, format!("holds more than {limit} bytes, expected at most that")));
     }
-    Ok(bytes)
+    Ok(())
 }
 
 fn check_length(metadata: &Metadata, limit: u64) -> std::result::Result<(), String> {

@@ -5,6 +5,7 @@
 
 use super::files;
 use super::json::{read_json_if_exists, write_json};
+use super::open::{self, RECORD_BYTES};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +34,7 @@ pub fn refuse_overwrite(path: &Path, force: bool) -> Result<()> {
 
 /// Refuses a folder that holds a file or folder of which `is_own` is false. Hidden files do not count.
 pub fn refuse_foreign(folder: &Path, content: &str, is_own: impl Fn(&str) -> bool) -> Result<()> {
-    match names(folder)?.iter().find(|name| !is_own(name)) {
+    match names_in(folder)?.iter().find(|name| !is_own(name)) {
         None => Ok(()),
         Some(name) => Err(Error::Request(format!(
             "{} holds files that are not of {content} ({name}): give an empty or a new folder",
@@ -71,7 +72,7 @@ impl OutputFolder {
         let mut files = list.as_ref().map(|list| list.files.clone()).unwrap_or_default();
         let mut others = BTreeMap::new();
         for name in all_names(folder)? {
-            let digest = || digest(&folder.join(&name));
+            let digest = || content_digest(&folder.join(&name));
             let is_own = match &list {
                 None => former.contains(&name),
                 // A command was interrupted: what it wrote is not listed yet.
@@ -104,7 +105,7 @@ impl OutputFolder {
     /// # Errors
     /// Any file there, unless `force` is set.
     pub fn claim_empty(folder: &Path, force: bool) -> Result<Self> {
-        if let (Some(found), false) = (names(folder)?.first(), force) {
+        if let (Some(found), false) = (names_in(folder)?.first(), force) {
             let message = "already exists: choose a new or empty folder, or write into this one with --force";
             return Err(Error::file(folder.join(found), message));
         }
@@ -124,7 +125,7 @@ impl OutputFolder {
     pub fn record(self) -> Result<()> {
         let mut files = BTreeMap::new();
         for name in all_names(&self.folder)? {
-            let digest = digest(&self.folder.join(&name))?;
+            let digest = content_digest(&self.folder.join(&name))?;
             if self.others.get(&name) != Some(&digest) {
                 files.insert(name, digest);
             }
@@ -159,7 +160,7 @@ fn is_below(name: &str) -> bool {
 }
 
 /// The names in a folder, sorted, without hidden ones; none if there is no folder.
-fn names(folder: &Path) -> Result<Vec<String>> {
+pub fn names_in(folder: &Path) -> Result<Vec<String>> {
     let entries = match std::fs::read_dir(folder) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(Error::io("read the folder", folder))?,
@@ -178,7 +179,7 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 /// The names in a folder, and the paths of the files below its results.
 fn all_names(folder: &Path) -> Result<Vec<String>> {
     let mut all = Vec::new();
-    for name in names(folder)? {
+    for name in names_in(folder)? {
         if name == RESULTS { add_files(folder, name, &mut all)? } else { all.push(name) }
     }
     Ok(all)
@@ -191,16 +192,16 @@ fn add_files(folder: &Path, name: String, all: &mut Vec<String>) -> Result<()> {
         all.push(name);
         return Ok(());
     }
-    names(&path)?.into_iter().try_for_each(|inner| add_files(folder, format!("{name}/{inner}"), all))
+    names_in(&path)?.into_iter().try_for_each(|inner| add_files(folder, format!("{name}/{inner}"), all))
 }
 
 /// BLAKE3 of a file; a word for anything else.
-fn digest(path: &Path) -> Result<String> {
+fn content_digest(path: &Path) -> Result<String> {
     let found = path.symlink_metadata().map_err(Error::io("read", path))?;
     if !found.is_file() {
         return Ok(if found.is_dir() { "folder" } else { "link" }.to_owned());
     }
-    Ok(blake3::hash(&files::read(path)?).to_hex().to_string())
+    open::digest(path, RECORD_BYTES)
 }
 
 #[cfg(test)]

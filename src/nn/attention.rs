@@ -1,7 +1,7 @@
 //! Parts of attention over the attributes of each image. Tokens are `[batch, a, d]`; with several heads, each has an equal
 //! part of the `d` values.
 
-use super::cpu::correlation::{softmax, transpose};
+use super::cpu::correlation::{self, softmax, transpose};
 use super::cpu::matmul::{self, View, Window};
 use super::cpu::nodes::NodeSizes;
 use super::cpu::{scratch, simd};
@@ -449,10 +449,8 @@ impl CustomOp2 for Attend {
                         let out = Window::new(d_scores, b).at(head * a * b);
                         matmul::multiply(out, gradient, values.transposed(), false);
                     }
-                    for (d, weights) in d_scores.chunks_exact_mut(b).zip(weights.chunks_exact(b)) {
-                        let mean = simd::dot(d, weights);
-                        d.iter_mut().zip(weights).for_each(|(d, weight)| *d = weight * (*d - mean));
-                    }
+                    let rows = d_scores.chunks_exact_mut(b).zip(weights.chunks_exact(b));
+                    rows.for_each(|(d, weights)| correlation::softmax_gradient(d, weights));
                 });
             })
         })??;
@@ -498,9 +496,7 @@ impl CustomOp3 for Classify {
         let (x, w, b) = (storage::slice(x, xl)?, storage::slice(w, wl)?, storage::slice(b, bl)?);
         let mut by_image = vec![0.0; batch * a * outputs];
         by_image.par_chunks_exact_mut(a * outputs).zip(x.par_chunks_exact(a * d)).for_each(|(logits, tokens)| {
-            for (row, ((logit, weight), bias)) in logits.iter_mut().zip(w.chunks_exact(d)).zip(b).enumerate() {
-                *logit = simd::dot(weight, &tokens[row / outputs * d..][..d]) + bias;
-            }
+            correlation::classify(tokens, w, b, d, logits);
         });
         let mut logits = vec![0.0; by_image.len()];
         transpose(&by_image, &mut logits, a * outputs);
@@ -531,10 +527,8 @@ impl CustomOp3 for Classify {
             let of_tokens = |w: &[f32]| {
                 let mut d_tokens = vec![0.0; batch * a * d];
                 d_tokens.par_chunks_exact_mut(a * d).enumerate().for_each(|(image, tokens)| {
-                    for (row, weight) in w.chunks_exact(d).enumerate() {
-                        let token = &mut tokens[row / outputs * d..][..d];
-                        simd::add_scaled(token, weight, gradient[row * batch + image]);
-                    }
+                    let of_image = gradient[image..].iter().step_by(batch).copied();
+                    correlation::add_token_gradients(of_image, w, d, tokens);
                 });
                 d_tokens
             };

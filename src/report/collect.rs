@@ -11,7 +11,7 @@ use crate::config::{Divergence, Record, Retest, RunSummary};
 use crate::error::{Error, Result};
 use crate::evaluate::dependence::{Correlations, DependenceStats};
 use crate::evaluate::masks::Masks;
-use crate::evaluate::{Classifier, Correctness, Evaluation, Predictions, Statistics};
+use crate::evaluate::{Classifier, Correctness, Evaluation, Predictions, Statistics, trained};
 use crate::variant::{REGISTRY, Registry};
 use std::path::{Path, PathBuf};
 
@@ -66,9 +66,7 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     // Those that diverged, too: an earlier job may have left them.
     let profile = profile::shared(folders)?;
     let classifiers: Vec<Classifier> = collected.iter().zip(&correctness).map(classifier).collect();
-    let mut names: Vec<&str> = classifiers.iter().map(|classifier| classifier.name).collect();
-    names.dedup();
-    let statistics = Statistics::new(&classifiers, &registry.comparisons(&names))?;
+    let statistics = statistics_of(registry, &classifiers)?;
     runs::write(&collected, &ended, folder)?;
     comparisons::write(&statistics, &folder.join("results"))?;
     retests::write(&retests_of(registry, &finished)?, folder)?;
@@ -85,6 +83,13 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     Ok(Collected { evaluations, statistics, examples, diverged, answers })
 }
 
+/// Means of classifiers, which are sorted, and the tests of the differences between their variants.
+fn statistics_of(registry: Registry, classifiers: &[Classifier]) -> Result<Statistics> {
+    let mut names: Vec<&str> = classifiers.iter().map(|classifier| classifier.name).collect();
+    names.dedup();
+    Statistics::new(classifiers, &registry.comparisons(&names))
+}
+
 /// The tests on other images that all `finished` runs have.
 fn retests_of(registry: Registry, finished: &[PathBuf]) -> Result<Vec<RetestResults>> {
     let mut results = Vec::new();
@@ -94,11 +99,15 @@ fn retests_of(registry: Registry, finished: &[PathBuf]) -> Result<Vec<RetestResu
             let folder = Retest::folder(run, &name);
             if let Some(record) = Retest::read(&folder)? {
                 let summary = Record::read(run)?.summary;
-                let correctness = Correctness::new(Predictions::read(&folder.join(PREDICTIONS), None)?);
-                tests.push((summary, record, correctness));
+                let predictions =
+                    Predictions::read(&folder.join(PREDICTIONS), None)?.with_labels_of(&trained(&summary));
+                if predictions.labels.iter().any(Option::is_some) {
+                    tests.push((summary, record, Correctness::new(predictions)));
+                }
             }
         }
-        let (_, first, of_first) = &tests[0];
+        // A test that was interrupted has no record; other images may lack labels of every trained attribute.
+        let Some((_, first, of_first)) = tests.first() else { continue };
         let is_same = |(_, record, correctness): &(RunSummary, Retest, Correctness)| {
             record.is_on_the_images_of(first) && correctness.same_test(of_first)
         };
@@ -110,9 +119,7 @@ fn retests_of(registry: Registry, finished: &[PathBuf]) -> Result<Vec<RetestResu
             .iter()
             .map(|(run, _, correctness)| Classifier { name: &run.variant, seed: Some(run.seed), correctness })
             .collect();
-        let mut names: Vec<&str> = classifiers.iter().map(|classifier| classifier.name).collect();
-        names.dedup();
-        let statistics = Statistics::new(&classifiers, &registry.comparisons(&names))?;
+        let statistics = statistics_of(registry, &classifiers)?;
         let (_, record, correctness) = &tests[0];
         let description = Description {
             name,

@@ -173,12 +173,7 @@ fn model_digest(folder: &Path) -> Result<String> {
             )));
         }
     }
-    digest(&model)
-}
-
-/// BLAKE3 of a file.
-pub(super) fn digest(path: &Path) -> Result<String> {
-    Ok(blake3::hash(&io::read_up_to(path, io::NETWORK_BYTES)?).to_hex().to_string())
+    io::digest(&model, io::NETWORK_BYTES)
 }
 
 /// The first key in which the networks' weights differ, with both values.

@@ -135,13 +135,17 @@ impl Learner {
 
     /// Sets the graphs that correlation nets take from the labels of the training images.
     pub(super) fn set_label_graphs<'a>(&self, labels: impl Iterator<Item = &'a ImageLabels>) -> Result<()> {
+        let graph = |head: &CorrelationHead| head.parameters.all().into_iter().find(|(name, _)| is_label_graph(name));
+        let graphs: Vec<(Option<Net>, Var)> =
+            self.heads.iter().filter_map(|head| Some((head.variant.net, graph(head)?.1))).collect();
+        if graphs.is_empty() {
+            return Ok(());
+        }
         let mut counts = LabelCounts::default();
         labels.for_each(|labels| counts.add(labels));
-        for head in &self.heads {
-            for (_, variable) in head.parameters.all().iter().filter(|(name, _)| is_label_graph(name)) {
-                let edges = if head.variant.net == Some(Net::MlGcn) { counts.normalized() } else { counts.affinity() };
-                variable.set(&Tensor::from_vec(edges, variable.shape(), variable.device())?)?;
-            }
+        for (net, variable) in graphs {
+            let edges = if net == Some(Net::MlGcn) { counts.normalized() } else { counts.affinity() };
+            variable.set(&Tensor::from_vec(edges, variable.shape(), variable.device())?)?;
         }
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use super::evaluation::SplitPredictions;
 use super::image_cache::{ImageCache, LabelledImages};
-use super::init::digest;
 use super::loader::DataLoader;
 use super::online::Online;
 use super::summary::positive_rates;
@@ -69,7 +68,7 @@ pub fn retest(folder: &Path, images: &RetestImages, device: &Device, progress: &
         dataset: prepared.dataset.clone(),
         data: prepared.split.clone(),
         data_digest: prepared.manifest_digest.clone(),
-        model_digest: digest(&run_dir::model(folder))?,
+        model_digest: io::digest(&run_dir::model(folder), io::NETWORK_BYTES)?,
         pipeline,
         train_positive_rate: positive_rates(&data.rows),
     };

@@ -64,7 +64,12 @@ pub(super) fn summarize(
 
 /// The labels of the undistorted training images.
 pub(super) fn sources(rows: &[Row]) -> impl Iterator<Item = &ImageLabels> {
-    rows.iter().filter(|row| row.split == Split::Train && row.copy == 0).map(|row| &row.labels)
+    undistorted(rows, Split::Train)
+}
+
+/// The labels of each image of a split; distorted copies have those of their source.
+fn undistorted(rows: &[Row], split: Split) -> impl Iterator<Item = &ImageLabels> {
+    rows.iter().filter(move |row| row.split == split && row.copy == 0).map(|row| &row.labels)
 }
 
 /// Share of positive labels among the known labels of the undistorted training images, by attribute.
@@ -79,11 +84,11 @@ pub(super) fn positive_rates(rows: &[Row]) -> Vec<Option<f64>> {
 
 /// The numbers of known labels; `None` if all are known.
 fn known_labels(job: &TrainJob) -> Option<KnownLabels> {
-    let rows = |split: Split| job.data.rows.iter().filter(move |row| row.split == split && row.copy == 0);
+    let images = |split: Split| undistorted(&job.data.rows, split);
     let known = |split: Split| -> Vec<usize> {
-        (0..COUNT).map(|attribute| rows(split).filter(|row| row.labels[attribute].is_some()).count()).collect()
+        (0..COUNT).map(|attribute| images(split).filter(|labels| labels[attribute].is_some()).count()).collect()
     };
-    let is_whole = |split: Split, counts: &[usize]| counts.iter().all(|count| *count == rows(split).count());
+    let is_whole = |split: Split, counts: &[usize]| counts.iter().all(|count| *count == images(split).count());
     let (train, test) = (known(Split::Train), known(Split::Test));
     (!is_whole(Split::Train, &train) || !is_whole(Split::Test, &test)).then_some(KnownLabels { train, test })
 }

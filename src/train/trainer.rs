@@ -207,7 +207,7 @@ impl<'a> Trainer<'a> {
             return Ok(());
         }
         if let Some(average) = &mut self.average {
-            average.update(&self.learner)?;
+            average.update(&self.learner, done)?;
         }
         meters.add_step(&losses);
         if log {

@@ -1,5 +1,5 @@
-//! The exponential mean of the weights over the steps, as timm's `ModelEmaV2`: it starts from the initial weights and covers
-//! running statistics too. It is validated, tested and stored in place of the weights.
+//! The exponential mean of the weights over the steps: it starts from the initial weights and covers running statistics too,
+//! as timm's `ModelEmaV2`. It is validated, tested and stored in place of the weights.
 
 use super::learner::Learner;
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ const PREFIX: &str = "average/";
 
 /// The mean of a learner's weights.
 pub(super) struct WeightAverage {
-    /// Factor of the old value in an update.
+    /// Largest factor of the old value in an update.
     decay: f64,
     /// By the names of [`Learner::trained`].
     tensors: BTreeMap<String, Tensor>,
@@ -25,9 +25,11 @@ impl WeightAverage {
         Ok(Self { decay, tensors: learner.trained().into_iter().map(copy).collect::<Result<_>>()? })
     }
 
-    /// `mean = decay * mean + (1 - decay) * weights`, for the weights that `learner` still has.
-    pub(super) fn update(&mut self, learner: &Learner) -> Result<()> {
-        let decay = self.decay;
+    /// `mean = decay * mean + (1 - decay) * weights`, for the weights that `learner` still has after `steps` steps. The first
+    /// steps have smaller factors, as TensorFlow's `ExponentialMovingAverage` with `num_updates`: so a short training forgets
+    /// the initial weights, too.
+    pub(super) fn update(&mut self, learner: &Learner, steps: usize) -> Result<()> {
+        let decay = self.decay.min((1 + steps) as f64 / (10 + steps) as f64);
         for (name, variable) in learner.trained() {
             average_into(self.tensor(&name)?, &variable.as_detached_tensor(), decay)?;
         }
@@ -104,12 +106,12 @@ mod tests {
         );
         let mut average = WeightAverage::new(&learner, 0.75).unwrap();
         shift(&learner, 1.0);
-        average.update(&learner).unwrap();
+        average.update(&learner, 1).unwrap();
         shift(&learner, 2.0);
-        average.update(&learner).unwrap();
+        average.update(&learner, 26).unwrap();
         let last = values(&learner);
-        // 0.75 * (0.75 * 0 + 0.25 * 1) + 0.25 * 3.
-        let shifted = 0.937_5;
+        // The first factor is 2 / 11: 0.75 * (2 / 11 * 0 + 9 / 11 * 1) + 0.25 * 3.
+        let shifted = 0.75 * 9.0 / 11.0 + 0.75;
         average.swap(&learner).unwrap();
         for (name, found) in values(&learner) {
             for (found, start) in found.iter().zip(&start[&name]) {
@@ -125,13 +127,13 @@ mod tests {
         let learner = learner("gal-j");
         let mut average = WeightAverage::new(&learner, 0.9).unwrap();
         shift(&learner, 0.3);
-        average.update(&learner).unwrap();
+        average.update(&learner, 100).unwrap();
         let state: BTreeMap<String, Tensor> = average.state_dict().collect();
         let mut resumed = WeightAverage::new(&learner, 0.9).unwrap();
         resumed.load_state_dict(&state, &Device::Cpu).unwrap();
         shift(&learner, 0.5);
         let after = |mut average: WeightAverage| {
-            average.update(&learner).unwrap();
+            average.update(&learner, 101).unwrap();
             average.swap(&learner).unwrap();
             let values = values(&learner);
             average.swap(&learner).unwrap();

@@ -39,7 +39,7 @@ impl Imported {
     /// Writes the weights to `path`; `source` is the file they were imported from.
     pub fn write(&self, source: &Path, path: &Path) -> Result<()> {
         let name = source.file_name().unwrap_or_default().to_string_lossy();
-        let origin = format!("{name} (blake3 {})", blake3::hash(&io::read_up_to(source, io::NETWORK_BYTES)?));
+        let origin = format!("{name} (blake3 {})", io::digest(source, io::NETWORK_BYTES)?);
         let meta = WeightsMeta { backbone: self.backbone, origin, eps: BN_EPS };
         let meta = io::to_json(&meta)?;
         let bytes = safetensors::serialize(&self.tensors, Some(HashMap::from([(METADATA_KEY.to_owned(), meta)])))

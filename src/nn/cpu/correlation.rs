@@ -101,6 +101,35 @@ pub(in crate::nn) fn softmax(row: &mut [f32]) {
     }
 }
 
+/// From the gradient `d` of one row of softmax weights `w` to that of its scores.
+pub(in crate::nn) fn softmax_gradient(d: &mut [f32], w: &[f32]) {
+    let mean = simd::dot(d, w);
+    for (d, w) in d.iter_mut().zip(w) {
+        *d = w * (*d - mean);
+    }
+}
+
+/// Logits of the tokens of one image by classifiers with rows of weights, as many for each token.
+pub(in crate::nn) fn classify(tokens: &[f32], weight: &[f32], bias: &[f32], length: usize, logits: &mut [f32]) {
+    let outputs = logits.len() * length / tokens.len();
+    for (row, ((logit, weight), bias)) in logits.iter_mut().zip(weight.chunks_exact(length)).zip(bias).enumerate() {
+        *logit = simd::dot(weight, &tokens[row / outputs * length..][..length]) + bias;
+    }
+}
+
+/// Adds the gradients of the tokens of one image, from those of its logits.
+pub(in crate::nn) fn add_token_gradients(
+    gradient: impl ExactSizeIterator<Item = f32>,
+    weight: &[f32],
+    length: usize,
+    tokens: &mut [f32],
+) {
+    let outputs = gradient.len() * length / tokens.len();
+    for (row, (weight, gradient)) in weight.chunks_exact(length).zip(gradient).enumerate() {
+        simd::add_scaled(&mut tokens[row / outputs * length..][..length], weight, gradient);
+    }
+}
+
 /// Mean of the diagonal of square scores, and mean over the rows of the largest other value.
 fn products(scores: &[f32], size: usize) -> [f32; 2] {
     let mut sums = [0.0; 2];
@@ -137,14 +166,10 @@ impl CorrelationOp {
 
     /// Refines the nodes of one image with the edges `w`, and classifies them.
     fn classify(&self, w: &[f32], image: Image, out_weight: &[f32], out_bias: &[f32]) {
-        let (a, outputs, node) = (self.sizes.a, self.outputs, self.sizes.node());
-        let values = View::new(image.values, a, node, node);
-        matmul::multiply(Window::new(image.refined, node), View::new(w, a, a, a), values, false);
-        let rows = out_weight.chunks_exact(node).zip(out_bias);
-        for (row, ((weight, bias), logit)) in rows.zip(image.logits).enumerate() {
-            let refined = &image.refined[row / outputs * node..][..node];
-            *logit = simd::dot(weight, refined) + bias;
-        }
+        let (a, node) = (self.sizes.a, self.sizes.node());
+        let Image { values, refined, logits, .. } = image;
+        matmul::multiply(Window::new(refined, node), View::new(w, a, a, a), View::new(values, a, node, node), false);
+        classify(refined, out_weight, out_bias, node, logits);
     }
 
     /// Writes softmax weights of one image to `w`; returns the size of the dot products.
@@ -250,7 +275,7 @@ impl CorrelationOp {
         gradient: &[f32],
         mut write: impl FnMut(usize, &[f32]),
     ) {
-        let (NodeSizes { a, positions, .. }, outputs) = (self.sizes, self.outputs);
+        let NodeSizes { a, positions, .. } = self.sizes;
         let (node, size, edges) = (self.sizes.node(), self.sizes.image(), a * a);
         let nodes = View::new(&saved.nodes[image * size..], a, node, node);
         scratch::with(3 * size + 2 * edges, |buffer| {
@@ -258,9 +283,7 @@ impl CorrelationOp {
             let (d_nodes, rest) = rest.split_at_mut(size);
             let (d_values, scores) = rest.split_at_mut(size);
             d_refined.fill(0.0);
-            for (row, (weight, gradient)) in saved.out_weight.chunks_exact(node).zip(gradient).enumerate() {
-                simd::add_scaled(&mut d_refined[row / outputs * node..][..node], weight, *gradient);
-            }
+            add_token_gradients(gradient.iter().copied(), &saved.out_weight, node, d_refined);
             let d_refined = View::new(d_refined, a, node, node);
             let w = if let Some(fixed) = &self.fixed {
                 d_nodes.fill(0.0);
@@ -324,12 +347,7 @@ impl CorrelationOp {
 fn scores_gradients<'a>(w: &[f32], d_refined: View, values: View, a: usize, buffer: &'a mut [f32]) -> View<'a> {
     let (scores, both) = buffer.split_at_mut(a * a);
     matmul::multiply(Window::new(scores, a), d_refined, values.transposed(), false);
-    for (d, w) in scores.chunks_exact_mut(a).zip(w.chunks_exact(a)) {
-        let mean = simd::dot(d, w);
-        for (d, w) in d.iter_mut().zip(w) {
-            *d = w * (*d - mean);
-        }
-    }
+    scores.chunks_exact_mut(a).zip(w.chunks_exact(a)).for_each(|(d, w)| softmax_gradient(d, w));
     transpose(scores, both, a);
     simd::add_scaled(both, scores, 1.0);
     View::new(both, a, a, a)

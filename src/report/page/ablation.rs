@@ -1,10 +1,11 @@
 //! The controls beside the variants that they judge.
 
 use super::super::runs::{Report, VariantRuns};
+use super::differences;
 use super::findings::{broadest, sentence};
 use super::notes::diverged_note;
 use crate::evaluate::{Comparison, Statistics};
-use crate::render::format::{bootstrap_p_cell, or_dash, percent, percent_mean_std, points, points_interval};
+use crate::render::format::{percent, percent_mean_std, points};
 use crate::render::markdown::Table;
 use crate::variant::{BASELINE, GAL_J, Kind};
 use std::fmt::Write as _;
@@ -53,14 +54,7 @@ fn table(report: &Report, statistics: &Statistics) -> Table {
             points(accuracy.mean - floor),
         ];
         for reference in [GAL_J.name, BASELINE.name] {
-            cells.extend(match statistics.difference(variant.name, reference) {
-                Some((mean, _)) => [
-                    points(mean.difference),
-                    or_dash(mean.interval, points_interval),
-                    or_dash(mean.p, bootstrap_p_cell),
-                ],
-                None => ["-", "-", "-"].map(str::to_owned),
-            });
+            cells.extend(differences::cells(statistics, variant.name, reference));
         }
         table.row(cells);
     }

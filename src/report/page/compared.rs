@@ -1,9 +1,10 @@
 //! The compared nets beside the paper's, under one protocol.
 
 use super::super::runs::{Report, VariantRuns};
+use super::differences;
 use super::notes::diverged_note;
 use crate::evaluate::{Statistics, Verdict};
-use crate::render::format::{bootstrap_p_cell, or_dash, percent_mean_std, points, points_interval, thousands};
+use crate::render::format::{percent_mean_std, thousands};
 use crate::render::markdown::Table;
 use crate::variant::{BASELINE, GAL_J, Kind};
 
@@ -38,17 +39,21 @@ pub(super) fn answer(report: &Report, statistics: &Statistics) -> Option<String>
             Some((variant.title, mean.verdict()?))
         })
         .collect();
-    let named = |wanted: Verdict| {
-        let names: Vec<&str> = tested.iter().filter(|(_, found)| *found == wanted).map(|(title, _)| *title).collect();
-        if names.is_empty() { "none".to_owned() } else { format!("{} ({})", names.len(), names.join(", ")) }
+    let names = |wanted: Verdict| -> Vec<&str> {
+        tested.iter().filter(|(_, found)| *found == wanted).map(|(title, _)| *title).collect()
+    };
+    let (better, worse) = (names(Verdict::Better), names(Verdict::Worse));
+    let listed = |names: &[&str]| match names.len() {
+        0 => "none".to_owned(),
+        count => format!("{count} ({})", names.join(", ")),
     };
     (!tested.is_empty()).then(|| {
         format!(
             "Of {} compared nets, {} {} shown to be more accurate than Baseline, and {} less.",
             tested.len(),
-            named(Verdict::Better),
-            if tested.iter().filter(|(_, found)| *found == Verdict::Better).count() == 1 { "is" } else { "are" },
-            named(Verdict::Worse)
+            listed(&better),
+            if better.len() == 1 { "is" } else { "are" },
+            listed(&worse)
         )
     })
 }
@@ -75,19 +80,9 @@ fn table(variants: &[VariantRuns], statistics: &Statistics) -> Table {
         let mut cells =
             vec![variant.title.to_owned(), variant.runs.len().to_string(), percent_mean_std(variant.accuracy())];
         for reference in [BASELINE.name, GAL_J.name] {
-            let found = statistics.difference(variant.name, reference);
-            cells.extend(match &found {
-                Some((mean, _)) => [
-                    points(mean.difference),
-                    or_dash(mean.interval, points_interval),
-                    or_dash(mean.p, bootstrap_p_cell),
-                ],
-                None => ["-", "-", "-"].map(str::to_owned),
-            });
+            cells.extend(differences::cells(statistics, variant.name, reference));
             if reference == BASELINE.name {
-                let count =
-                    |verdict| found.as_ref().map_or_else(|| "-".to_owned(), |(_, c)| c.count(verdict).to_string());
-                cells.extend([Verdict::Better, Verdict::Worse].map(count));
+                cells.extend(differences::counts(statistics, variant.name, reference));
             }
         }
         cells.push(variant.self_weights().map_or_else(|| "-".to_owned(), |weights| format!("{:.3}", weights.mean)));

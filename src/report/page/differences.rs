@@ -78,6 +78,23 @@ pub(super) fn table(registry: Registry, comparisons: &[&Comparison]) -> Table {
     table
 }
 
+/// Cells of a difference in mean accuracy: points, interval and p-value; dashes without a test.
+pub(super) fn cells(statistics: &Statistics, name: &str, reference: &str) -> [String; 3] {
+    match statistics.difference(name, reference) {
+        Some((mean, _)) => {
+            [points(mean.difference), or_dash(mean.interval, points_interval), or_dash(mean.p, bootstrap_p_cell)]
+        }
+        None => ["-", "-", "-"].map(str::to_owned),
+    }
+}
+
+/// Numbers of attributes on which `name` is better and worse than `reference`; dashes without a test.
+pub(super) fn counts(statistics: &Statistics, name: &str, reference: &str) -> [String; 2] {
+    let found = statistics.difference(name, reference);
+    [Verdict::Better, Verdict::Worse]
+        .map(|verdict| found.as_ref().map_or_else(|| "-".to_owned(), |(_, tests)| tests.count(verdict).to_string()))
+}
+
 /// The attributes with a difference, the largest first.
 pub(super) fn differing(registry: Registry, comparison: &Comparison) -> String {
     let mut text = String::new();

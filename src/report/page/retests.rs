@@ -2,10 +2,10 @@
 
 use super::super::results::retests::RetestResults;
 use super::super::runs::{Report, VariantRuns};
+use super::differences;
 use crate::config::RunSummary;
 use crate::dataset::DatasetName;
-use crate::evaluate::Verdict;
-use crate::render::format::{bootstrap_p_cell, or_dash, percent, percent_interval, points, points_interval, thousands};
+use crate::render::format::{or_dash, percent, percent_interval, points, thousands};
 use crate::render::markdown::Table;
 use crate::untrusted::markdown;
 use crate::variant::BASELINE;
@@ -67,15 +67,7 @@ fn cells(variant: &VariantRuns, test: &RetestResults) -> Vec<String> {
         None => cells.extend(["-", "-", "-"].map(str::to_owned)),
     }
     cells.push(percent(test.description.floor));
-    match statistics.difference(variant.name, BASELINE.name) {
-        Some((mean, comparison)) => cells.extend([
-            points(mean.difference),
-            or_dash(mean.interval, points_interval),
-            or_dash(mean.p, bootstrap_p_cell),
-            comparison.count(Verdict::Better).to_string(),
-            comparison.count(Verdict::Worse).to_string(),
-        ]),
-        None => cells.extend(["-"; 5].map(str::to_owned)),
-    }
+    cells.extend(differences::cells(statistics, variant.name, BASELINE.name));
+    cells.extend(differences::counts(statistics, variant.name, BASELINE.name));
     cells
 }

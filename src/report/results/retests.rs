@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::Statistics;
 use crate::io;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const FOLDER: &str = "retests";
 const DESCRIPTION: &str = "retest.json";
@@ -60,19 +60,13 @@ pub(in crate::report) fn write(tests: &[RetestResults], folder: &Path) -> Result
 /// Reads the tests in the results below `folder`, by name.
 pub(in crate::report) fn read(folder: &Path) -> Result<Vec<RetestResults>> {
     let all = folder.join("results").join(FOLDER);
-    if !all.is_dir() {
-        return Ok(Vec::new());
-    }
-    let entries = std::fs::read_dir(&all).map_err(Error::io("read", &all))?;
-    let entries = entries.map(|entry| Ok(entry.map_err(Error::io("read", &all))?.path()));
-    let mut folders: Vec<PathBuf> = entries.collect::<Result<_>>()?;
-    folders.sort();
-    let read = |folder: PathBuf| {
+    let read = |name: String| {
+        let folder = all.join(name);
         let path = folder.join(DESCRIPTION);
         let description = io::read_json(&path, "a description of a test")?;
         let statistics = comparisons::read(&folder)?;
         let statistics = statistics.ok_or_else(|| Error::file(&path, "has no bootstrap.json beside it"))?;
         Ok(RetestResults { description, statistics })
     };
-    folders.into_iter().map(read).collect()
+    io::names_in(&all)?.into_iter().map(read).collect()
 }

@@ -87,6 +87,16 @@ fn a_record_and_a_configuration_of_two_runs_are_noticed() {
 
 #[test]
 fn a_run_of_an_earlier_version_gets_its_digests_once() {
+    digests_are_written_once("model.safetensors");
+}
+
+#[test]
+fn a_network_with_its_former_name_gets_its_digest() {
+    digests_are_written_once("checkpoint.safetensors");
+}
+
+/// Checks a run without digests whose network is called `model`.
+fn digests_are_written_once(model: &str) {
     let workspace = Workspace::trainable_with(&TINY.replace("steps = 40", "steps = 8"));
     workspace.train("runs", &["baseline"]);
     let folder = "runs/synthetic-tiny-baseline-seed5";
@@ -96,6 +106,8 @@ fn a_run_of_an_earlier_version_gets_its_digests_once() {
         summary.as_object_mut().unwrap().remove(key);
     }
     workspace.write(&name, summary.to_string());
+    std::fs::rename(workspace.path(format!("{folder}/model.safetensors")), workspace.path(format!("{folder}/{model}")))
+        .unwrap();
 
     let export = |to: &str| workspace.gal_bench(&format!("export --run {folder} --output {to}")).succeeds().stderr;
     assert!(export("first").contains("has no digests, as an earlier version trained it"));

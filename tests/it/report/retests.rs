@@ -3,8 +3,9 @@
 use crate::common::celeba_files::CelebaFiles;
 use crate::common::fake_runs::{page, section};
 use crate::common::images::{gradient, jpeg};
+use crate::common::training::UNLABELLED;
 use crate::common::workspace::Workspace;
-use gal_bench::attribute::COUNT;
+use gal_bench::attribute::{COUNT, index};
 use gal_bench::evaluate::{Correctness, Predictions};
 use std::path::Path;
 
@@ -59,6 +60,12 @@ fn runs_are_tested_on_the_same_distorted_images() {
     workspace.gal_bench(&words.replace("affact", "affact.toml")).succeeds();
     assert_ne!(written(), before, "another pipeline of that name is another test");
 
+    // A killed process leaves a folder without a record.
+    for variant in variants {
+        std::fs::create_dir(workspace.run("runs", variant).join("retests/interrupted")).unwrap();
+    }
+    workspace.gal_bench(&words).succeeds();
+
     // Without the test for one run, the report has none.
     workspace.train("runs", &["gal-p"]);
     workspace.gal_bench(&format!("{EVALUATE} --variant baseline,gal-j,aux,gal-p")).succeeds();
@@ -66,10 +73,8 @@ fn runs_are_tested_on_the_same_distorted_images() {
     assert!(section(&text, "Distorted test images: affact").is_none());
 }
 
-#[test]
-fn runs_are_tested_on_another_data_set() {
-    let workspace = Workspace::trainable();
-    workspace.train("runs", &["baseline", "gal-j"]);
+/// Prepares a CelebA of eight images in `other`: each has one positive label more than the one before.
+fn prepare_celeba(workspace: &Workspace) {
     let mut files = CelebaFiles::new(&workspace.path("celeba"));
     let mut labels = [false; COUNT];
     for (image, split) in (0_u32..).zip([0, 0, 0, 1, 2, 2, 2, 2]) {
@@ -78,6 +83,13 @@ fn runs_are_tested_on_another_data_set() {
     }
     files.finish();
     workspace.gal_bench("prepare --dataset celeba --root celeba --prepared other --size 48 --quiet").succeeds();
+}
+
+#[test]
+fn runs_are_tested_on_another_data_set() {
+    let workspace = Workspace::trainable();
+    workspace.train("runs", &["baseline", "gal-j"]);
+    prepare_celeba(&workspace);
     workspace.gal_bench(&format!("{EVALUATE} --variant baseline,gal-j --on celeba --on-prepared other")).succeeds();
     let text = page(&workspace.path("reports/synthetic-tiny-baseline-gal-j-seed5"));
     let own = predictions(&workspace.run("runs", "gal-j").join("retests/celeba"));
@@ -90,4 +102,20 @@ fn runs_are_tested_on_another_data_set() {
     let rates = [Some(1.0), Some(2.0 / 3.0), Some(1.0 / 3.0)].into_iter().chain([Some(0.0); 37]).collect::<Vec<_>>();
     assert!((Correctness::new(own).floor(&rates) - floor).abs() < 1e-12);
     workspace.gal_bench(&format!("{EVALUATE} --on synthetic")).fails_with("give --on another data set");
+}
+
+#[test]
+fn an_attribute_that_was_not_trained_is_not_scored_on_another_data_set() {
+    let workspace = Workspace::partly_labelled();
+    workspace.train("runs", &["baseline", "gal-j"]);
+    prepare_celeba(&workspace);
+    workspace.gal_bench(&format!("{EVALUATE} --variant baseline,gal-j --on celeba --on-prepared other")).succeeds();
+    let own = predictions(&workspace.run("runs", "gal-j").join("retests/celeba"));
+    let untrained = index(UNLABELLED).unwrap();
+    let (_, probabilities) = own.primary_head();
+    let scored = (0..own.labels.len()).filter(|position| position % COUNT != untrained);
+    let correct = scored.filter(|position| Some(probabilities[*position] > 0.5) == own.labels[*position]).count();
+    let expected = format!("{:.2}", 100.0 * correct as f64 / (own.images.len() * (COUNT - 1)) as f64);
+    let text = page(&workspace.path("reports/synthetic-tiny-baseline-gal-j-seed5"));
+    assert_eq!(row(&text, "Test on CelebA", "GAL-j")[3], expected);
 }

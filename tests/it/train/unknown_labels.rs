@@ -6,6 +6,8 @@ use crate::common::workspace::Workspace;
 use gal_bench::attribute::{COUNT, index};
 use gal_bench::store::Reader;
 use polars::prelude::*;
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
 use std::fs::File;
 
 #[test]
@@ -70,6 +72,12 @@ fn a_job_on_unknown_labels_ends_in_a_report_that_counts_them() {
     assert!(line.ends_with("-  not trained"), "{line:?}");
     let csv = workspace.gal_bench(&format!("{predict} --csv")).succeeds().stdout;
     assert!(csv.contains(&format!("face.png,{UNLABELLED},,\n")) && csv.lines().count() == 1 + COUNT, "{csv}");
+
+    workspace.gal_bench("export --run synthetic-tiny-gal-j-seed5 --output exported").succeeds();
+    let weights = std::fs::read(workspace.path("exported/gal_net.safetensors")).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&weights).unwrap();
+    let about: Value = serde_json::from_str(&header.metadata().as_ref().unwrap()["gal-bench"]).unwrap();
+    assert_eq!(about["untrained"], json!([UNLABELLED]));
 }
 
 #[test]
