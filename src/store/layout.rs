@@ -36,18 +36,23 @@ pub(super) fn is_shard(name: &str) -> bool {
     })
 }
 
+/// True for the name of a file that a process was killed while it wrote.
+fn is_partial(name: &str) -> bool {
+    name.starts_with(".partial-")
+}
+
 /// JPEG format: true for the name of an image, complete or not.
 pub(super) fn is_image(name: &str) -> bool {
-    if name.starts_with(".partial-") {
+    if is_partial(name) {
         return true;
     }
     let stem = name.strip_suffix(".partial").unwrap_or(name).strip_suffix(".jpg");
     stem.and_then(|stem| stem.rsplit_once('-')).is_some_and(|(_, copy)| is_number(copy))
 }
 
-/// npy format: true for the name of the digests of a block.
+/// npy format: true for the name of the digests of a block, complete or not.
 pub(super) fn is_block(name: &str) -> bool {
-    name.len() >= 6 && is_number(name)
+    is_partial(name) || name.len() >= 6 && is_number(name)
 }
 
 fn is_number(text: &str) -> bool {

@@ -59,12 +59,11 @@ fn load_undistorted<'a>(job: &TrainJob<'a>, pipeline: &'a Pipeline, progress: &P
     let rows: Vec<usize> = (0..job.data.rows.len()).filter(|&row| job.data.rows[row].split == Split::Train).collect();
     let (undistorted, copies): (Vec<usize>, Vec<usize>) =
         rows.into_iter().partition(|&row| job.data.rows[row].copy == 0);
-    progress.log(format!(
-        "each epoch distorts the {} undistorted training images anew; the {} distorted copies of the prepared set are not \
-         used",
-        undistorted.len(),
-        copies.len()
-    ));
+    let unused = match copies.len() {
+        0 => String::new(),
+        copies => format!("; the {copies} distorted copies of the prepared set are not used"),
+    };
+    progress.log(format!("each epoch distorts the {} undistorted training images anew{unused}", undistorted.len()));
     let sources = undistorted.iter().map(|&row| job.data.rows[row].source.as_str()).collect();
     let (stored_side, side) = (job.data.prepared.size, job.profile.images.resize);
     let online = Online { pipeline, sources, stored_side, side };

@@ -225,6 +225,16 @@ fn stopped(each: Format, copies: usize) -> (Bench, Options) {
 }
 
 #[test]
+fn what_a_killed_process_left_among_the_digests_of_blocks_is_removed() {
+    let (bench, options) = stopped(Format::Npy, 300);
+    let blocks = bench.out().join("progress");
+    assert!(blocks.is_dir());
+    std::fs::write(blocks.join(".partial-0f3a"), b"half").unwrap();
+    bench.prepare(&options).unwrap();
+    assert!(!blocks.exists());
+}
+
+#[test]
 fn finished_tar_files_are_not_written_again() {
     let (bench, options) = stopped(Format::Webdataset, 300);
     let written = || std::fs::metadata(bench.out().join("train-000000.tar")).unwrap().modified().unwrap();
