@@ -1,9 +1,13 @@
 //! Errors as sentences for the user, and the exit code of each.
 
+use crate::untrusted::excerpt;
 use std::path::{Path, PathBuf};
 
 /// The result type of this library.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Most bytes of a message about a file.
+const MESSAGE_BYTES: usize = 3_000;
 
 /// Each error is one sentence; [`Error::exit_code`] separates invalid input from bugs.
 #[derive(Debug, thiserror::Error)]
@@ -80,14 +84,14 @@ impl Error {
         move |source| Self::Io { action, path, source }
     }
 
-    /// An error about a file's content.
+    /// An error about a file's content. `message` may quote the file: it is escaped and cut.
     pub fn file(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
-        Self::File { path: path.as_ref().to_path_buf(), message: message.into() }
+        Self::File { path: path.as_ref().to_path_buf(), message: excerpt(&message.into(), MESSAGE_BYTES) }
     }
 
-    /// An error about a line's content; `line` counts from 1.
+    /// An error about a line's content; `line` counts from 1. `message` may quote the line: it is escaped and cut.
     pub fn line(path: impl AsRef<Path>, line: usize, message: impl Into<String>) -> Self {
-        Self::Line { path: path.as_ref().to_path_buf(), line, message: message.into() }
+        Self::Line { path: path.as_ref().to_path_buf(), line, message: excerpt(&message.into(), MESSAGE_BYTES) }
     }
 
     /// The exit code. 2: invalid input or environment. 1: bug in gal-bench.
@@ -102,6 +106,15 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_that_quotes_a_file_is_one_line_of_limited_length() {
+        let error = Error::file("a.parquet", format!("attribute `Smil\ning\u{1b}[2J{}`", "x".repeat(10_000)));
+        let text = error.to_string();
+        assert!(text.starts_with("a.parquet: attribute `Smil ing\\u{1b}[2Jxxx"), "{text}");
+        assert!(text.ends_with("xxx...") && text.lines().count() == 1 && text.len() < 3_100, "{text}");
+        assert_eq!(Error::line("a.txt", 3, "label `2`").to_string(), "a.txt, line 3: label `2`");
+    }
 
     #[test]
     fn too_little_device_memory_is_an_invalid_request() {

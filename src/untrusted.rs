@@ -40,6 +40,16 @@ pub fn terminal_json(json: &str) -> Cow<'_, str> {
     escape(json, is_command, |c| format!("\\u{:04x}", u32::from(c)))
 }
 
+/// `text` on one line, with all control characters escaped, and with an ellipsis after `most` bytes.
+pub(crate) fn excerpt(text: &str, most: usize) -> String {
+    let mut text = line(text).into_owned();
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push_str("...");
+    }
+    text
+}
+
 /// `text` on one line, with all control characters escaped.
 fn line(text: &str) -> Cow<'_, str> {
     escape(text, is_command, |c| {
