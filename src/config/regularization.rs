@@ -16,7 +16,7 @@ pub struct Regularization {
     /// Parameter of the Beta distribution from which each step draws the share of an image in its mixture with another.
     #[serde(skip_serializing_if = "is_off")]
     pub mixup: f64,
-    /// Factor of the old value in the exponential mean of the weights after each step. The mean is validated, tested and
+    /// Largest factor of the old value in the exponential mean of the weights after each step. The mean is validated, tested and
     /// stored.
     #[serde(skip_serializing_if = "is_off")]
     pub ema_decay: f64,

@@ -12,6 +12,11 @@ use std::time::Duration;
 /// Start of the names of files that are being written.
 const PARTIAL: &str = ".partial-";
 
+/// True for the name of a file that is being written, or that a process was killed while it wrote.
+pub fn is_partial_file(name: &str) -> bool {
+    name.starts_with(PARTIAL)
+}
+
 /// Removes what killed processes were writing in a folder that this process has locked, if `age` has passed since.
 pub fn sweep_partial_files(folder: &Path, age: Duration) -> Result<()> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
@@ -20,7 +25,7 @@ pub fn sweep_partial_files(folder: &Path, age: Duration) -> Result<()> {
             let changed = entry.metadata().and_then(|found| found.modified());
             changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|passed| passed >= age))
         };
-        if entry.file_name().as_encoded_bytes().starts_with(PARTIAL.as_bytes()) && is_old() {
+        if is_partial_file(&entry.file_name().to_string_lossy()) && is_old() {
             remove(&entry.path())?;
         }
     }
@@ -57,7 +62,7 @@ pub fn write_unsynced(path: &Path, content: &[u8]) -> Result<()> {
 /// A file of a random name that no other process has, with the permissions of the user's umask.
 fn partial_file() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".partial-");
+    builder.prefix(PARTIAL);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder

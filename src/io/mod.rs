@@ -18,7 +18,7 @@ mod walk;
 
 pub use file_kind::{archive, check_text, foreign, is_web_page};
 pub use files::{
-    create_folder, create_folder_below, is_litter, read, read_table, read_text, remove, remove_own,
+    create_folder, create_folder_below, is_litter, is_partial_file, read, read_table, read_text, remove, remove_own,
     sweep_partial_files, sync, sync_folder, write, write_unsynced, write_with,
 };
 pub use guard::guarded;

@@ -7,7 +7,7 @@ use super::results::runs::{DivergedRun, Run};
 use super::results::{comparison_report, comparisons, dependence, profile, retests, runs};
 use super::runs::{Report, order};
 use crate::config::run_dir::PREDICTIONS;
-use crate::config::{Divergence, Record, Retest, RunSummary};
+use crate::config::{Divergence, Retest, RunSummary};
 use crate::error::{Error, Result};
 use crate::evaluate::dependence::{Correlations, DependenceStats};
 use crate::evaluate::masks::Masks;
@@ -60,16 +60,16 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     }
     let mut read = finished.iter().map(|path| read_run(path)).collect::<Result<Vec<_>>>()?;
     read.sort_by_key(|(run, ..)| order(registry, run.summary()));
-    let (collected, correctness, stats, examples): (Vec<Run>, Vec<Correctness>, Vec<DependenceStats>, Vec<_>) =
+    let (collected, correctness, paths, stats, examples): (Vec<Run>, Vec<Correctness>, Vec<&Path>, Vec<_>, Vec<_>) =
         read.into_iter().collect();
     check_compatible(&collected, &correctness)?;
     // Those that diverged, too: an earlier job may have left them.
     let profile = profile::shared(folders)?;
-    let classifiers: Vec<Classifier> = collected.iter().zip(&correctness).map(classifier).collect();
-    let statistics = statistics_of(registry, &classifiers)?;
+    let summaries: Vec<&RunSummary> = collected.iter().map(Run::summary).collect();
+    let statistics = statistics_of(registry, &summaries, &correctness)?;
     runs::write(&collected, &ended, folder)?;
     comparisons::write(&statistics, &folder.join("results"))?;
-    retests::write(&retests_of(registry, &finished)?, folder)?;
+    retests::write(&retests_of(registry, &paths, &summaries)?, folder)?;
     profile::write(profile.as_deref(), folder)?;
     examples::remove(folder)?;
     let with_stats = collected.iter().zip(stats).map(|(run, stats)| (run.summary(), run.affinity.as_ref(), stats));
@@ -83,44 +83,39 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     Ok(Collected { evaluations, statistics, examples, diverged, answers })
 }
 
-/// Means of classifiers, which are sorted, and the tests of the differences between their variants.
-fn statistics_of(registry: Registry, classifiers: &[Classifier]) -> Result<Statistics> {
+/// Means of the runs, which are sorted, and the tests of the differences between their variants.
+fn statistics_of(registry: Registry, runs: &[&RunSummary], correctness: &[Correctness]) -> Result<Statistics> {
+    let pairs = runs.iter().zip(correctness);
+    let classifiers: Vec<Classifier> =
+        pairs.map(|(run, correctness)| Classifier { name: &run.variant, seed: Some(run.seed), correctness }).collect();
     let mut names: Vec<&str> = classifiers.iter().map(|classifier| classifier.name).collect();
     names.dedup();
-    Statistics::new(classifiers, &registry.comparisons(&names))
+    Statistics::new(&classifiers, &registry.comparisons(&names))
 }
 
-/// The tests on other images that all `finished` runs have.
-fn retests_of(registry: Registry, finished: &[PathBuf]) -> Result<Vec<RetestResults>> {
+/// The tests on other images that all runs have, which are sorted.
+fn retests_of(registry: Registry, folders: &[&Path], runs: &[&RunSummary]) -> Result<Vec<RetestResults>> {
     let mut results = Vec::new();
-    for name in Retest::names(&finished[0])? {
-        let mut tests = Vec::new();
-        for run in finished {
+    for name in Retest::names(folders[0])? {
+        let (mut records, mut correctness) = (Vec::new(), Vec::new());
+        for (run, summary) in folders.iter().zip(runs) {
             let folder = Retest::folder(run, &name);
-            if let Some(record) = Retest::read(&folder)? {
-                let summary = Record::read(run)?.summary;
-                let predictions =
-                    Predictions::read(&folder.join(PREDICTIONS), None)?.with_labels_of(&trained(&summary));
-                if predictions.labels.iter().any(Option::is_some) {
-                    tests.push((summary, record, Correctness::new(predictions)));
-                }
+            // A test that was interrupted has no record; other images may lack labels of every trained attribute.
+            let Some(record) = Retest::read(&folder)? else { continue };
+            let predictions = Predictions::read(&folder.join(PREDICTIONS), None)?.with_labels_of(&trained(summary));
+            if predictions.labels.iter().all(Option::is_none) {
+                continue;
             }
+            records.push(record);
+            correctness.push(Correctness::new(predictions));
         }
-        // A test that was interrupted has no record; other images may lack labels of every trained attribute.
-        let Some((_, first, of_first)) = tests.first() else { continue };
-        let is_same = |(_, record, correctness): &(RunSummary, Retest, Correctness)| {
-            record.is_on_the_images_of(first) && correctness.same_test(of_first)
-        };
-        if tests.len() != finished.len() || !tests.iter().all(is_same) {
+        let is_same =
+            |run: usize| records[run].is_on_the_images_of(&records[0]) && correctness[run].same_test(&correctness[0]);
+        if records.len() != runs.len() || !(1..runs.len()).all(is_same) {
             continue;
         }
-        tests.sort_by_key(|(summary, ..)| order(registry, summary));
-        let classifiers: Vec<Classifier> = tests
-            .iter()
-            .map(|(run, _, correctness)| Classifier { name: &run.variant, seed: Some(run.seed), correctness })
-            .collect();
-        let statistics = statistics_of(registry, &classifiers)?;
-        let (_, record, correctness) = &tests[0];
+        let statistics = statistics_of(registry, runs, &correctness)?;
+        let (record, correctness) = (&records[0], &correctness[0]);
         let description = Description {
             name,
             dataset: record.dataset.clone(),
@@ -136,16 +131,12 @@ fn retests_of(registry: Registry, finished: &[PathBuf]) -> Result<Vec<RetestResu
 }
 
 /// Reads a run's folder; its predictions are large, so everything that needs them is computed here.
-fn read_run(folder: &Path) -> Result<(Run, Correctness, DependenceStats, ExampleFaces)> {
+fn read_run(folder: &Path) -> Result<(Run, Correctness, &Path, DependenceStats, ExampleFaces)> {
     let (evaluation, predictions) = Evaluation::with_predictions(folder)?;
     let masks = Masks::of_run(folder)?;
     let stats = DependenceStats::new(&predictions, masks.as_ref());
     let examples = ExampleFaces::new(folder, &evaluation.run, &predictions, masks);
-    Ok((Run::new(evaluation, folder)?, Correctness::new(predictions), stats, examples))
-}
-
-fn classifier<'a>((run, correctness): (&'a Run, &'a Correctness)) -> Classifier<'a> {
-    Classifier { name: &run.summary().variant, seed: Some(run.summary().seed), correctness }
+    Ok((Run::new(evaluation, folder)?, Correctness::new(predictions), folder, stats, examples))
 }
 
 /// Checks that one caption and one floor hold for all runs, which are sorted.

@@ -2,6 +2,7 @@
 
 use super::options::Format;
 use crate::dataset::Split;
+use crate::io;
 use std::path::{Component, Path};
 
 /// The description of the set, written last.
@@ -36,14 +37,9 @@ pub(super) fn is_shard(name: &str) -> bool {
     })
 }
 
-/// True for the name of a file that a process was killed while it wrote.
-fn is_partial(name: &str) -> bool {
-    name.starts_with(".partial-")
-}
-
 /// JPEG format: true for the name of an image, complete or not.
 pub(super) fn is_image(name: &str) -> bool {
-    if is_partial(name) {
+    if io::is_partial_file(name) {
         return true;
     }
     let stem = name.strip_suffix(".partial").unwrap_or(name).strip_suffix(".jpg");
@@ -52,7 +48,7 @@ pub(super) fn is_image(name: &str) -> bool {
 
 /// npy format: true for the name of the digests of a block, complete or not.
 pub(super) fn is_block(name: &str) -> bool {
-    is_partial(name) || name.len() >= 6 && is_number(name)
+    io::is_partial_file(name) || name.len() >= 6 && is_number(name)
 }
 
 fn is_number(text: &str) -> bool {

@@ -73,8 +73,10 @@ fn runs_are_tested_on_the_same_distorted_images() {
     assert!(section(&text, "Distorted test images: affact").is_none());
 }
 
-/// Prepares a CelebA of eight images in `other`: each has one positive label more than the one before.
-fn prepare_celeba(workspace: &Workspace) {
+/// Tests new Baseline and GAL-j on a CelebA of eight images, each with one positive label more than the one before. Returns
+/// the report's page, and the predictions of GAL-j.
+fn tested_on_celeba(workspace: &Workspace) -> (String, Predictions) {
+    workspace.train("runs", &["baseline", "gal-j"]);
     let mut files = CelebaFiles::new(&workspace.path("celeba"));
     let mut labels = [false; COUNT];
     for (image, split) in (0_u32..).zip([0, 0, 0, 1, 2, 2, 2, 2]) {
@@ -83,16 +85,15 @@ fn prepare_celeba(workspace: &Workspace) {
     }
     files.finish();
     workspace.gal_bench("prepare --dataset celeba --root celeba --prepared other --size 48 --quiet").succeeds();
+    workspace.gal_bench(&format!("{EVALUATE} --variant baseline,gal-j --on celeba --on-prepared other")).succeeds();
+    let text = page(&workspace.path("reports/synthetic-tiny-baseline-gal-j-seed5"));
+    (text, predictions(&workspace.run("runs", "gal-j").join("retests/celeba")))
 }
 
 #[test]
 fn runs_are_tested_on_another_data_set() {
     let workspace = Workspace::trainable();
-    workspace.train("runs", &["baseline", "gal-j"]);
-    prepare_celeba(&workspace);
-    workspace.gal_bench(&format!("{EVALUATE} --variant baseline,gal-j --on celeba --on-prepared other")).succeeds();
-    let text = page(&workspace.path("reports/synthetic-tiny-baseline-gal-j-seed5"));
-    let own = predictions(&workspace.run("runs", "gal-j").join("retests/celeba"));
+    let (text, own) = tested_on_celeba(&workspace);
     assert_eq!(own.images.len(), 4);
     let cells = row(&text, "Test on CelebA", "GAL-j");
     assert_eq!(cells[3], accuracy(&own));
@@ -106,16 +107,11 @@ fn runs_are_tested_on_another_data_set() {
 
 #[test]
 fn an_attribute_that_was_not_trained_is_not_scored_on_another_data_set() {
-    let workspace = Workspace::partly_labelled();
-    workspace.train("runs", &["baseline", "gal-j"]);
-    prepare_celeba(&workspace);
-    workspace.gal_bench(&format!("{EVALUATE} --variant baseline,gal-j --on celeba --on-prepared other")).succeeds();
-    let own = predictions(&workspace.run("runs", "gal-j").join("retests/celeba"));
+    let (text, own) = tested_on_celeba(&Workspace::partly_labelled());
     let untrained = index(UNLABELLED).unwrap();
     let (_, probabilities) = own.primary_head();
     let scored = (0..own.labels.len()).filter(|position| position % COUNT != untrained);
     let correct = scored.filter(|position| Some(probabilities[*position] > 0.5) == own.labels[*position]).count();
     let expected = format!("{:.2}", 100.0 * correct as f64 / (own.images.len() * (COUNT - 1)) as f64);
-    let text = page(&workspace.path("reports/synthetic-tiny-baseline-gal-j-seed5"));
     assert_eq!(row(&text, "Test on CelebA", "GAL-j")[3], expected);
 }
