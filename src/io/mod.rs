@@ -12,6 +12,7 @@ mod lock;
 mod open;
 mod output;
 mod parquet;
+mod parquet_types;
 mod png;
 mod sealed;
 mod walk;

@@ -4,6 +4,7 @@
 
 use super::guard::guarded;
 use super::open::{TABLE_BYTES, read_up_to};
+use super::parquet_types::Widened;
 use crate::error::{Error, Result};
 use polars::prelude::{DataFrame, DataType, ParquetReader, PolarsError, SerReader};
 use polars_parquet_format::PageHeader;
@@ -32,12 +33,15 @@ pub fn parse(path: &Path, bytes: &[u8], max_rows: Option<usize>, advice: &str) -
     let wrong = |message: String| Error::file(path, format!("{message}; {advice}"));
     let unreadable = |reason: &str| wrong(format!("is not a Parquet file that can be read: {reason}"));
     let read = || -> std::result::Result<DataFrame, Error> {
+        let file = Widened::new(bytes);
+        let bytes: &[u8] = &file.bytes;
         let mut reader = ParquetReader::new(Cursor::new(bytes));
         check(&mut reader, bytes, max_rows).map_err(|fault| match fault {
             Fault::Damaged(reason) => unreadable(&reason),
             Fault::TooLarge(message) => wrong(message),
         })?;
-        let table = reader.finish().map_err(|e| unreadable(&first_line(&e)))?;
+        let mut table = reader.finish().map_err(|e| unreadable(&first_line(&e)))?;
+        file.convert(&mut table)?;
         for column in table.columns().iter().filter(|column| column.dtype() == &DataType::String) {
             let is_long = |text: Option<&str>| text.is_some_and(|text| text.len() > CELL_BYTES);
             if column.str()?.iter().any(is_long) {

@@ -75,7 +75,6 @@ impl<'a> Table<'a> {
                 DataType::Boolean => {
                     Cells::Numbers(column.bool()?.iter().map(|v| v.map(|v| f64::from(u8::from(v)))).collect())
                 }
-                DataType::Float16 => Cells::Numbers(column.f16()?.iter().map(|v| v.map(f64::from)).collect()),
                 dtype if dtype.is_primitive_numeric() => {
                     Cells::Numbers(column.cast(&DataType::Float64)?.f64()?.iter().collect())
                 }

@@ -186,22 +186,6 @@ fn truth_values_are_probabilities_of_zero_and_one() {
 }
 
 #[test]
-fn numbers_of_half_precision_are_read() {
-    let workspace = runs_and_predictions();
-    let path = workspace.path("theirs.parquet");
-    let mut table = ParquetReader::new(std::fs::File::open(&path).unwrap()).finish().unwrap();
-    for name in NAMES {
-        let values: Vec<f64> = table.column(name).unwrap().f64().unwrap().iter().flatten().collect();
-        let half = Float16Chunked::from_iter_values(name.into(), values.into_iter().map(Into::into));
-        table.replace(name, half.into_column()).unwrap();
-    }
-    ParquetWriter::new(std::fs::File::create(workspace.path("half.parquet")).unwrap()).finish(&mut table).unwrap();
-    let found = compare(&workspace, &[BASELINE, GAL_J, "half.parquet"]).json();
-    let accuracy = |entry: usize| found["entries"][entry]["result"]["attributes"][20]["accuracy"].as_f64().unwrap();
-    assert!((accuracy(2) - accuracy(1)).abs() < 1e-9, "{found}");
-}
-
-#[test]
 fn files_of_this_program_are_read() {
     let workspace = runs_and_predictions();
     std::fs::copy(workspace.path(format!("{GAL_J}/predictions.parquet")), workspace.path("ours.parquet")).unwrap();
