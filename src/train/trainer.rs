@@ -45,9 +45,12 @@ struct ResumeMeta {
     seconds: f64,
     /// The best validation accuracy of each run; `None` before the first.
     best: Vec<Option<f64>>,
-    /// Sentences on lines of the metrics that an interruption has lost.
+    /// Sentences on lines of the metrics that an interruption has lost or changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     lost: Vec<String>,
+    /// The digest of each run's metrics; absent in states of earlier versions.
+    #[serde(default)]
+    metrics: Vec<Option<String>>,
 }
 
 /// Trains one shared run.
@@ -67,7 +70,7 @@ pub(super) struct Trainer<'a> {
     average: Option<WeightAverage>,
     /// The best validation accuracy of each run; `None` before the first.
     best: Vec<Option<f64>>,
-    /// Sentences on lines of the metrics that an interruption has lost.
+    /// Sentences on lines of the metrics that an interruption has lost or changed.
     lost: Vec<String>,
     batch: usize,
     /// The positions in a batch that this process computes.
@@ -327,7 +330,8 @@ impl<'a> Trainer<'a> {
             io::sync(&run.events())?;
         }
         let (best, lost) = (self.best.clone(), self.lost.clone());
-        let meta = ResumeMeta { configs: self.configs(), steps, seconds, best, lost };
+        let metrics = self.runs.iter().map(metrics_digest).collect::<Result<_>>()?;
+        let meta = ResumeMeta { configs: self.configs(), steps, seconds, best, lost, metrics };
         let mut tensors = self.learner.state_dict();
         tensors.extend(self.average.iter().flat_map(WeightAverage::state_dict));
         Checkpoint { tensors, meta }.write(&self.runs[0].file(run_dir::TRAINING_STATE))
@@ -337,6 +341,7 @@ impl<'a> Trainer<'a> {
     /// others in it do not matter, such as one that diverged after it was written.
     fn resume(&mut self, progress: &Progress) -> Result<(usize, f64)> {
         let mut done = (0, 0.0);
+        let mut digests = vec![None; self.runs.len()];
         let path = run_dir::training_state(&self.runs[0].folder);
         if path.exists() {
             let state = Checkpoint::<ResumeMeta>::read(&path, self.device()).map_err(|error| {
@@ -353,22 +358,29 @@ impl<'a> Trainer<'a> {
                 }
                 done = (state.meta.steps, state.meta.seconds);
                 self.best = best;
+                let digest = |run| state.meta.metrics.get(stored(run)?).cloned().flatten();
+                digests = self.runs.iter().map(digest).collect();
                 self.lost = state.meta.lost;
                 progress.log(format!("resuming from step {}", done.0));
             }
         }
-        for run in &self.runs {
+        for (run, digest) in self.runs.iter().zip(digests) {
             let kept = truncate_after_step(&run.file(METRICS), done.0)?;
             let logged = done.0 / self.job.profile.log_every;
-            if kept < logged {
-                let lost = format!(
-                    "{} of {logged} lines of {METRICS} of {} up to step {} were lost when the training was interrupted",
-                    logged - kept,
-                    run.variant.title,
-                    done.0
-                );
-                progress.log(&lost);
-                self.lost.push(lost);
+            let fault = if kept < logged {
+                let lines = format!("{} of {logged} lines of {METRICS} of {}", logged - kept, run.variant.title);
+                Some(format!("{lines} up to step {} were lost when the training was interrupted", done.0))
+            } else if digest.is_some() && metrics_digest(run)? != digest {
+                Some(format!(
+                    "{METRICS} of {} was changed up to step {} after it was written",
+                    run.variant.title, done.0
+                ))
+            } else {
+                None
+            };
+            if let Some(fault) = fault {
+                progress.log(&fault);
+                self.lost.push(fault);
             }
             tensorboard::truncate_after_step(&run.events(), done.0)?;
         }
@@ -391,4 +403,10 @@ impl<'a> Trainer<'a> {
         self.learner.load_state_dict(&state.tensors)?;
         Ok(state.meta)
     }
+}
+
+/// The digest of a run's metrics, if there are any.
+fn metrics_digest(run: &RunDir) -> Result<Option<String>> {
+    let path = run.file(METRICS);
+    path.exists().then(|| io::digest(&path, io::TABLE_BYTES)).transpose()
 }

@@ -1,11 +1,14 @@
 //! Single flipped bits: each is an error that names a file and a remedy. `GAL_BENCH_FLIPS` sets the number of bits a file.
 
+use crate::common::gal_bench::Finished;
 use crate::common::training::TINY;
 use crate::common::workspace::Workspace;
 use gal_bench::config::Record;
+use gal_bench::dataset::synthetic;
+use gal_bench::progress::Progress;
 use gal_bench::random;
 use gal_bench::report;
-use gal_bench::store;
+use gal_bench::store::{self, Format, Options, Reader};
 use gal_bench::train::TrainedModel;
 use rand::RngExt;
 use std::path::Path;
@@ -15,10 +18,9 @@ fn flips() -> usize {
     std::env::var("GAL_BENCH_FLIPS").map_or(6, |number| number.parse().unwrap())
 }
 
-/// Flips single bits of a file, drawn at random; each must be an error with exit code 2 that names a remedy.
-fn assert_noticed(path: &Path, check: impl Fn() -> gal_bench::Result<()>) {
+/// Calls `check` with the name of each of some bits of a file, drawn at random, while it is flipped.
+fn flip_bits(path: &Path, check: impl Fn(&str)) {
     let whole = std::fs::read(path).unwrap();
-    check().unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
     let mut draw = random::generator(1, &[random::name(name)]);
     for _ in 0..flips() {
@@ -26,11 +28,28 @@ fn assert_noticed(path: &Path, check: impl Fn() -> gal_bench::Result<()>) {
         let mut flipped = whole.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         std::fs::write(path, flipped).unwrap();
-        let Err(error) = check() else { panic!("bit {bit} of {name} is used without a word") };
-        assert_eq!(error.exit_code(), 2, "bit {bit} of {name}: {error}");
+        check(&format!("bit {bit} of {name}"));
     }
     std::fs::write(path, whole).unwrap();
+}
+
+/// Flips bits of a file; each must be an error with exit code 2 that names a remedy.
+fn assert_noticed(path: &Path, check: impl Fn() -> gal_bench::Result<()>) {
     check().unwrap();
+    flip_bits(path, |bit| {
+        let Err(error) = check() else { panic!("{bit} is used without a word") };
+        assert_eq!(error.exit_code(), 2, "{bit}: {error}");
+    });
+    check().unwrap();
+}
+
+/// Flips bits of a file; each must be such an error, or change nothing that is read.
+fn assert_never_used<T: PartialEq>(path: &Path, read: impl Fn() -> gal_bench::Result<T>) {
+    let whole = read().unwrap();
+    flip_bits(path, |bit| match read() {
+        Ok(found) => assert!(found == whole, "{bit} is used without a word"),
+        Err(error) => assert_eq!(error.exit_code(), 2, "{bit}: {error}"),
+    });
 }
 
 #[test]
@@ -57,6 +76,56 @@ fn a_flipped_bit_in_a_prepared_set_is_noticed() {
     for name in ["prepared.json", "manifest.parquet", "manifest.csv"] {
         assert_noticed(&folder.join(name), || store::verify(&folder).map(drop));
     }
+}
+
+#[test]
+fn a_flipped_bit_in_an_image_is_noticed_when_it_is_read_and_verified() {
+    let dataset = synthetic::dataset(&synthetic::Options { train: 4, val: 2, test: 3, seed: 1 }).unwrap();
+    for format in [Format::Jpeg, Format::Webdataset, Format::Npy] {
+        let workspace = Workspace::new();
+        let folder = workspace.path("prepared");
+        let options = Options { size: 48, copies: Some(1), format, ..Options::default() };
+        store::prepare(&dataset, &folder, &options, &Progress::new(true)).unwrap();
+        let reader = Reader::open(&folder).unwrap();
+        let images = || (0..reader.rows.len()).map(|row| reader.image(row)).collect::<gal_bench::Result<Vec<_>>>();
+        let mut files: Vec<_> = reader.rows.iter().map(|row| row.location.as_ref().unwrap().file.clone()).collect();
+        files.dedup();
+        for file in files {
+            assert_never_used(&folder.join(&file), images);
+            assert_noticed(&folder.join(&file), || store::verify(&folder).map(drop));
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_an_interrupted_run_is_noticed_when_it_is_resumed() {
+    let workspace = Workspace::trainable_with(&TINY.replace("steps = 40", "steps = 400"));
+    let train = "train --profile tiny.toml --prepared prepared --runs runs --seed 5 --device cpu --variant gal-j";
+    let run = workspace.run("runs", "gal-j");
+    let mut child = workspace.gal_bench(train).spawn();
+    while !run.join("training-state.safetensors").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it was killed");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    Finished::wait(child);
+    // The training state holds the configuration, too: config.toml is written anew.
+    flip_bits(&run.join("training-state.safetensors"), |bit| {
+        let Err(error) = workspace.try_train("runs", &["gal-j"]) else { panic!("{bit} is used without a word") };
+        assert_eq!(error.exit_code(), 2, "{bit}: {error}");
+        assert!(error.to_string().contains("training-state.safetensors"), "{bit}: {error}");
+    });
+    // Metrics are no part of the state: a line that was changed is named, and the report repeats it.
+    let metrics = run.join("metrics.jsonl");
+    let text = std::fs::read_to_string(&metrics).unwrap();
+    let at = text.find("\"loss_fln\":").unwrap() + "\"loss_fln\":".len();
+    let digit = if text.as_bytes()[at] == b'9' { "8" } else { "9" };
+    std::fs::write(&metrics, [&text[..at], digit, &text[at + 1..]].concat()).unwrap();
+    let resumed = workspace.gal_bench(train).succeeds().stderr;
+    assert!(resumed.contains("metrics.jsonl of GAL-j was changed up to step"), "{resumed}");
+    assert!(
+        workspace.read("runs/synthetic-tiny-gal-j-seed5/summary.json").contains("metrics.jsonl of GAL-j was changed")
+    );
 }
 
 #[test]
