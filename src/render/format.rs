@@ -103,6 +103,12 @@ pub(crate) fn bootstrap_p(p: f64) -> String {
     if cell.starts_with('<') { format!("p {cell}") } else { format!("p = {cell}") }
 }
 
+/// The text with a capital first letter.
+pub(crate) fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,14 +12,19 @@ use std::fmt::Write as _;
 const STYLE: &str = include_str!("html.css");
 const SCRIPT: &str = include_str!("html.js");
 
-/// The page as HTML; `figure` gives the content of an SVG file that the Markdown shows.
-pub(crate) fn page<'a>(markdown: &'a str, figure: impl Fn(&str) -> Option<&'a [u8]>) -> String {
+/// The page as HTML. `banner` is a line that stays in view; empty for none. `figure` gives the content of an SVG file that the
+/// Markdown shows.
+pub(crate) fn page<'a>(markdown: &'a str, banner: &str, figure: impl Fn(&str) -> Option<&'a [u8]>) -> String {
     let mut writer =
         Writer { figure, title: String::new(), contents: String::new(), alignments: Vec::new(), column: 0 };
-    let events = harmless(Parser::new_ext(markdown, Options::ENABLE_TABLES));
+    let events = harmless(&Parser::new_ext(markdown, Options::ENABLE_TABLES).collect::<Vec<_>>());
     let mut body = String::new();
     html::push_html(&mut body, writer.rewritten(&events).into_iter());
     let (title, contents) = (&writer.title, &writer.contents);
+    let banner = match banner {
+        "" => String::new(),
+        words => format!("<header>{}</header>\n", untrusted::html(words)),
+    };
     let script = format!("\n{SCRIPT}");
     let hash = STANDARD.encode(Sha256::digest(&script));
     format!(
@@ -27,28 +32,40 @@ pub(crate) fn page<'a>(markdown: &'a str, figure: impl Fn(&str) -> Option<&'a [u
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
          script-src 'sha256-{hash}'; img-src data:; base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<nav aria-label=\"Sections\">\n{contents}</nav>\n{body}</main>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n{banner}\
+         <nav aria-label=\"Sections\">\n{contents}</nav>\n<main>\n{body}</main>\n\
          <script>{script}</script>\n</body>\n</html>\n"
     )
 }
 
-/// The events without raw HTML, without links that lead elsewhere, and without images beside text, which are loaded.
-fn harmless<'a>(events: impl Iterator<Item = Event<'a>>) -> Vec<Event<'a>> {
+/// The events without raw HTML but that of folds, without links that lead elsewhere, and without images beside text, which
+/// are loaded.
+fn harmless<'a>(events: &[Event<'a>]) -> Vec<Event<'a>> {
     let mut kept: Vec<Event<'a>> = Vec::new();
     // True for each open link or image that stays.
     let mut open = Vec::new();
-    for event in events {
+    let mut in_fold = false;
+    for (place, event) in events.iter().enumerate() {
+        let event = event.clone();
         match &event {
+            Event::Html(_) if in_fold => {
+                kept.push(event);
+                continue;
+            }
             Event::Html(html) | Event::InlineHtml(html) => {
                 kept.push(Event::Text(html.clone()));
                 continue;
             }
             Event::Start(Tag::HtmlBlock) => {
-                kept.push(Event::Start(Tag::Paragraph));
+                let block = &events[place + 1..];
+                let mut block = block[..position(block, TagEnd::HtmlBlock)].iter();
+                in_fold = block.all(|event| matches!(event, Event::Html(html) if is_fold(html)));
+                kept.extend((!in_fold).then_some(Event::Start(Tag::Paragraph)));
                 continue;
             }
             Event::End(TagEnd::HtmlBlock) => {
-                kept.push(Event::End(TagEnd::Paragraph));
+                kept.extend((!in_fold).then_some(Event::End(TagEnd::Paragraph)));
+                in_fold = false;
                 continue;
             }
             Event::Start(Tag::Link { dest_url, .. }) => open.push(is_followed(dest_url)),
@@ -70,6 +87,13 @@ fn harmless<'a>(events: impl Iterator<Item = Event<'a>>) -> Vec<Event<'a>> {
         }
     }
     kept
+}
+
+/// True for a line of a fold (`render::markdown::folded`) whose words have no markup.
+fn is_fold(html: &str) -> bool {
+    let summary = |line: &str| line.strip_prefix("<summary>")?.strip_suffix("</summary>").map(str::to_owned);
+    let line = html.trim();
+    ["<details>", "</details>"].contains(&line) || summary(line).is_some_and(|words| !words.contains(['<', '>', '&']))
 }
 
 /// True for a page of the web, a section of this page, and a file below its folder.
@@ -128,7 +152,8 @@ impl<'a, F: Fn(&str) -> Option<&'a [u8]>> Writer<F> {
         if level == HeadingLevel::H1 {
             self.title = untrusted::html(&words);
         } else {
-            let _ = writeln!(self.contents, "<a href=\"#{id}\">{}</a>", untrusted::html(&words));
+            let class = if level == HeadingLevel::H2 { "" } else { " class=\"sub\"" };
+            let _ = writeln!(self.contents, "<a{class} href=\"#{id}\">{}</a>", untrusted::html(&words));
         }
         Event::Start(Tag::Heading { level, id: Some(id.into()), classes: Vec::new(), attrs: Vec::new() })
     }
@@ -223,13 +248,15 @@ fn anchor(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::render::markdown::folded;
+
     #[test]
     fn markup_of_others_is_shown_and_its_links_lead_nowhere() {
         let markdown = "# T\n\na <script>alert(1)</script> b <!-- c -->\n\n<div onclick=\"x\">\nd\n</div>\n\n\
                         [e](javascript:alert(1)) [f](https://a.b/c) [g](#t) [h](results/x.csv) [i](../x) [j](//a.b/c) [k](/x) \
                         [l](data:text/html,x) ![m](http://a.b/m.png)\n\n| n |\n|---|\n| <b>o</b> [p](vbscript:x) |\n\n\
                         ![q](https://a.b/q.png)\n";
-        let page = super::page(markdown, |_| None);
+        let page = super::page(markdown, "", |_| None);
         let body = page.split_once("<body>").unwrap().1.split_once("<script>").unwrap().0;
         for tag in ["<script", "<div onclick", "<!--", "<img", "<b>", "src=", "javascript:", "data:", "vbscript:"] {
             assert!(!body.contains(tag), "{tag}: {body}");
@@ -246,18 +273,28 @@ mod tests {
         assert!(policy.contains("script-src 'sha256-") && !policy.contains("script-src 'unsafe-inline'"), "{policy}");
     }
 
+    #[test]
+    fn folds_of_the_page_are_kept_and_those_with_markup_become_text() {
+        let markdown =
+            format!("# T\n\n{}\n<details>\n<summary><img src=x></summary>\n\nz\n", folded("A few words", "text"));
+        let page = super::page(&markdown, "", |_| None);
+        let body = page.split_once("<h1").unwrap().1;
+        assert!(body.contains("<details>\n<summary>A few words</summary>\n<p>text</p>\n</details>"), "{body}");
+        assert!(!body.contains("<img") && body.matches("<details>").count() == 1, "{body}");
+    }
+
     const MARKDOWN: &str = "# A report\n\n> See [below](#ways--means).\n\n## Ways & means\n\n\
                             | Name | Value |\n|---|---:|\n| `a` | 1.0 |\n| b<c | 2.0 |\n| **Mean** | **1.5** |\n\n\
                             ![A \"map\"](map.svg)\n\n![gone](gone.svg)\n";
 
     fn page() -> String {
-        super::page(MARKDOWN, |file| (file == "map.svg").then_some(b"<svg><title>map</title></svg>\n"))
+        super::page(MARKDOWN, "a < b", |file| (file == "map.svg").then_some(b"<svg><title>map</title></svg>\n"))
     }
 
     #[test]
     fn headings_have_githubs_anchors_and_a_place_in_the_contents() {
         let page = page();
-        assert!(page.contains("<title>A report</title>"));
+        assert!(page.contains("<title>A report</title>") && page.contains("<header>a &lt; b</header>"));
         assert!(page.contains("<h2 id=\"ways--means\">Ways &amp; means</h2>"), "{page}");
         assert!(page.contains("<nav aria-label=\"Sections\">\n<a href=\"#ways--means\">Ways &amp; means</a>\n</nav>"));
     }

@@ -1,4 +1,4 @@
-//! The one piece of Markdown that wants care: tables.
+//! The pieces of Markdown that want care: tables and folds.
 
 use std::fmt;
 
@@ -41,6 +41,11 @@ impl fmt::Display for Table {
 /// A cell that stands out.
 pub(crate) fn bold(text: impl fmt::Display) -> String {
     format!("**{text}**")
+}
+
+/// Text that a reader unfolds; `summary` is plain words.
+pub(crate) fn folded(summary: &str, text: &str) -> String {
+    format!("<details>\n<summary>{summary}</summary>\n\n{}\n\n</details>\n", text.trim_end())
 }
 
 #[cfg(test)]

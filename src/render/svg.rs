@@ -112,6 +112,31 @@ impl Svg {
         let _ = writeln!(self.body, r#"<circle cx="{x}" cy="{y}" r="{radius}" fill="{fill}"{class}/>"#);
     }
 
+    /// A circle whose ground shows.
+    pub(crate) fn ring(&mut self, at: (f64, f64), radius: f64, colour: &str) {
+        let (x, y, radius) = (short(at.0), short(at.1), short(radius));
+        let (ground, class) = (class(GROUND, 'f'), class(colour, 's'));
+        // One class attribute holds both.
+        let class = match (ground.strip_suffix('"'), class.strip_prefix(" class=\"")) {
+            (Some(ground), Some(stroke)) => format!("{ground} {stroke}"),
+            _ => ground,
+        };
+        let _ = writeln!(
+            self.body,
+            r#"<circle cx="{x}" cy="{y}" r="{radius}" fill="{GROUND}" stroke="{colour}" stroke-width="1.6"{class}/>"#
+        );
+    }
+
+    /// Begins a group of marks with a text that a pointer over it shows, and screen readers read.
+    pub(crate) fn open_note(&mut self, text: &str) {
+        let _ = writeln!(self.body, "<g><title>{}</title>", untrusted::html(text));
+    }
+
+    /// Ends the group.
+    pub(crate) fn close_note(&mut self) {
+        self.body.push_str("</g>\n");
+    }
+
     pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
         let (x1, y1, x2, y2) = (short(from.0), short(from.1), short(to.0), short(to.1));
         let (width, class) = (short(width), class(colour, 's'));

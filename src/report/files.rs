@@ -23,7 +23,7 @@ pub fn render_with(registry: Registry, folder: &Path) -> Result<Vec<(PathBuf, Ve
     refuse_links(&folder.join("results"))?;
     if let Some(comparison) = comparison_report::read(folder)? {
         let page = page::comparison_report::page(&comparison);
-        let html = html::page(&page, |_| None);
+        let html = html::page(&page, "", |_| None);
         return Ok(pages(page, html));
     }
     let (runs, diverged) = runs::read(folder)?;
@@ -37,7 +37,9 @@ pub fn render_with(registry: Registry, folder: &Path) -> Result<Vec<(PathBuf, Ve
     let faces = examples::read(folder)?;
     let figures = figures::all(&report, correlations.as_ref(), faces.as_ref());
     let page = page::page(&report, correlations.as_ref(), profile.as_deref(), &figures);
-    let html = html::page(&page, |file| figures.iter().find(|figure| figure.file == file).map(|f| f.svg.as_slice()));
+    let html = html::page(&page, &report.caption(), |file| {
+        figures.iter().find(|figure| figure.file == file).map(|f| f.svg.as_slice())
+    });
     let mut files = pages(page, html);
     files.extend(figures.into_iter().map(|figure| (PathBuf::from(figure.file), figure.svg)));
     Ok(files)
@@ -70,7 +72,10 @@ fn former_files(folder: &Path) -> Result<BTreeSet<String>> {
     let (readme, results) = (folder.join("README.md"), folder.join("results"));
     let page = if readme.is_file() { String::from_utf8_lossy(&io::read(&readme)?).into_owned() } else { String::new() };
     let is_report = ["results.json", "comparison.json", "contest.json"].iter().any(|name| results.join(name).is_file());
-    if !is_report || !(page.is_empty() || page.starts_with("# gal-bench ")) {
+    let is_ours = page.is_empty()
+        || page.starts_with("# gal-bench ")
+        || page.contains("`gal-bench report --check` verifies that this page");
+    if !is_report || !is_ours {
         return Ok(BTreeSet::new());
     }
     let below = |path: PathBuf| Some(path.strip_prefix(folder).ok()?.to_str()?.replace('\\', "/"));

@@ -1,5 +1,8 @@
 //! Headings of the page that figures name, too.
 
+/// The figures above the first heading.
+pub(super) const SUMMARY: &str = "";
+pub(super) const ATTRIBUTE_DIFFERENCES: &str = "Differences by attribute";
 pub(super) const FIGURE_5: &str = "Figure 5. Learned affinity";
 pub(super) const COURSE: &str = "Course of the learned affinity";
 pub(super) const AFFINITY: &str = "Affinity and label correlation";

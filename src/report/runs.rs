@@ -7,7 +7,7 @@ use crate::attribute::COUNT;
 use crate::config::{Profile, RunSummary};
 use crate::evaluate::{Affinity, AttributeResult, Head, HeadResult, Point, Statistics};
 use crate::metrics::mean::{MeanStd, mean};
-use crate::render::format::thousands;
+use crate::render::format::{capitalized, thousands};
 use crate::untrusted::markdown;
 use crate::variant::{Kind, Registry, Style, Variant};
 
@@ -78,11 +78,6 @@ impl<'a> VariantRuns<'a> {
             (!values.is_empty()).then(|| mean(&values))
         };
         self.runs.iter().map(of_run).collect::<Option<Vec<f64>>>().map(|values| MeanStd::of(&values))
-    }
-
-    /// Each attribute's accuracy, by the primary head; `None` for one without labels.
-    pub(super) fn accuracies(&self) -> Vec<Option<MeanStd>> {
-        (0..COUNT).map(|i| self.of_attribute(i, |a| a.accuracy)).collect()
     }
 
     /// The mean affinity over the seeds; `None` if a run has none.
@@ -274,9 +269,7 @@ impl Report {
 
     /// The line under every table and figure.
     pub(super) fn caption(&self) -> String {
-        let data = self.test_data();
-        let mut letters = data.chars();
-        let data: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+        let data = capitalized(&self.test_data());
         let verdict = if self.is_papers_protocol() { "the paper's protocol" } else { "not the paper's protocol" };
         let inputs = self.range(|s| s.input);
         let steps = self.range(|s| s.steps);

@@ -15,6 +15,20 @@ TABLES = """() => [...document.querySelectorAll("table")].map((table) => {
   return { head: rows(table.tHead)[0], body: rows(table.tBodies[0]), foot: rows(table.tFoot) };
 })"""
 
+# Pairs of texts in a figure that lie on each other. A text's box is higher than its letters.
+OVERLAPS = """() => [...document.querySelectorAll("figure > svg")].flatMap((svg) => {
+  const texts = [...svg.querySelectorAll("text")].filter((text) => text.textContent.trim());
+  const boxes = texts.map((text) => {
+    const box = text.getBoundingClientRect();
+    const upright = box.width < box.height;
+    const [x, y] = upright ? [0.2 * box.width, 0] : [0, 0.2 * box.height];
+    return { text: text.textContent, left: box.left + x, right: box.right - x, top: box.top + y, bottom: box.bottom - y };
+  });
+  const lie = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 0.5
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 0.5;
+  return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => lie(a, b)).map((b) => `${a.text} | ${b.text}`));
+})"""
+
 
 def markdown_tables(text):
     """Tables of a Markdown text as lists of rows, head first."""
@@ -55,6 +69,12 @@ def check(page, path, name, screenshots, width):
     for anchor in anchors:
         assert page.locator(f"[id='{anchor}']").count() == 1, anchor
 
+    # Folds open by a click, and all must be open for what follows.
+    folds = page.locator("main details:has(> .table), main details:has(> pre)")
+    for place in range(folds.count()):
+        folds.nth(place).locator("> summary").click()
+    assert page.evaluate("[...document.querySelectorAll('main > details')].every((fold) => fold.open)")
+
     # Every column of the longest table, by mouse and then by keyboard.
     place = max(range(len(tables)), key=lambda i: len(tables[i]["body"]))
     table = page.locator("table").nth(place)
@@ -80,6 +100,29 @@ def check(page, path, name, screenshots, width):
                 assert keys == sorted(keys, reverse=direction == "descending"), (heading, cells)
     assert tables[place]["body"] != page.evaluate(TABLES)[place]["body"], "something was sorted"
 
+    # The filter hides rows without the words, and a box hides its column.
+    tools = page.locator(".tools")
+    assert tools.count() > 0
+    for place in range(tools.count()):
+        of_tools = tools.nth(place)
+        frame = of_tools.locator("xpath=following-sibling::*[1]")
+        filter_box, columns = of_tools.locator("input[type=search]"), of_tools.locator("details")
+        if columns.count() and columns.is_visible():
+            columns.locator("summary").click()
+            box = columns.locator("input").first
+            box.uncheck()
+            assert frame.locator("thead th").nth(1).is_hidden() and frame.locator("thead th").nth(2).is_visible()
+            box.check()
+            assert frame.locator("thead th").nth(1).is_visible()
+            columns.locator("summary").click()
+        if filter_box.count() and filter_box.is_visible():
+            first = frame.locator("tbody th").first.inner_text()
+            filter_box.fill(first.upper())
+            shown = frame.locator("tbody tr:visible").count()
+            assert 0 < shown < frame.locator("tbody tr").count(), (first, shown)
+            filter_box.fill("")
+
+    assert page.evaluate(OVERLAPS) == [], "texts of a figure overlap"
     # Only scrolling elements may be wider than the page.
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     for scheme in ("light", "dark"):

@@ -2,10 +2,13 @@
 
 mod affinity;
 mod affinity_course;
+mod attribute_differences;
 mod curves;
 mod example_faces;
 pub(super) mod figure;
+mod forest;
 mod gain;
+mod interval_plot;
 mod legend;
 mod line_chart;
 mod masks;
@@ -19,7 +22,8 @@ use figure::Figure;
 
 /// Every figure that the results allow, in the order of the page.
 pub(super) fn all(report: &Report, correlations: Option<&Correlations>, faces: Option<&FaceSheet>) -> Vec<Figure> {
-    let mut figures = affinity::figures(report);
+    let mut figures: Vec<Figure> = forest::figure(report).into_iter().collect();
+    figures.extend(affinity::figures(report));
     if let Some(correlations) = correlations {
         let order = correlations.order();
         figures.push(phi::labels(report, correlations, &order));
@@ -31,6 +35,7 @@ pub(super) fn all(report: &Report, correlations: Option<&Correlations>, faces: O
     figures.extend(faces.map_or_else(Vec::new, |faces| example_faces::figures(report, faces)));
     figures.extend(affinity_course::figure(report));
     figures.extend(curves::figure(report));
+    figures.extend(attribute_differences::figure(report));
     figures.push(gain::figure(report));
     figures
 }

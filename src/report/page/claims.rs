@@ -1,13 +1,13 @@
-//! The first sentences of a page: whether GAL-j gains over Baseline, and what explains it. Each sentence follows from a
-//! paired test, or from the measured affinity.
+//! The answers of a report: whether GAL-j gains over Baseline, and what explains it. Each sentence follows from a paired
+//! test, or from the measured affinity.
 
 use super::super::published::paper_mean;
-use super::super::runs::{Report, SelfWeights};
+use super::super::runs::{Report, SelfWeights, VariantRuns};
 use super::compared;
 use super::findings::test_words;
 use crate::evaluate::comparison::MeanDifference;
 use crate::evaluate::{Statistics, Verdict};
-use crate::render::format::{percent, points, thousands};
+use crate::render::format::{capitalized, percent, percent_mean_std, points, thousands};
 use crate::variant::{BASELINE, Explanation, GAL_J, Streams, Variant};
 
 /// A paired difference in mean accuracy.
@@ -65,13 +65,27 @@ impl<'a> Effect<'a> {
     }
 }
 
-/// The answers, a paragraph each in Markdown, after the runs that have none because they diverged. None without GAL-j.
-pub(in crate::report) fn answers(report: &Report) -> Vec<String> {
-    let mut answers: Vec<String> = diverged(report).into_iter().collect();
-    if let Some(statistics) = &report.statistics {
-        answers.extend(tested(report, statistics));
+/// The answers of a report in Markdown.
+pub(super) struct Answers {
+    /// The runs that have no results.
+    pub(super) diverged: Option<String>,
+    /// Whether GAL-j gains; `None` without a comparison of GAL-j with Baseline.
+    pub(super) gain: Option<String>,
+    /// Its explanations, a paragraph each.
+    pub(super) explanations: Vec<String>,
+}
+
+impl Answers {
+    pub(super) fn new(report: &Report) -> Self {
+        let (gain, explanations) = report.statistics.as_ref().map_or_else(Default::default, |all| tested(report, all));
+        Self { diverged: diverged(report), gain, explanations }
     }
-    answers
+}
+
+/// The answers, a paragraph each.
+pub(in crate::report) fn answers(report: &Report) -> Vec<String> {
+    let Answers { diverged, gain, explanations } = Answers::new(report);
+    diverged.into_iter().chain(gain).chain(explanations).collect()
 }
 
 /// The runs that diverged; `None` without one.
@@ -84,11 +98,11 @@ fn diverged(report: &Report) -> Option<String> {
     (!named.is_empty()).then(|| format!("**Diverged, without results**: {}.", named.join(", ")))
 }
 
-/// The answers that tests give.
-fn tested(report: &Report, statistics: &Statistics) -> Vec<String> {
+/// The answers that tests give: the gain, and its explanations.
+fn tested(report: &Report, statistics: &Statistics) -> (Option<String>, Vec<String>) {
     let effect = |name, reference| Effect::new(report, statistics, name, reference);
     let gain = effect(GAL_J.name, BASELINE.name);
-    let mut answers: Vec<String> = gain.iter().map(|gain| gain_sentences(report, gain)).collect();
+    let mut answers = Vec::new();
     let mut untested = Vec::new();
     for explanation in Explanation::ALL {
         let tests = |variant: &&Variant| variant.tests == Some(explanation);
@@ -116,7 +130,7 @@ fn tested(report: &Report, statistics: &Statistics) -> Vec<String> {
     if gain.is_some() && !untested.is_empty() {
         answers.push(format!("Not tested by these runs: {}.", untested.join(", ")));
     }
-    answers
+    (gain.map(|gain| gain_sentences(report, &gain)), answers)
 }
 
 fn name(explanation: Explanation) -> &'static str {
@@ -127,21 +141,20 @@ fn name(explanation: Explanation) -> &'static str {
     }
 }
 
-fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
-}
-
 /// Whether GAL-j gains over Baseline, beside the paper's own gain.
 fn gain_sentences(report: &Report, gain: &Effect) -> String {
     let (title, reference) = (gain.title, gain.reference);
     let verdict = match gain.verdict {
-        Some(Verdict::Better) => format!("**{title} gains over {reference}**"),
-        Some(Verdict::Worse) => format!("**{title} is less accurate than {reference}**"),
+        Some(Verdict::Better) => format!("**Yes. {title} gains over {reference}**"),
+        Some(Verdict::Worse) => format!("**No. {title} is less accurate than {reference}**"),
         Some(Verdict::Inconclusive) => format!("**No gain of {title} over {reference} is shown**"),
         None => format!("**{title} is not tested against {reference}**"),
     };
-    let mut text = format!("{verdict}: {}.", gain.numbers());
+    let accuracy = |title: &str| report.with_controls().iter().find(|v| v.title == title).map(VariantRuns::accuracy);
+    let accuracies = accuracy(title).zip(accuracy(reference)).map_or_else(String::new, |(own, other)| {
+        format!(" ({} % against {} %)", percent_mean_std(own), percent_mean_std(other))
+    });
+    let mut text = format!("{verdict}{accuracies}: {}.", gain.numbers());
     if gain.same_features {
         text += " Both share the FLN, so the difference comes from the CLN alone.";
     }

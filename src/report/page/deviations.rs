@@ -10,7 +10,7 @@ pub(super) const ANCHOR: &str = "deviations-from-the-papers-protocol";
 
 /// The section.
 pub(super) fn section(report: &Report) -> String {
-    let mut text = "## Deviations from the paper's protocol\n\n".to_owned();
+    let mut text = "### Deviations from the paper's protocol\n\n".to_owned();
     let found = distinct(report);
     if found.is_empty() {
         text += "The runs recorded none.\n\n";

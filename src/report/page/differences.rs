@@ -7,7 +7,7 @@ use super::notes::PRIMARY_HEAD;
 use crate::evaluate::comparison::AttributeTest;
 use crate::evaluate::{Comparison, Statistics, Verdict};
 use crate::render::format::{bootstrap_p_cell, or_dash, percent, points, points_interval};
-use crate::render::markdown::Table;
+use crate::render::markdown::{Table, folded};
 use crate::variant::{BASELINE, Registry};
 
 /// The section's text on the paper's variants against Baseline; `None` without such a test.
@@ -20,9 +20,14 @@ pub(super) fn differences(report: &Report, statistics: &Statistics) -> Option<St
     }
     let several = rows.iter().any(|comparison| comparison.seeds.len() > 1);
     let method = method(several, &report.attributes());
-    let mut text = format!("{}{method}\n\n{}\n", few_units(statistics), table(report.registry, &rows));
-    for comparison in broadest(statistics).filter(wanted) {
+    let broadest: Vec<&Comparison> = broadest(statistics).filter(wanted).collect();
+    let mut text = format!("{}{}\n", few_units(statistics), table(report.registry, &broadest));
+    for comparison in broadest {
         text += &differing(report.registry, comparison);
+    }
+    text += &format!("\n{method}\n\n");
+    if several {
+        text += &folded("By seed", &table(report.registry, &rows).to_string());
     }
     Some(text)
 }
@@ -30,7 +35,7 @@ pub(super) fn differences(report: &Report, statistics: &Statistics) -> Option<St
 /// The statistical method in words; `attributes` are those with labels.
 pub(super) fn method(several_seeds: bool, attributes: &str) -> String {
     let mut text = format!(
-        "{PRIMARY_HEAD} The interval of a difference in mean accuracy is the middle 95 % over the resamples described above, \
+        "{PRIMARY_HEAD} The interval of a difference in mean accuracy is the middle 95 % over the bootstrap resamples, \
          the same for both, and p is two-sided. Better, worse and no difference shown count attributes: exact McNemar test \
          on the images that only one of the two predicts correctly, Holm's correction over the {attributes}, level 5 %. \
          The test assumes independent images, so it is somewhat too confident if a person has several."

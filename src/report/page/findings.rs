@@ -1,17 +1,10 @@
 //! Findings in sentences, for the page and for a terminal.
 
-use super::super::published::{Protocol, paper_mean};
-use super::super::runs::{Report, VariantRuns, tally};
-use super::affinity;
-use crate::attribute::COUNT;
 use crate::evaluate::comparison::MeanDifference;
-use crate::evaluate::dependence::Correlations;
-use crate::evaluate::{AttributeResult, Comparison, Head, HeadResult, Statistics, Verdict};
+use crate::evaluate::{Comparison, Statistics, Verdict};
 use crate::metrics::bootstrap::{BootstrapInfo, Unit};
-use crate::render::format::{
-    bootstrap_p, difference_words, percent, percent_mean_std, points, points_interval, thousands,
-};
-use crate::variant::{BASELINE, REGISTRY, Registry};
+use crate::render::format::{bootstrap_p, difference_words, percent, points_interval, thousands};
+use crate::variant::{REGISTRY, Registry};
 
 /// One finding for each pair: the one of all seeds together, if there are several.
 pub fn findings(statistics: &Statistics) -> Vec<String> {
@@ -93,97 +86,4 @@ pub(super) fn resampling(info: &BootstrapInfo) -> String {
              too narrow if a person has several images)"
         ),
     }
-}
-
-/// The section of the page.
-pub(super) fn section(report: &Report, correlations: Option<&Correlations>) -> String {
-    let variants = report.variants();
-    let mut lines: Vec<String> = variants.iter().map(against_floor).collect();
-    if let Some(baseline) = variants.iter().find(|v| v.name == BASELINE.name) {
-        let others = variants.iter().filter(|v| v.name != BASELINE.name);
-        lines.extend(others.map(|variant| against_baseline(report, variant, baseline)));
-    }
-    lines.extend(variants.iter().filter_map(heads));
-    let learned = variants.iter().filter(|v| v.learns_affinity() && v.affinity().is_some());
-    let learned = learned.filter_map(|variant| Some((variant, correlations?)));
-    lines.extend(learned.map(|(variant, all)| affinity::verdict(variant, &all.of(variant.name))));
-    lines.push(noise(&variants));
-    format!("## Findings\n\n- {}\n\n", lines.join("\n- "))
-}
-
-fn against_floor(variant: &VariantRuns) -> String {
-    let accuracy = variant.accuracy();
-    let floor = variant.of_primary(HeadResult::mean_floor).mean;
-    let gains = (0..COUNT).filter_map(|i| variant.of_attribute(i, AttributeResult::gain));
-    let count = tally(gains.map(|gain| gain.mean));
-    format!(
-        "**{}** ({} head) reaches {} % mean accuracy{}, {} the majority-class floor of {} %. It is above the floor on {} \
-         attributes, equal to it on {}, below it on {}.",
-        variant.title,
-        variant.primary_head().label(),
-        percent_mean_std(accuracy),
-        match variant.runs.len() {
-            1 => String::new(),
-            seeds => format!(" (mean and sample standard deviation of {seeds} seeds)"),
-        },
-        difference_words(accuracy.mean - floor, "above", "below", "equal to"),
-        percent(floor),
-        count.better,
-        count.equal,
-        count.worse
-    )
-}
-
-fn against_baseline(report: &Report, variant: &VariantRuns, baseline: &VariantRuns) -> String {
-    let of_paper = |name| paper_mean(Protocol::Celeba, report.registry, name);
-    let paper = of_paper(variant.name).zip(of_paper(baseline.name)).map_or_else(String::new, |(own, base)| {
-        format!(" The paper's difference on CelebA, with its own protocol, is {}.", points((own - base) / 100.0))
-    });
-    let statistics = report.statistics.as_ref();
-    let comparison = statistics.and_then(|s| Some((s, s.comparison(variant.name, baseline.name)?)));
-    if let Some((statistics, comparison)) = comparison {
-        return format!(
-            "**{} against Baseline**. {}{paper}",
-            variant.title,
-            sentence(report.registry, statistics, comparison)
-        );
-    }
-    let pairs = variant.accuracies().into_iter().zip(baseline.accuracies());
-    let count = tally(pairs.filter_map(|(a, b)| Some(a?.mean - b?.mean)));
-    format!(
-        "**{} against Baseline**: {} Baseline in mean accuracy; better on {} attributes, worse on {}, equal on {}.{paper}",
-        variant.title,
-        difference_words(variant.accuracy().mean - baseline.accuracy().mean, "above", "below", "equal to"),
-        count.better,
-        count.worse,
-        count.equal
-    )
-}
-
-/// The two heads of one network; `None` if it has one.
-fn heads(variant: &VariantRuns) -> Option<String> {
-    let fln = variant.of_head(Head::Fln, HeadResult::mean_accuracy)?;
-    let cln = variant.of_head(Head::Cln, HeadResult::mean_accuracy)?;
-    Some(format!(
-        "Within {}, the CLN head ({} %) is {} the FLN head ({} %).",
-        variant.title,
-        percent_mean_std(cln),
-        difference_words(cln.mean - fln.mean, "above", "below", "equal to"),
-        percent_mean_std(fln)
-    ))
-}
-
-/// The part that chance may have in a difference.
-fn noise(variants: &[VariantRuns]) -> String {
-    if variants.iter().all(|v| v.runs.len() == 1) {
-        return "Every variant was trained with one seed. The variation between seeds is unknown, so a small difference \
-                between variants is not yet a finding."
-            .to_owned();
-    }
-    let seeds: Vec<String> = variants.iter().map(|v| format!("{} {}", v.title, v.runs.len())).collect();
-    format!(
-        "Numbers of seeds: {}. A difference between variants may be chance unless it is several times the standard \
-         deviation over seeds.",
-        seeds.join(", ")
-    )
 }

@@ -1,4 +1,5 @@
-//! README.md of a report: answers and findings first, then the paper's tables and figures, then method and provenance.
+//! README.md of a report. The first screen answers the question; the chapters behind it hold the evidence, the method and
+//! the origin of every figure.
 
 #![allow(
     clippy::format_push_string,
@@ -15,6 +16,7 @@ mod deviations;
 mod differences;
 pub(super) mod findings;
 mod intervals;
+mod method;
 mod mirrored;
 mod notes;
 mod protocol;
@@ -23,17 +25,21 @@ mod published_columns;
 mod retests;
 mod scores;
 mod start;
+mod summary;
 mod table1;
 mod table2;
 mod table3;
 mod table4;
 mod unknown_labels;
-mod warning;
 
 use super::figures::figure::Figure;
 use super::headings;
 use super::runs::Report;
 use crate::evaluate::dependence::Correlations;
+use crate::render::markdown::folded;
+
+/// Heading and text; the figures with that heading follow.
+type Section = (String, String);
 
 /// The text of the page.
 pub(super) fn page(
@@ -42,85 +48,91 @@ pub(super) fn page(
     profile: Option<&str>,
     figures: &[Figure],
 ) -> String {
-    let caption = format!("*{}*", report.caption());
-    let mut text = format!("# gal-bench report: {}, profile {}\n\n", report.data(), report.shared().profile);
-    text += &start::start(report);
-    let answers = claims::answers(report);
-    if !answers.is_empty() {
-        text += &format!("- {}\n\n", answers.join("\n- "));
+    let mut text = summary::summary(report, figures);
+    let chapters = [
+        ("Accuracy", accuracy(report)),
+        ("Does the graph matter?", graph(report, correlations)),
+        ("By attribute", by_attribute(report)),
+        ("Calibration and errors", errors(report, correlations)),
+        ("Beside the paper", beside_the_paper(report)),
+    ];
+    for (heading, sections) in chapters {
+        text += &format!("## {heading}\n\n*{}*\n\n", report.caption());
+        for (heading, body) in sections {
+            text += &section(&heading, &body, figures);
+        }
     }
-    text += &warning::warning(report);
-    text += &findings::section(report, correlations);
+    text += &format!("## {}\n\n{}", method::HEADING, method::limits(report));
     text += &protocol::section(report);
-    for (heading, body) in tables(report) {
-        text += &format!("## {heading}\n\n{caption}\n\n{}\n\n", body.trim_end());
-    }
-    for (heading, body) in report.retests.iter().map(|test| retests::section(report, test)) {
-        text += &format!("## {heading}\n\n{}\n\n", body.trim_end());
-    }
-    let figure_only = |heading| (heading, String::new());
-    let has_figure = |heading: &str| figures.iter().any(|figure| figure.section == heading);
-    let mut sections = vec![figure_only(headings::FIGURE_5)];
-    sections.extend([headings::COURSE].into_iter().filter(|heading| has_figure(heading)).map(figure_only));
-    sections.extend(correlations.map_or_else(Vec::new, |all| dependence_sections(report, all)));
-    if has_figure(headings::ERRORS) {
-        sections.push(figure_only(headings::ERRORS));
-    }
-    sections.extend([headings::CURVES, headings::GAIN].map(figure_only));
-    for (heading, body) in sections {
-        text += &section_with_figures(&caption, heading, &body, figures);
-    }
     text += &unknown_labels::section(report);
     text += &deviations::section(report);
     text + &provenance::section(report, profile)
 }
 
-/// Heading and body of each section of tables.
-fn tables(report: &Report) -> Vec<(&'static str, String)> {
-    let mut sections = vec![
-        ("Table 1. Attribute groups", table1::groups(report)),
-        ("Table 2. Mean accuracy", table2::mean_accuracy(report)),
-    ];
-    sections.extend(mirrored::mirrored(report).map(|body| ("Mirrored images", body)));
-    sections.extend([
-        ("Table 3. Comparison on LFWA", table3::lfwa(report)),
-        ("Table 4. Accuracy by attribute", table4::by_attribute(report)),
-    ]);
+/// A heading, its text, and its figures; empty without text and figures.
+fn section(heading: &str, body: &str, figures: &[Figure]) -> String {
+    let mut content = if body.is_empty() { String::new() } else { format!("{}\n\n", body.trim_end()) };
+    for figure in figures.iter().filter(|figure| figure.section == heading) {
+        content += &format!("![{}]({})\n\n{}\n\n", figure.alt, figure.file, figure.text);
+    }
+    if content.is_empty() { content } else { format!("### {heading}\n\n{content}") }
+}
+
+/// A section that consists of figures.
+fn figures_of(heading: &str) -> Section {
+    (heading.to_owned(), String::new())
+}
+
+fn accuracy(report: &Report) -> Vec<Section> {
+    let mut sections = vec![("Table 2. Mean accuracy".to_owned(), table2::own(report))];
     if let Some(statistics) = &report.statistics {
-        sections.push(("Intervals of the means", intervals::intervals(report, statistics)));
-        sections
-            .extend(differences::differences(report, statistics).map(|body| ("Differences between variants", body)));
-        sections.extend(ablation::ablation(report, statistics).map(|body| ("Ablation", body)));
-        sections.extend(compared::compared(report, statistics).map(|body| ("Compared nets", body)));
+        let differences = differences::differences(report, statistics);
+        sections.extend(differences.map(|body| ("Differences between variants".to_owned(), body)));
+        let intervals = folded("Mean accuracy of every head and seed", &intervals::intervals(report, statistics));
+        sections.push(("Intervals of the means".to_owned(), intervals));
     }
-    sections.extend(scores::beyond_accuracy(report).map(|body| ("Beyond accuracy", body)));
+    sections.extend(mirrored::mirrored(report).map(|body| ("Mirrored images".to_owned(), body)));
+    sections.extend(report.retests.iter().map(|test| retests::section(report, test)));
     sections
 }
 
-/// Heading and body of each section on the dependence of attributes.
-fn dependence_sections(report: &Report, all: &Correlations) -> Vec<(&'static str, String)> {
+fn graph(report: &Report, correlations: Option<&Correlations>) -> Vec<Section> {
     let mut sections = Vec::new();
-    sections.extend(affinity::affinity(report, all).map(|body| (headings::AFFINITY, body)));
-    sections.push((headings::PREDICTIONS, dependence::predictions(report, all)));
-    sections.push((headings::CONTRADICTIONS, dependence::contradictions(report, all)));
-    if all.runs.iter().any(|run| run.masks.is_some()) {
-        sections.push((headings::MASKS, String::new()));
+    if let Some(statistics) = &report.statistics {
+        sections.extend(ablation::ablation(report, statistics).map(|body| ("Ablation".to_owned(), body)));
+        sections.extend(compared::compared(report, statistics).map(|body| ("Compared nets".to_owned(), body)));
     }
-    sections.push((headings::CALIBRATION, dependence::calibration(report, all)));
+    sections.extend([figures_of(headings::FIGURE_5), figures_of(headings::COURSE)]);
+    let affinity = correlations.and_then(|all| affinity::affinity(report, all));
+    sections.push((headings::AFFINITY.to_owned(), affinity.unwrap_or_default()));
     sections
 }
 
-/// A heading, its text, and its figures.
-fn section_with_figures(caption: &str, heading: &str, body: &str, figures: &[Figure]) -> String {
-    let mut text = format!("## {heading}\n\n{caption}\n\n");
-    let mut own = figures.iter().filter(|figure| figure.section == heading).peekable();
-    if !body.is_empty() {
-        text += &format!("{}\n\n", body.trim_end());
-    } else if own.peek().is_none() {
-        text += "No run of this report has one.\n\n";
+fn by_attribute(report: &Report) -> Vec<Section> {
+    vec![
+        figures_of(headings::ATTRIBUTE_DIFFERENCES),
+        ("Table 4. Accuracy by attribute".to_owned(), table4::by_attribute(report)),
+        figures_of(headings::GAIN),
+    ]
+}
+
+fn errors(report: &Report, correlations: Option<&Correlations>) -> Vec<Section> {
+    let mut sections = Vec::new();
+    sections.extend(scores::beyond_accuracy(report).map(|body| ("Beyond accuracy".to_owned(), body)));
+    if let Some(all) = correlations {
+        sections.push((headings::CALIBRATION.to_owned(), dependence::calibration(report, all)));
+        sections.push((headings::PREDICTIONS.to_owned(), dependence::predictions(report, all)));
+        sections.push((headings::CONTRADICTIONS.to_owned(), dependence::contradictions(report, all)));
     }
-    for figure in own {
-        text += &format!("![{}]({})\n\n{}\n\n", figure.alt, figure.file, figure.text);
-    }
-    text
+    sections.extend([headings::MASKS, headings::ERRORS, headings::CURVES].map(figures_of));
+    sections
+}
+
+fn beside_the_paper(report: &Report) -> Vec<Section> {
+    vec![
+        ("Table 1. Attribute groups".to_owned(), table1::groups(report)),
+        ("Table 2. Published mean accuracy".to_owned(), table2::papers(report)),
+        ("Table 3. Comparison on LFWA".to_owned(), table3::lfwa(report)),
+        ("Table 4. Published accuracy by attribute".to_owned(), table4::published(report)),
+    ]
 }

@@ -2,7 +2,7 @@
 
 use super::super::published::Protocol;
 use super::super::results::runs::Diverged;
-use super::super::runs::{Report, VariantRuns};
+use super::super::runs::Report;
 use super::deviations;
 use crate::render::format::thousands;
 use crate::variant::Kind;
@@ -33,11 +33,6 @@ pub(super) fn diverged_note(report: &Report, wanted: impl Fn(&str) -> bool) -> S
     };
     let runs = report.diverged.iter().map(|run| &run.record);
     runs.filter(|run| wanted(&run.variant)).map(sentence).collect()
-}
-
-/// Heading of a variant's gains over the floor.
-pub(super) fn gain_header(variant: &VariantRuns) -> String {
-    format!("Gain, {}", variant.title)
 }
 
 /// The comparability of the published figures below with the report's.

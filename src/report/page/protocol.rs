@@ -22,7 +22,7 @@ pub(super) fn section(report: &Report) -> String {
     }
     let lists = [("Keeps of the paper", &profile.protocol.keeps), ("Reduces", &profile.protocol.reduces)];
     let mut text =
-        format!("## Protocol\n\nProfile {}. {}\n\n", profile.name, markdown(&profile.description.to_string()));
+        format!("### Protocol\n\nProfile {}. {}\n\n", profile.name, markdown(&profile.description.to_string()));
     for (heading, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
         text += &format!("- **{heading}**: {}.\n", markdown(&list.join("; ")));
     }

@@ -6,7 +6,7 @@ use super::super::runs::Report;
 use super::deviations::sentence;
 use crate::config::RunSummary;
 use crate::render::format::thousands;
-use crate::render::markdown::Table;
+use crate::render::markdown::{Table, folded};
 use crate::untrusted::{markdown, markdown_block, markdown_code};
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub(super) fn section(report: &Report, profile: Option<&str>) -> String {
         None => "not the official one".to_owned(),
     };
     let mut text = format!(
-        "## Provenance\n\n\
+        "## Reproduce\n\n\
          `gal-bench report --check` verifies that this page and its figures match the files in [results/](results).\n\n\
          - Data: {}, {} test images; digest of the prepared set's manifest {}.\n\
          - Partition: {partition}. {}\n",
@@ -41,16 +41,14 @@ pub(super) fn section(report: &Report, profile: Option<&str>) -> String {
     text += &format!("- Processor features used: {}.\n", listed(distinct(report, |s| s.cpu_features.clone())));
     let versions = listed(distinct(report, |s| vec![format!("{} ({})", s.version, s.commit)]));
     text += &format!("- Program: gal-bench {versions}, with the libraries in `Cargo.lock` of that commit.\n\n");
-    text += &run_table(report);
-    text += "\nWall time covers training and testing. Runs that shared one FLN share its time.\n\n";
+    let times = "Wall time covers training and testing. Runs that shared one FLN share its time.";
+    text += &format!("{}\n", folded("The runs", &format!("{}\n{times}", run_table(report))));
     let commands = distinct(report, |s| vec![s.command.clone()]).join("\n");
     text += &format!("Commands that repeat the runs:\n\n{}", markdown_block("sh", &commands));
     if let Some(profile) = profile {
-        text += &format!(
-            "\nProfile of all runs, for `--profile` ([results/{file}](results/{file})):\n\n{}",
-            markdown_block("toml", profile),
-            file = profile::FILE
-        );
+        let words = format!("For `--profile` ([results/{file}](results/{file})):", file = profile::FILE);
+        let profile = format!("{words}\n\n{}", markdown_block("toml", profile));
+        text += &format!("\n{}", folded("Profile of all runs", &profile));
     }
     text
 }

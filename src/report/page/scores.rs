@@ -2,12 +2,12 @@
 
 use super::super::runs::{Report, VariantRuns};
 use crate::attribute::NAMES;
-use crate::evaluate::{AttributeResult, Head};
+use crate::evaluate::AttributeResult;
 use crate::metrics::mean::MeanStd;
 use crate::metrics::reliability::BINS;
 use crate::metrics::scores::Scores;
 use crate::render::format::{or_dash, percent_mean_std};
-use crate::render::markdown::Table;
+use crate::render::markdown::{Table, folded};
 use crate::variant::{BASELINE, GAL_J};
 
 /// A score's name and value.
@@ -25,24 +25,24 @@ const SCORES: [Score; 4] = [
 pub(super) fn beyond_accuracy(report: &Report) -> Option<String> {
     let variants = report.with_controls();
     variants.iter().find_map(|v| v.runs[0].evaluation.primary_head().mean_of(|a| a.scores.calibration_error))?;
-    let header = ["Variant", "Head", "Balanced accuracy"].into_iter().chain(SCORES.map(|(name, _)| name));
-    let mut table = Table::new(2, header);
-    for (variant, head) in variants.iter().flat_map(|variant| [Head::Fln, Head::Cln].map(|head| (variant, head))) {
-        if variant.runs.iter().any(|run| run.evaluation.head(head).is_none()) {
-            continue;
-        }
+    let header = ["Variant", "Balanced accuracy"].into_iter().chain(SCORES.map(|(name, _)| name));
+    let mut table = Table::new(1, header);
+    for variant in &variants {
         let mean = |value: &dyn Fn(&AttributeResult) -> Option<f64>| {
-            let of_runs = variant.runs.iter().map(|run| run.evaluation.head(head)?.mean_of(value));
+            let of_runs = variant.runs.iter().map(|run| run.evaluation.primary_head().mean_of(value));
             or_dash(of_runs.collect::<Option<Vec<f64>>>(), |values| percent_mean_std(MeanStd::of(&values)))
         };
-        let mut cells = vec![variant.title.to_owned(), head.label().to_owned(), mean(&|a| a.balanced_accuracy)];
+        let mut cells = vec![variant.title.to_owned(), mean(&|a| a.balanced_accuracy)];
         cells.extend(SCORES.map(|(_, score)| mean(&|a| score(&a.scores))));
         table.row(cells);
     }
     let pair: Vec<&VariantRuns> = variants.iter().filter(|v| [BASELINE.name, GAL_J.name].contains(&v.name)).collect();
-    let by_attribute = if pair.is_empty() { String::new() } else { format!("\n{}", by_attribute(&pair)) };
+    let mut by_attribute = String::new();
+    if !pair.is_empty() {
+        by_attribute = format!("\n{}", folded("Scores by attribute", &self::by_attribute(&pair).to_string()));
+    }
     Some(format!(
-        "Means in % over the attributes that have the score. F1 and average precision are of the positive label. AUROC is \
+        "Means in % over the attributes that have the score, of the primary heads. F1 and average precision are of the positive label. AUROC is \
          the probability that a positive image ranks above a negative one. Calibration error is the mean distance between \
          the predicted probability and the share of positives, in {BINS} bins of equal width. \
          [results/accuracy.csv](results/accuracy.csv) holds the scores of every head by attribute.\

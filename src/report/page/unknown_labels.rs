@@ -39,7 +39,7 @@ pub(super) fn section(report: &Report) -> String {
         table.row([format!("`{name}`"), thousands(known.train[i]), thousands(known.test[i]), reason.to_owned()]);
     }
     format!(
-        "## Unknown labels\n\nNumbers of images whose label is known, of {} training images without copies and {} test images. \
+        "### Unknown labels\n\nNumbers of images whose label is known, of {} training images without copies and {} test images. \
          A label that is not known has no loss: the loss divides by the whole batch, so that each known label weighs the \
          same. It is no test case of any figure, interval or test. A mean accuracy is that over the scored attributes. \
          Phi of two attributes is over the images with both labels.\n\n{table}\n",

@@ -265,5 +265,5 @@ pub(crate) fn page_of(runs: &[FakeRun]) -> String {
 
 /// The section whose heading starts with `heading`.
 pub(crate) fn section<'a>(page: &'a str, heading: &str) -> Option<&'a str> {
-    page.split("\n## ").find(|section| section.starts_with(heading))
+    page.split("\n## ").flat_map(|chapter| chapter.split("\n### ")).find(|section| section.starts_with(heading))
 }

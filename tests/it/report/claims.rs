@@ -3,10 +3,13 @@
 use crate::common::fake_runs::{FakeRun, collected, page, page_of};
 use gal_bench::variant::{GAL_J, REGISTRY};
 
-/// The answers at the top of a page, a line each.
+/// The answers at the top of a page, a line each: whether GAL-j gains, and the list of explanations.
 fn answers(page: &str) -> Vec<&str> {
     let top = page.split("\n## ").next().unwrap();
-    top.lines().filter_map(|line| line.strip_prefix("- ")).collect()
+    let is_gain = |line: &&str| {
+        ["**Yes. GAL-j", "**No. GAL-j", "**No gain of GAL-j", "**GAL-j is not"].iter().any(|s| line.starts_with(s))
+    };
+    top.lines().filter_map(|line| line.strip_prefix("- ").or(Some(line).filter(is_gain))).collect()
 }
 
 fn with_skill(variant: &str, seed: u64, skill: f64) -> FakeRun {
@@ -48,7 +51,12 @@ fn the_first_sentences_hold_difference_interval_and_p_of_each_test() {
     };
     let [gain, attention, untested] = answers(&page)[..] else { panic!("{page}") };
     let (of_gain, over_seeds) = (numbers("gal-j", "baseline", 1.0), deviation("gal-j", "baseline"));
-    assert_eq!(gain, format!("**GAL-j gains over Baseline**: {of_gain}<= 0.001, {over_seeds}."));
+    let accuracy = |title: &str| {
+        let row = page.lines().find_map(|line| line.strip_prefix(&format!("| {title} | "))).unwrap();
+        row.split(" |").next().unwrap().to_owned()
+    };
+    let accuracies = format!("({} % against {} %)", accuracy("GAL-j"), accuracy("Baseline"));
+    assert_eq!(gain, format!("**Yes. GAL-j gains over Baseline** {accuracies}: {of_gain}<= 0.001, {over_seeds}."));
     // The test is of Identity against GAL-j; the sentence turns it round.
     let numbers = numbers("identity", "gal-j", -1.0);
     let expected =
@@ -176,5 +184,10 @@ fn every_explanation_of_the_registry_is_tested_against_gal_j() {
 fn the_answers_stand_before_the_limits_of_the_report() {
     let (_workspace, folder, _) = collected(&runs(&[("baseline", 0.7), ("gal-j", 0.9)]));
     let page = page(&folder);
-    assert!(page.find("**GAL-j gains over Baseline**").unwrap() < page.find("> **").unwrap(), "{page}");
+    let at = |text: &str| page.find(text).unwrap();
+    assert!(at("**Yes. GAL-j gains over Baseline**") < at("Intervals resample images, not seeds."), "{page}");
+    assert!(
+        at("Intervals resample") < at("](difference-from-baseline.svg)")
+            && at("](difference") < at("| Most frequent label |")
+    );
 }

@@ -90,7 +90,8 @@ fn a_report_from_before_these_results_has_none_of_their_sections() {
     }
     let rendered = report::render(&folder).unwrap();
     let page = String::from_utf8(rendered[0].1.clone()).unwrap();
-    for heading in ["Affinity and label correlation", "Correlation of the predictions", "Contradictions", "Calibration"]
+    for heading in
+        ["Affinity and label correlation", "Correlation of the predictions", "Contradictions", "Calibration\n"]
     {
         assert_eq!(section(&page, heading), None);
     }
@@ -220,7 +221,7 @@ fn the_configuration_is_printed_and_must_be_one() {
     let folder = workspace.path("report");
     report::collect(&[write("baseline", 20), write("gal-j", 20)], &folder).unwrap();
     let page = page(&folder);
-    let provenance = section(&page, "Provenance").unwrap();
+    let provenance = section(&page, "Reproduce").unwrap();
     assert!(
         provenance.contains("```toml\nname = \"quick\"\n") && provenance.contains("log_every = 20"),
         "{provenance}"

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Compares each section with the snapshot `NAME-HEADING`, and the order of the headings with `NAME-contents`.
 pub(super) fn assert_sections(name: &str, page: &str) {
-    let sections: Vec<&str> = page.split("\n## ").collect();
+    let sections: Vec<&str> = page.split("\n## ").flat_map(|chapter| chapter.split("\n### ")).collect();
     let headings: Vec<&str> = sections.iter().map(|section| section.lines().next().unwrap()).collect();
     let mut snapshots = vec![(format!("{name}-contents"), headings.join("\n"))];
     for (index, (heading, section)) in headings.iter().zip(&sections).enumerate() {

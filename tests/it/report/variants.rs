@@ -53,8 +53,7 @@ fn a_control_added_to_the_registry_is_in_every_place() {
         assert!(!section(&page, table).contains("Reversed"), "{table} is of the paper's variants");
     }
     assert!(section(&page, "Ablation").contains("| Reversed | learned, in reverse | 1 |"), "{page}");
-    assert!(section(&page, "Ablation").contains("- Reversed is "), "{page}");
-    assert!(section(&page, "Beyond accuracy").contains("| Reversed | CLN |"));
+    assert!(section(&page, "Beyond accuracy").contains("| Reversed | "));
     let own = curves.matches(r##"stroke="#123456" stroke-width="1.6" stroke-dasharray="5 5""##).count();
     // Four panels, and the legend.
     assert_eq!((own, curves.matches(">Reversed<").count()), (5, 1));
@@ -98,7 +97,7 @@ fn a_variant_of_a_newer_program_is_shown_by_its_name() {
     let (_workspace, folder, _) = collected(&["baseline", "gal-j", "newer"].map(|name| FakeRun::new(name, 1)));
     let (page, curves) = rendered(REGISTRY, &folder);
     assert!(section(&page, "Table 2").contains("| newer | CLN head | 1 |"), "{page}");
-    assert!(section(&page, "Findings").contains("- **newer against Baseline**."), "{page}");
+    assert!(page.split("\n## ").next().unwrap().contains("| newer | "), "{page}");
     assert!(curves.contains(">newer<"));
 }
 

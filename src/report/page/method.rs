@@ -1,4 +1,4 @@
-//! The limits of a report's validity, above all figures.
+//! Method and validity: what the figures were measured on, and what they do not show.
 
 use super::super::runs::Report;
 use super::{deviations, unknown_labels};
@@ -7,8 +7,12 @@ use crate::evaluate::Statistics;
 use crate::render::format::thousands;
 use crate::untrusted::markdown;
 
-/// The kind of data and the deviations from the paper's protocol.
-pub(super) fn warning(report: &Report) -> String {
+pub(super) const HEADING: &str = "Method and validity";
+/// Anchor of the section.
+pub(super) const ANCHOR: &str = "method-and-validity";
+
+/// The kind of data, and whether differences can be tested.
+pub(super) fn limits(report: &Report) -> String {
     let mut lines = Vec::new();
     if report.shared().dataset == "synthetic" {
         lines.push(
@@ -22,15 +26,7 @@ pub(super) fn warning(report: &Report) -> String {
     lines.extend(unknown_labels::warning(report));
     let few = report.statistics.as_ref().and_then(Statistics::few_units);
     lines.extend(few.map(|few| format!("**No difference can be tested.** {few}.")));
-    let count = deviations::distinct(report).len();
-    if count > 0 {
-        let ways = if count == 1 { "one way".to_owned() } else { format!("{count} ways") };
-        lines.push(format!(
-            "**This is not the paper's protocol.** It differs in {ways}, [listed below](#{}).",
-            deviations::ANCHOR
-        ));
-    }
-    if lines.is_empty() { String::new() } else { format!("> {}\n\n", lines.join("\n>\n> ")) }
+    lines.join("\n\n") + "\n\n"
 }
 
 /// States if the figures are results on the official test split.

@@ -1,0 +1,123 @@
+//! The first screen of a page: the question, its answer, the figure and the table behind it, and how far the figures hold.
+
+use super::super::figures::figure::Figure;
+use super::super::headings;
+use super::super::runs::{Report, VariantRuns};
+use super::claims::Answers;
+use super::{deviations, differences, method, start, unknown_labels};
+use crate::evaluate::Statistics;
+use crate::metrics::bootstrap::Unit;
+use crate::render::format::{capitalized, percent, percent_mean_std, thousands};
+use crate::render::markdown::Table;
+use crate::variant::{BASELINE, Kind};
+
+/// Most rows of the table.
+const ROWS: usize = 10;
+
+/// The text above the first section.
+pub(super) fn summary(report: &Report, figures: &[Figure]) -> String {
+    let Answers { diverged, gain, explanations } = Answers::new(report);
+    let question = if gain.is_some() { ": is GAL-j more accurate than Baseline?" } else { "" };
+    let data = capitalized(&report.data());
+    let mut text = format!("# {data}, profile {}{question}\n\n", report.shared().profile);
+    for paragraph in gain.into_iter().chain([validity(report)]) {
+        text += &format!("{paragraph}\n\n");
+    }
+    let findings: Vec<String> = explanations.into_iter().chain(diverged).collect();
+    if !findings.is_empty() {
+        text += &format!("- {}\n\n", findings.join("\n- "));
+    }
+    for figure in figures.iter().filter(|figure| figure.section == headings::SUMMARY) {
+        text += &format!("![{}]({})\n\n", figure.alt, figure.file);
+    }
+    text + &table(report) + "\n"
+}
+
+/// The limits of the figures in a paragraph: seeds, test images, protocol, and what an interval covers.
+fn validity(report: &Report) -> String {
+    let shared = report.shared();
+    let mut text = start::start(report);
+    if shared.dataset == "synthetic" {
+        text += "**The faces are synthetic**, so no figure here is about real faces. ";
+    } else if !shared.is_official_test() {
+        text += &format!("**No figure here is a result on the official test split of {}.** ", report.data());
+    }
+    let statistics = report.statistics.as_ref();
+    let people = statistics.map(|statistics| statistics.resampling).filter(|info| info.unit == Unit::Identity);
+    let of_people = people.map_or_else(String::new, |info| format!(" of {} people", thousands(info.units)));
+    let images = thousands(shared.test_images);
+    text += &if shared.is_official_test() {
+        format!("{}, all {images} images{of_people} of {}.", seeds(report), report.test_data())
+    } else {
+        format!("{}, {images} test images{of_people}.", seeds(report))
+    };
+    text += &unknown_labels::warning(report).map_or_else(String::new, |warning| format!(" {warning}"));
+    if let Some(few) = statistics.and_then(Statistics::few_units) {
+        text += &format!(" **No difference can be tested.** {few}.");
+    } else if let Some(unit) = statistics.map(|statistics| statistics.resampling.unit) {
+        let resampled = if unit == Unit::Identity { "people" } else { "images" };
+        text += &format!(" Intervals resample {resampled}, not seeds.");
+    }
+    let deviations = deviations::distinct(report).len();
+    if deviations > 0 {
+        let counted = if deviations == 1 { "one deviation".to_owned() } else { format!("{deviations} deviations") };
+        text += &format!(" **Not the paper's protocol** ([{counted}](#{}))", deviations::ANCHOR);
+        text += ": do not compare with published figures.";
+    }
+    text + &format!(" [Method and validity](#{})", method::ANCHOR) + " has the details."
+}
+
+/// Numbers of seeds as a noun phrase.
+fn seeds(report: &Report) -> String {
+    let counts: Vec<usize> = report.with_controls().iter().map(|variant| variant.runs.len()).collect();
+    let (least, most) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
+    match (least, most) {
+        (1, 1) => "One seed".to_owned(),
+        (least, most) if least == most => format!("{most} seeds"),
+        (least, most) => format!("{least} to {most} seeds"),
+    }
+}
+
+/// The majority class, the paper's variants and the controls that test an explanation, then others as rows are left.
+fn table(report: &Report) -> String {
+    let header = ["", "Accuracy, %", "From Baseline, points", "95 % interval", "Better", "Worse"];
+    let mut table = Table::new(1, header);
+    let blank = || ["", "", "", ""].map(str::to_owned);
+    let floor = vec!["Most frequent label".to_owned(), percent(report.mean_floor())];
+    table.row([floor, blank().to_vec()].concat());
+    let variants = report.with_controls();
+    let shown = shown(&variants);
+    for variant in variants.iter().filter(|variant| shown.contains(&variant.name)) {
+        let mut cells = vec![variant.title.to_owned(), percent_mean_std(variant.accuracy())];
+        match report.statistics.as_ref().filter(|_| variant.name != BASELINE.name) {
+            Some(statistics) => {
+                let [difference, interval, _] = differences::cells(statistics, variant.name, BASELINE.name);
+                cells.extend([difference, interval]);
+                cells.extend(differences::counts(statistics, variant.name, BASELINE.name));
+            }
+            None => cells.extend(blank()),
+        }
+        table.row(cells);
+    }
+    let scored = report.attributes();
+    let several = variants.iter().any(|variant| variant.runs.len() > 1);
+    let deviation = if several { "; ± is the standard deviation over seeds" } else { "" };
+    let left = variants.len() - shown.len();
+    let rest = if left > 0 { format!(" {left} more variants follow below.") } else { String::new() };
+    format!(
+        "{table}\nMean accuracy over {scored} of {}{deviation}. Better and worse count attributes (exact McNemar test, Holm's \
+         correction, 5 %).{rest}\n",
+        report.test_data()
+    )
+}
+
+/// Names of the variants in the table.
+fn shown<'a>(variants: &[VariantRuns<'a>]) -> Vec<&'a str> {
+    let rank = |variant: &&VariantRuns| match variant.facts {
+        Some(facts) if facts.kind != Kind::Paper && facts.tests.is_none() => 1,
+        _ => 0,
+    };
+    let mut ranked: Vec<&VariantRuns> = variants.iter().collect();
+    ranked.sort_by_key(rank);
+    ranked.into_iter().take(ROWS - 1).map(|variant| variant.name).collect()
+}
