@@ -3,7 +3,8 @@
     python tests/python/check_results.py RUNS_FOLDER REPORT_FOLDER
 
 needs numpy, pandas, pyarrow, scikit-learn and statsmodels. Counts, scores and tests must agree to 1e-9; bootstrap
-intervals use NumPy's generator and must agree to a tenth of their width.
+intervals use NumPy's generator and must agree to a tenth of their width. Unknown labels are left out, and so is an
+attribute without a known label.
 """
 
 import json
@@ -27,15 +28,13 @@ def agree(found, expected, what, tolerance=1e-9):
     assert abs(found - expected) <= tolerance, f"{what}: {found}, expected {expected}"
 
 
-# Labels, and for each (variant, seed) the correct predictions of the primary head, [image, attribute] each.
+# Labels (NaN if unknown), and the correct predictions of the primary head of each (variant, seed): [image, attribute].
 labels, right, people = None, {}, None
 accuracy = pd.read_csv(results / "accuracy.csv")
 for summary in json.loads((results / "results.json").read_text())["runs"]:
     variant, seed = summary["variant"], summary["seed"]
     table = pd.read_parquet(runs / summary["id"] / "predictions.parquet")
-    if table["label"].isna().any() or any(rate is None for rate in summary["train_positive_rate"]):
-        sys.exit(f"{summary['id']} has labels that are not known: this script checks reports on known labels only")
-    labels = table["label"].to_numpy(dtype=bool).reshape(-1, 40)
+    labels = table["label"].to_numpy(dtype=float, na_value=np.nan).reshape(-1, 40)
     if "identity" in table and table["identity"].notna().all():
         people = np.unique(table["identity"].to_numpy()[::40], return_inverse=True)[1]
     for head in ["fln", "cln"]:
@@ -45,44 +44,69 @@ for summary in json.loads((results / "results.json").read_text())["runs"]:
         right[variant, seed] = (probabilities > 0.5) == labels
         rows = accuracy.query("variant == @variant and seed == @seed and head == @head").reset_index(drop=True)
         for i, row in rows.iterrows():
-            truth, p = labels[:, i], probabilities[:, i]
+            known = ~np.isnan(labels[:, i])
+            truth, p = labels[known, i].astype(bool), probabilities[known, i]
+            if not known.any():
+                assert np.isnan(row["accuracy"]), f"{row['attribute']} has an accuracy and no label"
+                continue
             agree(row["correct"], right[variant, seed][:, i].sum(), "correct")
+            agree(row["f1"], f1_score(truth, p > 0.5), "F1")
             if 0 < truth.sum() < len(truth):
                 agree(row["balanced_accuracy"], balanced_accuracy_score(truth, p > 0.5), "balanced accuracy")
-            agree(row["f1"], f1_score(truth, p > 0.5), "F1")
-            agree(row["average_precision"], average_precision_score(truth, p), "average precision")
-            agree(row["auroc"], roc_auc_score(truth, p), "AUROC")
+                agree(row["average_precision"], average_precision_score(truth, p), "average precision")
+                agree(row["auroc"], roc_auc_score(truth, p), "AUROC")
             bins = np.minimum((p.astype(float) * 15).astype(int), 14)
             error = sum(abs(truth[bins == k].sum() - p[bins == k].sum(dtype=float)) for k in range(15)) / len(p)
             agree(row["calibration_error"], error, "calibration error")
 
 if people is None:
     people = np.arange(len(labels))
-images = np.bincount(people)
-draws = np.random.default_rng(1).integers(0, len(images), (4000, len(images)))
-drawn_images = images[draws].sum(axis=1)
+known = ~np.isnan(labels)
+scored = known.any(axis=0)
+
+
+def by_person(values):
+    """Sums of `values`, [image, attribute], over the images of each person."""
+    return np.stack([np.bincount(people, weights=values[:, i]) for i in range(40)], axis=1)
+
+
+def mean_over_attributes(numbers, known_labels):
+    """The mean of an accuracy or a difference over the attributes with known labels, of each row."""
+    with np.errstate(invalid="ignore"):
+        return np.nanmean(numbers / known_labels, axis=-1)
+
+
+known_by_person = by_person(known)
+units = len(known_by_person)
+draws = np.random.default_rng(1).multinomial(units, np.full(units, 1 / units), 4000)
+drawn_labels = draws @ known_by_person
 comparisons = pd.read_csv(results / "comparisons.csv", dtype={"seeds": str})
 # Names of version 0.1.0.
 comparisons = comparisons.rename(columns=lambda name: name.replace("_right", "_correct"))
 for (variant, reference, seeds), rows in comparisons.groupby(["variant", "reference", "seeds"], sort=False):
     pairs = [(right[variant, int(s)], right[reference, int(s)]) for s in seeds.split()]
-    differences = [a.mean() - b.mean() for a, b in pairs]
+    gained = [a.sum(axis=0) - b.sum(axis=0).astype(int) for a, b in pairs]
+    differences = [mean_over_attributes(each, known.sum(axis=0)) for each in gained]
     mean, attributes = rows.iloc[0], rows.iloc[1:].reset_index(drop=True)
     agree(mean["difference"], np.mean(differences), "difference in mean")
     if len(pairs) > 1:
         agree(mean["deviation_over_seeds"], np.std(differences, ddof=1), "deviation over seeds")
-    by_person = np.bincount(people, weights=sum(a.sum(1).astype(int) - b.sum(1) for a, b in pairs) / len(pairs))
-    low, high = np.percentile(by_person[draws].sum(axis=1) / (40 * drawn_images), [2.5, 97.5])
+    gained_by_person = by_person(sum(a.astype(int) - b for a, b in pairs) / len(pairs))
+    if units < 20:
+        assert rows[["interval_low", "interval_high", "p"]].isna().all(axis=None), "a test of fewer than 20 people"
+        continue
+    low, high = np.percentile(mean_over_attributes(draws @ gained_by_person, drawn_labels), [2.5, 97.5])
     agree(mean["interval_low"], low, "interval", 0.1 * (high - low))
     agree(mean["interval_high"], high, "interval", 0.1 * (high - low))
     p = np.ones(40)
-    for i in range(40):
+    for i in np.flatnonzero(scored):
         counts = [((a[:, i] & ~b[:, i]).sum(), (b[:, i] & ~a[:, i]).sum()) for a, b in pairs]
         if all(a > b for a, b in counts) or all(a < b for a, b in counts):
             p[i] = max(mcnemar([[0, a], [b, 0]], exact=True).pvalue for a, b in counts)
         agree(attributes["only_variant_correct"][i], sum(a for a, _ in counts), "only the variant")
         agree(attributes["only_reference_correct"][i], sum(b for _, b in counts), "only the reference")
         agree(attributes["p"][i], p[i], "p")
-    for found, expected in zip(attributes["p_holm"], multipletests(p, method="holm")[1]):
+    assert attributes["p"][~scored].isna().all(), f"{variant}: an attribute without a label has a p-value"
+    for found, expected in zip(attributes["p_holm"][scored], multipletests(p[scored], method="holm")[1]):
         agree(found, expected, "Holm's p")
 print(f"{checked:,} values of {report} agree")
