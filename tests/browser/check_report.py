@@ -69,6 +69,12 @@ def check(page, path, name, screenshots, width):
     for anchor in anchors:
         assert page.locator(f"[id='{anchor}']").count() == 1, anchor
 
+    # A laptop's first screen holds answer, figure and table.
+    if width >= 1280 and "](difference-from-baseline.svg)" in markdown:
+        for part in (page.locator("main > figure").first, page.locator("main > .table").first):
+            box = part.bounding_box()
+            assert box["y"] + box["height"] <= 720, ("below the first screen", box)
+
     # Folds open by a click, and all must be open for what follows.
     folds = page.locator("main details:has(> .table), main details:has(> pre)")
     for place in range(folds.count()):

@@ -80,10 +80,10 @@ fn seeds(report: &Report) -> String {
 
 /// The majority class, the paper's variants and the controls that test an explanation, then others as rows are left.
 fn table(report: &Report) -> String {
-    let header = ["", "Accuracy, %", "From Baseline, points", "95 % interval", "Better", "Worse"];
+    let header = ["", "Accuracy, %", "From Baseline", "95 % interval", "Better / worse"];
     let mut table = Table::new(1, header);
-    let blank = || ["", "", "", ""].map(str::to_owned);
-    let floor = vec!["Most frequent label".to_owned(), percent(report.mean_floor())];
+    let blank = || ["", "", ""].map(str::to_owned);
+    let floor = vec!["Floor".to_owned(), percent(report.mean_floor())];
     table.row([floor, blank().to_vec()].concat());
     let variants = report.with_controls();
     let shown = shown(&variants);
@@ -92,8 +92,8 @@ fn table(report: &Report) -> String {
         match report.statistics.as_ref().filter(|_| variant.name != BASELINE.name) {
             Some(statistics) => {
                 let [difference, interval, _] = differences::cells(statistics, variant.name, BASELINE.name);
-                cells.extend([difference, interval]);
-                cells.extend(differences::counts(statistics, variant.name, BASELINE.name));
+                let counts = differences::counts(statistics, variant.name, BASELINE.name).join(" / ");
+                cells.extend([difference, interval, counts]);
             }
             None => cells.extend(blank()),
         }
@@ -105,8 +105,9 @@ fn table(report: &Report) -> String {
     let left = variants.len() - shown.len();
     let rest = if left > 0 { format!(" {left} more variants follow below.") } else { String::new() };
     format!(
-        "{table}\nMean accuracy over {scored} of {}{deviation}. Better and worse count attributes (exact McNemar test, Holm's \
-         correction, 5 %).{rest}\n",
+        "{table}\nMean accuracy over {scored} of {}, and its difference from Baseline in percentage points{deviation}. The \
+         floor always predicts the most frequent training label. Better and worse count attributes (exact McNemar test, \
+         Holm's correction, 5 %).{rest}\n",
         report.test_data()
     )
 }
