@@ -41,6 +41,9 @@ pub fn parse(path: &Path, bytes: &[u8], max_rows: Option<usize>, advice: &str) -
             Fault::TooLarge(message) => wrong(message),
         })?;
         let mut table = reader.finish().map_err(|e| unreadable(&first_line(&e)))?;
+        if table.columns().iter().any(|column| column.len() != table.height()) {
+            return Err(unreadable("its columns have different numbers of rows"));
+        }
         file.convert(&mut table)?;
         for column in table.columns().iter().filter(|column| column.dtype() == &DataType::String) {
             let is_long = |text: Option<&str>| text.is_some_and(|text| text.len() > CELL_BYTES);
@@ -170,6 +173,13 @@ mod tests {
         assert!(error(&written(&mut large), None).contains("expands to far more"));
         let mut long = df!("a" => ["x".repeat(100_000)]).unwrap();
         assert!(error(&written(&mut long), None).contains("a text of more than 65536 bytes"));
+    }
+
+    #[test]
+    fn columns_of_different_lengths_are_refused() {
+        let damaged = include_bytes!("../../fuzz/seeds/predictions/uneven.parquet");
+        let error = parse(Path::new("x.parquet"), damaged, None, "make it again").unwrap_err().to_string();
+        assert!(error.contains("is not a Parquet file that can be read"), "{error}");
     }
 
     #[test]
