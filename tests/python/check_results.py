@@ -53,8 +53,13 @@ for summary in json.loads((results / "results.json").read_text())["runs"]:
             agree(row["f1"], f1_score(truth, p > 0.5), "F1")
             if 0 < truth.sum() < len(truth):
                 agree(row["balanced_accuracy"], balanced_accuracy_score(truth, p > 0.5), "balanced accuracy")
-                agree(row["average_precision"], average_precision_score(truth, p), "average precision")
                 agree(row["auroc"], roc_auc_score(truth, p), "AUROC")
+            else:
+                assert np.isnan(row["auroc"]), f"{row['attribute']} has labels of one class and an AUROC"
+            if truth.any():
+                agree(row["average_precision"], average_precision_score(truth, p), "average precision")
+            else:
+                assert np.isnan(row["average_precision"]), f"{row['attribute']} has no positive label"
             bins = np.minimum((p.astype(float) * 15).astype(int), 14)
             error = sum(abs(truth[bins == k].sum() - p[bins == k].sum(dtype=float)) for k in range(15)) / len(p)
             agree(row["calibration_error"], error, "calibration error")
