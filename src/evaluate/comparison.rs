@@ -4,9 +4,9 @@
 //! **One seed.** A test compares the two networks of that seed.
 //!
 //! **Several seeds, mean accuracy.** The difference is averaged over the seeds. All seeds share their test images, so each
-//! resample of the images is used for all of them. The interval covers other test images for the *average of these
-//! networks*. It does not cover other seeds: three are too few to resample. The sample standard deviation over seeds
-//! covers these, and a difference is shown only if its sign is the same with every seed.
+//! resample of the images is used for all of them. From three seeds on, seeds are resampled too, so that interval
+//! and p-value cover other test images and other seeds. Over two seeds they cover other test images for the *average of
+//! these networks*. A difference is shown only if its sign is the same with every seed.
 //!
 //! **Several seeds, attributes.** An attribute differs only if it does so with every seed, in the same direction. Its
 //! p-value is the largest of the seeds' (an intersection-union test, Berger 1982), which is valid for dependent seeds.
@@ -64,7 +64,8 @@ pub struct MeanAccuracy {
     pub head: Head,
     /// The mean.
     pub accuracy: f64,
-    /// Its 95 % interval over other test images; `None` if there are too few or all are alike.
+    /// Its 95 % interval over other test images, and other seeds if there are three; `None` if there are too few
+    /// images or all are alike.
     pub interval: Option<Interval>,
 }
 
@@ -90,7 +91,8 @@ pub struct Comparison {
 pub struct MeanDifference {
     /// Difference of the means over the attributes, averaged over seeds.
     pub difference: f64,
-    /// Its 95 % interval over other test images; `None` if there are too few, or all have the same difference.
+    /// Its 95 % interval over other test images, and other seeds if there are three; `None` if there are too few
+    /// images, or all have the same difference.
     pub interval: Option<Interval>,
     /// Two-sided p-value of the bootstrap; `None` if there are too few test images or too few with a difference.
     pub p: Option<f64>,

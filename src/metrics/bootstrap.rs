@@ -3,6 +3,10 @@
 //! resamples images.
 //! All classifiers are scored on the same resamples, so that their differences are paired.
 //!
+//! **Seeds** are resampled too, if there are at least [`LEAST_SEEDS`] of them: each resample of people is scored with as many
+//! networks, drawn with replacement from those of all seeds (a crossed bootstrap; Owen 2007). A resample of `n` seeds varies
+//! too little by the factor `(n - 1) / n`, so its deviation from the mean of all seeds is multiplied by `sqrt(n / (n - 1))`.
+//!
 //! A resample is a function of its number alone, and its sums are whole numbers: the result is the same for any number
 //! of threads.
 //!
@@ -33,6 +37,9 @@ pub const LEAST_UNITS: usize = 20;
 /// The fewest units with a difference from which a bootstrap shows one. An exact test of five units of one sign has p =
 /// 2/32, and resamples of so few are far more confident.
 pub const LEAST_DIFFERING: usize = 6;
+
+/// The fewest seeds that are resampled.
+pub const LEAST_SEEDS: usize = 3;
 
 /// The unit of resampling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,12 +79,20 @@ pub struct BootstrapInfo {
     pub resamples: usize,
     /// Seed of the resamples.
     pub seed: u64,
+    /// The fewest seeds that were resampled; `None` in results of older versions, which did not resample seeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_seeds: Option<usize>,
 }
 
 impl BootstrapInfo {
     /// True if the units are enough for intervals and tests: [`LEAST_UNITS`], of which a few do not hold most images.
     pub fn is_enough(&self) -> bool {
         self.units >= LEAST_UNITS && self.effective.is_none_or(|effective| effective >= LEAST_UNITS as f64)
+    }
+
+    /// True if an interval over so many seeds covers other seeds.
+    pub fn covers_seeds(&self, seeds: usize) -> bool {
+        self.least_seeds.is_some_and(|least| seeds >= least)
     }
 }
 
@@ -112,7 +127,7 @@ impl Units {
     /// How resamples of these units are made.
     pub fn info(&self) -> BootstrapInfo {
         let (unit, units, effective) = (self.unit, self.count(), self.effective());
-        BootstrapInfo { unit, units, effective, resamples: RESAMPLES, seed: SEED }
+        BootstrapInfo { unit, units, effective, resamples: RESAMPLES, seed: SEED, least_seeds: Some(LEAST_SEEDS) }
     }
 
     fn count(&self) -> usize {
@@ -212,14 +227,15 @@ impl Bootstrap {
         Self { info: units.info(), rows, columns, resamples }
     }
 
-    /// 95 % interval of the mean accuracy over attributes and `classifiers`, given by index; `None` from too few units, or
-    /// if all resamples are alike.
+    /// 95 % interval of the mean accuracy over attributes and `classifiers`, one a seed, given by index; `None` from too few
+    /// units, or if all resamples are alike.
     pub fn interval(&self, classifiers: &[usize]) -> Option<Interval> {
         self.info.is_enough().then(|| interval(&mut self.differences(classifiers, &[]))).flatten()
     }
 
-    /// 95 % interval and p-value of the mean accuracy of classifiers `a` minus that of as many classifiers `b`; `None` from
-    /// too few units, or too few with a difference. Without variation there is a p-value alone.
+    /// 95 % interval and p-value of the mean accuracy of classifiers `a` minus that of as many classifiers `b`, both in the
+    /// order of their seeds; `None` from too few units, or too few with a difference. Without variation there is a p-value
+    /// alone.
     pub fn difference(&self, a: &[usize], b: &[usize]) -> (Option<Interval>, Option<f64>) {
         if !self.info.is_enough() || self.differing(a, b) < LEAST_DIFFERING {
             return (None, None);
@@ -241,7 +257,19 @@ impl Bootstrap {
     }
 
     fn differences(&self, a: &[usize], b: &[usize]) -> Vec<f64> {
-        self.resamples.iter().map(|sums| self.columns.difference(sums, a, b)).collect()
+        let seeds = a.len();
+        let of_resample = |(number, sums): (usize, &Vec<u64>)| {
+            let all = self.columns.difference(sums, a, b);
+            if !self.info.covers_seeds(seeds) {
+                return all;
+            }
+            let mut random = random::generator(SEED, &[random::name("bootstrap seeds"), number as u64]);
+            let drawn: Vec<usize> = (0..seeds).map(|_| random.random_range(0..seeds as u64) as usize).collect();
+            let chosen = |of: &[usize]| drawn.iter().filter_map(|&seed| of.get(seed).copied()).collect::<Vec<usize>>();
+            let widening = (seeds as f64 / (seeds - 1) as f64).sqrt();
+            all + widening * (self.columns.difference(sums, &chosen(a), &chosen(b)) - all)
+        };
+        self.resamples.iter().enumerate().map(of_resample).collect()
     }
 }
 
@@ -269,6 +297,10 @@ mod tests {
         mean_by_person: Interval,
         mean_by_image: Interval,
         difference_by_person: Interval,
+        /// Numbers of correct predictions of three seeds.
+        seeds: Vec<[Vec<u32>; 2]>,
+        mean_by_person_and_seed: Interval,
+        difference_by_person_and_seed: Interval,
     }
 
     fn golden() -> Case {
@@ -313,6 +345,29 @@ mod tests {
         // Predictions for one invented person are alike, so that the two intervals tell the units apart.
         let width = |i: Interval| i.high - i.low;
         assert!(width(case.mean_by_person) > 1.5 * width(case.mean_by_image));
+    }
+
+    #[test]
+    fn intervals_over_people_and_seeds_are_those_of_numpy() {
+        let case = golden();
+        let classifiers: Vec<&[u32]> = [0, 1].iter().flat_map(|i| case.seeds.iter().map(|seed| &*seed[*i])).collect();
+        let found = bootstrap(&by_person(&case.people), &classifiers);
+        let (a, b) = ([0, 1, 2], [3, 4, 5]);
+        near(found.interval(&a).unwrap(), case.mean_by_person_and_seed);
+        near(found.difference(&a, &b).0.unwrap(), case.difference_by_person_and_seed);
+        // The seeds differ, so that the intervals tell whether seeds are resampled.
+        let width = |interval: Interval| interval.high - interval.low;
+        let of_people = Bootstrap { info: BootstrapInfo { least_seeds: None, ..found.info }, ..found };
+        assert!(width(of_people.difference(&a, &b).0.unwrap()) < 0.8 * width(case.difference_by_person_and_seed));
+    }
+
+    #[test]
+    fn two_seeds_are_not_resampled() {
+        let case = golden();
+        let classifiers: Vec<&[u32]> = case.seeds.iter().take(2).map(|seed| &*seed[0]).collect();
+        let found = bootstrap(&by_person(&case.people), &classifiers);
+        let mean = |sums: &Vec<u64>| found.columns.difference(sums, &[0, 1], &[]);
+        assert_eq!(found.differences(&[0, 1], &[]), found.resamples.iter().map(mean).collect::<Vec<f64>>());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::results::runs::{DivergedRun, Run};
 use crate::attribute::COUNT;
 use crate::config::{Profile, RunSummary};
 use crate::evaluate::{Affinity, AttributeResult, Head, HeadResult, Point, Statistics};
+use crate::metrics::bootstrap::Unit;
 use crate::metrics::mean::{MeanStd, mean};
 use crate::render::format::{capitalized, thousands};
 use crate::untrusted::markdown;
@@ -226,6 +227,27 @@ impl Report {
     /// The attributes with labels, as a noun phrase.
     pub(super) fn attributes(&self) -> String {
         counted_attributes(self.scored())
+    }
+
+    /// Numbers of seeds of the variants, the least and the most.
+    pub(super) fn seeds(&self) -> (usize, usize) {
+        let counts = || self.runs.chunk_by(|a, b| a.summary().variant == b.summary().variant).map(<[Run]>::len);
+        (counts().min().unwrap_or(0), counts().max().unwrap_or(0))
+    }
+
+    /// What intervals resample, in words; `None` without intervals.
+    pub(super) fn resampled(&self) -> Option<String> {
+        let info = self.statistics.as_ref()?.resampling;
+        let units = match info.unit {
+            Unit::Identity => "people",
+            Unit::Image => "images",
+        };
+        let (least, most) = self.seeds();
+        Some(match info.least_seeds {
+            Some(_) if info.covers_seeds(least) => format!("{units} and seeds"),
+            Some(enough) if info.covers_seeds(most) => format!("{units}, and seeds of variants with {enough} or more"),
+            _ => format!("{units}, not seeds"),
+        })
     }
 
     /// The paper's variants, and any of a newer program.

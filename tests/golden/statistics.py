@@ -5,6 +5,7 @@
 - scikit-learn: balanced accuracy, F1, average precision, area under the ROC curve, bins of the calibration error
 - NumPy: means, sample standard deviations and percentiles
 - SciPy: bootstrap intervals
+- NumPy: bootstrap intervals over people and seeds
 """
 
 import json
@@ -122,6 +123,35 @@ over_people = {
     "mean_by_person": interval(share, sums_a, images),
     "mean_by_image": interval(lambda a, axis: a.mean(axis) / 40, a),
     "difference_by_person": interval(lambda a, b, n, axis: share(a, n, axis) - share(b, n, axis), sums_a, sums_b, images),
+}
+
+# Three seeds with an effect of each on all of its predictions. A resample draws people and, independently, seeds; the seeds'
+# deviation from their mean is scaled by sqrt(3 / 2), which makes its variance that of the sample.
+seeds = []
+for effect_a, effect_b in [(0.3, -0.2), (-0.3, 0.1), (0.1, 0.0)]:
+    seeds.append([np.clip(np.round(of + effect + generator.normal(size=len(of))), 0, 40).astype(int)
+                  for of, effect in [(a, effect_a), (b, effect_b)]])
+
+
+def over_people_and_seeds(of_seeds, resamples=100_000):
+    """Percentile interval of the mean of `of_seeds`, [seed, image]; a crossed bootstrap."""
+    rng = np.random.default_rng(8)
+    sums = np.stack([np.bincount(people, weights=values) for values in of_seeds])
+    found = []
+    for _ in range(resamples // 1_000):
+        weights = rng.multinomial(len(images), np.full(len(images), 1 / len(images)), 1_000)
+        of_seed = weights @ sums.T / (40 * (weights @ images))[:, None]
+        drawn = np.take_along_axis(of_seed, rng.integers(0, len(sums), (1_000, len(sums))), axis=1).mean(axis=1)
+        center = of_seed.mean(axis=1)
+        found.append(center + (drawn - center) * np.sqrt(len(sums) / (len(sums) - 1)))
+    low, high = np.percentile(np.concatenate(found), [2.5, 97.5])
+    return {"low": float(low), "high": float(high)}
+
+
+over_people |= {
+    "seeds": [[values.tolist() for values in pair] for pair in seeds],
+    "mean_by_person_and_seed": over_people_and_seeds([pair[0] for pair in seeds]),
+    "difference_by_person_and_seed": over_people_and_seeds([pair[0] - pair[1] for pair in seeds]),
 }
 
 golden = {"wilson": wilson, "balanced": balanced, "spread": spread, "scores": scores, "mcnemar": mcnemar, "holm": holm,

@@ -5,14 +5,21 @@ use super::super::published::paper_mean;
 use super::super::runs::{Report, VariantRuns};
 use super::figure::Figure;
 use super::interval_plot::{IntervalPlot, Row};
-use crate::metrics::bootstrap::Unit;
 use crate::render::format::{or_dash, percent_mean_std, points, points_interval};
 use crate::variant::{BASELINE, Kind};
 
 /// The figure; `None` without a test against Baseline.
 pub(super) fn figure(report: &Report) -> Option<Figure> {
     let variants = report.with_controls();
-    let rows: Vec<Row> = variants.iter().filter_map(|variant| row(report, variant)).collect();
+    let mut rows: Vec<Row> = Vec::new();
+    let mut kind = Some(Kind::Paper);
+    for variant in &variants {
+        if let Some(row) = row(report, variant) {
+            let own = variant.facts.map(|facts| facts.kind);
+            rows.push(Row { begins_group: own != kind, ..row });
+            kind = own;
+        }
+    }
     if rows.is_empty() {
         return None;
     }
@@ -59,25 +66,14 @@ fn row<'a>(report: &'a Report, variant: &VariantRuns<'a>) -> Option<Row<'a>> {
         published: paper,
         colour: variant.style.colour,
         filled: true,
-        begins_group: variant.facts.is_some_and(|facts| facts.kind != Kind::Paper && is_first(report, variant)),
+        begins_group: false,
     })
-}
-
-/// True for the first variant of its kind.
-fn is_first(report: &Report, variant: &VariantRuns) -> bool {
-    let kind = |variant: &VariantRuns| variant.facts.map(|facts| facts.kind);
-    let all = report.with_controls();
-    all.iter().find(|other| kind(other) == kind(variant)).is_some_and(|first| first.name == variant.name)
 }
 
 /// Meaning of the marks.
 fn legend(report: &Report) -> Option<String> {
-    let unit = match report.statistics.as_ref()?.resampling.unit {
-        Unit::Identity => "test people",
-        Unit::Image => "test images",
-    };
-    let seeds =
-        if report.with_controls().iter().any(|variant| variant.runs.len() > 1) { "; small dots: seeds" } else { "" };
+    let resampled = report.resampled()?;
+    let seeds = if report.seeds().1 > 1 { "; small dots: seeds" } else { "" };
     let paper = if report.protocol().is_some() { "; hollow: the paper's, own protocol" } else { "" };
-    Some(format!("Dot: mean; line: 95 % interval over {unit}{seeds}{paper}"))
+    Some(format!("Dot: mean; line: 95 % interval over {resampled}{seeds}{paper}"))
 }

@@ -27,7 +27,7 @@ pub(in crate::report) fn page(report: &ComparisonReport) -> String {
     text += &format!(
         "## Differences\n\n{}{}\n\n{}\n",
         few_units(&report.statistics),
-        method(false, &attributes(report)),
+        method(&report.statistics.resampling, false, &attributes(report)),
         table(REGISTRY, &rows)
     );
     let named: String = rows.iter().map(|comparison| differing(REGISTRY, comparison)).collect();

@@ -6,6 +6,7 @@ use super::intervals::seeds;
 use super::notes::PRIMARY_HEAD;
 use crate::evaluate::comparison::AttributeTest;
 use crate::evaluate::{Comparison, Statistics, Verdict};
+use crate::metrics::bootstrap::BootstrapInfo;
 use crate::render::format::{bootstrap_p_cell, or_dash, percent, points, points_interval};
 use crate::render::markdown::{Table, folded};
 use crate::variant::{BASELINE, Registry};
@@ -19,7 +20,7 @@ pub(super) fn differences(report: &Report, statistics: &Statistics) -> Option<St
         return None;
     }
     let several = rows.iter().any(|comparison| comparison.seeds.len() > 1);
-    let method = method(several, &report.attributes());
+    let method = method(&statistics.resampling, several, &report.attributes());
     let broadest: Vec<&Comparison> = broadest(statistics).filter(wanted).collect();
     let mut text = format!("{}{}\n", few_units(statistics), table(report.registry, &broadest));
     for comparison in broadest {
@@ -33,7 +34,7 @@ pub(super) fn differences(report: &Report, statistics: &Statistics) -> Option<St
 }
 
 /// The statistical method in words; `attributes` are those with labels.
-pub(super) fn method(several_seeds: bool, attributes: &str) -> String {
+pub(super) fn method(info: &BootstrapInfo, several_seeds: bool, attributes: &str) -> String {
     let mut text = format!(
         "{PRIMARY_HEAD} The interval of a difference in mean accuracy is the middle 95 % over the bootstrap resamples, \
          the same for both, and p is two-sided. Better, worse and no difference shown count attributes: exact McNemar test \
@@ -42,9 +43,17 @@ pub(super) fn method(several_seeds: bool, attributes: &str) -> String {
     );
     if several_seeds {
         text += "\n\nOne-seed rows compare two networks. Multi-seed rows average the difference over seeds. Their interval \
-             covers resampling of test images, not of seeds; the ± is the standard deviation over seeds. A difference in \
-             mean accuracy counts as shown only if its sign is the same with every seed. A difference on an attribute counts \
-             as shown only if every seed shows it; its p is the largest of the seeds.";
+             covers ";
+        text += &match info.least_seeds {
+            Some(least) => format!(
+                "other test images and, from {least} seeds on, other seeds: each resample is scored with as many networks, \
+                 drawn with replacement."
+            ),
+            None => "other test images, not other seeds.".to_owned(),
+        };
+        text += " The ± is the standard deviation over seeds. A difference in mean accuracy counts as shown only if its sign \
+             is the same with every seed. A difference on an attribute counts as shown only if every seed shows it; its p is \
+             the largest of the seeds.";
     }
     text
 }

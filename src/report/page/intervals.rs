@@ -26,9 +26,9 @@ pub(super) fn intervals(report: &Report, statistics: &Statistics) -> String {
     if statistics.few_units().is_some() {
         return format!("{}{table}", few_units(statistics));
     }
+    let resampled = report.resampled().unwrap_or_default();
     format!(
-        "Each interval is the middle 95 % of {}. It is about other test images for the same networks, not about other \
-         seeds.\n\n{table}",
+        "Each interval is the middle 95 % of {}. Intervals resample {resampled}.\n\n{table}",
         resampling(&statistics.resampling)
     )
 }

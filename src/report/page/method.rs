@@ -1,9 +1,8 @@
 //! Method and validity: what the figures were measured on, and what they do not show.
 
 use super::super::runs::Report;
-use super::{deviations, unknown_labels};
+use super::deviations;
 use crate::config::RunSummary;
-use crate::evaluate::Statistics;
 use crate::render::format::thousands;
 use crate::untrusted::markdown;
 
@@ -11,22 +10,14 @@ pub(super) const HEADING: &str = "Method and validity";
 /// Anchor of the section.
 pub(super) const ANCHOR: &str = "method-and-validity";
 
-/// The kind of data, and whether differences can be tested.
+/// The kind of data, and whether its test split is the official one.
 pub(super) fn limits(report: &Report) -> String {
-    let mut lines = Vec::new();
-    if report.shared().dataset == "synthetic" {
-        lines.push(
-            "**The faces are synthetic.** gal-bench rendered them together with their labels. The figures show that the \
-             program works. They say nothing about accuracy on real faces and cannot be compared with published ones."
-                .to_owned(),
-        );
-    } else {
-        lines.push(test_split(report.shared()));
+    if report.shared().dataset != "synthetic" {
+        return format!("{}\n\n", test_split(report.shared()));
     }
-    lines.extend(unknown_labels::warning(report));
-    let few = report.statistics.as_ref().and_then(Statistics::few_units);
-    lines.extend(few.map(|few| format!("**No difference can be tested.** {few}.")));
-    lines.join("\n\n") + "\n\n"
+    "**The faces are synthetic.** gal-bench rendered them together with their labels. The figures show that the program \
+     works. They say nothing about accuracy on real faces and cannot be compared with published ones.\n\n"
+        .to_owned()
 }
 
 /// States if the figures are results on the official test split.

@@ -54,9 +54,8 @@ fn validity(report: &Report) -> String {
     text += &unknown_labels::warning(report).map_or_else(String::new, |warning| format!(" {warning}"));
     if let Some(few) = statistics.and_then(Statistics::few_units) {
         text += &format!(" **No difference can be tested.** {few}.");
-    } else if let Some(unit) = statistics.map(|statistics| statistics.resampling.unit) {
-        let resampled = if unit == Unit::Identity { "people" } else { "images" };
-        text += &format!(" Intervals resample {resampled}, not seeds.");
+    } else if let Some(resampled) = report.resampled() {
+        text += &format!(" Intervals resample {resampled}.");
     }
     let deviations = deviations::distinct(report).len();
     if deviations > 0 {
@@ -69,9 +68,7 @@ fn validity(report: &Report) -> String {
 
 /// Numbers of seeds as a noun phrase.
 fn seeds(report: &Report) -> String {
-    let counts: Vec<usize> = report.with_controls().iter().map(|variant| variant.runs.len()).collect();
-    let (least, most) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
-    match (least, most) {
+    match report.seeds() {
         (1, 1) => "One seed".to_owned(),
         (least, most) if least == most => format!("{most} seeds"),
         (least, most) => format!("{least} to {most} seeds"),
