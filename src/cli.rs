@@ -478,6 +478,7 @@ pub(crate) struct CompareArgs {
 #[command(after_help = "Examples:
   gal-bench report
   gal-bench report lfwa-quick-seed0
+  gal-bench report --together lfwa-quick-seed0 synthetic-quick-seed0
   gal-bench report --check")]
 pub(crate) struct ReportArgs {
     /// Names of report folders [default: all]
@@ -486,6 +487,9 @@ pub(crate) struct ReportArgs {
     /// Folder of the reports
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(crate) reports: PathBuf,
+    /// Render one page of the named reports beside each other, in the folder together-DATASETS
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) together: bool,
     /// Write nothing, and fail with exit code 2 if a report differs from its results
     #[arg(long)]
     pub(crate) check: bool,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) fn run(args: &ReportArgs) -> Result<()> {
     let folders = match args.names.as_slice() {
+        names if args.together => vec![together(&args.reports, names, args.force)?],
         [] => all(&args.reports)?,
         names => names.iter().map(|name| args.reports.join(name)).collect(),
     };
@@ -19,7 +20,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
                 ));
             }
         }
-    } else {
+    } else if !args.together {
         folders.iter().try_for_each(|folder| render(folder, args.force))?;
     }
     let shown: Vec<String> = folders.iter().map(|folder| io::path_text(folder)).collect();
@@ -38,6 +39,16 @@ pub(super) fn render(folder: &Path, force: bool) -> Result<()> {
     let output = report::claim(folder, force)?;
     report::write(folder)?;
     output.record()
+}
+
+/// Renders the page of the reports called `names`; returns its folder.
+fn together(reports: &Path, names: &[String], force: bool) -> Result<PathBuf> {
+    let folder = report::together_folder(reports, names)?;
+    let output = report::claim(&folder, force)?;
+    report::write_together(&folder, names)?;
+    report::write(&folder)?;
+    output.record()?;
+    Ok(folder)
 }
 
 /// All report folders with results.

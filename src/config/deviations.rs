@@ -86,6 +86,7 @@ fn network_settings(network: &Architecture, same_backbone: bool) -> Vec<Setting>
     found.extend([
         ("Pool after the last convolution", if *last_pool { "kept" } else { "left out" }.to_owned()),
         ("Side of the last map", side.to_string()),
+        ("Receptive field of the last map", pixels(network.receptive_field())),
         ("Width of a branch", branch_channels.to_string()),
         ("Width of a node", node_channels.to_string()),
         ("Factor of a node's initial weights", node_gain.to_string()),

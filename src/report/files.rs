@@ -1,6 +1,9 @@
 //! The rendered files of a report: a pure function of its results, so that a checked-in report can be verified.
 
-use super::results::{comparison_report, comparisons, csv_file, dependence, examples, profile, retests, runs};
+use super::figures::figure::Figure;
+use super::results::{
+    comparison_report, comparisons, csv_file, dependence, examples, profile, retests, runs, together,
+};
 use super::runs::Report;
 use super::{figures, page};
 use crate::error::{Error, Result};
@@ -26,23 +29,49 @@ pub fn render_with(registry: Registry, folder: &Path) -> Result<Vec<(PathBuf, Ve
         let html = html::page(&page, "", |_| None);
         return Ok(pages(page, html));
     }
-    let (runs, diverged) = runs::read(folder)?;
+    if let Some(names) = together::read(folder)? {
+        return render_together(registry, folder, names);
+    }
     let profile = profile::read(folder)?;
-    let settings = profile.as_deref().map(|text| profile::parsed(folder, text)).transpose()?;
-    let report = Report::new(registry, runs, diverged, comparisons::read(&folder.join("results"))?, settings)
-        .with_retests(retests::read(folder)?);
+    let report = report(registry, folder, profile.as_deref())?;
     let few = report.statistics.as_ref().is_some_and(|statistics| statistics.few_units().is_some());
     // Results of older versions hold tests from too few test images.
     let correlations = dependence::read(folder)?.map(|all| if few { all.without_label_tests() } else { all });
     let faces = examples::read(folder)?;
     let figures = figures::all(&report, correlations.as_ref(), faces.as_ref());
     let page = page::page(&report, correlations.as_ref(), profile.as_deref(), &figures);
-    let html = html::page(&page, &report.caption(), |file| {
-        figures.iter().find(|figure| figure.file == file).map(|f| f.svg.as_slice())
-    });
+    Ok(with_figures(page, &report.caption(), figures))
+}
+
+/// The report in `folder`, of which `profile` is the text of the profile.
+fn report(registry: Registry, folder: &Path, profile: Option<&str>) -> Result<Report> {
+    let (runs, diverged) = runs::read(folder)?;
+    let settings = profile.map(|text| profile::parsed(folder, text)).transpose()?;
+    let statistics = comparisons::read(&folder.join("results"))?;
+    Ok(Report::new(registry, runs, diverged, statistics, settings).with_retests(retests::read(folder)?))
+}
+
+/// Renders the page of the reports called `names`, which lie beside `folder`.
+fn render_together(registry: Registry, folder: &Path, names: Vec<String>) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    let read = |name: String| {
+        let beside = folder.with_file_name(&name);
+        refuse_links(&beside.join("results"))?;
+        let profile = profile::read(&beside)?;
+        Ok((name, report(registry, &beside, profile.as_deref())?))
+    };
+    let reports = names.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+    let figure = page::together::figure(&reports);
+    let page = page::together::page(&reports, figure.as_ref());
+    Ok(with_figures(page, "", figure.into_iter().collect()))
+}
+
+/// The page in both forms, and its figures.
+fn with_figures(page: String, banner: &str, figures: Vec<Figure>) -> Vec<(PathBuf, Vec<u8>)> {
+    let html =
+        html::page(&page, banner, |file| figures.iter().find(|figure| figure.file == file).map(|f| f.svg.as_slice()));
     let mut files = pages(page, html);
     files.extend(figures.into_iter().map(|figure| (PathBuf::from(figure.file), figure.svg)));
-    Ok(files)
+    files
 }
 
 /// Refuses results that are links: a page would show a file from elsewhere.

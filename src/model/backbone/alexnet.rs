@@ -73,6 +73,15 @@ pub(super) fn output_size(
     })
 }
 
+/// [`BackboneSpec::windows`] of any AlexNet.
+pub(super) fn windows(configs: [LayerConfig; 5], architecture: &Architecture) -> Vec<(usize, usize)> {
+    let of_layer = |(_, layer): (String, ConvLayer)| {
+        let LayerConfig { kernel, pool, .. } = layer.config;
+        [(kernel, layer.stride)].into_iter().chain(pool.then_some((3, 2)))
+    };
+    layers(configs, architecture).flat_map(of_layer).collect()
+}
+
 /// [`BackboneSpec::max_elements`] of any AlexNet.
 pub(super) fn max_elements(configs: [LayerConfig; 5], architecture: &Architecture) -> usize {
     measure(configs, architecture).map_or(0, |(_, most)| most)
@@ -95,6 +104,10 @@ impl BackboneSpec for AlexNet {
             return Err("no width may be 0".to_owned());
         }
         output_size(LAYERS, architecture)
+    }
+
+    fn windows(&self, architecture: &Architecture) -> Vec<(usize, usize)> {
+        windows(LAYERS, architecture)
     }
 
     fn max_elements(&self, architecture: &Architecture) -> usize {

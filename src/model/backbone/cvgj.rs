@@ -39,6 +39,10 @@ impl BackboneSpec for Cvgj {
         alexnet::output_size(LAYERS, architecture)
     }
 
+    fn windows(&self, architecture: &Architecture) -> Vec<(usize, usize)> {
+        alexnet::windows(LAYERS, architecture)
+    }
+
     fn max_elements(&self, architecture: &Architecture) -> usize {
         alexnet::max_elements(LAYERS, architecture)
     }

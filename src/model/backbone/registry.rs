@@ -1,6 +1,6 @@
 //! The specification of each backbone by name.
 
-use super::spec::BackboneSpec;
+use super::spec::{self, BackboneSpec};
 use super::{alexnet, cvgj, resnet};
 use crate::model::architecture::{Architecture, BackboneName, PartialArchitecture};
 
@@ -61,5 +61,26 @@ impl Architecture {
             return Err("no width may be 0".to_owned());
         }
         self.backbone.spec().output_size(self)
+    }
+
+    /// Side in pixels of the square of the input that a position of the last map depends on, padding included.
+    pub fn receptive_field(&self) -> usize {
+        spec::receptive_field(&self.backbone.spec().windows(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receptive_fields_are_the_published_ones() {
+        // Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks", table 1.
+        let published = [(BackboneName::Alexnet, 195), (BackboneName::Resnet50, 483)];
+        for (backbone, side) in published.into_iter().chain([(BackboneName::AlexnetCvgj, 195)]) {
+            let (stride, widths) = backbone.published();
+            let network = Architecture { backbone, stride, widths, ..Architecture::PAPER };
+            assert_eq!(network.receptive_field(), side, "{backbone}");
+        }
     }
 }

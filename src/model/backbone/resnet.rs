@@ -91,6 +91,15 @@ impl BackboneSpec for ResNet {
             .ok_or_else(|| "the input and the first convolution's stride must be at least 1".to_owned())
     }
 
+    fn windows(&self, architecture: &Architecture) -> Vec<(usize, usize)> {
+        let mut windows = vec![(7, architecture.stride), (3, 2)];
+        for (stage, blocks) in self.blocks.into_iter().enumerate() {
+            let stride = |block: usize| if block == 0 && stage > 0 { 2 } else { 1 };
+            windows.extend((0..blocks).flat_map(|block| self.convolutions(stride(block))));
+        }
+        windows
+    }
+
     fn max_elements(&self, architecture: &Architecture) -> usize {
         let side = conv_output_size(architecture.input_size, 7, architecture.stride, 3).unwrap_or_default();
         let mut most = unfolded(side, 3, 7, architecture.widths[0]);

@@ -6,7 +6,7 @@ mod attribute_differences;
 mod curves;
 mod example_faces;
 pub(super) mod figure;
-mod forest;
+pub(super) mod forest;
 mod gain;
 mod interval_plot;
 mod legend;
@@ -22,7 +22,7 @@ use figure::Figure;
 
 /// Every figure that the results allow, in the order of the page.
 pub(super) fn all(report: &Report, correlations: Option<&Correlations>, faces: Option<&FaceSheet>) -> Vec<Figure> {
-    let mut figures: Vec<Figure> = forest::figure(report).into_iter().collect();
+    let mut figures: Vec<Figure> = forest::figure(&[("", report)]).into_iter().collect();
     figures.extend(affinity::figures(report));
     if let Some(correlations) = correlations {
         let order = correlations.order();

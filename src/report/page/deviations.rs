@@ -3,6 +3,7 @@
 use super::super::results::runs::Run;
 use super::super::runs::Report;
 use crate::config::RunSummary;
+use crate::render::markdown::Table;
 use crate::untrusted::markdown;
 
 /// Anchor of the section.
@@ -16,6 +17,7 @@ pub(super) fn section(report: &Report) -> String {
         text += "The runs recorded none.\n\n";
         return text;
     }
+    let mut table = Table::new(3, ["Setting", "Here", "Paper"]);
     for (deviation, runs) in found {
         let which = if runs.len() == report.runs().len() {
             String::new()
@@ -24,9 +26,21 @@ pub(super) fn section(report: &Report) -> String {
                 runs.iter().map(|r| format!("{} seed {}", report.registry.title(&r.variant), r.seed)).collect();
             format!(" (only {})", names.join(", "))
         };
-        text += &format!("- {}{which}\n", sentence(deviation));
+        let [setting, here, paper] = columns(deviation).map(markdown);
+        table.row([setting, here + &which, paper]);
     }
-    text + "\n"
+    text + &format!("{table}\n")
+}
+
+/// Setting, value and the paper's value of a sentence such as `Batch size: 32 (paper: 256).` A sentence of another form is in
+/// one column.
+fn columns(deviation: &str) -> [&str; 3] {
+    let text = deviation.trim_end_matches('.');
+    let (setting, rest) = text.split_once(": ").unwrap_or(("", text));
+    match rest.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (paper: ")) {
+        Some((here, paper)) => [setting, here, paper],
+        None => [setting, rest, "-"],
+    }
 }
 
 /// Each deviation once, in the order of the runs, with the runs that have it.
@@ -47,4 +61,28 @@ pub(super) fn distinct(report: &Report) -> Vec<(&str, Vec<&RunSummary>)> {
 pub(super) fn sentence(text: &str) -> String {
     let text = markdown(text);
     if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deviation_has_a_column_for_each_value() {
+        let cases = [
+            ("Batch size: 32 (paper: 256).", ["Batch size", "32", "256"]),
+            (
+                "Distortions: drawn (anew) by 5 (paper: fixed copies).",
+                ["Distortions", "drawn (anew) by 5", "fixed copies"],
+            ),
+            (
+                "Weights: imported from x: y (paper: z); unknown.",
+                ["Weights", "imported from x: y (paper: z); unknown", "-"],
+            ),
+            ("66 px input, not 227", ["", "66 px input, not 227", "-"]),
+        ];
+        for (sentence, expected) in cases {
+            assert_eq!(columns(sentence), expected);
+        }
+    }
 }

@@ -30,6 +30,7 @@ mod table1;
 mod table2;
 mod table3;
 mod table4;
+pub(super) mod together;
 mod unknown_labels;
 
 use super::figures::figure::Figure;

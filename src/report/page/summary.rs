@@ -20,7 +20,7 @@ pub(super) fn summary(report: &Report, figures: &[Figure]) -> String {
     let question = if gain.is_some() { ": is GAL-j more accurate than Baseline?" } else { "" };
     let data = capitalized(&report.data());
     let mut text = format!("# {data}, profile {}{question}\n\n", report.shared().profile);
-    for paragraph in gain.into_iter().chain([validity(report)]) {
+    for paragraph in gain.into_iter().chain([validity(report, "")]) {
         text += &format!("{paragraph}\n\n");
     }
     let findings: Vec<String> = explanations.into_iter().chain(diverged).collect();
@@ -33,8 +33,9 @@ pub(super) fn summary(report: &Report, figures: &[Figure]) -> String {
     text + &table(report) + "\n"
 }
 
-/// The limits of the figures in a paragraph: seeds, test images, protocol, and what an interval covers.
-fn validity(report: &Report) -> String {
+/// The limits of the figures in a paragraph: seeds, test images, protocol, and what an interval covers. `page` is the path of
+/// the report's page; empty on that page.
+pub(super) fn validity(report: &Report, page: &str) -> String {
     let shared = report.shared();
     let mut text = start::start(report);
     if shared.dataset == "synthetic" {
@@ -60,10 +61,10 @@ fn validity(report: &Report) -> String {
     let deviations = deviations::distinct(report).len();
     if deviations > 0 {
         let counted = if deviations == 1 { "one deviation".to_owned() } else { format!("{deviations} deviations") };
-        text += &format!(" **Not the paper's protocol** ([{counted}](#{}))", deviations::ANCHOR);
+        text += &format!(" **Not the paper's protocol** ([{counted}]({page}#{}))", deviations::ANCHOR);
         text += ": do not compare with published figures.";
     }
-    text + &format!(" [Method and validity](#{})", method::ANCHOR) + " has the details."
+    text + &format!(" [Method and validity]({page}#{})", method::ANCHOR) + " has the details."
 }
 
 /// Numbers of seeds as a noun phrase.
@@ -110,7 +111,7 @@ fn table(report: &Report) -> String {
 }
 
 /// Names of the variants in the table.
-fn shown<'a>(variants: &[VariantRuns<'a>]) -> Vec<&'a str> {
+pub(super) fn shown<'a>(variants: &[VariantRuns<'a>]) -> Vec<&'a str> {
     let rank = |variant: &&VariantRuns| match variant.facts {
         Some(facts) if facts.kind != Kind::Paper && facts.tests.is_none() => 1,
         _ => 0,

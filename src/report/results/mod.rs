@@ -13,4 +13,5 @@ mod plain;
 pub(super) mod profile;
 pub(super) mod retests;
 pub(super) mod runs;
+pub(super) mod together;
 mod wide_table;

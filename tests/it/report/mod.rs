@@ -9,5 +9,6 @@ mod protocol;
 mod retests;
 mod sections;
 mod statistics;
+mod together;
 mod unknown_labels;
 mod variants;
