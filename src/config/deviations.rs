@@ -223,7 +223,7 @@ mod tests {
         profile.network.backbone = BackboneName::Resnet18;
         let found = profile.deviations(DatasetName::Lfwa, SOURCES).unwrap();
         // Its map is larger, so nodes are longer.
-        assert_eq!(found.len(), 4, "{found:?}");
+        assert_eq!(found.len(), 5, "{found:?}");
         assert!(found[0].starts_with("Backbone: resnet18, first stride"), "{found:?}");
     }
 

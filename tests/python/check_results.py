@@ -81,6 +81,8 @@ def mean_over_attributes(numbers, known_labels):
         return np.nanmean(numbers / known_labels, axis=-1)
 
 
+# From this number of seeds on, seeds are resampled, too.
+least_seeds = json.loads((results / "bootstrap.json").read_text()).get("least_seeds", np.inf)
 known_by_person = by_person(known)
 units = len(known_by_person)
 draws = np.random.default_rng(1).multinomial(units, np.full(units, 1 / units), 4000)
@@ -96,11 +98,16 @@ for (variant, reference, seeds), rows in comparisons.groupby(["variant", "refere
     agree(mean["difference"], np.mean(differences), "difference in mean")
     if len(pairs) > 1:
         agree(mean["deviation_over_seeds"], np.std(differences, ddof=1), "deviation over seeds")
-    gained_by_person = by_person(sum(a.astype(int) - b for a, b in pairs) / len(pairs))
     if units < 20:
         assert rows[["interval_low", "interval_high", "p"]].isna().all(axis=None), "a test of fewer than 20 people"
         continue
-    low, high = np.percentile(mean_over_attributes(draws @ gained_by_person, drawn_labels), [2.5, 97.5])
+    by_seed = [mean_over_attributes(draws @ by_person(a.astype(int) - b), drawn_labels) for a, b in pairs]
+    resampled = np.mean(by_seed, axis=0)
+    if len(pairs) >= least_seeds:
+        seeds_drawn = np.random.default_rng(2).integers(0, len(pairs), (len(draws), len(pairs)))
+        drawn = np.take_along_axis(np.array(by_seed).T, seeds_drawn, axis=1).mean(axis=1)
+        resampled = resampled + (drawn - resampled) * np.sqrt(len(pairs) / (len(pairs) - 1))
+    low, high = np.percentile(resampled, [2.5, 97.5])
     agree(mean["interval_low"], low, "interval", 0.1 * (high - low))
     agree(mean["interval_high"], high, "interval", 0.1 * (high - low))
     p = np.ones(40)

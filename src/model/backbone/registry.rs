@@ -75,9 +75,10 @@ mod tests {
 
     #[test]
     fn receptive_fields_are_the_published_ones() {
-        // Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks", table 1.
-        let published = [(BackboneName::Alexnet, 195), (BackboneName::Resnet50, 483)];
-        for (backbone, side) in published.into_iter().chain([(BackboneName::AlexnetCvgj, 195)]) {
+        // AlexNet: Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks". ResNet-18: sum
+        // over its convolutions, 11 + 32 + (8 + 48) + (16 + 96) + (32 + 192).
+        let expected = [(BackboneName::Alexnet, 195), (BackboneName::AlexnetCvgj, 195), (BackboneName::Resnet18, 435)];
+        for (backbone, side) in expected {
             let (stride, widths) = backbone.published();
             let network = Architecture { backbone, stride, widths, ..Architecture::PAPER };
             assert_eq!(network.receptive_field(), side, "{backbone}");

@@ -27,7 +27,7 @@ impl PublishedColumns {
         Self { protocol, floor: published::floor(protocol), methods: methods(protocol, names) }
     }
 
-    pub(super) fn header(&self) -> Vec<String> {
+    fn header(&self) -> Vec<String> {
         let of = self.protocol.label();
         let mut header = vec![format!("Floor, {of} official test")];
         header.extend(self.methods.iter().map(|m| format!("{}, {of} published", m.name)));
@@ -35,7 +35,7 @@ impl PublishedColumns {
     }
 
     /// The cells of attribute `i`.
-    pub(super) fn cells(&self, i: usize) -> Vec<String> {
+    fn cells(&self, i: usize) -> Vec<String> {
         let mut cells = vec![cell(Some(self.floor.accuracies[i]), 2)];
         cells.extend(self.methods.iter().map(|method| {
             let text = cell(method.accuracies.map(|a| a[i]), 2);
@@ -45,14 +45,14 @@ impl PublishedColumns {
     }
 
     /// The means over the attributes.
-    pub(super) fn means(&self) -> Vec<String> {
+    fn means(&self) -> Vec<String> {
         let mut cells = vec![bold(cell(Some(self.floor.mean()), 2))];
         cells.extend(self.methods.iter().map(|m| bold(cell(m.recomputed(), 2))));
         cells
     }
 
     /// The rows after the means: the average that the source prints, and the gain of the mean over the floor.
-    pub(super) fn footer(&self) -> [(&'static str, Vec<String>); 2] {
+    fn footer(&self) -> [(&'static str, Vec<String>); 2] {
         let row = |cell: &dyn Fn(&Method) -> Option<String>| {
             let cells = self.methods.iter().map(|method| cell(method).unwrap_or_else(|| "-".to_owned()));
             std::iter::once(String::new()).chain(cells).collect()
