@@ -1,12 +1,12 @@
 """GAL-j in PyTorch on a CPU, as fast as possible: the network, losses and optimizer of `src/model` and
 `src/train/learner.rs`, with channels_last, oneDNN, and all branches as one convolution.
 
-    train.py train|infer BATCH INPUT STRIDE WIDTHS BRANCH THREADS SECONDS [--no-input-grad] [--no-last-pool]
+    train.py train|infer BATCH INPUT STRIDE WIDTHS BRANCH THREADS SECONDS [--no-input-grad] [--compile] [--no-last-pool]
 
 WIDTHS are five numbers separated by commas. --no-input-grad omits scale and shift of the pixels' norm. PyTorch then does
-not compute the first convolution's input gradient, which our code does not need either. --no-last-pool omits the pool
-after the last convolution. Prints one JSON object: images/s
-of the best and the median step, and peak memory in MiB. Set MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and
+not compute the first convolution's input gradient, which our code does not need either. --compile uses torch.compile,
+which needs a C++ compiler. --no-last-pool omits the pool after the last convolution. Prints one JSON object: images/s of
+the best and the median step, and peak memory in MiB. Set MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and
 MALLOC_TOP_PAD_ to large values; otherwise glibc returns every buffer to the system after each step.
 """
 
@@ -93,6 +93,9 @@ def main():
     groups = [{"params": decaying, "weight_decay": 5e-4}, {"params": others, "weight_decay": 0}]
     optimizer = torch.optim.SGD(groups, lr=1e-3, momentum=0.9, foreach=True)
 
+    if "--compile" in sys.argv:
+        net.compile()
+
     def step():
         optimizer.zero_grad(set_to_none=True)
         loss = sum(F.cross_entropy(z.reshape(-1, 2), y.reshape(-1), reduction="sum") for z in net(x)) / batch
@@ -106,7 +109,8 @@ def main():
     if mode == "infer":
         net.eval()
     work = step if mode == "train" else infer
-    for _ in range(2):
+    # The first steps of a compiled network compile it.
+    for _ in range(4):
         work()
     times, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 3:

@@ -235,7 +235,7 @@ impl Report {
         (counts().min().unwrap_or(0), counts().max().unwrap_or(0))
     }
 
-    /// What intervals resample, in words; `None` without intervals.
+    /// The units that intervals resample, and whether they resample seeds, in words; `None` without intervals.
     pub(super) fn resampled(&self) -> Option<String> {
         let info = self.statistics.as_ref()?.resampling;
         let units = match info.unit {
