@@ -1,7 +1,8 @@
 //! The command line: options, their defaults and their help texts. `commands` runs them.
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use gal_bench::dataset::DatasetName;
 use gal_bench::model::BackboneName;
 use gal_bench::predict::Order;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 #[command(
     version,
     arg_required_else_help = true,
+    help_template = help_template(),
     after_help = "Examples:
   gal-bench run-all
       All three stages on the built-in synthetic faces
@@ -33,49 +35,82 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The stages of `--help` with their commands.
+const STAGES: [(&str, &[&str]); 6] = [
+    ("All stages", &["run-all", "run-task"]),
+    ("Data", &["prepare", "inspect", "augment"]),
+    ("Training", &["train", "profile", "weights"]),
+    ("Results", &["evaluate", "report", "compare", "verify"]),
+    ("Trained networks", &["predict", "export"]),
+    ("Installation", &["doctor", "completions", "man"]),
+];
+
+/// The layout of the help. clap has no groups of commands, so the commands are part of the layout.
+fn help_template() -> String {
+    let (styles, commands) = (Styles::styled(), Command::augment_subcommands(clap::Command::new("gal-bench")));
+    let (header, literal) = (styles.get_header(), styles.get_literal());
+    let line = |name: &&str| {
+        let about = commands.find_subcommand(name).and_then(clap::Command::get_about).map(ToString::to_string);
+        format!("  {literal}{name}{literal:#}{:1$}{2}\n", "", 13 - name.len(), about.unwrap_or_default())
+    };
+    let stage = |(title, names): &(&str, &[&str])| {
+        format!("{header}{title}:{header:#}\n{}\n", names.iter().map(line).collect::<String>())
+    };
+    let stages: String = STAGES.iter().map(stage).collect();
+    let options = format!("{header}Options:{header:#}\n{{options}}");
+    format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{stages}{options}{{after-help}}")
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Read annotations and images, resize and augment the images, and store both as a prepared set
+    /// Read annotations and images, and store them as a prepared set
     Prepare(PrepareArgs),
-    /// Report label rates, correlations, contradictions, and duplicate and broken images of a data set
+    /// Check labels and images of a data set before preparing it
     #[command(alias = "stats")]
     Inspect(InspectArgs),
     /// Draw a contact sheet of the distortions in a pipeline
     Augment(AugmentArgs),
     /// Train variants of the network on a prepared set
     Train(TrainArgs),
-    /// Compute accuracies from the predictions of trained variants, and collect the results for a report
+    /// Compute accuracies, intervals and tests of finished runs
     Evaluate(EvaluateArgs),
-    /// Compare runs with each other or with predictions of another tool: accuracies, intervals and tests
+    /// Compare runs with each other, or with predictions of another tool
     Compare(CompareArgs),
     /// Render reports as Markdown and HTML from their results files
     Report(ReportArgs),
     /// Prepare, train, evaluate and report; finished steps are skipped
     RunAll(RunAllArgs),
-    /// Prepare the data and train one task of a job, for a scheduler; `run-all --list-tasks` lists the tasks
+    /// Prepare the data and train one task of a job, for a scheduler
     #[command(alias = "run-cell")]
     RunTask(RunTaskArgs),
-    /// Verify that a prepared set, a run or a report is as it was written
+    /// Verify that a prepared set, a run or a report did not change
     Verify(VerifyArgs),
-    /// Predict the probabilities of the 40 attributes in images with a trained network
+    /// Predict the 40 attributes of images with a trained network
     Predict(PredictArgs),
-    /// Export a trained network to PyTorch: its weights, and a Python module that loads them
+    /// Export a trained network to PyTorch: weights and a Python module
     Export(ExportArgs),
-    /// Check a device: compare its results with reference results, and measure its speed
+    /// Compare a device with reference results, and measure its speed
     Doctor(DoctorArgs),
     /// Import pretrained weights of other frameworks for a backbone
     #[command(subcommand)]
     Weights(WeightsCommand),
     /// Print an embedded profile as TOML, for example to write your own
     Profile(ProfileArgs),
+    /// Print a script that completes commands and options in a shell
+    Completions(CompletionsArgs),
+    /// Write manual pages, one for each command
+    Man(ManArgs),
 }
 
 /// Output of a command.
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
     /// Print only errors
-    #[arg(long)]
+    #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
+    /// Also print details: device, plan of the training, and accuracies by attribute
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
     /// Print the result as JSON on standard output; progress goes to standard error
     #[arg(long)]
     pub(crate) json: bool,
@@ -101,7 +136,7 @@ pub(crate) struct SourceArgs {
     /// Leave out images without labels, without a split or without a file, instead of failing; reports note it
     #[arg(long, alias = "subset")]
     pub(crate) allow_missing: bool,
-    /// With --dataset table: the table, CSV or Parquet, with a row for each image: its path below --root, any of the 40
+    /// With --dataset table: the table as CSV or Parquet. A row holds an image's path below --root, any of the 40
     /// attributes, and optionally `split` and `identity` [default: the only table in --root]
     #[arg(long, value_name = "FILE")]
     pub(crate) table: Option<PathBuf>,
@@ -656,6 +691,34 @@ pub(crate) struct ExportArgs {
     /// Folder for the Python module and its weights
     #[arg(long, value_name = "DIR")]
     pub(crate) output: PathBuf,
+    /// Replace existing files
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) output_args: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gal-bench completions bash > ~/.local/share/bash-completion/completions/gal-bench
+  gal-bench completions zsh > ~/.zfunc/_gal-bench
+      In a folder of fpath, before compinit runs
+  gal-bench completions fish > ~/.config/fish/completions/gal-bench.fish")]
+pub(crate) struct CompletionsArgs {
+    /// Shell that runs the script
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+    #[command(flatten)]
+    pub(crate) output_args: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  gal-bench man ~/.local/share/man/man1 && man gal-bench-train")]
+pub(crate) struct ManArgs {
+    /// Folder for the pages
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
     /// Replace existing files
     #[arg(long)]
     pub(crate) force: bool,

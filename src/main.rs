@@ -4,8 +4,7 @@ mod cli;
 mod commands;
 
 use clap::Parser;
-use gal_bench::untrusted::terminal;
-use std::io::Write;
+use gal_bench::progress;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -19,8 +18,7 @@ fn main() -> ExitCode {
     match commands::run(&cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // If standard error is closed, the exit code remains.
-            let _ = writeln!(std::io::stderr(), "error: {}", terminal(&error.to_string()));
+            progress::write_error(&error.to_string());
             ExitCode::from(error.exit_code())
         }
     }

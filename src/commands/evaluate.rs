@@ -6,16 +6,13 @@ use gal_bench::augment::Pipeline;
 use gal_bench::config::{Compute, Divergence, RunConfig};
 use gal_bench::evaluate::{Evaluation, Statistics};
 use gal_bench::progress::Progress;
-use gal_bench::report::{Collected, line, table};
+use gal_bench::report::{Collected, overview, table};
 use gal_bench::store::Reader;
 use gal_bench::train::{NamedDevice, RetestImages, is_diverged, is_finished, retest, select_device};
 use gal_bench::variant::REGISTRY;
 use gal_bench::{Error, Result, io, report};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-
-/// Largest number of runs printed as a table each: the paper's variants with one seed.
-const TABLES: usize = 4;
 
 /// Result of an evaluation.
 #[derive(Debug, Serialize)]
@@ -33,15 +30,15 @@ pub(super) struct Evaluated {
 }
 
 impl Evaluated {
-    /// Text for a terminal: a table for each run, or a line for each of many runs, then the findings, and the first
-    /// sentences of the report, which name the runs that diverged.
-    pub(super) fn text(&self) -> String {
-        let show = if self.evaluations.len() > TABLES { line } else { table };
-        let tables = self.evaluations.iter().map(show);
+    /// Text for a terminal: with details a table of attributes for each run, then the findings, the first sentences of the
+    /// report, which name the runs that diverged, and a line for each run and head.
+    pub(super) fn text(&self, with_details: bool) -> String {
+        let tables = self.evaluations.iter().filter(|_| with_details).map(table);
         let found = report::findings(&self.statistics).into_iter().map(|sentence| sentence + "\n");
         let answers = self.answers.iter().map(|answer| answer.replace("**", "") + "\n");
         let few = self.statistics.few_units().map(|few| format!("No intervals and no tests: {few}.\n"));
-        tables.chain(few).chain(found).chain(answers).collect::<Vec<_>>().join("\n")
+        let overview = overview(&self.evaluations) + "\n";
+        tables.chain(few).chain(found).chain(answers).chain([overview]).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -50,7 +47,8 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     let retests = Retests::new(args, &progress)?;
     let evaluated = evaluate(&args.data, &args.selection, &args.reports, Some(&retests), args.force, &progress)?;
     args.output_args.result(&evaluated, || {
-        format!("{}\nresults in {}; `gal-bench report` renders them", evaluated.text(), evaluated.report.display())
+        let text = evaluated.text(args.output_args.verbose);
+        format!("{text}\nresults in {}; `gal-bench report` renders them", evaluated.report.display())
     })
 }
 
@@ -153,7 +151,7 @@ pub(super) fn evaluate(
     }
     if !open.is_empty() {
         let open: Vec<String> = open.iter().map(|folder| folder.display().to_string()).collect();
-        progress.log(format!("warning: left out, since they are not finished: {}", open.join(", ")));
+        progress.warn(format!("left out, since they are not finished: {}", open.join(", ")));
     }
     for run in &ended {
         if let Some(difference) = RunConfig::other_profile(run, &trained)? {

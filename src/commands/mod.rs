@@ -2,12 +2,14 @@
 
 mod augment;
 mod compare;
+mod completions;
 mod distributed;
 mod doctor;
 mod evaluate;
 mod export;
 mod faces;
 mod inspect;
+mod man;
 mod memory;
 mod predict;
 mod prepare;
@@ -51,12 +53,14 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Doctor(args) => doctor::run(args),
         Command::Weights(command) => weights::run(command),
         Command::Profile(args) => profile::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }
 }
 
 impl OutputArgs {
     fn progress(&self) -> Progress {
-        Progress::new(self.quiet)
+        Progress::new(self.quiet).verbose(self.verbose)
     }
 
     /// Prints the result: as JSON if `--json` is set, otherwise `text` unless `--quiet` is set.

@@ -5,7 +5,6 @@ use super::{evaluate, prepare, train};
 use crate::cli::{JobArgs, RunAllArgs};
 use gal_bench::config::{Prepare, RunConfig};
 use gal_bench::progress::Progress;
-use gal_bench::report::overview;
 use gal_bench::train::{Task, is_diverged, is_finished, is_resumable, tasks};
 use gal_bench::variant::Variant;
 use gal_bench::{Error, Result, store};
@@ -54,8 +53,8 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     let evaluated = evaluate::evaluate(&job.data, selection, &job.reports, None, false, &progress)?;
     super::report::render(&evaluated.report, false)?;
     job.output_args.result(&evaluated, || {
-        let (text, page) = (evaluated.text(), evaluated.report.join("README.md"));
-        format!("{text}\n{}\n\nreport: {}", overview(&evaluated.evaluations), page.display())
+        let (text, page) = (evaluated.text(job.output_args.verbose), evaluated.report.join("README.md"));
+        format!("{text}\nreport: {}", page.display())
     })
 }
 

@@ -52,6 +52,7 @@ pub(super) fn train_on(
     let (profile, init) = start(dataset, selection, compute)?;
     let local_rank = if rendezvous.world_size > 1 { distributed::local_rank()? } else { None };
     let device = select_device(&compute.device, local_rank, profile.compute, progress)?;
+    progress.detail(format!("device {}, {} threads", device.name, rayon::current_num_threads()));
     let data = Reader::open_for(dataset, prepared)?;
     let job = TrainJob {
         data: &data,
@@ -68,9 +69,9 @@ pub(super) fn train_on(
     };
     let outcome = train(&job, progress)?;
     match all_diverged(&outcome) {
-        Some(message) => progress.log(format!("warning: {message}")),
+        Some(message) => progress.warn(message),
         None if outcome.diverged.is_empty() => {}
-        None => progress.log(format!("warning: left out, since they diverged: {}", diverged(&outcome))),
+        None => progress.warn(format!("left out, since they diverged: {}", diverged(&outcome))),
     }
     Ok(outcome)
 }

@@ -129,7 +129,7 @@ pub fn scan_images<S: PartialEq + Sync>(
     splits: &[S],
     progress: &Progress,
 ) -> Result<ImageScan> {
-    let bar = progress.bar("scan", "images", sources.len());
+    let bar = progress.bar("Scanning", "images", sources.len());
     let fingerprints: Vec<std::result::Result<Fingerprint, (IssueKind, String)>> = sources
         .par_iter()
         .map(|source| {

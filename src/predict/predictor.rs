@@ -64,7 +64,7 @@ pub fn predict(
     let paths: Vec<PathBuf> = images.rows().iter().map(|row| paths[*row].clone()).collect();
     let (input_size, policy) = (profile.network.input_size, &profile.images);
     let loader = DataLoader { images: &images, input_size, policy, batch_size, local: 0..batch_size, seed: 0 };
-    let bar = progress.bar(model.variant.title, "images", paths.len());
+    let bar = progress.bar(&format!("Predicting with {}", model.variant.title), "images", paths.len());
     let mut predictions = Vec::with_capacity(paths.len());
     let mut affinity = details.then(MeanAffinity::default);
     for first in (0..paths.len()).step_by(batch_size) {

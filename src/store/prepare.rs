@@ -119,7 +119,7 @@ fn store(
     progress: &Progress,
 ) -> Result<Stored> {
     writer.begin()?;
-    let bar = progress.bar("prepare", "images", image_count(items));
+    let bar = progress.bar("Preparing", "images", image_count(items));
     let context = WriteContext { renderer, options, bar: &bar };
     let groups = writer.groups(items);
     let written = groups.par_iter().map(|group| writer.store(group, &context)).collect::<Result<Vec<_>>>();

@@ -35,7 +35,7 @@ pub(super) fn hash_files(images: &Images, items: &mut [SourceItem], progress: &P
             format!("is missing, though the annotation names it{more}: unpack the images below {}", root.display()),
         ));
     }
-    let bar = progress.bar("read", "source images", items.len());
+    let bar = progress.bar("Reading", "source images", items.len());
     let hash = |item: &mut SourceItem| {
         let bytes = io::read(&file(item))?;
         item.digest = Some(blake3::hash(&bytes));

@@ -47,7 +47,7 @@ impl Features {
         let file = tempfile::tempfile_in(folder).map_err(Error::io("write a file in", folder))?;
         let mut writer = BufWriter::new(&file);
         let mut shape = [0; 3];
-        let bar = progress.bar("Features of the frozen backbone", "images", passes * images);
+        let bar = progress.bar("Computing features of the frozen backbone", "images", passes * images);
         let range = |index: usize| index * chunk..((index + 1) * chunk).min(images);
         prefetch(
             0..passes * chunks,

@@ -58,8 +58,8 @@ impl TrainingMeters {
         seconds_before: f64,
         progress: &Progress,
     ) -> Self {
-        let bar = progress.bar(title, "steps", steps);
-        bar.advance(first);
+        let mut bar = progress.bar(title, "steps", steps);
+        bar.resume(first);
         Self {
             bar,
             recent: StepMeter::default(),

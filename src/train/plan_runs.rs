@@ -92,7 +92,7 @@ pub(super) fn announce(runs: &[PlannedRun], progress: &Progress) {
     progress.log(format!("training {networks} networks: {trained} FLNs to train, {} to reuse", runs.len() - trained));
     for PlannedRun { seed, shared } in runs {
         let names = shared.variants.iter().map(|variant| variant.title).collect::<Vec<_>>().join(", ");
-        progress.log(match shared.fln {
+        progress.detail(match shared.fln {
             Fln::Trained => format!("  seed {seed}: one FLN for {names}"),
             Fln::FrozenBaseline => format!("  seed {seed}: {names} on Baseline's FLN"),
         });

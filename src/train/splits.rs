@@ -63,7 +63,7 @@ fn load_undistorted<'a>(job: &TrainJob<'a>, pipeline: &'a Pipeline, progress: &P
         0 => String::new(),
         copies => format!("; the {copies} distorted copies of the prepared set are not used"),
     };
-    progress.log(format!("each epoch distorts the {} undistorted training images anew{unused}", undistorted.len()));
+    progress.detail(format!("each epoch distorts the {} undistorted training images anew{unused}", undistorted.len()));
     let sources = undistorted.iter().map(|&row| job.data.rows[row].source.as_str()).collect();
     let (stored_side, side) = (job.data.prepared.size, job.profile.images.resize);
     let online = Online { pipeline, sources, stored_side, side };

@@ -151,7 +151,8 @@ impl<'a> Trainer<'a> {
         let first = self.broadcast_state(first)?;
         let feed = self.feed(progress)?;
         let title = self.runs.iter().map(|run| run.variant.title).collect::<Vec<_>>().join(", ");
-        let mut meters = TrainingMeters::new(&title, first, self.steps, started, seconds_before, progress);
+        let mut meters =
+            TrainingMeters::new(&format!("Training {title}"), first, self.steps, started, seconds_before, progress);
         prefetch(
             first..self.steps,
             |step| feed.next(step),
@@ -181,7 +182,7 @@ impl<'a> Trainer<'a> {
         let fewer = forward_passes(loader.policy, loader.images.len(), passes)
             .filter(|_| self.learner.is_frozen() && self.job.profile.repeats_images());
         let Some(fewer) = fewer else { return Ok(Feed { loader, features: None, regularization }) };
-        progress.log(format!("the frozen backbone computes {fewer} images once, instead of {passes} in all steps"));
+        progress.detail(format!("the frozen backbone computes {fewer} images once, instead of {passes} in all steps"));
         let folder = if self.group.is_main() { &self.runs[0].folder } else { self.job.runs };
         io::create_folder(folder)?;
         let features = Features::compute(&self.learner, &loader, folder, self.device(), progress)?;

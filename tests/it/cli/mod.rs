@@ -1,6 +1,8 @@
-//! The command line: bad input, whole jobs, and jobs in tasks.
+//! The command line: bad input, terminal, manual, whole jobs, and jobs in tasks.
 
 mod bad_input;
+mod manual;
 mod outputs;
 mod run_all;
 mod tasks;
+mod terminal;

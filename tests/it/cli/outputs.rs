@@ -2,6 +2,7 @@
 
 use crate::common::celeba_files::CelebaFiles;
 use crate::common::fake_runs::FakeRun;
+use crate::common::gal_bench::commands;
 use crate::common::images::jpeg;
 use crate::common::workspace::Workspace;
 use std::collections::BTreeSet;
@@ -10,13 +11,14 @@ const MINE: &str = "# my thesis";
 
 /// Commands with the file of the user that each would replace, or that lies in the folder that it writes into. `PLACE` is
 /// that file, `FOLDER` its folder.
-const COMMANDS: [(&str, &str, &str); 19] = [
+const COMMANDS: [(&str, &str, &str); 20] = [
     ("augment", "augment --output PLACE", "sheet.png"),
     ("prepare", "prepare --preview PLACE", "sheet.png"),
     ("prepare", "prepare --dataset celeba --root celeba --size 32 --prepared FOLDER", "mine/notes.txt"),
     ("prepare", "prepare --dataset celeba --root celeba --size 32 --prepared FOLDER", "mine/manifest.csv"),
     ("inspect", "inspect --dataset celeba --root celeba --output FOLDER", "mine/README.md"),
     ("inspect", "inspect --dataset celeba --root celeba --output FOLDER", "mine/notes.txt"),
+    ("man", "man FOLDER", "mine/gal-bench-train.1"),
     ("doctor", "doctor --device cpu --output PLACE", "doctor.json"),
     ("weights", "weights import FILE --output PLACE", "weights.safetensors"),
     ("export", "export --run runs/synthetic-tiny-baseline-seed5 --output FOLDER", "mine/gal_net.py"),
@@ -52,7 +54,7 @@ const COMMANDS: [(&str, &str, &str); 19] = [
     ),
 ];
 /// Commands that write no file.
-const SILENT: [&str; 4] = ["predict", "profile", "verify", "help"];
+const SILENT: [&str; 4] = ["predict", "profile", "verify", "completions"];
 
 fn workspace() -> Workspace {
     let workspace = Workspace::trainable();
@@ -94,13 +96,8 @@ fn every_command_refuses_to_replace_a_file_of_the_user() {
 
 #[test]
 fn every_command_is_walked() {
-    let help = Workspace::new().gal_bench("--help").succeeds().stdout;
-    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // The text of a command may go on in a line that is indented further.
-    let listed = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let listed: BTreeSet<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
-    let walked: BTreeSet<&str> = COMMANDS.iter().map(|(name, ..)| *name).chain(SILENT).collect();
-    assert_eq!(listed, walked);
+    let walked: BTreeSet<String> = COMMANDS.iter().map(|(name, ..)| *name).chain(SILENT).map(str::to_owned).collect();
+    assert_eq!(commands(), walked);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The binary, run as a user runs it.
 
 use assert_cmd::cargo::cargo_bin;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -106,6 +107,13 @@ impl Finished {
         assert!(self.stderr.trim_end().ends_with(errors[0]), "the error is not the last line: {}", self.stderr);
         errors[0].to_owned()
     }
+}
+
+/// The names of all commands, as the help lists them.
+pub(crate) fn commands() -> BTreeSet<String> {
+    let help = GalBench::new(Path::new("."), "--help").succeeds().stdout;
+    let listed = help.lines().skip_while(|line| !line.starts_with("Usage:")).take_while(|line| *line != "Options:");
+    listed.filter_map(|line| Some(line.strip_prefix("  ")?.split(' ').next()?.to_owned())).collect()
 }
 
 /// The message of an error on bad input: one line, with exit code 2.
