@@ -1,6 +1,7 @@
-//! Rules that the source itself keeps: arrows between folders.
+//! Rules that source and pages keep: arrows between folders, words, links.
 
 mod arrows;
 mod candle;
+mod links;
 mod modules;
 mod words;

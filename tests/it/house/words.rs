@@ -1,5 +1,6 @@
 //! Words of code, comments, help, messages and pages: the field's nouns, and sentences that begin with their subject.
 
+use super::links::pages;
 use super::modules::sources;
 use std::path::{Path, PathBuf};
 
@@ -36,16 +37,7 @@ fn texts() -> Vec<PathBuf> {
         .flat_map(|folder| sources(&root.join(folder)))
         .filter(|path| !path.ends_with("house/words.rs"))
         .collect();
-    let pages =
-        ["", "docs", "datasets", "datasets/pipelines", "datasets/published", "datasets/synthetic", "fuzz", "tests"];
-    for folder in pages.iter().chain(&["tests/golden"]) {
-        for entry in std::fs::read_dir(root.join(folder)).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "md") {
-                found.push(path);
-            }
-        }
-    }
+    found.extend(pages());
     found.sort();
     found
 }
