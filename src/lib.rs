@@ -8,6 +8,10 @@
 //! [`evaluate`] computes statistics from the predictions, and [`report`] renders them as Markdown and figures.
 //! [`inspect`] checks a data set before training, and [`doctor`] checks a device. [`predict`] and [`export`] use a
 //! trained network.
+//!
+//! [docs/README.md](../../../docs/README.md) lists the pages for users, and
+//! [docs/architecture.md](../../../docs/architecture.md) explains the folders of the source. These links are those of
+//! `cargo doc` in a checkout.
 
 pub mod attribute;
 pub mod augment;
