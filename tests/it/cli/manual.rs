@@ -34,7 +34,7 @@ fn bash_completes_commands_options_and_values() {
         let [.., before, last] = words[..] else { unreachable!() };
         // Bash calls the function that the script registers.
         let call = format!(
-            "source script; f=$(complete -p gal-bench); f=${{f#*-F }}; COMP_WORDS=({typed}); COMP_CWORD={}; \
+            "source ./script; f=$(complete -p gal-bench); f=${{f#*-F }}; COMP_WORDS=({typed}); COMP_CWORD={}; \
              ${{f%% *}} gal-bench {last} {before}; echo ${{COMPREPLY[@]}}",
             words.len() - 1
         );
