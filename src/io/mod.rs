@@ -1,6 +1,7 @@
 //! Files of a few general kinds, read and written in one way everywhere.
 
 pub mod npy;
+pub mod protobuf;
 
 mod file_kind;
 mod files;

@@ -2,8 +2,8 @@
 //! Blob `i` of a layer has the name `LAYER[i]`.
 
 use super::array::{Array, Arrays};
-use super::protobuf::{Value, fields, number};
 use crate::error::{Error, Result};
+use crate::io::protobuf::{Value, fields, number};
 use std::path::Path;
 
 /// Field numbers of `NetParameter`: layers of the old and the current form.

@@ -13,7 +13,6 @@ mod parameter_names;
 mod pickle;
 mod pickle_text;
 mod pretrained;
-mod protobuf;
 mod source;
 mod torch;
 mod unpickler;
