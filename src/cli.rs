@@ -4,6 +4,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParse
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use gal_bench::dataset::DatasetName;
+use gal_bench::export::ExportFormat;
 use gal_bench::model::BackboneName;
 use gal_bench::predict::Order;
 use gal_bench::store::Format;
@@ -87,7 +88,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Predict the 40 attributes of images with a trained network
     Predict(PredictArgs),
-    /// Export a trained network to PyTorch: weights and a Python module
+    /// Export a trained network to PyTorch or ONNX, with a model card
     Export(ExportArgs),
     /// Compare a device with reference results, and measure its speed
     Doctor(DoctorArgs),
@@ -656,7 +657,8 @@ probabilities of other crops are meaningless.
 Examples:
   gal-bench predict --run lfwa-quick-gal-j-seed0 face.jpg
   gal-bench predict --run runs/lfwa-quick-gal-j-seed0 --sort probability faces/
-  gal-bench predict --run lfwa-quick-baseline-seed0 --csv faces/ > faces.csv"
+  gal-bench predict --run lfwa-quick-baseline-seed0 --csv faces/ > faces.csv
+  find faces -name '*.jpg' | gal-bench predict --run lfwa-quick-gal-j-seed0 - > faces.jsonl"
 )]
 pub(crate) struct PredictArgs {
     #[command(flatten)]
@@ -674,7 +676,9 @@ pub(crate) struct PredictArgs {
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
     /// JPEG or PNG files, or folders of them; grayscale is converted to RGB and EXIF orientation is applied. Files that
-    /// cannot be read are left out and named at the end, with exit code 2
+    /// cannot be read are left out and named at the end, with exit code 2. `-` reads a list of files from standard input, one
+    /// a line, and prints a JSON object a line for each in their order, after every batch; a file that cannot be read has
+    /// an `error`
     #[arg(value_name = "IMAGE", required = true)]
     pub(crate) images: Vec<PathBuf>,
     #[command(flatten)]
@@ -684,11 +688,15 @@ pub(crate) struct PredictArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gal-bench export --run lfwa-quick-gal-j-seed0 --output gal-j
-  python gal-j/gal_net.py face.jpg")]
+  python gal-j/gal_net.py face.jpg
+  gal-bench export --run lfwa-quick-gal-j-seed0 --format onnx --output gal-j-onnx")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
-    /// Folder for the Python module and its weights
+    /// Format of the network
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ExportFormat,
+    /// Folder for the network and its model card, README.md
     #[arg(long, value_name = "DIR")]
     pub(crate) output: PathBuf,
     /// Replace existing files

@@ -37,7 +37,11 @@ const FOLDERS: [(&str, &str, &[&str]); 20] = [
     ),
     ("doctor", "checks a device against the CPU", &["nn", "model", "train", "config", "variant"]),
     ("predict", "probabilities for images", &["train", "config", "model", "store", "dataset", "render", "variant"]),
-    ("export", "a trained network as a PyTorch module", &["train", "model", "variant"]),
+    (
+        "export",
+        "a trained network as a PyTorch module or an ONNX model, with its model card",
+        &["train", "evaluate", "config", "model", "dataset", "render", "variant"],
+    ),
     ("inspect", "labels and images of a data set, before preparing it", &["dataset", "augment", "metrics", "render"]),
 ];
 
