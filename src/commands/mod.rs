@@ -33,6 +33,7 @@ use gal_bench::variant::{REGISTRY, Variant};
 use gal_bench::{Error, Result, io};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Runs a command.
@@ -75,12 +76,16 @@ impl OutputArgs {
 
 /// Writes a result to standard output. A closed pipe (`| head`) is not an error.
 fn print(text: &str) -> Result<()> {
+    print_part(text).map(drop)
+}
+
+/// Like [`print`], for a part of a result; breaks if the pipe is closed.
+fn print_part(text: &str) -> Result<ControlFlow<()>> {
     let mut output = std::io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::Request(format!("the result cannot be written to standard output: {e}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(e) => Err(Error::Request(format!("the result cannot be written to standard output: {e}"))),
     }
 }
 

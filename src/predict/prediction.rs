@@ -58,6 +58,16 @@ pub struct Unreadable {
     pub error: Error,
 }
 
+/// The prediction of an image, or the error of one that cannot be read.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Streamed {
+    /// Its prediction.
+    Prediction(Prediction),
+    /// Its error.
+    Unreadable(Unreadable),
+}
+
 fn as_text<S: Serializer>(error: &Error, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_str(error)
 }

@@ -1,98 +1,119 @@
 //! Runs a trained network on image files.
 
-use super::prediction::{Prediction, Predictions, Unreadable};
-use crate::attribute::{COUNT, ImageLabels, NAMES};
+use super::decoder::{DecodedBatch, Decoder, Views};
+use super::prediction::{Prediction, Predictions, Streamed, Unreadable};
+use crate::attribute::{COUNT, NAMES};
 use crate::config::run_dir;
 use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
-use crate::io;
 use crate::model::probabilities;
 use crate::progress::Progress;
-use crate::store::{self, Preprocessing};
-use crate::train::{DataLoader, ImageCache, LabelledImages, Outputs, TrainedModel, mean_probabilities};
+use crate::train::{Learner, Outputs, TrainedModel, mean_probabilities};
 use crate::variant::Variant;
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Image files for a data loader, which does not use their labels.
-struct ImageFiles<'a> {
-    paths: &'a [PathBuf],
-    preprocessing: Preprocessing,
+/// A trained network on a device.
+pub struct Predictor {
+    model: TrainedModel,
+    learner: Learner,
+    device: Device,
+    /// Images of a batch, as in the test.
+    batch_size: usize,
 }
 
-impl LabelledImages for ImageFiles<'_> {
-    fn labels(&self, _row: usize) -> &ImageLabels {
-        &[None; COUNT]
+impl Predictor {
+    /// Loads the network in the run folder `folder` onto `device`.
+    ///
+    /// # Errors
+    /// An unfinished run, or a checkpoint of another network.
+    pub fn open(folder: &Path, device: &Device) -> Result<Self> {
+        let model = TrainedModel::open(folder)?;
+        let learner = model.learner(folder, device)?;
+        let dataset = DatasetName::parse(&model.config.dataset)
+            .ok_or_else(|| Error::file(folder.join(run_dir::CONFIG), "names an unknown data set"))?;
+        let batch_size = model.config.profile.training(dataset)?.batch;
+        Ok(Self { model, learner, device: device.clone(), batch_size })
     }
 
-    fn pixels(&self, row: usize, side: usize) -> Result<Vec<u8>> {
-        let path = &self.paths[row];
-        Ok(store::resized(self.preprocessing.apply(io::decode_image(&io::read(path)?, path)?, path)?, side))
-    }
-}
-
-/// Predicts the images `paths` with the network in the run folder `folder`; `details` adds logits and affinity. Images that
-/// cannot be read are listed.
-///
-/// # Errors
-/// An unfinished run, a checkpoint of another network, or no image that can be read.
-pub fn predict(
-    folder: &Path,
-    paths: &[PathBuf],
-    device: &Device,
-    details: bool,
-    progress: &Progress,
-) -> Result<Predictions> {
-    let model = TrainedModel::open(folder)?;
-    let learner = model.learner(folder, device)?;
-    let profile = &model.config.profile;
-    let dataset = DatasetName::parse(&model.config.dataset)
-        .ok_or_else(|| Error::file(folder.join(run_dir::CONFIG), "names an unknown data set"))?;
-    let batch_size = profile.training(dataset)?.batch;
-
-    let files = ImageFiles { paths, preprocessing: model.preprocessing };
-    let (rows, side): (Vec<usize>, _) = ((0..paths.len()).collect(), profile.images.resize);
-    let (images, unreadable) = ImageCache::readable(&files, &rows, side, "Decoding images", progress)?;
-    let mut unreadable: Vec<Unreadable> =
-        unreadable.into_iter().map(|(row, error)| Unreadable { image: paths[row].clone(), error }).collect();
-    if images.is_empty()
-        && let Some(first) = unreadable.drain(..).next()
-    {
-        return Err(first.error);
-    }
-    let paths: Vec<PathBuf> = images.rows().iter().map(|row| paths[*row].clone()).collect();
-    let (input_size, policy) = (profile.network.input_size, &profile.images);
-    let loader = DataLoader { images: &images, input_size, policy, batch_size, local: 0..batch_size, seed: 0 };
-    let bar = progress.bar(&format!("Predicting with {}", model.variant.title), "images", paths.len());
-    let mut predictions = Vec::with_capacity(paths.len());
-    let mut affinity = details.then(MeanAffinity::default);
-    for first in (0..paths.len()).step_by(batch_size) {
-        let range = first..(first + batch_size).min(paths.len());
-        let (pixels, _) = loader.center_crop_batch(range.clone(), false)?.tensors(device)?;
-        let outputs = learner.forward(&pixels)?;
-        let mut batch = BatchOutput::new(&outputs, &model.variant)?;
-        if profile.evaluation.mirror {
-            let (pixels, _) = loader.center_crop_batch(range.clone(), true)?.tensors(device)?;
-            batch.average(&BatchOutput::new(&learner.forward(&pixels)?, &model.variant)?);
+    /// Predicts the images `paths`; `details` adds logits and affinity. Images that cannot be read are listed.
+    ///
+    /// # Errors
+    /// No image that can be read.
+    pub fn predict(&self, paths: &[PathBuf], details: bool, progress: &Progress) -> Result<Predictions> {
+        let model = &self.model;
+        let decoder = self.decoder();
+        let files = decoder.files(paths);
+        let (images, unreadable) = decoder.read(&files, "Decoding images", progress)?;
+        let mut unreadable: Vec<Unreadable> =
+            unreadable.into_iter().map(|(row, error)| Unreadable { image: paths[row].clone(), error }).collect();
+        if images.is_empty()
+            && let Some(first) = unreadable.drain(..).next()
+        {
+            return Err(first.error);
         }
-        let is_trained = |name: &str| !model.untrained.iter().any(|untrained| untrained == name);
-        predictions.extend(batch.predictions(&paths[range.clone()], is_trained, details));
-        let of_batch = outputs.cln.get(model.variant.name).and_then(|refined| refined.affinity.as_ref());
-        if let (Some(mean), Some(of_batch)) = (&mut affinity, of_batch) {
-            mean.add(of_batch, range.len() as f32 / paths.len() as f32)?;
+        let paths: Vec<PathBuf> = images.rows().iter().map(|row| paths[*row].clone()).collect();
+        let bar = progress.bar(&format!("Predicting with {}", model.variant.title), "images", paths.len());
+        let mut predictions = Vec::with_capacity(paths.len());
+        let mut affinity = details.then(MeanAffinity::default);
+        for first in (0..paths.len()).step_by(self.batch_size) {
+            let range = first..(first + self.batch_size).min(paths.len());
+            let (batch, outputs) = self.outputs(&decoder.views(&images, range.clone())?)?;
+            predictions.extend(batch.predictions(&paths[range.clone()], |name| self.is_trained(name), details));
+            let of_batch = outputs.cln.get(model.variant.name).and_then(|refined| refined.affinity.as_ref());
+            if let (Some(mean), Some(of_batch)) = (&mut affinity, of_batch) {
+                mean.add(of_batch, range.len() as f32 / paths.len() as f32)?;
+            }
+            bar.advance(range.len());
         }
-        bar.advance(range.len());
+        bar.finish();
+        Ok(Predictions {
+            run: model.config.id(),
+            variant: model.variant.name.to_owned(),
+            primary_head: model.variant.primary_head(),
+            images: predictions,
+            unreadable,
+            affinity: affinity.and_then(MeanAffinity::rows),
+        })
     }
-    bar.finish();
-    Ok(Predictions {
-        run: model.config.id(),
-        variant: model.variant.name.to_owned(),
-        primary_head: model.variant.primary_head(),
-        images: predictions,
-        unreadable,
-        affinity: affinity.and_then(MeanAffinity::rows),
-    })
+
+    /// Decodes the images of its batches.
+    pub(super) fn decoder(&self) -> Decoder<'_> {
+        Decoder { model: &self.model, batch_size: self.batch_size }
+    }
+
+    /// The prediction or the error of each image of a batch, in their order.
+    pub(super) fn predict_batch(&self, batch: DecodedBatch) -> Result<Vec<Streamed>> {
+        let readable = batch.files.iter().filter(|(_, error)| error.is_none()).map(|(path, _)| path.clone());
+        let readable: Vec<PathBuf> = readable.collect();
+        let predictions = match &batch.views {
+            Some(views) => self.outputs(views)?.0.predictions(&readable, |name| self.is_trained(name), false),
+            None => Vec::new(),
+        };
+        let mut predictions = predictions.into_iter();
+        let streamed = batch.files.into_iter().filter_map(|(image, error)| match error {
+            Some(error) => Some(Streamed::Unreadable(Unreadable { image, error })),
+            None => predictions.next().map(Streamed::Prediction),
+        });
+        Ok(streamed.collect())
+    }
+
+    /// The outputs for a batch, and those of the network for the images alone.
+    fn outputs(&self, views: &Views) -> Result<(BatchOutput, Outputs)> {
+        let (pixels, _) = views.plain.tensors(&self.device)?;
+        let outputs = self.learner.forward(&pixels)?;
+        let mut batch = BatchOutput::new(&outputs, &self.model.variant)?;
+        if let Some(mirrored) = &views.mirrored {
+            let (pixels, _) = mirrored.tensors(&self.device)?;
+            batch.average(&BatchOutput::new(&self.learner.forward(&pixels)?, &self.model.variant)?);
+        }
+        Ok((batch, outputs))
+    }
+
+    fn is_trained(&self, attribute: &str) -> bool {
+        !self.model.untrained.iter().any(|untrained| untrained == attribute)
+    }
 }
 
 /// The outputs for the images of a batch.

@@ -1,4 +1,4 @@
-//! Uses of a trained network: predicting images, and exporting it to PyTorch.
+//! Uses of a trained network: predicting images, and exporting it to PyTorch and ONNX.
 
 use crate::common::celeba_files::CelebaFiles;
 use crate::common::images::{face, jpeg};
@@ -7,10 +7,13 @@ use crate::common::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES};
 use gal_bench::dataset::{celeba, synthetic};
 use gal_bench::evaluate::Predictions;
+use gal_bench::io::protobuf::{Value as Field, fields};
 use gal_bench::progress::Progress;
 use gal_bench::store::{self, Format};
 use gal_bench::synthetic::Renderer;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 
 /// Synthetic faces as JPEG files in CelebA's layout: 16 to train on, 2 to validate, 10 to test.
 fn faces() -> Workspace {
@@ -267,4 +270,113 @@ fn an_export_replaces_nothing_without_force() {
     export().succeeds();
     export().fails_with("already exists");
     export().args(["--force"]).succeeds();
+}
+
+#[test]
+fn a_list_on_standard_input_is_predicted_line_by_line_in_its_order() {
+    let faces = faces();
+    train(&faces, Format::Npy, "runs", &["gal-j"]);
+    let run = "celeba-tiny-gal-j-seed0";
+    let stream = |list: &str, arguments: &[&str]| {
+        let list = File::open(faces.write("list.txt", list)).unwrap();
+        faces.gal_bench(&format!("predict --run {run} --device cpu -")).args(arguments).stdin(list).finishes()
+    };
+    let objects = |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    let whole = stream(&images().join("\n"), &["--quiet"]);
+    assert_eq!(whole.code, Some(0), "{}", whole.stderr);
+    let expected = predict(&faces, "runs", run, &images());
+    assert_eq!(&objects(&whole.stdout), expected["images"].as_array().unwrap());
+
+    faces.write("broken\u{1b}.jpg", "GIF89a");
+    let [first, second] = [0, 9].map(|i| images().remove(i));
+    let broken = stream(&format!("{second}\nbroken\u{1b}.jpg\n\nnowhere.jpg\n{first}\n"), &[]);
+    let found = objects(&broken.stdout);
+    let names: Vec<&str> = found.iter().map(|object| object["image"].as_str().unwrap()).collect();
+    assert_eq!(names, [&*second, "broken\u{1b}.jpg", "nowhere.jpg", &*first]);
+    let errors: Vec<bool> = found.iter().map(|object| object["error"].is_string()).collect();
+    assert_eq!(errors, [false, true, true, false]);
+    assert!(!broken.stdout.contains('\u{1b}'));
+    assert_eq!(broken.code, Some(2));
+    assert!(broken.stderr.ends_with("error: 2 of 4 images cannot be read: each has its error in its line\n"));
+
+    assert_eq!(stream("", &[]).succeeded().stdout, "");
+    assert!(stream("", &["--csv"]).error().contains("neither --csv nor --details"));
+}
+
+/// A tensor of an ONNX model: sizes and bytes.
+type OnnxTensor = (Vec<u64>, Vec<u8>);
+
+/// The tensors of an ONNX model, and the names of the values that its nodes read before any node wrote them.
+fn onnx(model: &[u8]) -> (BTreeMap<String, OnnxTensor>, BTreeSet<String>) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let messages = |message: &[u8], wanted: u64| -> Vec<Vec<u8>> {
+        let all = fields(message).map(Result::unwrap);
+        all.filter_map(|field| match field {
+            (number, Field::Bytes(bytes)) if number == wanted => Some(bytes.to_vec()),
+            _ => None,
+        })
+        .collect()
+    };
+    let graph = messages(model, 7).remove(0);
+    let mut tensors = BTreeMap::new();
+    for tensor in messages(&graph, 5) {
+        let sizes = fields(&tensor).filter_map(|field| match field.unwrap() {
+            (1, Field::Number(size)) => Some(size),
+            _ => None,
+        });
+        tensors.insert(text(&messages(&tensor, 8)[0]), (sizes.collect(), messages(&tensor, 9).remove(0)));
+    }
+    let (mut written, mut read) = (BTreeSet::new(), BTreeSet::new());
+    for node in messages(&graph, 1) {
+        read.extend(messages(&node, 1).iter().map(|name| text(name)).filter(|name| !written.contains(name)));
+        written.extend(messages(&node, 2).iter().map(|name| text(name)));
+    }
+    (tensors, read)
+}
+
+#[test]
+fn an_onnx_model_has_the_tensors_of_the_module_and_uses_each() {
+    let faces = faces();
+    let variants = ["gal-p", "gatv2"];
+    train(&faces, Format::Npy, "runs", &variants);
+    for variant in variants {
+        let run = format!("celeba-tiny-{variant}-seed0");
+        for format in ["onnx", "pytorch"] {
+            faces.gal_bench(&format!("export --run {run} --format {format} --output {variant}-{format}")).succeeds();
+            assert!(faces.read(&format!("{variant}-{format}/README.md")).contains(&format!("\n# {run}\n")));
+        }
+        let (mut tensors, mut read) = onnx(&faces.bytes(&format!("{variant}-onnx/gal_net.onnx")));
+        assert!(read.remove("pixels"));
+        assert_eq!(read, tensors.keys().cloned().collect(), "{variant}");
+        tensors.retain(|name, _| !name.starts_with("constant_"));
+        let bytes = faces.bytes(&format!("{variant}-pytorch/gal_net.safetensors"));
+        let module = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let module = module.iter().map(|(name, tensor)| {
+            let sizes = tensor.shape().iter().map(|size| *size as u64).collect();
+            (name.to_owned(), (sizes, tensor.data().to_vec()))
+        });
+        assert!(tensors == module.collect(), "{variant}");
+    }
+}
+
+#[test]
+fn a_model_card_has_the_accuracy_that_the_predictions_give() {
+    let faces = faces();
+    train(&faces, Format::Npy, "runs", &["gal-j"]);
+    let run = "celeba-tiny-gal-j-seed0";
+    let card = |folder: &str| {
+        faces.gal_bench(&format!("export --run {run} --output {folder}")).succeeds();
+        faces.read(&format!("{folder}/README.md"))
+    };
+    let predictions = Predictions::read(&faces.path(format!("runs/{run}/predictions.parquet")), None).unwrap();
+    let correct =
+        predictions.labels.iter().zip(predictions.cln.unwrap()).filter(|(label, p)| **label == Some(*p > 0.5));
+    let mean = format!("the mean accuracy over 40 attributes is {:.2} %", 100.0 * correct.count() as f64 / 400.0);
+    let evaluated = card("evaluated");
+    assert!(evaluated.contains(&mean) && evaluated.contains("without an interval: 10 "), "{evaluated}");
+    // Figures on another test split are not those of CelebA.
+    assert!(!evaluated.contains("model-index"), "{evaluated}");
+    faces.remove(&format!("runs/{run}/predictions.parquet"));
+    let alone = card("alone");
+    assert!(alone.contains("this card has no accuracy") && !alone.contains("mean accuracy"), "{alone}");
 }
