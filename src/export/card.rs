@@ -37,7 +37,7 @@ pub(super) fn card(folder: &Path, trained: &TrainedModel, format: ExportFormat, 
     let record = has(SUMMARY).then(|| Record::read(folder)).transpose()?.map(|record| record.summary);
     let test = (record.is_some() && has(PREDICTIONS)).then(|| Test::read(folder));
     let test = test.and_then(|test| {
-        test.inspect_err(|error| progress.log(format!("warning: the model card has no accuracies: {error}"))).ok()
+        test.inspect_err(|error| progress.warn(format!("the model card has no accuracies: {error}"))).ok()
     });
     Card { trained, format, record, test }.text()
 }
