@@ -5,7 +5,7 @@
 //!     python3 -m venv peers && peers/bin/pip install -r benches/peers/requirements.txt
 //!     GAL_BENCH_PYTHON=peers/bin/python cargo bench --profile release --bench train
 //!
-//! It also prints the cost of the four variants relative to one Baseline, without the pass that stores a frozen backbone's
+//! It also prints the cost of the set `paper`, alone and with `compared`, relative to one Baseline, without the pass that stores a frozen backbone's
 //! features, and of each correlation net relative to the FLN. For each layer it prints the share of the machine's measured matrix product that our convolutions reach. Other
 //! backbones are measured at 224 pixels, beside the paper's, with their processor time per image:
 //!
@@ -71,7 +71,8 @@ fn main() -> Result<()> {
         compare(mode, &Profile::load(profile)?, batch)?;
     }
     for profile in ["paper", "quick"] {
-        variants(&Profile::load(profile)?, 32)?;
+        variants(&Profile::load(profile)?, 32, &["paper"])?;
+        variants(&Profile::load(profile)?, 32, &["paper", "compared"])?;
     }
     correlation_nets(&Profile::load("quick")?, 64)?;
     backbones(32)?;
@@ -251,10 +252,11 @@ fn peak_mib() -> Result<f64> {
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
 }
 
-/// The cost of the paper's four variants relative to one Baseline, with one step of each shared run.
+/// The cost of sets of variants relative to one Baseline, with one step of each shared run.
 #[allow(clippy::print_stdout, reason = "the figures are the result")]
-fn variants(profile: &Profile, batch: usize) -> Result<()> {
-    let paper: Vec<Variant> = REGISTRY.select(&[], false);
+fn variants(profile: &Profile, batch: usize, sets: &[&str]) -> Result<()> {
+    let names: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    let variants: Vec<Variant> = REGISTRY.select(&names, false);
     // Like the trainer, which stores features only for center crops.
     let known = |run: &SharedRun| run.fln == Fln::FrozenBaseline && profile.images.crop == Crop::Centre;
     let step = |run: &SharedRun| -> Result<f64> {
@@ -265,17 +267,22 @@ fn variants(profile: &Profile, batch: usize) -> Result<()> {
         }
         Ok(median(&times(|| work.step())?))
     };
-    let baseline = step(&shared_runs(&paper[..1], profile)[0])?;
+    let baseline = step(&shared_runs(&variants[..1], profile)[0])?;
     let mut sum = 0.0;
-    println!("\nvariants, {} profile, batch {batch}: Baseline alone {:.0} ms a step", profile.name, 1000.0 * baseline);
-    for run in shared_runs(&paper, profile) {
+    println!(
+        "\n{}, {} profile, batch {batch}: Baseline alone {:.0} ms a step",
+        sets.join(" and "),
+        profile.name,
+        1000.0 * baseline
+    );
+    for run in shared_runs(&variants, profile) {
         let names: Vec<&str> = run.variants.iter().map(|variant| variant.title).collect();
         let seconds = step(&run)?;
         let on = if known(&run) { " on stored features" } else { "" };
         println!("  {}{on}: {:.0} ms", names.join(", "), 1000.0 * seconds);
         sum += seconds;
     }
-    println!("  all four: {:.2}x one Baseline", sum / baseline);
+    println!("  all {}: {:.2}x one Baseline", variants.len(), sum / baseline);
     Ok(())
 }
 

@@ -242,7 +242,7 @@ pub(crate) struct SelectionArgs {
     /// An embedded profile (paper, authors-code, quick, small, imagenet-alexnet) or the path of a .toml file
     #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
     pub(crate) profile: String,
-    /// Variants, or sets of them (paper, controls, compared), separated by commas [default: paper]
+    /// Variants, or sets of them (paper, controls, compared, own-trunk), separated by commas [default: paper]
     #[arg(
         long,
         visible_alias = "variants",

@@ -1,4 +1,4 @@
-//! The variants: the four networks of the paper and the controls that judge them. Every fact about a variant stands in
+//! The variants: the four networks of the paper, the controls that judge them, and other networks. Every fact about a variant stands in
 //! its constant: what is trained, what it is called and compared with, and how it is drawn. Trainer, tables, tests of
 //! differences, figures and `--help` read these values, and no code asks for a variant by name.
 
@@ -37,11 +37,13 @@ pub enum Kind {
     Control,
     /// Not in the paper: another net that relates attributes, on the same features.
     Compared,
+    /// Not in the paper: another network in place of the forty branches.
+    OwnTrunk,
 }
 
 impl Kind {
     /// All kinds, in the order of the variants.
-    pub const ALL: [Self; 3] = [Self::Paper, Self::Control, Self::Compared];
+    pub const ALL: [Self; 4] = [Self::Paper, Self::Control, Self::Compared, Self::OwnTrunk];
 
     /// Name of the set of all its variants.
     pub fn set(self) -> &'static str {
@@ -49,6 +51,7 @@ impl Kind {
             Self::Paper => "paper",
             Self::Control => "controls",
             Self::Compared => "compared",
+            Self::OwnTrunk => "own-trunk",
         }
     }
 }
@@ -61,6 +64,31 @@ pub enum Fln {
     /// Copied from the trained Baseline and frozen, with running batch-norm statistics. The correlation net takes batches in
     /// another order than Baseline did.
     FrozenBaseline,
+}
+
+/// The layers of the feature learning net.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layers {
+    /// The paper's forty branches with masks on the profile's backbone.
+    Branches,
+    /// One linear layer to all outputs, from the means of the backbone's last maps.
+    Plain,
+    /// The same on a ResNet-18 in place of the profile's backbone.
+    PlainResnet18,
+    /// One layer for all attributes, then one for each group of Table 1 (Han et al. 2018).
+    Dmtl,
+    /// A convolution and two layers for each of nine groups (Hand and Chellappa 2017).
+    Mcnn,
+}
+
+/// The weights of an attribute's two classes in the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LossWeights {
+    /// 1 each.
+    Equal,
+    /// MOON's for a balanced target (Rudd et al. 2016): 1 for the rarer class of the training labels, and for the other one
+    /// the ratio of both, so that each class weighs the same.
+    Balanced,
 }
 
 /// The nets that the gradient of each loss trains.
@@ -101,6 +129,8 @@ pub enum Affinity {
     RandomGroups,
     /// The graph of ML-GCN from the training labels, with rows that sum to 1.
     Labels,
+    /// How often Baseline is sure or unsure of both attributes of a pair, with rows that sum to 1 (Lu et al. 2017).
+    Errors,
 }
 
 /// The layout of a node's values before the affinity weighs them.
@@ -202,7 +232,11 @@ pub struct Variant {
     pub ablation: Option<&'static str>,
     /// How it is drawn.
     pub style: Style,
-    /// The feature learning net.
+    /// The layers of the feature learning net. Variants without branches have no correlation net.
+    pub layers: Layers,
+    /// The weights of both classes in the feature learning net's loss.
+    pub loss_weights: LossWeights,
+    /// The weights of the feature learning net.
     pub fln: Fln,
     /// The nets that each loss trains.
     pub streams: Streams,
@@ -224,6 +258,8 @@ pub const BASELINE: Variant = Variant {
     tests: None,
     ablation: Some("no correlation net"),
     style: Style { colour: "#4d4d4d", dashes: "" },
+    layers: Layers::Branches,
+    loss_weights: LossWeights::Equal,
     fln: Fln::Trained,
     streams: Streams::Separate,
     net: None,
@@ -251,9 +287,13 @@ const CONTROL: Variant =
 /// A net of another publication, trained like GAL-j's.
 const COMPARED: Variant = Variant { kind: Kind::Compared, ablation: None, ..CONTROL };
 
-/// The paper's variants in its order, then the controls, then the compared ones. Colours are Okabe and Ito's (2008), darkened where a white ground
-/// needs it; dashes distinguish lines without colour vision.
-pub const VARIANTS: [Variant; 24] = [
+/// A network with other layers than the paper's branches, trained like Baseline.
+const OWN_TRUNK: Variant =
+    Variant { published_name: None, kind: Kind::OwnTrunk, compared_with: &[BASELINE.name], ablation: None, ..BASELINE };
+
+/// The paper's variants in its order, then the controls, the compared ones, and those with other layers. Colours are Okabe
+/// and Ito's (2008), darkened where a white ground needs it; dashes distinguish lines without colour vision.
+pub const VARIANTS: [Variant; 30] = [
     BASELINE,
     Variant {
         name: "gal-c",
@@ -455,6 +495,57 @@ pub const VARIANTS: [Variant; 24] = [
         net: Some(Net::MlGcn),
         ..COMPARED
     },
+    Variant {
+        name: "gal-e",
+        title: "GAL-e",
+        question: "Do common errors of Baseline make a better graph than hand-made groups?",
+        style: Style { colour: "#a8743c", dashes: "3 2 3 6" },
+        fln: Fln::FrozenBaseline,
+        net: Some(Net::GraphAttention(Affinity::Errors, NodeLayout::Own)),
+        ..COMPARED
+    },
+    Variant {
+        name: "resnet18",
+        title: "ResNet-18",
+        question: "How far does a plain ResNet-18 with 40 outputs get?",
+        style: Style { colour: "#5f8f3f", dashes: "5 1" },
+        layers: Layers::PlainResnet18,
+        ..OWN_TRUNK
+    },
+    Variant {
+        name: "moon",
+        title: "MOON",
+        question: "What do loss weights that balance both classes of an attribute cost in accuracy?",
+        compared_with: &[BASELINE.name, "moon-unbalanced"],
+        style: Style { colour: "#7a6fc8", dashes: "5 1 1 1" },
+        layers: Layers::Plain,
+        loss_weights: LossWeights::Balanced,
+        ..OWN_TRUNK
+    },
+    Variant {
+        name: "moon-unbalanced",
+        title: "MOON-unbalanced",
+        question: "How far do 40 outputs without branches get on the same backbone?",
+        style: Style { colour: "#6478a0", dashes: "5 1 1 1 1 1" },
+        layers: Layers::Plain,
+        ..OWN_TRUNK
+    },
+    Variant {
+        name: "dmtl",
+        title: "DMTL",
+        question: "Do layers for groups of attributes do as well as branches?",
+        style: Style { colour: "#3f8f8a", dashes: "5 1 9 1" },
+        layers: Layers::Dmtl,
+        ..OWN_TRUNK
+    },
+    Variant {
+        name: "mcnn",
+        title: "MCNN",
+        question: "Do convolutions for groups of attributes do as well as branches?",
+        style: Style { colour: "#b0609f", dashes: "5 1 9 1 1 1" },
+        layers: Layers::Mcnn,
+        ..OWN_TRUNK
+    },
 ];
 
 impl Variant {
@@ -559,7 +650,7 @@ impl Affinity {
     pub fn fixed(self, seed: u64) -> Option<Vec<f32>> {
         let mut attributes: Vec<usize> = (0..COUNT).collect();
         match self {
-            Self::Learned | Self::Labels => return None,
+            Self::Learned | Self::Labels | Self::Errors => return None,
             Self::Identity => return Some(linked(&attributes.chunks(1).collect::<Vec<_>>())),
             Self::Uniform => return Some(linked(&[&attributes])),
             Self::Groups => attributes = by_group().into_iter().map(|(attribute, _)| attribute).collect(),
@@ -615,7 +706,7 @@ mod tests {
     #[test]
     fn names_titles_and_styles_are_unique() {
         let distinct = |of: fn(&Variant) -> String| VARIANTS.iter().map(of).collect::<BTreeSet<_>>().len();
-        assert_eq!(VARIANTS.iter().flat_map(Variant::names).collect::<BTreeSet<_>>().len(), 26);
+        assert_eq!(VARIANTS.iter().flat_map(Variant::names).collect::<BTreeSet<_>>().len(), 32);
         assert_eq!(distinct(|variant| variant.title.to_owned()), VARIANTS.len());
         assert_eq!(distinct(|variant| variant.style.colour.to_owned()), VARIANTS.len());
     }

@@ -12,7 +12,7 @@ impl Profile {
 
     /// True if training gives both variants the same weights.
     fn trains_alike(&self, a: &Variant, b: &Variant) -> bool {
-        (a.fln, a.streams, a.net) == (b.fln, b.streams, b.net)
+        (a.layers, a.loss_weights, a.fln, a.streams, a.net) == (b.layers, b.loss_weights, b.fln, b.streams, b.net)
             && self.weight_decay(a).to_bits() == self.weight_decay(b).to_bits()
     }
 

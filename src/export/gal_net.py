@@ -113,7 +113,7 @@ class Parameters(nn.Module):
 
 
 class Compared(Parameters):
-    """A correlation net that is not the paper's: logits [B, 40, 2] and mean attention [B, 40, 40], or None without any."""
+    """A correlation net that is not the paper's: logits [B, 40, 2] and weights of attributes [B, 40, 40], or None."""
 
     HEADS = 4  # of the transformer
 
@@ -124,7 +124,9 @@ class Compared(Parameters):
     def forward(self, gated, fln, maps):
         if self.kind == "aux":
             scores = fln[:, :, 1] - fln[:, :, 0]
-            return of_scores(scores + F.linear(scores, self.aux.weight, self.aux.bias)), None
+            sizes = (self.aux.weight + torch.eye(ATTRIBUTES, device=scores.device)).abs()
+            influence = (sizes / sizes.sum(1, keepdim=True)).expand(len(scores), -1, -1)
+            return of_scores(scores + F.linear(scores, self.aux.weight, self.aux.bias)), influence
         if self.kind == "linear":
             return of_scores(F.linear(maps.mean((2, 3)), self.linear.weight, self.linear.bias)), None
         if self.kind == "ml-gcn":

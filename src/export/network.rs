@@ -4,7 +4,7 @@ use crate::attribute::{COUNT, NAMES};
 use crate::error::{Error, Result};
 use crate::model::BackboneName;
 use crate::train::TrainedModel;
-use crate::variant::{Affinity, Gat, Net, NodeLayout, Scale};
+use crate::variant::{Affinity, Gat, Layers, Net, NodeLayout, Scale};
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -58,6 +58,12 @@ impl<'a> Network<'a> {
     /// # Errors
     /// A network that is not complete, or that the Python module does not support.
     pub(super) fn new(trained: &'a TrainedModel, run: &Path) -> Result<Self> {
+        if trained.variant.layers != Layers::Branches {
+            return Err(Error::Request(format!(
+                "the variant {} cannot be exported: only networks with the paper's branches can",
+                trained.variant.name
+            )));
+        }
         // Checks that the network is complete.
         trained.learner(run, &Device::Cpu)?;
         let affinity = match trained.variant.net {

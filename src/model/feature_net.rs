@@ -1,4 +1,5 @@
-//! Feature learning net (paper, section 3.2): backbone, branches and their classifiers.
+//! Feature learning net (paper, section 3.2): backbone, branches and their classifiers. Other layers may replace the branches
+//! (`head.rs`).
 //!
 //! | parameter | shape |
 //! |---|---|
@@ -17,6 +18,7 @@
 use super::architecture::Architecture;
 use super::backbone::{Backbone, Builder, ForwardCtx};
 use super::backend::{Backend, Mode};
+use super::head::{Head, head};
 use super::init::{glorot, he};
 use super::running::RunningStats;
 use crate::attribute::COUNT;
@@ -24,6 +26,7 @@ use crate::nn::{
     BranchBlock, BranchMoments, BranchParameters, BranchStatistics, Gated, MASK_HIDDEN as HIDDEN, Parameters,
     Statistics, standardize,
 };
+use crate::variant::Layers;
 use candle_core::{Device, Result, Tensor, Var, bail};
 use candle_nn::{Init, VarBuilder};
 use std::collections::BTreeMap;
@@ -47,9 +50,11 @@ impl Architecture {
     }
 
     /// A number of parameters that any network of these sizes exceeds, without building one.
-    pub fn least_parameters(&self) -> usize {
-        let convolutions = self.widths.windows(2).map(|pair| pair[0].saturating_mul(pair[1]) / 2);
-        let branches = COUNT.saturating_mul(self.branch_channels).saturating_mul(self.backbone.spec().channels(self));
+    pub fn least_parameters(&self, layers: Layers) -> usize {
+        let network = self.with_layers(layers);
+        let convolutions = network.widths.windows(2).map(|pair| pair[0].saturating_mul(pair[1]) / 2);
+        let channels = if layers == Layers::Branches { self.branch_channels } else { 1 };
+        let branches = COUNT.saturating_mul(channels).saturating_mul(network.map_channels());
         convolutions.fold(branches, usize::saturating_add)
     }
 }
@@ -61,9 +66,19 @@ pub struct FeatureNet {
     backend: Backend,
     data: (Tensor, Tensor),
     backbone: Box<dyn Backbone>,
-    branches: BranchParameters,
-    classifier: (Tensor, Tensor),
+    top: Top,
     running: RunningStats,
+}
+
+/// All above the backbone.
+#[derive(Debug)]
+enum Top {
+    Branches {
+        parameters: Box<BranchParameters>,
+        /// Weight and bias.
+        classifier: (Tensor, Tensor),
+    },
+    Head(Box<dyn Head>),
 }
 
 /// Output of the feature net for a batch.
@@ -73,53 +88,42 @@ pub struct FeatureOutput {
     pub logits: Tensor,
     /// Gated branch features, `[40, c, batch * positions]`. `None` unless requested.
     pub gated: Option<Tensor>,
-    /// PSE masks, `[40, batch, positions]`.
-    pub mask: Tensor,
+    /// PSE masks, `[40, batch, positions]`. `None` without branches.
+    pub mask: Option<Tensor>,
 }
 
 impl FeatureNet {
-    /// Builds the net on `parameters`, with initial running statistics.
+    /// Builds the paper's net on `parameters`, with initial running statistics.
     pub fn new(
         architecture: &Architecture,
         backend: Backend,
         parameters: &Parameters,
         device: &Device,
     ) -> Result<Self> {
-        let Architecture { branch_channels: branch, bn_decay: decay, .. } = *architecture;
+        Self::with_layers(architecture, Layers::Branches, backend, parameters, device)
+    }
+
+    /// Builds a net with these layers.
+    pub fn with_layers(
+        architecture: &Architecture,
+        layers: Layers,
+        backend: Backend,
+        parameters: &Parameters,
+        device: &Device,
+    ) -> Result<Self> {
+        let architecture = architecture.with_layers(layers);
         architecture.map_size().map_err(candle_core::Error::Msg)?;
         let vb = parameters.builder(device);
-        let norm = |vb: &VarBuilder, shape: &[usize]| -> Result<(Tensor, Tensor)> {
-            Ok((vb.get_with_hints(shape, "weight", ONE)?, vb.get_with_hints(shape, "bias", ZERO)?))
-        };
-        let mut running = RunningStats::new(decay);
+        let mut running = RunningStats::new(architecture.bn_decay);
         let mut builder = Builder::new(vb.clone(), &mut running, device);
         let data = builder.norm("data_bn", 3)?;
         let spec = architecture.backbone.spec();
-        let backbone = spec.build(architecture, &mut builder)?;
-        let inputs = spec.channels(architecture);
-        let vb = vb.pp("branch");
-        let (gamma, beta) = norm(&vb.pp("bn"), &[COUNT, branch])?;
-        let mask = vb.pp("pse");
-        let (mask_gamma, mask_beta) = norm(&mask.pp("bn"), &[COUNT, HIDDEN])?;
-        let branches = BranchParameters {
-            weight: vb.pp("conv").get_with_hints((COUNT, branch, inputs), "weight", he(inputs))?,
-            bias: vb.pp("conv").get_with_hints((COUNT, branch), "bias", ZERO)?,
-            gamma,
-            beta,
-            mask_weight: mask.pp("conv1").get_with_hints((COUNT, HIDDEN), "weight", he(1))?,
-            mask_bias: mask.pp("conv1").get_with_hints((COUNT, HIDDEN), "bias", ZERO)?,
-            mask_gamma,
-            mask_beta,
-            mask_out_weight: mask.pp("conv2").get_with_hints((COUNT, HIDDEN), "weight", glorot(HIDDEN, 1, 1.0))?,
-            mask_out_bias: mask.pp("conv2").get_with_hints(COUNT, "bias", ZERO)?,
+        let backbone = spec.build(&architecture, &mut builder)?;
+        let top = match head(layers, &architecture, &mut builder, &vb, device)? {
+            Some(head) => Top::Head(head),
+            None => branches(&architecture, &vb.pp("branch"), &mut running, device)?,
         };
-        running.track("branch.bn", COUNT * branch, device)?;
-        running.track("branch.pse.bn", COUNT * HIDDEN, device)?;
-        let classifier = (
-            vb.pp("fc").get_with_hints((COUNT, 2, branch), "weight", glorot(branch, 2, 1.0))?,
-            vb.pp("fc").get_with_hints((COUNT, 2), "bias", ZERO)?,
-        );
-        Ok(Self { architecture: architecture.clone(), backend, data, backbone, branches, classifier, running })
+        Ok(Self { architecture, backend, data, backbone, top, running })
     }
 
     /// Factor of the old value in updates of the running statistics.
@@ -164,7 +168,7 @@ impl FeatureNet {
     }
 
     /// Runs the branches and their classifiers on the map of [`FeatureNet::features`]. The classifiers read the pooled
-    /// features times the factors `dropout`, `[40, c, batch]`.
+    /// features times the factors `dropout`, `[40, c, batch]`. Other layers ignore `gated` and `dropout`.
     pub fn branches(
         &self,
         features: &Tensor,
@@ -173,6 +177,12 @@ impl FeatureNet {
         dropout: Option<&Tensor>,
     ) -> Result<FeatureOutput> {
         let ctx = self.ctx(mode);
+        let (branches, classifier) = match &self.top {
+            Top::Branches { parameters, classifier } => (parameters.as_ref(), classifier),
+            Top::Head(head) => {
+                return Ok(FeatureOutput { logits: head.forward(features, &ctx)?, gated: None, mask: None });
+            }
+        };
         let block = BranchBlock { eps: ctx.eps, gated };
         let statistics = match (self.running.of("branch.bn", mode), self.running.of("branch.pse.bn", mode)) {
             (Statistics::Running(features), Statistics::Running(mask)) => {
@@ -180,22 +190,52 @@ impl FeatureNet {
             }
             _ => BranchStatistics::Batch,
         };
-        let branches = if ctx.is_frozen() { self.branches.detach() } else { self.branches.clone() };
+        let branches = if ctx.is_frozen() { branches.detach() } else { branches.clone() };
         let out = match self.backend.precision() {
             None => block.forward(features, &branches, &statistics)?,
             Some(precision) => block.forward_reference(features, &branches, &statistics, precision)?,
         };
         self.running.record("branch.bn", out.moments.as_ref().map(|m| &m.features))?;
         self.running.record("branch.pse.bn", out.moments.as_ref().map(|m| &m.mask))?;
-        let (weight, bias) = (ctx.own(&self.classifier.0), ctx.own(&self.classifier.1));
+        let (weight, bias) = (ctx.own(&classifier.0), ctx.own(&classifier.1));
         let dropped = dropout.map(|factors| &out.pooled * factors).transpose()?;
         let logits = self.backend.linear(&weight, dropped.as_ref().unwrap_or(&out.pooled), &bias)?;
-        Ok(FeatureOutput { logits, gated: out.gated, mask: out.mask })
+        Ok(FeatureOutput { logits, gated: out.gated, mask: Some(out.mask) })
     }
 
     fn ctx(&self, mode: Mode) -> ForwardCtx<'_> {
         ForwardCtx { backend: self.backend, mode, eps: self.architecture.bn_eps, running: &self.running }
     }
+}
+
+/// Builds the branches and their classifiers.
+fn branches(architecture: &Architecture, vb: &VarBuilder, running: &mut RunningStats, device: &Device) -> Result<Top> {
+    let (branch, inputs) = (architecture.branch_channels, architecture.map_channels());
+    let norm = |vb: &VarBuilder, shape: &[usize]| -> Result<(Tensor, Tensor)> {
+        Ok((vb.get_with_hints(shape, "weight", ONE)?, vb.get_with_hints(shape, "bias", ZERO)?))
+    };
+    let (gamma, beta) = norm(&vb.pp("bn"), &[COUNT, branch])?;
+    let mask = vb.pp("pse");
+    let (mask_gamma, mask_beta) = norm(&mask.pp("bn"), &[COUNT, HIDDEN])?;
+    let parameters = BranchParameters {
+        weight: vb.pp("conv").get_with_hints((COUNT, branch, inputs), "weight", he(inputs))?,
+        bias: vb.pp("conv").get_with_hints((COUNT, branch), "bias", ZERO)?,
+        gamma,
+        beta,
+        mask_weight: mask.pp("conv1").get_with_hints((COUNT, HIDDEN), "weight", he(1))?,
+        mask_bias: mask.pp("conv1").get_with_hints((COUNT, HIDDEN), "bias", ZERO)?,
+        mask_gamma,
+        mask_beta,
+        mask_out_weight: mask.pp("conv2").get_with_hints((COUNT, HIDDEN), "weight", glorot(HIDDEN, 1, 1.0))?,
+        mask_out_bias: mask.pp("conv2").get_with_hints(COUNT, "bias", ZERO)?,
+    };
+    running.track("branch.bn", COUNT * branch, device)?;
+    running.track("branch.pse.bn", COUNT * HIDDEN, device)?;
+    let classifier = (
+        vb.pp("fc").get_with_hints((COUNT, 2, branch), "weight", glorot(branch, 2, 1.0))?,
+        vb.pp("fc").get_with_hints((COUNT, 2), "bias", ZERO)?,
+    );
+    Ok(Top::Branches { parameters: Box::new(parameters), classifier })
 }
 
 #[cfg(test)]

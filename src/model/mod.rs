@@ -9,13 +9,14 @@ mod backbone;
 mod backend;
 mod correlation;
 mod feature_net;
+mod head;
 mod init;
 mod running;
 
 pub use crate::nn::CorrelationOutput;
 pub use architecture::{Architecture, BackboneName};
 pub use backend::{Backend, Mode};
-pub use correlation::{CorrelationNet, LabelCounts, NetInput, correlation_net, is_label_graph};
+pub use correlation::{CorrelationNet, LabelCounts, NetInput, correlation_net, error_affinity, is_fixed_graph};
 pub use feature_net::{FeatureNet, FeatureOutput};
 
 use candle_core::{D, Result, Tensor};
@@ -39,7 +40,12 @@ pub fn has_weight_decay(name: &str) -> bool {
     name.ends_with(".weight") && !name.contains("bn.") && !name.contains("norm")
 }
 
-/// Returns whether a parameter belongs to the feature learning net's own classifiers.
+/// Returns whether a parameter or running statistic of the feature learning net is above its backbone.
+pub fn is_above_backbone(name: &str) -> bool {
+    name.starts_with("branch.") || name.starts_with("head.")
+}
+
+/// Returns whether a parameter belongs to the classifiers of the branches.
 pub fn is_fln_classifier(name: &str) -> bool {
     name.starts_with("branch.fc.")
 }

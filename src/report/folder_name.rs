@@ -58,6 +58,7 @@ mod tests {
         assert_eq!(name(&[], false, &[0]), "lfwa-quick-seed0");
         assert_eq!(name(&[], true, &[0, 1, 2]), "lfwa-quick-controls-seeds0-2");
         assert_eq!(name(&["paper", "compared"], true, &[0]), "lfwa-quick-controls-compared-seed0");
+        assert_eq!(name(&["paper", "own-trunk"], false, &[0]), "lfwa-quick-own-trunk-seed0");
         assert_eq!(name(&["paper", "gat"], false, &[0]), "lfwa-quick-gat-seed0");
         assert_eq!(name(&["baseline", "gal-j"], false, &[3, 8]), "lfwa-quick-baseline-gal-j-seeds3,8");
         assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "0-2,5,7-8");

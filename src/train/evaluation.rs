@@ -47,7 +47,9 @@ impl SplitPredictions {
                 let (pixels, _) = loader.center_crop_batch(range, true)?.tensors(device)?;
                 append(&mut mirrored, variants, &learner.predict(&pixels)?);
             }
-            masks.add(&predictions.masks, pixels.dim(1)?);
+            if let Some(of_batch) = &predictions.masks {
+                masks.add(of_batch, pixels.dim(1)?);
+            }
             for (variant, sum) in predictions.affinity {
                 let mean = affinity.entry(variant).or_insert_with(|| vec![0.0; COUNT * COUNT]);
                 mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean += sum / images.len() as f32);

@@ -1,6 +1,7 @@
 //! Initial weights from another run: its backbone, or all that has a counterpart.
 
 use super::learner::Learner;
+use super::shared_run::SharedRun;
 use super::trained_model::TrainedModel;
 use crate::config::run_dir::{self, CONFIG, LOCK, SUMMARY};
 use crate::config::{self, Init, InitNet, InitParts, Record, RunConfig};
@@ -8,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::io::{self, Lock};
 use crate::model::Architecture;
 use crate::progress::Progress;
-use crate::variant::{Fln, Variant};
+use crate::variant::{Fln, Layers, Variant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,8 @@ pub struct InitialRun {
     folder: PathBuf,
     config: RunConfig,
     init: Init,
+    /// The variants to train.
+    variants: Vec<Variant>,
     /// The runs that correlation nets are taken from, by variant.
     correlation_nets: BTreeMap<&'static str, (PathBuf, InitNet)>,
     /// Folders where such a run was looked for and is not finished, by title of the variant.
@@ -45,8 +48,14 @@ impl InitialRun {
             parts,
             correlation_net: None,
         };
-        let mut opened =
-            Self { folder: folder.to_path_buf(), config, init, correlation_nets: BTreeMap::new(), missing: Vec::new() };
+        let mut opened = Self {
+            folder: folder.to_path_buf(),
+            config,
+            init,
+            variants: variants.to_vec(),
+            correlation_nets: BTreeMap::new(),
+            missing: Vec::new(),
+        };
         for variant in variants.iter().filter(|variant| parts == InitParts::All && variant.net.is_some()) {
             opened.find_correlation_net(variant)?;
         }
@@ -83,13 +92,18 @@ impl InitialRun {
     pub fn check(&self, architecture: &Architecture) -> Result<()> {
         let folders = self.correlation_nets.values().map(|(folder, _)| folder);
         for folder in [&self.folder].into_iter().chain(folders) {
-            let theirs = RunConfig::read(&folder.join(CONFIG))?.profile.network;
-            if let Some((key, theirs, ours)) = difference(&theirs, architecture, self.init.parts)? {
-                return Err(Error::Request(format!(
-                    "the run {} has network.{key} = {theirs}, this profile {ours}: start from a run with an equal \
-                     network",
-                    folder.display()
-                )));
+            let config = RunConfig::read(&folder.join(CONFIG))?;
+            let theirs = config.profile.network.with_layers(layers(&config));
+            for variant in &self.variants {
+                let network = architecture.with_layers(variant.layers);
+                let whose = if network == *architecture { "this profile" } else { variant.title };
+                if let Some((key, theirs, ours)) = difference(&theirs, &network, self.init.parts)? {
+                    return Err(Error::Request(format!(
+                        "the run {} has network.{key} = {theirs}, {whose} {ours}: start from a run with an equal \
+                         network",
+                        folder.display()
+                    )));
+                }
             }
         }
         Ok(())
@@ -135,13 +149,14 @@ impl InitialRun {
         }
     }
 
-    /// Loads the weights into the networks of a shared run. A frozen feature net keeps Baseline's.
-    pub(super) fn load(&self, learner: &mut Learner, fln: Fln) -> Result<()> {
-        if fln == Fln::Trained {
+    /// Loads the weights into the networks of a shared run. A frozen feature net keeps Baseline's; other layers than the
+    /// run's take over its backbone only.
+    pub(super) fn load(&self, learner: &mut Learner, run: &SharedRun) -> Result<()> {
+        if run.fln == Fln::Trained {
             let tensors = TrainedModel::open(&self.folder)?.tensors;
             match self.init.parts {
-                InitParts::Backbone => learner.load_backbone_of(&tensors)?,
-                InitParts::All => learner.load_feature_net(&tensors)?,
+                InitParts::All if run.layers() == layers(&self.config) => learner.load_feature_net(&tensors)?,
+                _ => learner.load_backbone_of(&tensors)?,
             }
         }
         for (variant, (folder, _)) in &self.correlation_nets {
@@ -149,6 +164,11 @@ impl InitialRun {
         }
         Ok(())
     }
+}
+
+/// The layers of a run's network; those of a newer program's variant are the paper's as far as is known.
+fn layers(config: &RunConfig) -> Layers {
+    Variant::named(&config.variant).map_or(Layers::Branches, |variant| variant.layers)
 }
 
 /// BLAKE3 of the network in a run folder.

@@ -8,10 +8,10 @@ use crate::distributed::ProcessGroup;
 use crate::error::{Error, Result};
 use crate::model::{
     Architecture, Backend, CorrelationNet, CorrelationOutput, FeatureNet, FeatureOutput, LabelCounts, Mode, NetInput,
-    correlation_net, is_label_graph, loss, probabilities,
+    correlation_net, is_fixed_graph, loss, probabilities,
 };
 use crate::nn::{Gated, MomentumSgd, Parameters, retain_freed_memory};
-use crate::variant::{Fln, Net, Streams, Variant};
+use crate::variant::{Affinity, Fln, Net, Streams, Variant};
 use crate::weights::PretrainedWeights;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
@@ -37,6 +37,8 @@ pub struct Learner {
     outputs: Option<Outputs>,
     /// Factors of the pooled features in the next step.
     dropout: Option<Tensor>,
+    /// Weights of both classes in the FLN's loss, `[40, 2, 1]`; `None` for 1 each.
+    loss_weights: Option<Tensor>,
     /// Number of known labels of the last batch, then correct predictions of each trained network, the FLN first. With
     /// several ranks, their means.
     counts: Vec<Tensor>,
@@ -49,8 +51,8 @@ pub struct Outputs {
     pub fln: Tensor,
     /// Logits and mean affinity of each correlation net, by variant.
     pub cln: BTreeMap<&'static str, CorrelationOutput>,
-    /// PSE masks, `[40, batch, positions]`.
-    pub mask: Tensor,
+    /// PSE masks, `[40, batch, positions]`; `None` without branches.
+    pub mask: Option<Tensor>,
 }
 
 /// The losses of a step: mean cross-entropies over the batch, summed over the attributes.
@@ -80,8 +82,8 @@ pub struct BatchPredictions {
     pub cln: BTreeMap<&'static str, Vec<f32>>,
     /// Affinity summed over the batch, `[40 * 40]`, of each correlation net that has one, by variant.
     pub affinity: BTreeMap<&'static str, Vec<f32>>,
-    /// PSE masks, `[40 * batch * positions]`.
-    pub masks: Vec<f32>,
+    /// PSE masks, `[40 * batch * positions]`; `None` without branches.
+    pub masks: Option<Vec<f32>>,
 }
 
 impl Learner {
@@ -96,7 +98,7 @@ impl Learner {
     ) -> Result<Self> {
         retain_freed_memory();
         let parameters = Parameters::new(seed);
-        let feature_net = FeatureNet::new(architecture, backend, &parameters, device)?;
+        let feature_net = FeatureNet::with_layers(architecture, run.layers(), backend, &parameters, device)?;
         let optimizer = match run.fln {
             Fln::Trained => Some(optimizers::for_feature_net(
                 &parameters,
@@ -124,6 +126,7 @@ impl Learner {
             heads,
             outputs: None,
             dropout: None,
+            loss_weights: None,
             counts: Vec::new(),
         })
     }
@@ -133,9 +136,13 @@ impl Learner {
         weights.apply(architecture, &self.parameters, &self.feature_net)
     }
 
-    /// Sets the graphs that correlation nets take from the labels of the training images.
-    pub(super) fn set_label_graphs<'a>(&self, labels: impl Iterator<Item = &'a ImageLabels>) -> Result<()> {
-        let graph = |head: &CorrelationHead| head.parameters.all().into_iter().find(|(name, _)| is_label_graph(name));
+    /// Sets the graphs that correlation nets take from the labels of the training images, or from `errors` of Baseline.
+    pub(super) fn set_graphs<'a>(
+        &self,
+        labels: impl Iterator<Item = &'a ImageLabels>,
+        errors: impl Fn() -> Result<Vec<f32>>,
+    ) -> Result<()> {
+        let graph = |head: &CorrelationHead| head.parameters.all().into_iter().find(|(name, _)| is_fixed_graph(name));
         let graphs: Vec<(Option<Net>, Var)> =
             self.heads.iter().filter_map(|head| Some((head.variant.net, graph(head)?.1))).collect();
         if graphs.is_empty() {
@@ -144,7 +151,11 @@ impl Learner {
         let mut counts = LabelCounts::default();
         labels.for_each(|labels| counts.add(labels));
         for (net, variable) in graphs {
-            let edges = if net == Some(Net::MlGcn) { counts.normalized() } else { counts.affinity() };
+            let edges = match net {
+                Some(Net::MlGcn) => counts.normalized(),
+                Some(Net::GraphAttention(Affinity::Errors, _)) => errors()?,
+                _ => counts.affinity(),
+            };
             variable.set(&Tensor::from_vec(edges, variable.shape(), variable.device())?)?;
         }
         Ok(())
@@ -196,6 +207,12 @@ impl Learner {
         self.dropout = factors;
     }
 
+    /// Sets the weights `[40][2]` of both classes in the FLN's loss.
+    pub fn set_loss_weights(&mut self, weights: &[[f32; 2]], device: &Device) -> Result<()> {
+        self.loss_weights = Some(Tensor::from_slice(weights.as_flattened(), (weights.len(), 2, 1), device)?);
+        Ok(())
+    }
+
     /// Trains every network for one step, from [`Learner::features`] of a batch and its targets (see
     /// [`super::Batch::tensors`]).
     pub fn step(&mut self, features: &Tensor, targets: &Tensor, rate: f64) -> Result<Losses> {
@@ -219,7 +236,9 @@ impl Learner {
         };
         let dropout = self.dropout.take();
         let out = self.feature_net.branches(features, self.mode(), gated, dropout.as_ref())?;
-        let mut fln = self.has_fln_loss().then(|| loss(&out.logits, targets)).transpose()?;
+        let weighted = self.loss_weights.as_ref().map(|weights| targets.broadcast_mul(weights)).transpose()?;
+        let own_targets = weighted.as_ref().unwrap_or(targets);
+        let mut fln = self.has_fln_loss().then(|| loss(&out.logits, own_targets)).transpose()?;
         let mut refined = self.refine(&out, features)?;
         let mut cln =
             refined.iter().map(|refined| loss(&refined.logits, targets)).collect::<candle_core::Result<Vec<_>>>()?;
@@ -263,7 +282,7 @@ impl Learner {
         let is_trained = |name: &str| self.optimizer.as_ref().is_some_and(|o| o.momentum_buffers().contains_key(name));
         let of_feature_net = self.parameters.all().into_iter().filter(|(name, _)| is_trained(name));
         let of_heads = self.heads.iter().flat_map(|head| head.parameters.all());
-        let of_heads = of_heads.filter(|(name, _)| !is_label_graph(name));
+        let of_heads = of_heads.filter(|(name, _)| !is_fixed_graph(name));
         let trained: Vec<(String, Var)> = of_feature_net.chain(of_heads).collect();
         let running: Vec<&Var> =
             if self.is_frozen() { Vec::new() } else { self.feature_net.running().values().collect() };
@@ -324,7 +343,7 @@ impl Learner {
 
     fn detach_outputs(&self, out: &FeatureOutput, refined: &[CorrelationOutput]) -> Outputs {
         let cln = self.heads.iter().zip(refined).map(|(head, refined)| (head.variant.name, refined.detach()));
-        Outputs { fln: out.logits.detach(), cln: cln.collect(), mask: out.mask.detach() }
+        Outputs { fln: out.logits.detach(), cln: cln.collect(), mask: out.mask.as_ref().map(Tensor::detach) }
     }
 
     /// Predictions for a batch in eval mode.
@@ -335,7 +354,7 @@ impl Learner {
             fln: flat(&outputs.fln)?,
             cln: BTreeMap::new(),
             affinity: BTreeMap::new(),
-            masks: outputs.mask.flatten_all()?.to_vec1()?,
+            masks: outputs.mask.as_ref().map(|mask| mask.flatten_all()?.to_vec1()).transpose()?,
         };
         for (variant, refined) in &outputs.cln {
             predictions.cln.insert(variant, flat(&refined.logits)?);

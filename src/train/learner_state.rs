@@ -2,7 +2,7 @@
 
 use super::learner::Learner;
 use crate::error::Result;
-use crate::model::{is_fln_classifier, is_label_graph};
+use crate::model::{is_above_backbone, is_fixed_graph, is_fln_classifier};
 use crate::nn::Parameters;
 use crate::variant::Variant;
 use candle_core::{Tensor, Var};
@@ -30,7 +30,7 @@ impl Learner {
     pub(super) fn load_backbone_of(&self, network: &Tensors) -> Result<()> {
         let mut variables = self.parameters.all();
         variables.extend(self.feature_net.running().clone());
-        for (name, variable) in variables.iter().filter(|(name, _)| !name.starts_with("branch.")) {
+        for (name, variable) in variables.iter().filter(|(name, _)| !is_above_backbone(name)) {
             let Some(tensor) = network.get(name) else {
                 return Err(candle_core::Error::Msg(format!("parameter {name} is missing")).into());
             };
@@ -108,7 +108,7 @@ impl Learner {
             .into_iter()
             .chain(of_heads.map(|head| &head.parameters))
             .flat_map(Parameters::all)
-            .filter(|(name, _)| (variant.has_fln_head() || !is_fln_classifier(name)) && !is_label_graph(name))
+            .filter(|(name, _)| (variant.has_fln_head() || !is_fln_classifier(name)) && !is_fixed_graph(name))
             .map(|(_, variable)| variable.elem_count())
             .sum()
     }

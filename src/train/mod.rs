@@ -14,6 +14,7 @@ mod job;
 mod learner;
 mod learner_state;
 mod loader;
+mod loss_weights;
 mod meters;
 mod online;
 mod optimizers;

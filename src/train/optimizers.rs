@@ -2,10 +2,10 @@
 
 use crate::config::Optimizer;
 use crate::error::Result;
-use crate::model::{has_weight_decay, is_fln_classifier, is_label_graph};
+use crate::model::{has_weight_decay, is_above_backbone, is_fixed_graph, is_fln_classifier};
 use crate::nn::{MomentumSgd, ParamGroup, Parameters};
 
-/// The FLN's four groups: backbone and branches, each split into decaying parameters and the rest. `trains_head` is false if
+/// The FLN's four groups: backbone and what is above it, each split into decaying parameters and the rest. `trains_head` is false if
 /// its own classifiers keep their weights.
 pub(super) fn for_feature_net(
     parameters: &Parameters,
@@ -14,13 +14,13 @@ pub(super) fn for_feature_net(
     trains_head: bool,
 ) -> Result<MomentumSgd> {
     let mut groups = Vec::new();
-    for (in_branches, lr_scale) in [(false, 1.0), (true, settings.head_rate)] {
+    for (is_above, lr_scale) in [(false, 1.0), (true, settings.head_rate)] {
         for (decays, weight_decay) in [(true, weight_decay), (false, 0.0)] {
             let variables = parameters
                 .all()
                 .into_iter()
                 .filter(|(name, _)| trains_head || !is_fln_classifier(name))
-                .filter(|(name, _)| name.starts_with("branch.") == in_branches && has_weight_decay(name) == decays)
+                .filter(|(name, _)| is_above_backbone(name) == is_above && has_weight_decay(name) == decays)
                 .collect();
             groups.push(ParamGroup { variables, lr_scale, weight_decay });
         }
@@ -35,7 +35,7 @@ pub(super) fn for_correlation_net(
     momentum: f64,
     weight_decay: f64,
 ) -> Result<MomentumSgd> {
-    let trained = || parameters.all().into_iter().filter(|(name, _)| !is_label_graph(name));
+    let trained = || parameters.all().into_iter().filter(|(name, _)| !is_fixed_graph(name));
     let groups = [(true, weight_decay), (false, 0.0)].map(|(decays, weight_decay)| ParamGroup {
         variables: trained().filter(|(name, _)| has_weight_decay(name) == decays).collect(),
         lr_scale,

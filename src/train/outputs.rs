@@ -241,6 +241,11 @@ impl Masks {
         }
     }
 
+    /// True without the masks of any image.
+    pub(super) fn is_empty(&self) -> bool {
+        self.images == 0
+    }
+
     /// Writes `masks.npy`: f32 `[1 + n, 40, side, side]`, the mean and then the first n images.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let side = (self.sums.len() / COUNT).isqrt();

@@ -2,19 +2,27 @@
 //! alike can share one. The results equal those of separate runs.
 
 use crate::config::Profile;
-use crate::variant::{BASELINE, Fln, Streams, Variant};
+use crate::variant::{BASELINE, Fln, Layers, Streams, Variant};
 
 /// The training of one FLN and of the correlation nets that share it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SharedRun {
     /// How the FLN gets its weights.
     pub fln: Fln,
-    /// The nets that each loss trains. If the correlation net's loss trains the FLN, the run has one variant.
+    /// The nets that each loss trains. If the correlation net's loss trains the FLN, the run has one variant, as one without
+    /// branches has.
     pub streams: Streams,
     /// L2 penalty of the FLN and the correlation nets.
     pub weight_decay: f64,
     /// The variants, in the paper's order.
     pub variants: Vec<Variant>,
+}
+
+impl SharedRun {
+    /// The layers of the FLN, which all variants have in common.
+    pub fn layers(&self) -> Layers {
+        self.variants.first().map_or(BASELINE.layers, |variant| variant.layers)
+    }
 }
 
 /// The fewest shared runs for `variants`. Those that start from Baseline's weights come last.
@@ -25,7 +33,8 @@ pub fn shared_runs(variants: &[Variant], profile: &Profile) -> Vec<SharedRun> {
         let weight_decay = profile.weight_decay(variant);
         let same = |run: &&mut SharedRun| {
             let separate = run.streams.are_separate() && streams.are_separate();
-            separate && run.fln == fln && run.weight_decay.to_bits() == weight_decay.to_bits()
+            let branches = [run.layers(), variant.layers] == [Layers::Branches; 2];
+            separate && branches && run.fln == fln && run.weight_decay.to_bits() == weight_decay.to_bits()
         };
         match runs.iter_mut().find(same) {
             Some(run) => run.variants.push(*variant),
@@ -86,6 +95,9 @@ mod tests {
         if profile == "one-decay" { quick } else { Profile::load(profile).unwrap() }
     }
 
+    /// Variants without branches.
+    const OWN_TRUNK: [&str; 5] = ["resnet18", "moon", "moon-unbalanced", "dmtl", "mcnn"];
+
     fn names(profile: &str) -> Vec<Vec<&'static str>> {
         shared_runs(&VARIANTS, &loaded(profile))
             .iter()
@@ -98,15 +110,17 @@ mod tests {
         let joint = ["gal-j", "gal-p", "identity", "uniform", "random-groups", "authors-layout", "baseline-decay"];
         let joint = [&joint[..], &COMPARED].concat();
         let [one_stream, cln_only] = ["one-stream", "cln-only"].map(|name| vec![name]);
-        let frozen = vec!["gal-c", "aux-frozen", "linear"];
-        assert_eq!(names("paper"), [vec!["baseline"], joint, one_stream, cln_only, frozen]);
+        let frozen = vec!["gal-c", "aux-frozen", "linear", "gal-e"];
+        let own_trunk = OWN_TRUNK.map(|name| vec![name]);
+        let expected = [&[vec!["baseline"], joint, one_stream, cln_only][..], &own_trunk, &[frozen]].concat();
+        assert_eq!(names("paper"), expected);
     }
 
     #[test]
     fn one_weight_decay_needs_one() {
         let joint = ["baseline", "gal-j", "gal-p", "identity", "uniform", "random-groups", "authors-layout"];
         assert_eq!(names("one-decay")[0], [&joint[..], &["baseline-decay"], &COMPARED].concat());
-        assert_eq!(names("one-decay").len(), 4);
+        assert_eq!(names("one-decay").len(), 4 + OWN_TRUNK.len());
     }
 
     fn tasks_of(profile: &str, variants: &[&str]) -> Vec<(Vec<&'static str>, u64)> {

@@ -84,7 +84,10 @@ impl TrainedModel {
     /// Tensors that do not fit the configuration; the message names `folder`.
     pub fn learner(&self, folder: &Path, device: &Device) -> Result<Learner> {
         let profile = &self.config.profile;
-        let (held, least) = (self.tensors.values().map(Tensor::elem_count).sum(), profile.network.least_parameters());
+        let (held, least) = (
+            self.tensors.values().map(Tensor::elem_count).sum(),
+            profile.network.least_parameters(self.variant.layers),
+        );
         if least > held {
             let message = format!("holds {held} numbers, too few for the network in {CONFIG}: train the run again");
             return Err(Error::file(run_dir::model(folder), message));

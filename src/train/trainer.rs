@@ -14,12 +14,13 @@ use super::image_cache::ImageCache;
 use super::job::{DivergedRun, TrainJob, TrainOutcome};
 use super::learner::Learner;
 use super::loader::{DataLoader, frozen_seed, prefetch};
+use super::loss_weights::balanced_weights;
 use super::meters::TrainingMeters;
 use super::outputs::{AffinityLine, DATA_WAIT_NOTICE, TrainingLine, ValidationLine, append_line, truncate_after_step};
 use super::plan_runs::PlannedRun;
 use super::run_dir::{RunDir, baseline};
 use super::splits::Splits;
-use super::summary::sources;
+use super::summary::{positive_rates, sources};
 use super::weight_average::WeightAverage;
 use crate::config::RunConfig;
 use crate::config::run_dir::{self, BEST_MODEL, METRICS};
@@ -27,9 +28,10 @@ use crate::dataset::DatasetName;
 use crate::distributed::ProcessGroup;
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
+use crate::model::error_affinity;
 use crate::progress::Progress;
 use crate::tensorboard::{self, Value, heat_map};
-use crate::variant::{Fln, Variant};
+use crate::variant::{Fln, Layers, LossWeights, Variant};
 use crate::weights::PretrainedWeights;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -91,7 +93,8 @@ impl<'a> Trainer<'a> {
         let local = job.local_range(dataset)?;
         let runs: Vec<RunDir> =
             shared.variants.iter().map(|variant| RunDir::new(job, dataset, *variant, seed)).collect();
-        check_batch(device, &profile.network, local.len())?;
+        let network = profile.network.with_layers(shared.layers());
+        check_batch(device, &network, local.len())?;
         let backend = profile.compute.backend();
         let mut learner = Learner::new(&profile.network, shared, &profile.optimizer, seed, backend, device)?;
         let mut locks = Vec::new();
@@ -100,21 +103,21 @@ impl<'a> Trainer<'a> {
             if shared.fln == Fln::FrozenBaseline {
                 learner.load_feature_net(&baseline(job, dataset, seed)?)?;
             } else if let Some(weights) = &profile.initial_weights {
-                learner.load_backbone(&PretrainedWeights::open(weights)?, &profile.network)?;
+                learner.load_backbone(&PretrainedWeights::open(weights)?, &network)?;
             }
             if let Some(init) = job.init {
-                init.load(&mut learner, shared.fln)?;
+                init.load(&mut learner, shared)?;
             }
-            learner.set_label_graphs(sources(&job.data.rows))?;
             for run in &runs {
                 locks.push(run.lock(job.force)?);
                 run.create(job.force)?;
             }
         }
-        let decay = Some(profile.regularization.ema_decay).filter(|decay| group.is_main() && *decay > 0.0);
-        let average = decay.map(|decay| WeightAverage::new(&learner, decay)).transpose()?;
+        if shared.variants.iter().any(|variant| variant.loss_weights == LossWeights::Balanced) {
+            learner.set_loss_weights(&balanced_weights(&positive_rates(&job.data.rows)), device)?;
+        }
         let (best, batch, steps) = (vec![None; runs.len()], training.batch, training.steps);
-        Ok(Self {
+        let mut trainer = Self {
             job,
             group,
             dataset,
@@ -124,13 +127,27 @@ impl<'a> Trainer<'a> {
             _locks: locks,
             splits,
             learner,
-            average,
+            average: None,
             best,
             lost: Vec::new(),
             batch,
             local,
             steps,
-        })
+        };
+        if group.is_main() {
+            trainer.learner.set_graphs(sources(&job.data.rows), || trainer.error_affinity())?;
+            let decay = Some(profile.regularization.ema_decay).filter(|decay| *decay > 0.0);
+            trainer.average = decay.map(|decay| WeightAverage::new(&trainer.learner, decay)).transpose()?;
+        }
+        Ok(trainer)
+    }
+
+    /// The affinity from the FLN's errors on the validation images or, if the prepared set has none, on the training images.
+    fn error_affinity(&self) -> Result<Vec<f32>> {
+        let images = if self.splits.val.is_empty() { &self.splits.train } else { &self.splits.val };
+        let predictions = self.predict(images)?;
+        let table = &predictions.tables[0];
+        Ok(error_affinity(&table.labels, table.fln.as_deref().unwrap_or_default()))
     }
 
     fn device(&self) -> &'a Device {
@@ -239,7 +256,8 @@ impl<'a> Trainer<'a> {
     fn dropout(&self, step: usize) -> Result<Option<Tensor>> {
         let (profile, first) = (self.job.profile, step * self.batch);
         let rate = profile.regularization.dropout;
-        if rate == 0.0 || self.learner.is_frozen() {
+        if rate == 0.0 || self.learner.is_frozen() || self.runs.iter().any(|run| run.variant.layers != Layers::Branches)
+        {
             return Ok(None);
         }
         let positions = first + self.local.start..first + self.local.end;

@@ -146,7 +146,9 @@ def transformer(layers):
 
 def aux(p, gated, logits, maps):
     z = logits[:, :, 1] - logits[:, :, 0]
-    return of_scores(F.linear(z, torch.eye(A).double() + p("aux.weight", A, A), p("aux.bias", A))), None
+    weight = torch.eye(A).double() + p("aux.weight", A, A)
+    influence = F.normalize(weight.detach().abs(), p=1, dim=1)
+    return of_scores(F.linear(z, weight, p("aux.bias", A))), influence.expand(BATCH, A, A)
 
 
 def linear(p, gated, logits, maps):
@@ -174,6 +176,31 @@ LABELS[:, 7] = 0  # an attribute that nobody has
 GRAPH = label_graph(LABELS)
 
 
+def error_affinity(labels, probabilities):
+    """Lu et al. 2017, section 3.3. A label that is not known is NaN."""
+    margin = np.abs(labels - probabilities)
+    errs = np.where(np.isnan(margin), np.nan, margin >= np.nanmean(margin, 0))
+    affinity = np.zeros((A, A))
+    for i in range(A):
+        for j in range(A):
+            both = ~np.isnan(errs[:, i]) & ~np.isnan(errs[:, j])
+            first, second = errs[both, i], errs[both, j]
+            affinity[i, j] = np.mean(first * second) + np.mean((1 - first) * (1 - second))
+    return affinity / affinity.sum(1, keepdims=True)
+
+
+UNKNOWN = hashes("nets/unknown", 50 * A).reshape(50, A) % np.uint64(10) == 0
+PROBABILITIES = ((unit("nets/probabilities", 50 * A) + np.float32(1)) / np.float32(2)).reshape(50, A)
+ERRORS = error_affinity(np.where(UNKNOWN, np.nan, LABELS), PROBABILITIES.astype(float))
+
+
+def gal_e(p, gated, logits, maps):
+    """The paper's layer, whose node vectors hold all channels of a position side by side."""
+    v = nodes(p, gated).view(BATCH, A, NODE, P).transpose(2, 3).flatten(2)
+    edges = torch.from_numpy(ERRORS)
+    return classify(p, edges @ v), edges.expand(BATCH, A, A)
+
+
 def ml_gcn(p, gated, logits, maps):
     edges = torch.from_numpy(normalized(GRAPH))
     hidden = F.leaky_relu(edges @ p("first.weight", A, 1024), 0.2)
@@ -185,6 +212,7 @@ NETS = {
     "gal-scaled": dot_product("root"), "gal-temperature": dot_product("temperature"),
     "gal-cosine": dot_product("cosine"), "gal-others": others, "gat": gat, "gatv2": gatv2,
     "transformer": transformer(1), "transformer-2": transformer(2), "aux": aux, "linear": linear, "ml-gcn": ml_gcn,
+    "gal-e": gal_e,
 }
 
 
@@ -207,6 +235,9 @@ def main():
     fixture.add("labels", LABELS.astype(np.uint8))
     fixture.add("affinity", GRAPH / GRAPH.sum(1, keepdims=True))
     fixture.add("normalized", normalized(GRAPH))
+    fixture.add("unknown", UNKNOWN.astype(np.uint8))
+    fixture.add("probabilities", PROBABILITIES)
+    fixture.add("errors", ERRORS)
     for name, net in NETS.items():
         p = Parameters(name)
         out, weights = net(p, gated, logits, maps)

@@ -2,7 +2,7 @@
 
 use super::super::network::Network;
 use super::graph::{Attribute, Graph};
-use super::layers::{gelu, layer_norm, linear, reduce, reshape, select, sum, transpose, unsqueeze};
+use super::layers::{gelu, layer_norm, linear, reduce, repeated, reshape, select, sum, transpose, unsqueeze};
 use crate::attribute::COUNT;
 use crate::variant::{Gat, Net, Scale};
 
@@ -31,7 +31,10 @@ impl Compared<'_> {
     /// Logits `[B, 40, 2]` and mean attention `[B, 40, 40]`, if the net weighs attributes.
     pub(super) fn forward(self, g: &mut Graph, net: Net, features: &Features) -> (String, Option<String>) {
         let (tokens, attention) = match net {
-            Net::Aux => return (aux(g, features.fln), None),
+            Net::Aux => {
+                let (logits, influence) = aux(g, features.fln);
+                return (logits, Some(influence));
+            }
             Net::Linear => {
                 let mean = reduce(g, "ReduceMean", features.maps, &[2, 3], false);
                 let scores = linear(g, "cln.linear", &mean, true);
@@ -187,13 +190,20 @@ impl Compared<'_> {
     }
 }
 
-/// MCNN-AUX's layer on the FLN's scores.
-fn aux(g: &mut Graph, fln: &str) -> String {
+/// MCNN-AUX's layer on the FLN's scores, and the size of each weight relative to the sum of its row.
+fn aux(g: &mut Graph, fln: &str) -> (String, String) {
     let (yes, no) = (select(g, fln, 1, 2), select(g, fln, 0, 2));
     let scores = g.op("Sub", &[&yes, &no], &[]);
     let change = linear(g, "cln.aux", &scores, true);
     let scores = g.op("Add", &[&scores, &change], &[]);
-    of_scores(g, &scores)
+    let mut identity = vec![0.0; COUNT * COUNT];
+    identity.iter_mut().step_by(COUNT + 1).for_each(|value| *value = 1.0);
+    let identity = g.floats(&[COUNT, COUNT], &identity);
+    let weight = g.op("Add", &["cln.aux.weight", &identity], &[]);
+    let sizes = g.op("Abs", &[&weight], &[]);
+    let total = sum(g, &sizes, 1, true);
+    let influence = g.op("Div", &[&sizes, &total], &[]);
+    (of_scores(g, &scores), repeated(g, &influence, &[ATTRIBUTES, ATTRIBUTES], fln))
 }
 
 /// Classifiers from a graph convolution over the labels, on the largest value of each channel.

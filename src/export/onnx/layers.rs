@@ -99,6 +99,14 @@ pub(super) fn sum(g: &mut Graph, x: &str, axis: i64, keep: bool) -> String {
     g.op("ReduceSum", &[x, &axes], &[("keepdims", Attribute::Int(keep.into()))])
 }
 
+/// `x` of shape `dims` for each image of the batch that `of_batch` holds.
+pub(super) fn repeated(g: &mut Graph, x: &str, dims: &[i64], of_batch: &str) -> String {
+    let batch = g.op("Shape", &[of_batch], &[("start", Attribute::Int(0)), ("end", Attribute::Int(1))]);
+    let rest = g.ints(dims);
+    let shape = g.op("Concat", &[&batch, &rest], &[("axis", Attribute::Int(0))]);
+    g.op("Expand", &[x, &shape], &[])
+}
+
 /// The entries at `index` of `axis`, without this axis.
 pub(super) fn select(g: &mut Graph, x: &str, index: i64, axis: i64) -> String {
     let index = g.int(index);

@@ -135,10 +135,7 @@ fn graph_attention(g: &mut Graph, network: &Network, gated: &str, layout: NodeLa
     let vectors = layers::transpose(g, &by_attribute, &[0, 1, 3, 2]);
     let vectors = layers::reshape(g, &vectors, &[0, count, -1]);
     let affinity = if network.tensors.contains_key("cln.affinity") {
-        let batch = g.op("Shape", &[gated], &[("start", Attribute::Int(0)), ("end", Attribute::Int(1))]);
-        let rest = g.ints(&[count, count]);
-        let shape = g.op("Concat", &[&batch, &rest], &[("axis", Attribute::Int(0))]);
-        g.op("Expand", &["cln.affinity", &shape], &[])
+        layers::repeated(g, "cln.affinity", &[count, count], gated)
     } else {
         let transposed = layers::transpose(g, &vectors, &[0, 2, 1]);
         let products = g.op("MatMul", &[&vectors, &transposed], &[]);

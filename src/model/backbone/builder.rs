@@ -37,7 +37,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A convolution without bias, and the batch norm `NAME.bn` after it.
-    pub(super) fn unbiased(&mut self, name: &str, shape: [usize; 4]) -> Result<ConvParameters> {
+    pub(in crate::model) fn unbiased(&mut self, name: &str, shape: [usize; 4]) -> Result<ConvParameters> {
         let bias = Tensor::zeros(shape[0], candle_core::DType::F32, self.device)?;
         let (gamma, beta) = self.norm(&format!("{name}.bn"), shape[0])?;
         Ok(ConvParameters { weight: self.weight(name, shape)?, bias, gamma, beta })

@@ -25,14 +25,20 @@ impl ForwardCtx<'_> {
     }
 
     /// [`ForwardCtx::own`] of all parameters of a block.
-    pub(super) fn own_all(&self, p: &ConvParameters) -> ConvParameters {
+    pub(in crate::model) fn own_all(&self, p: &ConvParameters) -> ConvParameters {
         let ConvParameters { weight, bias, gamma, beta } = p;
         let [weight, bias, gamma, beta] = [weight, bias, gamma, beta].map(|tensor| self.own(tensor));
         ConvParameters { weight, bias, gamma, beta }
     }
 
     /// A block whose batch norm has the name `norm`.
-    pub(super) fn block(&self, block: &ConvBlock, x: &Tensor, p: &ConvParameters, norm: &str) -> Result<Tensor> {
+    pub(in crate::model) fn block(
+        &self,
+        block: &ConvBlock,
+        x: &Tensor,
+        p: &ConvParameters,
+        norm: &str,
+    ) -> Result<Tensor> {
         self.joined(block, x, p, norm, None)
     }
 

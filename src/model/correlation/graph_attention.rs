@@ -26,7 +26,9 @@ impl GraphAttention {
         let (node, branch) = (architecture.node_channels, architecture.branch_channels);
         let features = node * positions;
         let edges = match (affinity, affinity.fixed(builder.seed)) {
-            (Affinity::Labels, _) => Edges::Fixed(vb.get_with_hints((COUNT, COUNT), "edges", ZERO)?),
+            (Affinity::Labels | Affinity::Errors, _) => {
+                Edges::Fixed(vb.get_with_hints((COUNT, COUNT), "edges", ZERO)?)
+            }
             (_, None) => Edges::Learned,
             (_, Some(edges)) => Edges::Fixed(Tensor::from_vec(edges, (COUNT, COUNT), builder.device)?),
         };

@@ -2,6 +2,7 @@
 //! net is one file. Inputs without a gradient stop a net's own there, as in the paper.
 
 mod dot_product;
+mod error_graph;
 mod gat;
 mod graph_attention;
 mod label_graph;
@@ -16,6 +17,7 @@ use crate::variant::Net;
 use candle_core::{Device, Result};
 use parts::Builder;
 
+pub use error_graph::error_affinity;
 pub use label_graph::LabelCounts;
 pub use parts::{CorrelationNet, NetInput};
 
@@ -44,7 +46,7 @@ pub fn correlation_net(
     })
 }
 
-/// Returns whether a tensor of a network is computed from the training labels before training, and kept.
-pub fn is_label_graph(name: &str) -> bool {
+/// Returns whether a tensor of a network is computed from labels or predictions before training, and kept.
+pub fn is_fixed_graph(name: &str) -> bool {
     name == "cln.edges"
 }

@@ -7,7 +7,8 @@ use candle_core::{DType, Result, Tensor};
 
 /// The last layer of MCNN-AUX (Hand and Chellappa 2017): `aux.weight` `[40, 40]` times the FLN's scores plus `aux.bias`
 /// `[40]`. A score is the logit of "yes" minus that of "no". The weights start at the identity: the stored `aux.weight` is
-/// what is added to it, so that weight decay draws the net to the FLN.
+/// what is added to it, so that weight decay draws the net to the FLN. Its affinity is the size of each weight relative to
+/// the sum of its row.
 #[derive(Debug)]
 pub(super) struct Aux {
     weight: Tensor,
@@ -30,8 +31,11 @@ impl CorrelationNet for Aux {
     fn forward(&self, input: &NetInput) -> Result<CorrelationOutput> {
         let logit = |class: usize| input.logits.narrow(1, class, 1)?.squeeze(1);
         let scores = (logit(1)? - logit(0)?)?;
-        let scores = (&self.weight + &self.identity)?.matmul(&scores)?.broadcast_add(&self.bias.unsqueeze(1)?)?;
-        Ok(CorrelationOutput { logits: of_scores(&scores)?, affinity: None, products: None })
+        let weight = (&self.weight + &self.identity)?;
+        let scores = weight.matmul(&scores)?.broadcast_add(&self.bias.unsqueeze(1)?)?;
+        let sizes = weight.detach().abs()?;
+        let affinity = Some(sizes.broadcast_div(&sizes.sum_keepdim(1)?)?);
+        Ok(CorrelationOutput { logits: of_scores(&scores)?, affinity, products: None })
     }
 }
 

@@ -8,7 +8,7 @@ use super::findings::test_words;
 use crate::evaluate::comparison::MeanDifference;
 use crate::evaluate::{Statistics, Verdict};
 use crate::render::format::{capitalized, percent, percent_mean_std, points, thousands};
-use crate::variant::{BASELINE, Explanation, GAL_J, Streams, Variant};
+use crate::variant::{BASELINE, Explanation, GAL_J, Kind, Streams, Variant};
 
 /// A paired difference in mean accuracy.
 struct Effect<'a> {
@@ -126,7 +126,9 @@ fn tested(report: &Report, statistics: &Statistics) -> (Option<String>, Vec<Stri
             answers.push(format!("**{}.** {}", capitalized(name(explanation)), sentences.join(" ")));
         }
     }
-    answers.extend(compared::answer(report, statistics).map(|answer| format!("**Compared nets.** {answer}")));
+    answers.extend(
+        compared::answer(report, statistics, Kind::Compared).map(|answer| format!("**Compared nets.** {answer}")),
+    );
     if gain.is_some() && !untested.is_empty() {
         answers.push(format!("Not tested by these runs: {}.", untested.join(", ")));
     }

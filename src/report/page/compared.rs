@@ -1,4 +1,4 @@
-//! The compared nets beside the paper's, under one protocol.
+//! The compared nets and the networks without branches beside the paper's, under one protocol.
 
 use super::super::runs::{Report, VariantRuns};
 use super::differences;
@@ -8,32 +8,45 @@ use crate::render::format::{percent_mean_std, thousands};
 use crate::render::markdown::Table;
 use crate::variant::{BASELINE, GAL_J, Kind};
 
-/// The section's text; `None` without a compared net.
+/// The text of the compared nets' section; `None` without one.
 pub(super) fn compared(report: &Report, statistics: &Statistics) -> Option<String> {
+    let words = "Nets of other publications, and other forms of the paper's layer, on the same images, FLN, optimizer and \
+                 number of steps. None sends a gradient to the features, so that a difference from Baseline comes from the \
+                 net and, where Baseline has another weight decay, from that.";
+    section(report, statistics, Kind::Compared, words)
+}
+
+/// The text of the section on networks without branches; `None` without one.
+pub(super) fn own_trunk(report: &Report, statistics: &Statistics) -> Option<String> {
+    let words = "Networks of other publications in place of the forty branches, each trained alone on the same images, with \
+                 the same optimizer and number of steps. The layers are those of the publications, the backbone and the \
+                 protocol are not: these accuracies are not the published ones.";
+    section(report, statistics, Kind::OwnTrunk, words)
+}
+
+fn section(report: &Report, statistics: &Statistics, kind: Kind, words: &str) -> Option<String> {
     let variants = report.with_controls();
-    if !variants.iter().any(is_compared) {
+    if !variants.iter().any(|variant| is_of(kind, variant)) {
         return None;
     }
     Some(format!(
-        "Nets of other publications, and other forms of the paper's layer, on the same images, FLN, optimizer and number of \
-         steps. None sends a gradient to the features, so that a difference from Baseline comes from the net and, where \
-         Baseline has another weight decay, from that. Better and worse count attributes. {}{}\n\n{}",
-        answer(report, statistics).unwrap_or_default(),
-        diverged_note(report, |name| report.registry.find(name).is_some_and(|variant| variant.kind == Kind::Compared)),
-        table(&variants, statistics)
+        "{words} Better and worse count attributes. {}{}\n\n{}",
+        answer(report, statistics, kind).unwrap_or_default(),
+        diverged_note(report, |name| report.registry.find(name).is_some_and(|variant| variant.kind == kind)),
+        table(&variants, statistics, kind)
     ))
 }
 
-fn is_compared(variant: &VariantRuns) -> bool {
-    variant.facts.is_some_and(|facts| facts.kind == Kind::Compared)
+fn is_of(kind: Kind, variant: &VariantRuns) -> bool {
+    variant.facts.is_some_and(|facts| facts.kind == kind)
 }
 
-/// How many compared nets are shown to be better and worse than Baseline; `None` without a test.
-pub(super) fn answer(report: &Report, statistics: &Statistics) -> Option<String> {
+/// How many networks of a kind are shown to be better and worse than Baseline; `None` without a test.
+pub(super) fn answer(report: &Report, statistics: &Statistics, kind: Kind) -> Option<String> {
     let variants = report.with_controls();
     let tested: Vec<(&str, Verdict)> = variants
         .iter()
-        .filter(|variant| is_compared(variant))
+        .filter(|variant| is_of(kind, variant))
         .filter_map(|variant| {
             let (mean, _) = statistics.difference(variant.name, BASELINE.name)?;
             Some((variant.title, mean.verdict()?))
@@ -49,8 +62,9 @@ pub(super) fn answer(report: &Report, statistics: &Statistics) -> Option<String>
     };
     (!tested.is_empty()).then(|| {
         format!(
-            "Of {} compared nets, {} {} shown to be more accurate than Baseline, and {} less.",
+            "Of {} {}, {} {} shown to be more accurate than Baseline, and {} less.",
             tested.len(),
+            if kind == Kind::Compared { "compared nets" } else { "networks without branches" },
             listed(&better),
             if better.len() == 1 { "is" } else { "are" },
             listed(&worse)
@@ -58,7 +72,7 @@ pub(super) fn answer(report: &Report, statistics: &Statistics) -> Option<String>
     })
 }
 
-fn table(variants: &[VariantRuns], statistics: &Statistics) -> Table {
+fn table(variants: &[VariantRuns], statistics: &Statistics, kind: Kind) -> Table {
     let header = [
         "Variant",
         "Seeds",
@@ -75,7 +89,7 @@ fn table(variants: &[VariantRuns], statistics: &Statistics) -> Table {
         "Parameters",
     ];
     let mut table = Table::new(1, header);
-    let shown = |variant: &&VariantRuns| is_compared(variant) || [BASELINE.name, GAL_J.name].contains(&variant.name);
+    let shown = |variant: &&VariantRuns| is_of(kind, variant) || [BASELINE.name, GAL_J.name].contains(&variant.name);
     for variant in variants.iter().filter(shown) {
         let mut cells =
             vec![variant.title.to_owned(), variant.runs.len().to_string(), percent_mean_std(variant.accuracy())];

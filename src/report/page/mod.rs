@@ -102,6 +102,8 @@ fn graph(report: &Report, correlations: Option<&Correlations>) -> Vec<Section> {
     if let Some(statistics) = &report.statistics {
         sections.extend(ablation::ablation(report, statistics).map(|body| ("Ablation".to_owned(), body)));
         sections.extend(compared::compared(report, statistics).map(|body| ("Compared nets".to_owned(), body)));
+        let own_trunk = compared::own_trunk(report, statistics);
+        sections.extend(own_trunk.map(|body| ("Networks without branches".to_owned(), body)));
     }
     sections.extend([figures_of(headings::FIGURE_5), figures_of(headings::COURSE)]);
     let affinity = correlations.and_then(|all| affinity::affinity(report, all));

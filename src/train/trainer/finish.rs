@@ -73,7 +73,9 @@ impl Trainer<'_> {
             let image = Value::image(&heat_map(affinity))?;
             tensorboard::append(&run.events(), self.steps, &[("affinity/test", image)])?;
         }
-        predictions.masks.write(&run.file(MASKS))?;
+        if !predictions.masks.is_empty() {
+            predictions.masks.write(&run.file(MASKS))?;
+        }
         run.write_network(MODEL, self.learner.network(&run.variant))
     }
 }

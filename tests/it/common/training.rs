@@ -112,11 +112,11 @@ impl Workspace {
     }
 }
 
-/// The bytes of every file that a run computes.
+/// The bytes of every file that a run computes. A network without branches has no masks.
 pub(crate) fn outputs(run: &Path) -> Vec<Vec<u8>> {
-    ["model.safetensors", "best.safetensors", "predictions.parquet", "masks.npy"]
-        .map(|name| std::fs::read(run.join(name)).unwrap())
-        .into()
+    let masks = run.join("masks.npy").exists().then_some("masks.npy");
+    let names = ["model.safetensors", "best.safetensors", "predictions.parquet"].into_iter().chain(masks);
+    names.map(|name| std::fs::read(run.join(name)).unwrap()).collect()
 }
 
 /// The JSON lines of a run's `metrics.jsonl`.

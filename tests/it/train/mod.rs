@@ -9,6 +9,7 @@ mod init;
 mod nets;
 mod options;
 mod overrides;
+mod own_trunk;
 mod streams;
 mod trainer;
 mod unknown_labels;

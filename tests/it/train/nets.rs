@@ -1,10 +1,13 @@
-//! Outputs and gradients of the compared correlation nets equal those of PyTorch (`tests/golden/make_nets.py`).
+//! Outputs and gradients of the compared nets equal those of PyTorch (`tests/golden/make_nets.py`, `make_heads.py`).
 
 use super::golden::{assert_close, difference, hash, logits, one_hot, sample};
 use candle_core::{Device, Tensor, Var};
-use gal_bench::model::{Architecture, Backend, LabelCounts, NetInput, correlation_net, is_label_graph, loss};
-use gal_bench::nn::Parameters;
-use gal_bench::variant::{Kind, VARIANTS};
+use gal_bench::model::{
+    Architecture, Backend, FeatureNet, LabelCounts, Mode, NetInput, correlation_net, error_affinity, is_fixed_graph,
+    loss,
+};
+use gal_bench::nn::{Gated, Parameters};
+use gal_bench::variant::{Kind, VARIANTS, Variant};
 use std::collections::BTreeMap;
 
 const BATCH: usize = 3;
@@ -79,8 +82,8 @@ fn compared_nets_agree_with_pytorch_on_both_backends() {
             let net = correlation_net(kind, &architecture, backend, &parameters, &Device::Cpu).unwrap();
             let all = parameters.all();
             let value = |(key, variable): (&String, &Var)| {
-                let graph = || Tensor::from_vec(labels(&fixture).normalized(), (40, 40), &Device::Cpu).unwrap();
-                let value = if is_label_graph(key) { graph() } else { parameter(name, key, variable.dims()) };
+                let graph = || fixture[if name == "gal-e" { "errors" } else { "normalized" }].clone();
+                let value = if is_fixed_graph(key) { graph() } else { parameter(name, key, variable.dims()) };
                 (key.clone(), value)
             };
             parameters.load(&all.iter().map(value).collect()).unwrap();
@@ -95,7 +98,7 @@ fn compared_nets_agree_with_pytorch_on_both_backends() {
             let loss = loss(&output.logits, &targets).unwrap();
             assert_close(&title("loss"), &loss, expected("loss"), 1e-5, 0.0);
             let gradients = loss.backward().unwrap();
-            let trained = all.iter().filter(|(key, _)| !is_label_graph(key));
+            let trained = all.iter().filter(|(key, _)| !is_fixed_graph(key));
             let largest = trained.clone().map(|(key, _)| norm(expected(&format!("norm/{key}")))).fold(0.0, f64::max);
             for (key, variable) in trained {
                 let gradient = gradients.get(variable).unwrap();
@@ -107,12 +110,12 @@ fn compared_nets_agree_with_pytorch_on_both_backends() {
             let known = fixture.keys().filter(|key| key.starts_with(&format!("{name}/gradient/"))).count();
             assert_eq!(
                 known,
-                all.keys().filter(|key| !is_label_graph(key)).count(),
+                all.keys().filter(|key| !is_fixed_graph(key)).count(),
                 "{name}: every parameter is compared"
             );
         }
     }
-    assert_eq!(compared, 11);
+    assert_eq!(compared, 12);
 }
 
 fn norm(tensor: &Tensor) -> f64 {
@@ -127,5 +130,63 @@ fn the_label_graph_is_that_of_ml_gcn() {
         let found = Tensor::from_vec(found, (40, 40), &Device::Cpu).unwrap();
         assert_close(name, &found, &fixture[name], 1e-6, 0.0);
         assert!(difference(&found, &Tensor::eye(40, candle_core::DType::F32, &Device::Cpu).unwrap()).0 > 0.1);
+    }
+}
+
+#[test]
+fn the_error_affinity_is_that_of_lu_and_others() {
+    let fixture = fixture();
+    let values = |name: &str| fixture[name].flatten_all().unwrap();
+    let known = values("unknown").to_vec1::<u8>().unwrap().into_iter().map(|unknown| unknown == 0);
+    let labels = values("labels").to_vec1::<u8>().unwrap().into_iter().zip(known);
+    let labels: Vec<Option<bool>> = labels.map(|(label, known)| known.then_some(label == 1)).collect();
+    let found = error_affinity(&labels, &values("probabilities").to_vec1().unwrap());
+    let found = Tensor::from_vec(found, (40, 40), &Device::Cpu).unwrap();
+    assert_close("errors", &found, &fixture["errors"], 1e-6, 0.0);
+}
+
+/// The variants without branches whose layers have a case of their own.
+const HEADS: [&str; 3] = ["moon-unbalanced", "dmtl", "mcnn"];
+
+#[test]
+fn layers_without_branches_agree_with_pytorch_on_both_backends() {
+    let path = format!("{}/tests/golden/heads.safetensors", env!("CARGO_MANIFEST_DIR"));
+    let fixture: BTreeMap<String, Tensor> =
+        candle_core::safetensors::load(path, &Device::Cpu).unwrap().into_iter().collect();
+    let bits = (0..BATCH * 40).map(|i| (hash("heads/targets", i as u64) >> 63) as u32).collect();
+    let targets = one_hot(&Tensor::from_vec(bits, (BATCH, 40), &Device::Cpu).unwrap());
+    let map = values("heads/map", &[BATCH, 6, SIDE, SIDE], 1.0, 0.0).transpose(0, 1).unwrap().contiguous().unwrap();
+    let map = Var::from_tensor(&map).unwrap();
+    for name in HEADS {
+        for backend in [Backend::Native, Backend::Reference] {
+            let parameters = Parameters::new(0);
+            let layers = Variant::named(name).unwrap().layers;
+            let net = FeatureNet::with_layers(&architecture(), layers, backend, &parameters, &Device::Cpu).unwrap();
+            let all = parameters.all();
+            let head = || all.iter().filter(|(key, _)| key.starts_with("head."));
+            for (key, variable) in head() {
+                let (scale, shift) = if key.ends_with("bn.weight") { (0.1, 1.0) } else { (0.3, 0.0) };
+                variable.set(&values(&format!("{name}/{key}"), variable.dims(), scale, shift)).unwrap();
+            }
+            let output = net.branches(&map, Mode::Train, Gated::Off, None).unwrap();
+            assert!(output.mask.is_none() && output.gated.is_none());
+            let expected = |key: &str| &fixture[&format!("{name}/{key}")];
+            let title = |key: &str| format!("{name}, {key}, {backend:?}");
+            assert_close(&title("logits"), &logits(&output.logits), expected("logits"), 1e-4, 0.0);
+            let loss = loss(&output.logits, &targets).unwrap();
+            assert_close(&title("loss"), &loss, expected("loss"), 1e-5, 0.0);
+            let gradients = loss.backward().unwrap();
+            let of_map = gradients.get(&map).unwrap().transpose(0, 1).unwrap();
+            assert_close(&title("map"), &of_map, expected("gradient/map"), 1e-4, 0.0);
+            for (key, variable) in head() {
+                let (key, gradient) = (format!("gradient/{key}"), gradients.get(variable).unwrap());
+                assert_close(&title(&key), gradient, expected(&key), 1e-4, 0.0);
+            }
+            let known = fixture.keys().filter(|key| key.starts_with(&format!("{name}/gradient/head."))).count();
+            assert_eq!(known, head().count(), "{name}: every parameter is compared");
+            for (key, statistic) in net.running().iter().filter(|(key, _)| key.starts_with("head.")) {
+                assert_close(&title(key), statistic, expected(key), 1e-5, 0.0);
+            }
+        }
     }
 }
