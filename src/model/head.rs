@@ -1,13 +1,12 @@
 //! Layers from a backbone's last map to the FLN's logits in networks without branches. They have neither dropout nor
 //! masks. Widths are those of the publications, scaled as the profile scales its backbone's last map.
 //!
-//! | layers | parameters below `head` |
-//! |---|---|
-//! | plain | `fc.weight` `[40, 2, channels]` |
-//! | DMTL | `shared.weight` `[1, 512, channels * positions]`, `group.weight` `[8, 256, 512]`, `fc.weight` `[40, 2, 256]` |
-//! | MCNN | `conv.weight` `[1800, channels, 3, 3]`, `conv.bn.{weight,bias}` `[1800]`, `fc1.weight` `[9, 512, 300]`, `fc2.weight` `[9, 512, 512]`, `fc.weight` `[40, 2, 512]` |
-//!
-//! Each linear layer has a `bias` without the last axis of its weight.
+//! Parameters below `head`; the bias of a linear layer has no last axis:
+//! - plain: `fc.{weight,bias}` `[40, 2, channels]`
+//! - DMTL: `shared.{weight,bias}` `[1, 512, channels * positions]`, `group.{weight,bias}` `[8, 256, 512]`,
+//!   `fc.{weight,bias}` `[40, 2, 256]`
+//! - MCNN: `conv.weight` `[6 * 300, channels, 3, 3]`, `conv.bn.{weight,bias}` `[6 * 300]`, `fc1.{weight,bias}`
+//!   `[9, 512, 300]`, `fc2.{weight,bias}` `[9, 512, 512]`, `fc.{weight,bias}` `[40, 2, 512]`
 
 use super::architecture::{Architecture, BackboneName};
 use super::backbone::{Builder, ForwardCtx};
@@ -25,14 +24,13 @@ const DMTL_GROUP: usize = 256;
 /// Channels of an MCNN group's convolution and widths of its two layers.
 const MCNN_CONV: usize = 300;
 const MCNN_HIDDEN: usize = 512;
-/// The groups of MCNN with a convolution of their own: gender, nose, mouth, eyes and face.
+/// The groups of MCNN: gender, nose, mouth, eyes, face, around the head, facial hair, cheeks and fat.
 const MCNN_GROUPS: [&[&str]; 9] = [
     &["Male"],
     &["Big_Nose", "Pointy_Nose"],
     &["Big_Lips", "Smiling", "Wearing_Lipstick", "Mouth_Slightly_Open"],
     &["Arched_Eyebrows", "Bags_Under_Eyes", "Bushy_Eyebrows", "Narrow_Eyes", "Eyeglasses"],
     &["Attractive", "Blurry", "Oval_Face", "Pale_Skin", "Young", "Heavy_Makeup"],
-    // Around the head, facial hair, cheeks and fat share the last convolution.
     &[
         "Black_Hair",
         "Blond_Hair",
@@ -52,7 +50,7 @@ const MCNN_GROUPS: [&[&str]; 9] = [
     &["High_Cheekbones", "Rosy_Cheeks"],
     &["Chubby", "Double_Chin"],
 ];
-/// The convolution that each group reads.
+/// The convolution that each group reads; the last four groups share one.
 const MCNN_CONV_OF: [u32; 9] = [0, 1, 2, 3, 4, 5, 5, 5, 5];
 const MCNN_CONVS: usize = 6;
 

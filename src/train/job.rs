@@ -116,6 +116,20 @@ impl TrainJob<'_> {
         Ok(())
     }
 
+    /// Refuses imported weights for a network with another backbone than the profile's.
+    pub(super) fn check_initial_weights(&self) -> Result<()> {
+        let network = &self.profile.network;
+        let other = self.variants.iter().find(|variant| network.with_layers(variant.layers) != *network);
+        match other.filter(|_| self.profile.initial_weights.is_some()) {
+            None => Ok(()),
+            Some(variant) => Err(Error::Request(format!(
+                "the imported weights are those of {}, and the variant {} has another backbone: leave out the variant, or the \
+                 weights",
+                network.backbone, variant.name
+            ))),
+        }
+    }
+
     /// Refuses data without an attribute that has both training and test labels.
     pub(super) fn check_labels(&self) -> Result<()> {
         let has_images = |split: Split| self.data.rows.iter().any(|row| row.split == split);

@@ -16,6 +16,7 @@ pub fn train(job: &TrainJob, progress: &Progress) -> Result<TrainOutcome> {
     let job = &TrainJob { profile: &profile, ..*job };
     job.check_labels()?;
     job.check_checkpoint_choice()?;
+    job.check_initial_weights()?;
     let Some(rendezvous) = job.rendezvous else { return train_in(&ProcessGroup::single(), job, dataset, progress) };
     // Refuses a batch that cannot be split before waiting for other ranks.
     job.local_range(dataset)?;

@@ -150,6 +150,10 @@ impl<'a> Trainer<'a> {
         Ok(error_affinity(&table.labels, table.fln.as_deref().unwrap_or_default()))
     }
 
+    fn has_branches(&self) -> bool {
+        self.runs.iter().all(|run| run.variant.layers == Layers::Branches)
+    }
+
     fn device(&self) -> &'a Device {
         &self.job.device.device
     }
@@ -256,8 +260,7 @@ impl<'a> Trainer<'a> {
     fn dropout(&self, step: usize) -> Result<Option<Tensor>> {
         let (profile, first) = (self.job.profile, step * self.batch);
         let rate = profile.regularization.dropout;
-        if rate == 0.0 || self.learner.is_frozen() || self.runs.iter().any(|run| run.variant.layers != Layers::Branches)
-        {
+        if rate == 0.0 || self.learner.is_frozen() || !self.has_branches() {
             return Ok(None);
         }
         let positions = first + self.local.start..first + self.local.end;

@@ -30,8 +30,8 @@ impl<'a> Trainer<'a> {
         let mut found: Vec<(&'static str, &'static str)> = infinite.map(|(name, _)| (*name, LOSS)).collect();
         match self.feature_net_symptom(losses, save)? {
             // The run of this FLN ends alone.
-            Some(symptom) if self.learner.has_joined_streams() => {
-                found = losses.cln.keys().map(|name| (*name, symptom)).collect();
+            Some(symptom) if self.learner.has_joined_streams() || !self.has_branches() => {
+                found = self.runs.iter().map(|run| (run.variant.name, symptom)).collect();
             }
             Some(symptom) if self.group.is_main() => return Err(self.divergence_error(symptom, step, rate)),
             _ => {}

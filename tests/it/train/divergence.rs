@@ -78,6 +78,15 @@ fn a_run_that_diverged_is_trained_again_by_force_only() {
 }
 
 #[test]
+fn a_network_without_branches_that_diverges_ends_alone() {
+    let workspace = Workspace::trainable_with(&TINY.replace("initial = 0.01", "initial = 1e12"));
+    let ended = command(&workspace, "runs", &["moon", "mcnn"]).succeeds();
+    for variant in ["moon", "mcnn"] {
+        assert!(divergence(&workspace.run("runs", variant)).is_some(), "{variant}: {}", ended.stderr);
+    }
+}
+
+#[test]
 fn a_job_whose_runs_all_diverged_has_ended_and_only_its_report_fails() {
     let workspace = diverging();
     let message = "every run diverged (runs/synthetic-tiny-gal-j-seed5): lower the learning rate in the profile, and \

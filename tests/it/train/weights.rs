@@ -490,6 +490,8 @@ fn weights_that_do_not_fit_a_run_are_refused() {
         assert!(error.contains(sentence), "{error}");
         assert!(!workspace.exists("runs"), "{weights} left something");
     }
+    train(&workspace, "runs", &["--weights", "caffe.safetensors", "--variant", "resnet18"])
+        .fails_with("the variant resnet18 has another backbone");
     workspace.write("tiny.toml", workspace.read("tiny.toml").replace("[4, 8, ", "[4, 4, "));
     train(&workspace, "runs", &["--weights", "caffe.safetensors"]).fails_with("leave `widths` out of the profile");
 }
