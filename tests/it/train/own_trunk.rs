@@ -23,7 +23,7 @@ fn networks_without_branches_have_neither_masks_nor_correlation_nets_and_are_rep
     assert!(bytes("moon") != bytes("moon-unbalanced"));
 
     workspace.gal_bench(&format!("evaluate --reports reports --variant {} {RUN}", names.join(","))).succeeds();
-    let text = page(&workspace.path("reports/synthetic-tiny-baseline-own-trunk-seed5"));
+    let text = page(&workspace.path(format!("reports/synthetic-tiny-{}-seed5", names.join("-"))));
     let table = section(&text, "Networks without branches").unwrap();
     assert!(variants.iter().all(|variant| table.contains(&format!("\n| {} |", variant.title))), "{table}");
 
