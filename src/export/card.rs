@@ -133,6 +133,7 @@ impl Card<'_> {
             Kind::Paper => "It is one of the paper's networks.",
             Kind::Control => "It is a control: it changes one thing in a network of the paper.",
             Kind::Compared => "It relates attributes by another net than the paper's.",
+            Kind::OwnTrunk => "It has other layers in place of the paper's branches.",
         };
         format!(
             "# {}\n\nThis network predicts the probabilities of {COUNT} binary attributes from one face image. It is the \
