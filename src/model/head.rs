@@ -62,7 +62,9 @@ impl Architecture {
             return self.clone();
         }
         let (stride, widths) = backbone.published();
-        Self { backbone, stride, widths: widths.map(|width| self.scaled(width)), ..self.clone() }
+        let widths = widths.map(|width| self.scaled(width));
+        // A ResNet has no pool to leave out.
+        Self { backbone, stride, widths, last_pool: true, ..self.clone() }
     }
 
     /// A published width times the factor by which this network's last map is narrower than as published.
@@ -246,9 +248,10 @@ mod tests {
 
     #[test]
     fn widths_follow_the_profiles() {
-        let half = Architecture { widths: [48, 128, 192, 192, 128], ..Architecture::PAPER };
+        let half = Architecture { widths: [48, 128, 192, 192, 128], last_pool: false, ..Architecture::PAPER };
         let resnet = half.with_layers(Layers::PlainResnet18);
         assert_eq!((resnet.stride, resnet.widths), (2, [32, 32, 64, 128, 256]));
+        assert_eq!(resnet.map_size(), Ok(8));
         assert_eq!(resnet.with_layers(Layers::PlainResnet18), resnet);
         assert_eq!([&half, &resnet].map(|network| network.scaled(300)), [150, 150]);
         assert_eq!(half.with_layers(Layers::Mcnn), half);

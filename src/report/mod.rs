@@ -21,4 +21,4 @@ pub use results::examples::{ExampleFaces, TILE};
 pub use results::runs::{Diverged, Run};
 pub use results::together::{together_folder, write_together};
 pub use terminal::comparison_report::comparison_text;
-pub use terminal::evaluations::{line, overview, table};
+pub use terminal::evaluations::{overview, table};

@@ -3,6 +3,7 @@
 use super::super::results::runs::Run;
 use super::super::runs::Report;
 use crate::config::RunSummary;
+use crate::render::format::or_dash;
 use crate::render::markdown::Table;
 use crate::untrusted::markdown;
 
@@ -26,20 +27,20 @@ pub(super) fn section(report: &Report) -> String {
                 runs.iter().map(|r| format!("{} seed {}", report.registry.title(&r.variant), r.seed)).collect();
             format!(" (only {})", names.join(", "))
         };
-        let [setting, here, paper] = columns(deviation).map(markdown);
-        table.row([setting, here + &which, paper]);
+        let (setting, here, paper) = columns(deviation);
+        table.row([markdown(setting), markdown(here) + &which, or_dash(paper, markdown)]);
     }
     text + &format!("{table}\n")
 }
 
 /// Setting, value and the paper's value of a sentence such as `Batch size: 32 (paper: 256).` A sentence of another form is in
 /// one column.
-fn columns(deviation: &str) -> [&str; 3] {
+fn columns(deviation: &str) -> (&str, &str, Option<&str>) {
     let text = deviation.trim_end_matches('.');
     let (setting, rest) = text.split_once(": ").unwrap_or(("", text));
     match rest.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (paper: ")) {
-        Some((here, paper)) => [setting, here, paper],
-        None => [setting, rest, "-"],
+        Some((here, paper)) => (setting, here, Some(paper)),
+        None => (setting, rest, None),
     }
 }
 
@@ -70,16 +71,10 @@ mod tests {
     #[test]
     fn a_deviation_has_a_column_for_each_value() {
         let cases = [
-            ("Batch size: 32 (paper: 256).", ["Batch size", "32", "256"]),
-            (
-                "Distortions: drawn (anew) by 5 (paper: fixed copies).",
-                ["Distortions", "drawn (anew) by 5", "fixed copies"],
-            ),
-            (
-                "Weights: imported from x: y (paper: z); unknown.",
-                ["Weights", "imported from x: y (paper: z); unknown", "-"],
-            ),
-            ("66 px input, not 227", ["", "66 px input, not 227", "-"]),
+            ("Batch size: 32 (paper: 256).", ("Batch size", "32", Some("256"))),
+            ("Distortions: anew (by 5) (paper: fixed copies).", ("Distortions", "anew (by 5)", Some("fixed copies"))),
+            ("Weights: of x: y (paper: z); unknown.", ("Weights", "of x: y (paper: z); unknown", None)),
+            ("66 px input, not 227", ("", "66 px input, not 227", None)),
         ];
         for (sentence, expected) in cases {
             assert_eq!(columns(sentence), expected);

@@ -5,21 +5,6 @@ use crate::evaluate::{Evaluation, HeadResult};
 use crate::render::format::{or_dash, percent, percent_interval, points};
 use crate::render::text_table::TextTable;
 
-/// One line: mean accuracy beside the majority-class floor.
-pub fn line(evaluation: &Evaluation) -> String {
-    let (run, primary) = (&evaluation.run, evaluation.primary_head());
-    let (accuracy, floor) = (primary.mean_accuracy(), primary.mean_floor());
-    format!(
-        "{}: mean accuracy {} % ({} head), {} over the floor of {} %{}",
-        run.id,
-        percent(accuracy),
-        primary.head.label(),
-        points(accuracy - floor),
-        percent(floor),
-        plain(evaluation)
-    )
-}
-
 /// The accuracy without mirror images, if predictions are averages with those.
 fn plain(evaluation: &Evaluation) -> String {
     let words = |accuracy| format!("; averaged over mirror images, {} % without them", percent(accuracy));

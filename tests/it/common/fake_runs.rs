@@ -58,7 +58,10 @@ impl FakeRun {
             parameters,
             train_positive_rate: (0..COUNT).map(|i| Some(if i == 0 { 0.5 } else { i as f64 / 44.0 })).collect(),
             known_labels: None,
-            deviations: vec!["Synthetic faces instead of photographs".to_owned(), "66 px input, not 227".to_owned()],
+            deviations: vec![
+                "Data: synthetic faces in place of photographs.".to_owned(),
+                "Input size: 66 pixels (paper: 227 pixels).".to_owned(),
+            ],
         };
         let is_known = |_, _| true;
         Self { summary, skill: 0.85, is_known, images_per_person: None, self_weight: None, settings: None }
