@@ -41,9 +41,9 @@ pub(in crate::report) fn page(reports: &[Named], figure: Option<&Figure>) -> Str
     }
     text.push('\n');
     if let Some(figure) = figure {
-        text += &format!("![{}]({})\n\n", figure.alt, figure.file);
+        text += &format!("## Difference from Baseline\n\n![{}]({})\n\n", figure.alt, figure.file);
     }
-    text += &table(reports, &titles);
+    text += &format!("## Mean accuracy\n\n{}", table(reports, &titles));
     text += "\n## Validity\n\n";
     for ((name, report), title) in reports.iter().zip(&titles) {
         text += &format!("- **{title}.** {}\n", summary::validity(report, &format!("../{name}/README.md")));
