@@ -68,7 +68,7 @@ impl Progress {
         }
     }
 
-    /// A bar over `length` items of `unit`; the title is a phase, such as `Decoding images`.
+    /// A bar over `length` items of `unit`, a plural with s; the title is a phase, such as `Decoding images`.
     pub fn bar(&self, title: &str, unit: &'static str, length: usize) -> Bar {
         let on_terminal = std::io::stderr().is_terminal();
         let drawn =
@@ -157,7 +157,8 @@ impl Bar {
         if self.length > 0 {
             let (done, seconds) = (self.drawn.position() - self.first, self.started.elapsed().as_secs_f64());
             let of = if done == self.length as u64 { String::new() } else { format!(" of {}", self.length) };
-            self.progress.log(format!("{}: {done}{of} {}, {seconds:.1} s", self.title, self.unit));
+            let unit = if self.length == 1 { self.unit.trim_end_matches('s') } else { self.unit };
+            self.progress.log(format!("{}: {done}{of} {unit}, {seconds:.1} s", self.title));
         }
     }
 }

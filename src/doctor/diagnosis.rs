@@ -138,12 +138,12 @@ mod tests {
         let mut profile = Profile::load("quick").unwrap();
         (profile.network.widths, profile.network.branch_channels) = ([8; 5], 4);
         profile.compute.bf16 = true;
-        let within = |tolerances| examine(&profile, &NamedDevice::cpu(), tolerances, |_| ());
-        let diagnosis = within(Tolerances::new(profile.compute, 1.0));
+        let diagnosis = examine(&profile, &NamedDevice::cpu(), Tolerances::new(profile.compute, 1.0), |_| ());
         let wrong = diagnosis.checks.iter().filter(|check| !check.agrees).map(Check::line);
         assert_eq!(wrong.collect::<Vec<String>>(), [""; 0]);
         // One step and ten steps of each of the ten shared runs.
         assert_eq!(diagnosis.checks.iter().filter(|check| check.name.contains("training step")).count(), 20);
-        assert!(within(Tolerances::new(Compute::default(), 1.0)).outcome().is_err());
+        let most = Tolerances::new(Compute::default(), 1.0).ten_steps;
+        assert!(diagnosis.checks.iter().any(|check| check.relative_error > Some(most)));
     }
 }
