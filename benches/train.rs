@@ -1,13 +1,14 @@
 //! Training and inference speed on a CPU, against PyTorch in its fastest form (`peers/train.py`: eager or compiled,
-//! `channels_last`, oneDNN, an allocator that keeps freed memory). Both sides run the same network (GAL-j with both losses) with the same
-//! batch and threads, in separate processes that alternate within one run.
+//! `channels_last`, oneDNN, an allocator that keeps freed memory). Both sides run the same network (GAL-j with both
+//! losses) with the same batch and threads, in separate processes that alternate within one run.
 //!
 //!     python3 -m venv peers && peers/bin/pip install -r benches/peers/requirements.txt
 //!     GAL_BENCH_PYTHON=peers/bin/python cargo bench --profile release --bench train
 //!
-//! It also prints the cost of the set `paper`, alone and with `compared`, relative to one Baseline, without the pass that stores a frozen backbone's
-//! features, and of each correlation net relative to the FLN. For each layer it prints the share of the machine's measured matrix product that our convolutions reach. Other
-//! backbones are measured at 224 pixels, beside the paper's, with their processor time per image:
+//! It also prints the cost of the set `paper`, alone and with `compared`, relative to one Baseline, without the pass that
+//! stores a frozen backbone's features, and of each correlation net relative to the FLN. For each layer it prints the share
+//! of the machine's measured matrix product that our convolutions reach. Other backbones are measured at 224 pixels, beside
+//! the paper's, with their processor time per image:
 //!
 //!     cargo bench --profile release --bench train -- train paper 32 alexnet
 

@@ -1,6 +1,6 @@
-//! The variants: the four networks of the paper, the controls that judge them, and other networks. Every fact about a variant stands in
-//! its constant: what is trained, what it is called and compared with, and how it is drawn. Trainer, tables, tests of
-//! differences, figures and `--help` read these values, and no code asks for a variant by name.
+//! The variants: the four networks of the paper, the controls that judge them, and other networks. Every fact about a
+//! variant stands in its constant: what is trained, what it is called and compared with, and how it is drawn. Trainer,
+//! tables, tests of differences, figures and `--help` read these values, and no code asks for a variant by name.
 
 use crate::attribute::{COUNT, GROUPS, by_group};
 use crate::random;

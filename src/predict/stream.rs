@@ -3,13 +3,10 @@
 use super::prediction::Streamed;
 use super::predictor::Predictor;
 use crate::error::{Error, Result};
+use crate::train::prefetch;
 use std::io::BufRead;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::mpsc;
-
-/// Batches that are decoded ahead of the network.
-const AHEAD: usize = 2;
 
 /// The paths in a list, one a line. Empty lines are passed over. Bytes that are not UTF-8 are replaced.
 pub fn paths(list: impl BufRead) -> impl Iterator<Item = Result<PathBuf>> {
@@ -31,27 +28,12 @@ pub fn stream(
     mut emit: impl FnMut(&[Streamed]) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let decoder = predictor.decoder();
-    std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::sync_channel(AHEAD);
-        scope.spawn(move || {
-            loop {
-                let batch: Result<Vec<PathBuf>> = paths.by_ref().take(decoder.batch_size).collect();
-                if batch.as_ref().is_ok_and(Vec::is_empty) {
-                    return;
-                }
-                // Sending fails if the predictions are no longer wanted.
-                if sender.send(batch.and_then(|batch| decoder.decode(batch))).is_err() {
-                    return;
-                }
-            }
-        });
-        for batch in receiver {
-            if emit(&predictor.predict_batch(batch?)?)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    })
+    let batches = std::iter::from_fn(|| {
+        let batch: Result<Vec<PathBuf>> = paths.by_ref().take(decoder.batch_size).collect();
+        let is_end = batch.as_ref().is_ok_and(Vec::is_empty);
+        (!is_end).then(|| batch.and_then(|batch| decoder.decode(batch)))
+    });
+    prefetch(batches, |batch, _| emit(&predictor.predict_batch(batch)?))
 }
 
 #[cfg(test)]

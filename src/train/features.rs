@@ -50,9 +50,8 @@ impl Features {
         let bar = progress.bar("Computing features of the frozen backbone", "images", passes * images);
         let range = |index: usize| index * chunk..((index + 1) * chunk).min(images);
         prefetch(
-            0..passes * chunks,
-            |index| loader.center_crop_batch(range(index % chunks), index >= chunks),
-            |_, batch, _| {
+            (0..passes * chunks).map(|index| loader.center_crop_batch(range(index % chunks), index >= chunks)),
+            |batch, _| {
                 let (pixels, _) = batch.tensors(device)?;
                 let maps = learner.features(&pixels)?.transpose(0, 1)?.contiguous()?;
                 let (count, c, h, w) = maps.dims4()?;

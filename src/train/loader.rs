@@ -5,7 +5,7 @@ use super::image_cache::ImageCache;
 use super::soft_targets::mix;
 use crate::attribute::COUNT;
 use crate::config::{Crop, ImagePolicy};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::random;
 use candle_core::{Device, Tensor};
 use rand::RngExt;
@@ -196,32 +196,32 @@ impl DataLoader<'_> {
     }
 }
 
-/// Calls `consume` for each step with what `produce` returns, and with the time that it waited for it. A second thread
-/// produces up to [`PREFETCH`] steps ahead. Ends early if `consume` breaks.
-pub(super) fn prefetch<T: Send>(
-    steps: Range<usize>,
-    produce: impl Fn(usize) -> Result<T> + Send,
-    mut consume: impl FnMut(usize, T, Duration) -> Result<ControlFlow<()>>,
+/// Calls `consume` with each of `items`, and with the time that it waited for it. A second thread computes up to
+/// [`PREFETCH`] items ahead. Ends early if `consume` breaks.
+///
+/// # Errors
+/// That of an item, or of `consume`.
+pub fn prefetch<T: Send>(
+    items: impl Iterator<Item = Result<T>> + Send,
+    mut consume: impl FnMut(T, Duration) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(PREFETCH);
-        let range = steps.clone();
         scope.spawn(move || {
-            for step in range {
-                // Sending fails if training stopped early.
-                if sender.send(produce(step)).is_err() {
+            for item in items {
+                // Sending fails if no more are wanted.
+                if sender.send(item).is_err() {
                     return;
                 }
             }
         });
-        for step in steps {
+        loop {
             let started = Instant::now();
-            let item = receiver.recv().map_err(|_| Error::Internal("the loader stopped".to_owned()))??;
-            if consume(step, item, started.elapsed())?.is_break() {
-                break;
+            let Ok(item) = receiver.recv() else { return Ok(()) };
+            if consume(item?, started.elapsed())?.is_break() {
+                return Ok(());
             }
         }
-        Ok(())
     })
 }
 
@@ -380,12 +380,13 @@ mod tests {
     fn waiting_for_a_slow_loader_is_measured() {
         let slow = Duration::from_millis(20);
         let mut waited = Vec::new();
-        let produce = |step: usize| {
+        let items = (3..6).map(|step| {
             std::thread::sleep(slow);
             Ok(step)
-        };
-        prefetch(3..6, produce, |step, item, waiting| {
-            assert_eq!(step, item);
+        });
+        let mut steps = 3..6;
+        prefetch(items, |item, waiting| {
+            assert_eq!(steps.next(), Some(item));
             waited.push(waiting);
             Ok(ControlFlow::Continue(()))
         })

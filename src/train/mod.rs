@@ -38,7 +38,7 @@ pub use image_cache::{ImageCache, LabelledImages};
 pub use init::InitialRun;
 pub use job::{DivergedRun, TrainJob, TrainOutcome, TrainedRun};
 pub use learner::{Learner, Losses, Outputs};
-pub use loader::{Batch, DataLoader};
+pub use loader::{Batch, DataLoader, prefetch};
 pub use outputs::mean_probabilities;
 pub use retest::{RetestImages, retest};
 pub use run_dir::{is_diverged, is_finished, is_resumable};

@@ -5,8 +5,8 @@ use crate::error::Result;
 use crate::model::{has_weight_decay, is_above_backbone, is_fixed_graph, is_fln_classifier};
 use crate::nn::{MomentumSgd, ParamGroup, Parameters};
 
-/// The FLN's four groups: backbone and what is above it, each split into decaying parameters and the rest. `trains_head` is false if
-/// its own classifiers keep their weights.
+/// The FLN's four groups: backbone and what is above it, each split into decaying parameters and the rest. `trains_head` is
+/// false if its own classifiers keep their weights.
 pub(super) fn for_feature_net(
     parameters: &Parameters,
     settings: &Optimizer,

@@ -174,16 +174,12 @@ impl<'a> Trainer<'a> {
         let title = self.runs.iter().map(|run| run.variant.title).collect::<Vec<_>>().join(", ");
         let mut meters =
             TrainingMeters::new(&format!("Training {title}"), first, self.steps, started, seconds_before, progress);
-        prefetch(
-            first..self.steps,
-            |step| feed.next(step),
-            |step, batch, waited| {
-                meters.add_data_wait(waited);
-                let (features, targets) = batch.features(&self.learner, self.device())?;
-                self.step(step, &features, &targets, &mut meters, progress)?;
-                Ok(if self.runs.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            },
-        )?;
+        prefetch((first..self.steps).map(|step| Ok((step, feed.next(step)?))), |(step, batch), waited| {
+            meters.add_data_wait(waited);
+            let (features, targets) = batch.features(&self.learner, self.device())?;
+            self.step(step, &features, &targets, &mut meters, progress)?;
+            Ok(if self.runs.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
         self.group.barrier()?;
         meters.bar.finish();
         if meters.data_wait() >= DATA_WAIT_NOTICE {

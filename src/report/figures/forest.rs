@@ -58,12 +58,13 @@ fn labels<'a>(variants: &[VariantRuns<'a>]) -> Vec<Label<'a>> {
 }
 
 fn panel<'a>(title: &str, report: &'a Report, variants: &[VariantRuns]) -> Panel<'a> {
-    Panel { title: title.to_owned(), rows: variants.iter().map(|variant| row(report, variant.name)).collect() }
+    let own = report.with_controls();
+    let of_variant = |variant: &VariantRuns| row(report, own.iter().find(|own| own.name == variant.name)?);
+    Panel { title: title.to_owned(), rows: variants.iter().map(of_variant).collect() }
 }
 
-fn row<'a>(report: &'a Report, name: &str) -> Option<Row<'a>> {
-    let variant = report.with_controls().into_iter().find(|variant| variant.name == name)?;
-    let statistics = report.statistics.as_ref()?;
+fn row<'a>(report: &'a Report, variant: &VariantRuns<'a>) -> Option<Row<'a>> {
+    let (name, statistics) = (variant.name, report.statistics.as_ref()?);
     let (mean, _) = statistics.difference(name, BASELINE.name)?;
     let by_seed = statistics.comparisons.iter().filter(|comparison| {
         comparison.name == name && comparison.reference == BASELINE.name && comparison.seeds.len() == 1

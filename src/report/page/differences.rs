@@ -102,6 +102,17 @@ pub(super) fn cells(statistics: &Statistics, name: &str, reference: &str) -> [St
     }
 }
 
+/// Cells of the difference from Baseline: points and interval; empty for Baseline itself and without tests.
+pub(super) fn from_baseline(report: &Report, name: &str) -> [String; 2] {
+    match report.statistics.as_ref().filter(|_| name != BASELINE.name) {
+        Some(statistics) => {
+            let [difference, interval, _] = cells(statistics, name, BASELINE.name);
+            [difference, interval]
+        }
+        None => [String::new(), String::new()],
+    }
+}
+
 /// Numbers of attributes on which `name` is better and worse than `reference`; dashes without a test.
 pub(super) fn counts(statistics: &Statistics, name: &str, reference: &str) -> [String; 2] {
     let found = statistics.difference(name, reference);

@@ -80,21 +80,17 @@ fn seeds(report: &Report) -> String {
 fn table(report: &Report) -> String {
     let header = ["", "Accuracy, %", "From Baseline", "95 % interval", "Better / worse"];
     let mut table = Table::new(1, header);
-    let blank = || ["", "", ""].map(str::to_owned);
     let floor = vec!["Floor".to_owned(), percent(report.mean_floor())];
-    table.row([floor, blank().to_vec()].concat());
+    table.row([floor, vec![String::new(); 3]].concat());
     let variants = report.with_controls();
     let shown = shown(&variants);
     for variant in variants.iter().filter(|variant| shown.contains(&variant.name)) {
         let mut cells = vec![variant.title.to_owned(), percent_mean_std(variant.accuracy())];
-        match report.statistics.as_ref().filter(|_| variant.name != BASELINE.name) {
-            Some(statistics) => {
-                let [difference, interval, _] = differences::cells(statistics, variant.name, BASELINE.name);
-                let counts = differences::counts(statistics, variant.name, BASELINE.name).join(" / ");
-                cells.extend([difference, interval, counts]);
-            }
-            None => cells.extend(blank()),
-        }
+        cells.extend(differences::from_baseline(report, variant.name));
+        let tested = report.statistics.as_ref().filter(|_| variant.name != BASELINE.name);
+        cells.push(tested.map_or_else(String::new, |statistics| {
+            differences::counts(statistics, variant.name, BASELINE.name).join(" / ")
+        }));
         table.row(cells);
     }
     let scored = report.attributes();

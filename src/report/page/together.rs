@@ -2,10 +2,10 @@
 
 use super::super::figures::figure::Figure;
 use super::super::figures::forest;
-use super::super::runs::Report;
+use super::super::runs::{Report, VariantRuns};
 use super::claims::Answers;
 use super::{differences, summary};
-use crate::evaluate::{Statistics, Verdict};
+use crate::evaluate::Verdict;
 use crate::render::format::{capitalized, percent, percent_mean_std};
 use crate::render::markdown::Table;
 use crate::untrusted::{markdown, markdown_block};
@@ -91,14 +91,12 @@ fn table(reports: &[Named], titles: &[String]) -> String {
     let floors = reports.iter().flat_map(|(_, report)| [percent(report.mean_floor()), String::new(), String::new()]);
     table.row(["Floor".to_owned()].into_iter().chain(floors));
     let registry = reports[0].1.registry;
-    let mut names: Vec<&str> = Vec::new();
-    for (_, report) in reports {
-        names.extend(summary::shown(&report.with_controls()));
-    }
+    let variants: Vec<Vec<VariantRuns>> = reports.iter().map(|(_, report)| report.with_controls()).collect();
+    let mut names: Vec<&str> = variants.iter().flat_map(|variants| summary::shown(variants)).collect();
     names.sort_by_key(|name| (registry.rank(name), *name));
     names.dedup();
     for name in names {
-        let cells = reports.iter().flat_map(|(_, report)| cells(report, name));
+        let cells = variants.iter().zip(reports).flat_map(|(variants, (_, report))| cells(report, variants, name));
         table.row([registry.title(name).to_owned()].into_iter().chain(cells));
     }
     format!(
@@ -108,19 +106,10 @@ fn table(reports: &[Named], titles: &[String]) -> String {
 }
 
 /// Accuracy, difference and interval of a variant; dashes if the report does not have it.
-fn cells(report: &Report, name: &str) -> [String; 3] {
-    let variants = report.with_controls();
+fn cells(report: &Report, variants: &[VariantRuns], name: &str) -> [String; 3] {
     let Some(variant) = variants.iter().find(|variant| variant.name == name) else {
         return ["-", "-", "-"].map(str::to_owned);
     };
-    let accuracy = percent_mean_std(variant.accuracy());
-    let tested = report.statistics.as_ref().filter(|_| name != BASELINE.name);
-    let [difference, interval] = tested.map_or_else(
-        || [String::new(), String::new()],
-        |statistics: &Statistics| {
-            let [difference, interval, _] = differences::cells(statistics, name, BASELINE.name);
-            [difference, interval]
-        },
-    );
-    [accuracy, difference, interval]
+    let [difference, interval] = differences::from_baseline(report, name);
+    [percent_mean_std(variant.accuracy()), difference, interval]
 }
