@@ -197,7 +197,7 @@ impl DataLoader<'_> {
 }
 
 /// Calls `consume` with each of `items`, and with the time that it waited for it. A second thread computes up to
-/// [`PREFETCH`] items ahead. Ends early if `consume` breaks.
+/// three items ahead. Ends early if `consume` breaks.
 ///
 /// # Errors
 /// That of an item, or of `consume`.
