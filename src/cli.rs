@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use gal_bench::dataset::DatasetName;
 use gal_bench::export::ExportFormat;
 use gal_bench::model::BackboneName;
-use gal_bench::predict::Order;
+use gal_bench::predict::{KnownLabel, Order};
 use gal_bench::store::Format;
 use gal_bench::variant::{Kind, REGISTRY, Registry, Variant};
 use std::path::PathBuf;
@@ -672,6 +672,10 @@ pub(crate) struct PredictArgs {
     /// With --json: add the logits, and the mean affinity over the images
     #[arg(long, requires = "json")]
     pub(crate) details: bool,
+    /// Labels that every image has, such as Male=1,Smiling=0, for a run of a variant that takes them (transformer-known): it
+    /// predicts the other attributes with them
+    #[arg(long, value_name = "ATTRIBUTE=0|1", value_delimiter = ',')]
+    pub(crate) known: Vec<KnownLabel>,
     /// auto (the first CUDA device if there is one), cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,

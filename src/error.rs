@@ -46,6 +46,9 @@ pub enum Error {
     /// A failed tensor operation: a bug in this program, or a fault of the device.
     #[error("tensor operation failed: {}", sentence(.0))]
     Candle(candle_core::Error),
+    /// A CUDA device that failed while it computed.
+    #[error("{0}")]
+    Device(String),
     /// Results that should be equal and are not.
     #[error("{0}")]
     Disagreement(String),
@@ -57,18 +60,105 @@ pub enum Error {
     Internal(String),
 }
 
+/// A fault of a CUDA device.
+struct DeviceFault {
+    /// Parts of the names of errors in CUDA, cuBLAS and cuRAND. candle wraps them in its own error type.
+    names: &'static [&'static str],
+    cause: &'static str,
+    remedy: &'static str,
+    /// The fault may be this program's.
+    is_internal: bool,
+}
+
+const DEVICE_FAULTS: [DeviceFault; 7] = [
+    DeviceFault {
+        names: &["CUDA_ERROR_OUT_OF_MEMORY", "ALLOC_FAILED", "ALLOCATION_FAILED"],
+        cause: "the device has too little free memory",
+        remedy: "use a smaller batch (in the profile's [training] section), stop other programs on it, or use --device cpu",
+        is_internal: false,
+    },
+    DeviceFault {
+        names: &["ECC_UNCORRECTABLE", "CUDA_ERROR_CONTAINED"],
+        cause: "the device's memory is damaged",
+        remedy: "reset the device (`nvidia-smi --gpu-reset`), and replace it if this happens again",
+        is_internal: false,
+    },
+    DeviceFault {
+        names: &[
+            "NO_BINARY_FOR_GPU",
+            "INVALID_PTX",
+            "UNSUPPORTED_PTX_VERSION",
+            "JIT_COMPILER_NOT_FOUND",
+            "INVALID_IMAGE",
+        ],
+        cause: "this build has no code for the device",
+        remedy: "build with the device's compute capability in CUDA_COMPUTE_CAP, and use a driver of branch 580 or newer",
+        is_internal: false,
+    },
+    DeviceFault {
+        names: &[
+            "DRIVER_MISMATCH",
+            "COMPAT_NOT_SUPPORTED",
+            "INSUFFICIENT_DRIVER",
+            "STUB_LIBRARY",
+            "CUDA_ERROR_NOT_FOUND",
+        ],
+        cause: "the device's driver does not fit",
+        remedy: "install a driver of branch 580 or newer, and restart the machine after an update",
+        is_internal: false,
+    },
+    DeviceFault {
+        names: &[
+            "CUDA_ERROR_NO_DEVICE",
+            "CUDA_ERROR_INVALID_DEVICE",
+            "DEVICE_UNAVAILABLE",
+            "SYSTEM_NOT_READY",
+            "CUDA_ERROR_NOT_INITIALIZED",
+            "CUDA_ERROR_UNKNOWN",
+        ],
+        cause: "the device is not there",
+        remedy: "see whether `nvidia-smi` lists it and another process has it for itself, or use --device cpu",
+        is_internal: false,
+    },
+    DeviceFault {
+        names: &[
+            "CUBLAS_STATUS_NOT_INITIALIZED",
+            "CUBLAS_STATUS_INTERNAL_ERROR",
+            "CURAND_STATUS",
+            "CUDNN_STATUS_NOT_INIT",
+        ],
+        cause: "a library of CUDA cannot be used",
+        remedy: "add the folder of libcublas.so.13 and libcurand.so.10 to LD_LIBRARY_PATH",
+        is_internal: false,
+    },
+    DeviceFault {
+        names: &[
+            "ILLEGAL_ADDRESS",
+            "ILLEGAL_INSTRUCTION",
+            "MISALIGNED_ADDRESS",
+            "CUDA_ERROR_ASSERT",
+            "CUDA_ERROR_LAUNCH",
+            "HARDWARE_STACK_ERROR",
+            "INVALID_PC",
+            "EXECUTION_FAILED",
+        ],
+        cause: "the device stopped computing",
+        remedy: "see whether `gal-bench doctor` fails, too, and report it with its doctor.json",
+        is_internal: true,
+    },
+];
+
 impl From<candle_core::Error> for Error {
-    /// Too little device memory is an invalid request; any other error is a bug or a fault of the device.
+    /// Faults of a device have a cause and a remedy; any other error is a bug.
     fn from(error: candle_core::Error) -> Self {
         let text = sentence(&error);
-        // The names in CUDA and cuBLAS. Candle wraps both in its own error type.
-        if ["CUDA_ERROR_OUT_OF_MEMORY", "ALLOC_FAILED"].iter().any(|name| text.contains(name)) {
-            return Self::Request(format!(
-                "the device has too little free memory ({text}): use a smaller batch (in the profile's [training] \
-                 section), stop other programs on it, or use --device cpu"
-            ));
-        }
-        Self::Candle(error)
+        let is_named = |fault: &&DeviceFault| fault.names.iter().any(|name| text.contains(name));
+        let Some(fault) = DEVICE_FAULTS.iter().find(is_named) else { return Self::Candle(error) };
+        let message = format!(
+            "{} ({text}): {}; start the command again after that, and training goes on from its last checkpoint",
+            fault.cause, fault.remedy
+        );
+        if fault.is_internal { Self::Device(message) } else { Self::Request(message) }
     }
 }
 
@@ -98,7 +188,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Request(_) | Self::File { .. } | Self::Line { .. } | Self::Io { .. } => 2,
-            Self::Candle(_) | Self::Polars(_) | Self::Disagreement(_) | Self::Internal(_) => 1,
+            Self::Candle(_) | Self::Device(_) | Self::Polars(_) | Self::Disagreement(_) | Self::Internal(_) => 1,
         }
     }
 }
@@ -117,15 +207,27 @@ mod tests {
     }
 
     #[test]
-    fn too_little_device_memory_is_an_invalid_request() {
+    fn a_fault_of_the_device_has_a_cause_and_a_remedy() {
         // The texts of cudarc's errors.
-        for text in ["DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")", "CUBLAS_STATUS_ALLOC_FAILED"] {
+        for (text, words, exit_code) in [
+            ("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")", "smaller batch", 2),
+            ("CUBLAS_STATUS_ALLOC_FAILED", "smaller batch", 2),
+            ("DriverError(CUDA_ERROR_ECC_UNCORRECTABLE, \"...\")", "memory is damaged", 2),
+            ("DriverError(CUDA_ERROR_NO_BINARY_FOR_GPU, \"...\")", "CUDA_COMPUTE_CAP", 2),
+            ("DriverError(CUDA_ERROR_SYSTEM_DRIVER_MISMATCH, \"...\")", "branch 580 or newer", 2),
+            ("DriverError(CUDA_ERROR_DEVICE_UNAVAILABLE, \"...\")", "`nvidia-smi` lists it", 2),
+            ("CublasError(CUBLAS_STATUS_NOT_INITIALIZED)", "LD_LIBRARY_PATH", 2),
+            ("DriverError(CUDA_ERROR_LAUNCH_FAILED, \"unspecified launch failure\")", "stopped computing", 1),
+            ("CublasError(CUBLAS_STATUS_EXECUTION_FAILED)", "stopped computing", 1),
+        ] {
             let error = Error::from(candle_core::Error::Cuda(text.into()).bt());
-            assert_eq!(error.exit_code(), 2);
-            assert!(error.to_string().contains("smaller batch"), "{error}");
-            assert_eq!(error.to_string().lines().count(), 1);
+            assert_eq!(error.exit_code(), exit_code, "{error}");
+            let sentence = error.to_string();
+            assert!(sentence.contains(words) && sentence.contains("last checkpoint"), "{sentence}");
+            assert_eq!(sentence.lines().count(), 1);
         }
-        assert_eq!(Error::from(candle_core::Error::Cuda("CUDA_ERROR_LAUNCH_FAILED".into())).exit_code(), 1);
+        let error = Error::from(candle_core::Error::Msg("shape mismatch".to_owned()));
+        assert_eq!(error.to_string(), "tensor operation failed: shape mismatch");
     }
 
     #[cfg(feature = "cuda")]

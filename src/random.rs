@@ -22,6 +22,11 @@ pub fn name(name: &str) -> u64 {
     u64::from_le_bytes(*digest.as_bytes().first_chunk().expect("a digest has 32 bytes"))
 }
 
+/// A number from -1 (included) to 1 that belongs to an index, with every seed.
+pub fn unit(index: u64) -> f32 {
+    (mix(index) >> 40) as f32 / (1 << 23) as f32 - 1.0
+}
+
 /// The finalizer of SplitMix64 (Steele, Lea and Flood 2014), with its increment.
 fn mix(value: u64) -> u64 {
     let z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);

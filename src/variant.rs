@@ -79,6 +79,8 @@ pub enum Layers {
     Dmtl,
     /// A convolution and two layers for each of nine groups (Hand and Chellappa 2017).
     Mcnn,
+    /// A query an attribute that attends to the positions of the last map (Ridnik et al. 2023).
+    MlDecoder,
 }
 
 /// The weights of an attribute's two classes in the loss.
@@ -176,6 +178,8 @@ pub enum Net {
     Gat(Gat),
     /// A transformer encoder of so many layers over one token an attribute.
     Transformer(usize),
+    /// One such layer whose tokens say which labels are given, and which (Lanchantin et al. 2021).
+    KnownLabels,
     /// MCNN-AUX's layer: 40 x 40 weights from the FLN's scores to new ones (Hand and Chellappa 2017).
     Aux,
     /// Classifiers whose weights are the output of a graph convolution over the labels (Chen et al. 2019).
@@ -293,7 +297,7 @@ const OWN_TRUNK: Variant =
 
 /// The paper's variants in its order, then the controls, the compared ones, and those with other layers. Colours are Okabe
 /// and Ito's (2008), darkened where a white ground needs it; dashes distinguish lines without colour vision.
-pub const VARIANTS: [Variant; 30] = [
+pub const VARIANTS: [Variant; 32] = [
     BASELINE,
     Variant {
         name: "gal-c",
@@ -480,6 +484,15 @@ pub const VARIANTS: [Variant; 30] = [
         ..COMPARED
     },
     Variant {
+        name: "transformer-known",
+        title: "Transformer-known",
+        question: "Does a transformer learn more from some labels given in training?",
+        compared_with: &[BASELINE.name, GAL_J.name, "transformer"],
+        style: Style { colour: "#9c5bb5", dashes: "12 2 4 2" },
+        net: Some(Net::KnownLabels),
+        ..COMPARED
+    },
+    Variant {
         name: "gal-s",
         title: "GAL-s",
         question: "Do label statistics make a better graph than hand-made groups?",
@@ -546,6 +559,14 @@ pub const VARIANTS: [Variant; 30] = [
         layers: Layers::Mcnn,
         ..OWN_TRUNK
     },
+    Variant {
+        name: "ml-decoder",
+        title: "ML-Decoder",
+        question: "Does attention to positions of the map do as well as branches?",
+        style: Style { colour: "#8c6a2f", dashes: "5 1 5 1 9 1" },
+        layers: Layers::MlDecoder,
+        ..OWN_TRUNK
+    },
 ];
 
 impl Variant {
@@ -562,6 +583,16 @@ impl Variant {
     /// The head that the variant is scored by: the CLN's if it has one, else the FLN's.
     pub fn primary_head(&self) -> Head {
         if self.net.is_some() { Head::Cln } else { Head::Fln }
+    }
+
+    /// True if its correlation net takes labels that are given.
+    pub fn takes_known_labels(&self) -> bool {
+        self.net == Some(Net::KnownLabels)
+    }
+
+    /// True if its graph comes from Baseline's errors.
+    pub fn takes_errors(&self) -> bool {
+        matches!(self.net, Some(Net::GraphAttention(Affinity::Errors, _)))
     }
 
     /// True if its FLN's own classifiers are trained.
@@ -706,7 +737,7 @@ mod tests {
     #[test]
     fn names_titles_and_styles_are_unique() {
         let distinct = |of: fn(&Variant) -> String| VARIANTS.iter().map(of).collect::<BTreeSet<_>>().len();
-        assert_eq!(VARIANTS.iter().flat_map(Variant::names).collect::<BTreeSet<_>>().len(), 32);
+        assert_eq!(VARIANTS.iter().flat_map(Variant::names).collect::<BTreeSet<_>>().len(), 34);
         assert_eq!(distinct(|variant| variant.title.to_owned()), VARIANTS.len());
         assert_eq!(distinct(|variant| variant.style.colour.to_owned()), VARIANTS.len());
     }

@@ -27,10 +27,11 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
     let folder = args.run.folder()?;
     super::verify::note_unsealed([folder.as_path()].into_iter(), &progress);
     if is_list {
-        return stream(&Predictor::open(&folder, &device)?);
+        return stream(&Predictor::open(&folder, &device)?.with_known_labels(&args.known)?);
     }
     let images = predict::find(&args.images)?;
-    let predictions = Predictor::open(&folder, &device)?.predict(&images, args.details, &progress)?;
+    let predictor = Predictor::open(&folder, &device)?.with_known_labels(&args.known)?;
+    let predictions = predictor.predict(&images, args.details, &progress)?;
     let csv = args.csv.then(|| predict::csv(&predictions)).transpose()?;
     args.output_args.result(&predictions, || match csv {
         Some(csv) => csv.trim_end().to_owned(),

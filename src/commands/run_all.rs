@@ -20,8 +20,7 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     let rendezvous = job.compute.distributed.rendezvous()?;
     let progress = job.output_args.progress();
     let selection = &job.selection;
-    // A start that does not fit is refused before the first stage.
-    train::start(job.data.dataset, selection, &job.compute)?;
+    let start = train::start(job.data.dataset, selection, &job.compute, &rendezvous, &progress)?;
 
     progress.log("1/3 prepare");
     // Ranks may share the folder: the first one prepares, and none replaces a set that another reads.
@@ -33,15 +32,7 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     progress.log("2/3 train");
     let runs = (&*selection.variants()?, &*selection.seeds());
     let command = command(job, rendezvous.world_size);
-    let trained = train::train_on(
-        (job.data.dataset, &job.data.prepared()),
-        selection,
-        runs,
-        &job.compute,
-        &rendezvous,
-        &command,
-        &progress,
-    )?;
+    let trained = start.train((job.data.dataset, &job.data.prepared()), runs, &rendezvous, &command, &progress)?;
 
     if rendezvous.rank > 0 {
         return job.output_args.result(&(), || train::non_main_message(&rendezvous));

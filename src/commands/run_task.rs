@@ -20,9 +20,8 @@ pub(super) fn run(args: &RunTaskArgs) -> Result<()> {
             tasks.len().saturating_sub(1)
         )));
     };
-    // A start that does not fit is refused before the data is prepared.
-    let (profile, _) = train::start(dataset, selection, &job.compute)?;
-    let run = selection.folder(dataset.label(), &selection.profile_id(&profile)?, &task.variants[0], task.seed);
+    let start = train::start(dataset, selection, &job.compute, &rendezvous, &progress)?;
+    let run = selection.folder(dataset.label(), &selection.profile_id(&start.profile)?, &task.variants[0], task.seed);
     let _lock = (rendezvous.rank == 0).then(|| lock(args, &run)).transpose()?;
 
     // --force does not apply: other tasks may be reading the set.
@@ -31,9 +30,7 @@ pub(super) fn run(args: &RunTaskArgs) -> Result<()> {
 
     let runs = (&*task.variants, &[task.seed][..]);
     let command = run_all::command(job, rendezvous.world_size);
-    let prepared = job.data.prepared();
-    let trained =
-        train::train_on((dataset, &prepared), selection, runs, &job.compute, &rendezvous, &command, &progress)?;
+    let trained = start.train((dataset, &job.data.prepared()), runs, &rendezvous, &command, &progress)?;
     job.output_args.result(&trained, || {
         if rendezvous.rank > 0 {
             return train::non_main_message(&rendezvous);

@@ -9,7 +9,7 @@ use gal_bench::evaluate::Evaluation;
 use gal_bench::progress::Progress;
 use gal_bench::report::overview;
 use gal_bench::store::Reader;
-use gal_bench::train::{InitialRun, TrainJob, TrainOutcome, select_device, train};
+use gal_bench::train::{InitialRun, NamedDevice, TrainJob, TrainOutcome, select_device, train};
 use gal_bench::variant::Variant;
 use gal_bench::weights::PretrainedWeights;
 use gal_bench::{Error, Result};
@@ -24,8 +24,8 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let selection = &args.selection;
     let runs = (&*selection.variants()?, &*selection.seeds());
     let progress = args.output_args.progress();
-    let trained =
-        train_on((args.data.dataset, &prepared), selection, runs, &args.compute, &rendezvous, &command, &progress)?;
+    let start = start(args.data.dataset, selection, &args.compute, &rendezvous, &progress)?;
+    let trained = start.train((args.data.dataset, &prepared), runs, &rendezvous, &command, &progress)?;
     let evaluations = trained.finished.iter().map(|run| Evaluation::of_run(&run.folder)).collect::<Result<Vec<_>>>()?;
     args.output_args.result(&trained, || {
         if rendezvous.rank > 0 {
@@ -38,53 +38,28 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     })
 }
 
-/// Trains variants with seeds on a prepared set of a data set; `selection` supplies the profile and the runs folder. Warns
-/// of runs that diverged: they have ended, and starting again changes nothing, so they are no error.
-pub(super) fn train_on(
-    (dataset, prepared): (DatasetName, &Path),
-    selection: &SelectionArgs,
-    (variants, seeds): (&[Variant], &[u64]),
-    compute: &ComputeArgs,
-    rendezvous: &Rendezvous,
-    command: &str,
-    progress: &Progress,
-) -> Result<TrainOutcome> {
-    let (profile, init) = start(dataset, selection, compute)?;
-    let local_rank = if rendezvous.world_size > 1 { distributed::local_rank()? } else { None };
-    let device = select_device(&compute.device, local_rank, profile.compute, progress)?;
-    progress.detail(format!("device {}, {} threads", device.name, rayon::current_num_threads()));
-    let data = Reader::open_for(dataset, prepared)?;
-    let job = TrainJob {
-        data: &data,
-        profile: &profile,
-        variants,
-        seeds,
-        runs: &selection.runs,
-        device: &device,
-        // A rank outside a world of one is an error of its own.
-        rendezvous: (rendezvous.world_size > 1 || rendezvous.rank > 0).then_some(rendezvous),
-        init: init.as_ref(),
-        force: compute.execution.force,
-        command,
-    };
-    let outcome = train(&job, progress)?;
-    match all_diverged(&outcome) {
-        Some(message) => progress.warn(message),
-        None if outcome.diverged.is_empty() => {}
-        None => progress.warn(format!("left out, since they diverged: {}", diverged(&outcome))),
-    }
-    Ok(outcome)
+/// Profile, device and options of a training.
+pub(super) struct Start<'a> {
+    /// The profile with the options of the command line.
+    pub(super) profile: Profile,
+    /// The run that the job's runs start from.
+    init: Option<InitialRun>,
+    device: NamedDevice,
+    runs: &'a Path,
+    force: bool,
 }
 
-/// The profile with the options of the command line, and the run that the job's runs start from.
+/// Checks the options and opens the device, before any stage does its work.
 ///
 /// # Errors
-/// Initial weights that do not exist or do not fit the profile.
-pub(super) fn start(
+/// Initial weights that do not exist or do not fit the profile, or a device that cannot be used.
+pub(super) fn start<'a>(
     dataset: DatasetName,
-    selection: &SelectionArgs,
+    selection: &'a SelectionArgs,
     compute: &ComputeArgs,
-) -> Result<(Profile, Option<InitialRun>)> {
+    rendezvous: &Rendezvous,
+    progress: &Progress,
+) -> Result<Start<'a>> {
     let mut profile = selection.profile(dataset)?;
     PretrainedWeights::record_in(&mut profile, compute.weights.as_deref())?;
     profile.compute.tf32 |= compute.tf32;
@@ -100,7 +75,45 @@ pub(super) fn start(
         }
         init.check(&profile.network)?;
     }
-    Ok((profile, init))
+    let local_rank = if rendezvous.world_size > 1 { distributed::local_rank()? } else { None };
+    let device = select_device(&compute.device, local_rank, profile.compute, progress)?;
+    progress.detail(format!("device {}, {} threads", device.name, rayon::current_num_threads()));
+    Ok(Start { profile, init, device, runs: &selection.runs, force: compute.execution.force })
+}
+
+impl Start<'_> {
+    /// Trains variants with seeds on a prepared set of a data set. Warns of runs that diverged: they have ended, and starting
+    /// again changes nothing, so they are no error.
+    pub(super) fn train(
+        &self,
+        (dataset, prepared): (DatasetName, &Path),
+        (variants, seeds): (&[Variant], &[u64]),
+        rendezvous: &Rendezvous,
+        command: &str,
+        progress: &Progress,
+    ) -> Result<TrainOutcome> {
+        let data = Reader::open_for(dataset, prepared)?;
+        let job = TrainJob {
+            data: &data,
+            profile: &self.profile,
+            variants,
+            seeds,
+            runs: self.runs,
+            device: &self.device,
+            // A rank outside a world of one is an error of its own.
+            rendezvous: (rendezvous.world_size > 1 || rendezvous.rank > 0).then_some(rendezvous),
+            init: self.init.as_ref(),
+            force: self.force,
+            command,
+        };
+        let outcome = train(&job, progress)?;
+        match all_diverged(&outcome) {
+            Some(message) => progress.warn(message),
+            None if outcome.diverged.is_empty() => {}
+            None => progress.warn(format!("left out, since they diverged: {}", diverged(&outcome))),
+        }
+        Ok(outcome)
+    }
 }
 
 /// The folders of the runs that finished.

@@ -13,8 +13,8 @@ const DEVICE_POLL: Duration = Duration::from_micros(100);
 /// Time in which the thread must end; NCCL may block it forever.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Starts to replace the values of a contiguous f32 tensor by their sums over all ranks.
-type AllReduce = Box<dyn Fn(&Tensor) -> Result<IsComplete>>;
+/// Starts to replace the values of a contiguous f32 tensor by their sums over all ranks, after what the event marks.
+type AllReduce = Box<dyn Fn(&Tensor, Option<&Event>) -> Result<IsComplete>>;
 /// True if the sums are complete.
 type IsComplete = Box<dyn Fn() -> Result<bool>>;
 
@@ -26,8 +26,8 @@ pub(super) fn is_available(device: &Device) -> bool {
 /// NCCL's `ncclComm`, behind a thread.
 #[derive(Debug)]
 pub(super) struct Communicator {
-    /// Values to sum; `None` ends the thread.
-    requests: Sender<Option<Tensor>>,
+    /// Values to sum, and the end of the work that computes them; `None` ends the thread.
+    requests: Sender<Option<(Tensor, Option<Event>)>>,
     /// First the result of the initialization, then one for each request.
     results: Receiver<Result<()>>,
     timeout: Duration,
@@ -63,8 +63,10 @@ impl Communicator {
     /// Replaces the values of a contiguous f32 tensor by their sums over all ranks. `check` returns an error if another rank
     /// is lost.
     pub(super) fn all_reduce(&self, values: &Tensor, check: impl Fn() -> Result<()>) -> Result<()> {
+        // Each thread has a stream of its own: without an event, nothing would order the sum after the values.
+        let computed = record_event(values).transpose()?;
         // If the thread has ended, waiting for its result returns the error.
-        let _ = self.requests.send(Some(values.clone()));
+        let _ = self.requests.send(Some((values.clone(), computed)));
         self.wait(check)
     }
 
@@ -105,7 +107,7 @@ impl Drop for Communicator {
 /// The thread: initializes NCCL, then sums what is requested until `None` arrives.
 fn serve(
     init_rank: impl FnOnce() -> Result<AllReduce>,
-    requests: &Receiver<Option<Tensor>>,
+    requests: &Receiver<Option<(Tensor, Option<Event>)>>,
     results: &Sender<Result<()>>,
 ) {
     let all_reduce = match init_rank() {
@@ -116,8 +118,8 @@ fn serve(
         }
     };
     let _ = results.send(Ok(()));
-    while let Ok(Some(values)) = requests.recv() {
-        let completed = all_reduce(&values).and_then(|is_complete| {
+    while let Ok(Some((values, computed))) = requests.recv() {
+        let completed = all_reduce(&values, computed.as_ref()).and_then(|is_complete| {
             while !is_complete()? {
                 // Any message now means that the caller has stopped waiting.
                 if !matches!(requests.try_recv(), Err(TryRecvError::Empty)) {
@@ -131,22 +133,25 @@ fn serve(
         if let Ok(false) = completed {
             return;
         }
+        // The caller's tensor is the last one, so that its memory is freed on its own stream.
+        drop(values);
         let _ = results.send(completed.map(drop));
     }
 }
 
 #[cfg(feature = "nccl")]
-use with::init_rank;
-#[cfg(feature = "nccl")]
 pub(super) use with::unique_id;
-#[cfg(not(feature = "nccl"))]
-use without::init_rank;
+#[cfg(feature = "nccl")]
+use with::{Event, init_rank, record_event};
 #[cfg(not(feature = "nccl"))]
 pub(super) use without::unique_id;
+#[cfg(not(feature = "nccl"))]
+use without::{Event, init_rank, record_event};
 
 #[cfg(feature = "nccl")]
 mod with {
     use super::{AllReduce, Device, Error, Result, Tensor};
+    pub(super) use candle_core::cuda_backend::cudarc::driver::CudaEvent as Event;
     use candle_core::cuda_backend::cudarc::nccl::result::{NcclError, get_nccl_version};
     use candle_core::cuda_backend::cudarc::nccl::{Comm, Id, ReduceOp};
     use candle_core::cuda_backend::{CudaStorage, WrapErr};
@@ -186,11 +191,18 @@ mod with {
         // NCCL uses the current device of the calling thread.
         stream.context().bind_to_thread().w()?;
         let comm = Comm::from_rank(stream, rank, world_size, Id::uninit(id)).map_err(|error| failed(&error))?;
-        Ok(Box::new(move |values: &Tensor| {
+        Ok(Box::new(move |values: &Tensor, computed: Option<&Event>| {
+            computed.map_or(Ok(()), |computed| comm.stream().wait(computed)).w()?;
             values.inplace_op1(&Sum(&comm))?;
             let event = comm.stream().record_event(None).w()?;
             Ok(Box::new(move || Ok(event.try_is_complete().w()?)))
         }))
+    }
+
+    /// Marks the end of the calling thread's work on the device of a tensor.
+    pub(super) fn record_event(values: &Tensor) -> Option<Result<Event>> {
+        let Device::Cuda(device) = values.device() else { return None };
+        Some(device.cuda_stream().record_event(None).w().map_err(Error::from))
     }
 
     struct Sum<'a>(&'a Comm);
@@ -219,7 +231,14 @@ mod with {
 
 #[cfg(not(feature = "nccl"))]
 mod without {
-    use super::{AllReduce, Device, Error, Result};
+    use super::{AllReduce, Device, Error, Result, Tensor};
+
+    /// The end of work on a CUDA device.
+    pub(super) struct Event;
+
+    pub(super) fn record_event(_: &Tensor) -> Option<Result<Event>> {
+        None
+    }
 
     pub(super) fn init_rank(_: &Device, _: &[u8], _: (usize, usize)) -> Result<AllReduce> {
         unique_id().and(Err(Error::Internal("a communicator without NCCL".to_owned())))
@@ -255,7 +274,7 @@ mod tests {
         let dropped = Arc::new(AtomicBool::new(false));
         let held = Held(dropped.clone());
         let init_rank = move || -> Result<AllReduce> {
-            Ok(Box::new(move |_| {
+            Ok(Box::new(move |_, _| {
                 let _ = &held;
                 Ok(Box::new(move || Ok(complete())))
             }))
@@ -294,7 +313,7 @@ mod tests {
 
         // A call that never returns does not block the caller either.
         let blocked = || -> Result<AllReduce> {
-            Ok(Box::new(|_| {
+            Ok(Box::new(|_, _| {
                 loop {
                     std::thread::park();
                 }

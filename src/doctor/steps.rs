@@ -84,8 +84,9 @@ fn after(profile: &Profile, run: &SharedRun, side: Side, steps: usize) -> Result
     }
     // Batch norm cancels the biases before it, so their gradients are rounding errors. Rounding may also switch a ReLU or a
     // pool. Such a switch changes momentum buffers fully and weights hardly, so buffers are not compared after several steps,
-    // or after one in bf16.
-    let is_late = |name: &str| (steps > 1 || profile.compute.bf16) && name.contains("velocity/");
+    // or after one in reduced precision.
+    let is_reduced = profile.compute.rounding().is_some();
+    let is_late = |name: &str| (steps > 1 || is_reduced) && name.contains("velocity/");
     let is_compared = |name: &str| (name.ends_with(".weight") && !is_late(name)) || name.starts_with("running/");
     let mut results: Named = learner.state_dict().into_iter().filter(|(name, _)| is_compared(name)).collect();
     results.push(("losses".to_owned(), Tensor::new(losses, &Device::Cpu)?));

@@ -89,6 +89,12 @@ impl<'a> Network<'a> {
         if let Some(fixed) = affinity.and_then(|affinity| affinity.fixed(trained.config.seed)) {
             tensors.insert("cln.affinity".to_owned(), Tensor::from_vec(fixed, (COUNT, COUNT), &Device::Cpu)?);
         }
+        // No label is given to an exported network: that state of a token is a part of its embedding.
+        if let Some(states) = tensors.remove("cln.states")
+            && let Some(embedding) = tensors.get_mut("cln.embedding")
+        {
+            *embedding = embedding.broadcast_add(&states.get(0)?)?;
+        }
         let kind = affinity.map(|affinity| if affinity == Affinity::Learned { "learned" } else { "fixed" });
         Ok(Self { meta: metadata(trained, kind)?, net: trained.variant.net, tensors })
     }
@@ -145,7 +151,7 @@ fn net_name(net: Net) -> &'static str {
         Net::Others => "others",
         Net::Gat(Gat::First) => "gat",
         Net::Gat(Gat::Second) => "gatv2",
-        Net::Transformer(_) => "transformer",
+        Net::Transformer(_) | Net::KnownLabels => "transformer",
         Net::Aux => "aux",
         Net::MlGcn => "ml-gcn",
         Net::Linear => "linear",

@@ -19,7 +19,7 @@ use super::architecture::Architecture;
 use super::backbone::{Backbone, Builder, ForwardCtx};
 use super::backend::{Backend, Mode};
 use super::head::{Head, head};
-use super::init::{glorot, he};
+use super::init::{ONE, ZERO, glorot, he};
 use super::running::RunningStats;
 use crate::attribute::COUNT;
 use crate::nn::{
@@ -28,11 +28,8 @@ use crate::nn::{
 };
 use crate::variant::Layers;
 use candle_core::{Device, Result, Tensor, Var, bail};
-use candle_nn::{Init, VarBuilder};
+use candle_nn::VarBuilder;
 use std::collections::BTreeMap;
-
-const ZERO: Init = Init::Const(0.0);
-const ONE: Init = Init::Const(1.0);
 
 impl Architecture {
     /// Channels of the backbone's last map.

@@ -2,6 +2,9 @@
 
 use candle_nn::Init;
 
+pub(super) const ZERO: Init = Init::Const(0.0);
+pub(super) const ONE: Init = Init::Const(1.0);
+
 /// Uniform with variance 2 / fan-in, for layers before a ReLU (He et al. 2015).
 pub(super) fn he(fan_in: usize) -> Init {
     let bound = (6.0 / fan_in as f64).sqrt();

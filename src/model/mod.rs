@@ -11,6 +11,7 @@ mod correlation;
 mod feature_net;
 mod head;
 mod init;
+mod layers;
 mod running;
 
 pub use crate::nn::CorrelationOutput;

@@ -4,12 +4,14 @@
 
 mod decoder;
 mod find;
+mod known_label;
 mod prediction;
 mod predictor;
 mod stream;
 mod text;
 
 pub use find::find;
+pub use known_label::KnownLabel;
 pub use prediction::{Prediction, Predictions, Streamed, Unreadable};
 pub use predictor::Predictor;
 pub use stream::{paths, stream};

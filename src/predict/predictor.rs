@@ -1,6 +1,7 @@
 //! Runs a trained network on image files.
 
 use super::decoder::{DecodedBatch, Decoder, Views};
+use super::known_label::{self, KnownLabel};
 use super::prediction::{Prediction, Predictions, Streamed, Unreadable};
 use crate::attribute::{COUNT, NAMES};
 use crate::config::run_dir;
@@ -8,8 +9,8 @@ use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
 use crate::model::probabilities;
 use crate::progress::Progress;
-use crate::train::{Learner, Outputs, TrainedModel, mean_probabilities};
-use crate::variant::Variant;
+use crate::train::{Batch, Learner, Outputs, TrainedModel, mean_probabilities};
+use crate::variant::{VARIANTS, Variant};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub struct Predictor {
     device: Device,
     /// Images of a batch, as in the test.
     batch_size: usize,
+    /// Labels of every image.
+    known: Vec<KnownLabel>,
 }
 
 impl Predictor {
@@ -34,7 +37,25 @@ impl Predictor {
         let dataset = DatasetName::parse(&model.config.dataset)
             .ok_or_else(|| Error::file(folder.join(run_dir::CONFIG), "names an unknown data set"))?;
         let batch_size = model.config.profile.training(dataset)?.batch;
-        Ok(Self { model, learner, device: device.clone(), batch_size })
+        Ok(Self { model, learner, device: device.clone(), batch_size, known: Vec::new() })
+    }
+
+    /// Gives the network labels that all images have. Its correlation net predicts the others with them, and these labels
+    /// themselves with probability 0 or 1.
+    ///
+    /// # Errors
+    /// A network that takes none, or two labels of one attribute.
+    pub fn with_known_labels(self, known: &[KnownLabel]) -> Result<Self> {
+        if !known.is_empty() && !self.model.variant.takes_known_labels() {
+            let takers = VARIANTS.iter().filter(|variant| variant.takes_known_labels());
+            return Err(Error::Request(format!(
+                "{} takes no known labels: name a run of {}",
+                self.model.config.id(),
+                takers.map(|variant| variant.name).collect::<Vec<_>>().join(" or ")
+            )));
+        }
+        known_label::check(known)?;
+        Ok(Self { known: known.to_vec(), ..self })
     }
 
     /// Predicts the images `paths`; `details` adds logits and affinity. Images that cannot be read are listed.
@@ -101,13 +122,17 @@ impl Predictor {
 
     /// The outputs for a batch, and those of the network for the images alone.
     fn outputs(&self, views: &Views) -> Result<(BatchOutput, Outputs)> {
-        let (pixels, _) = views.plain.tensors(&self.device)?;
-        let outputs = self.learner.forward(&pixels)?;
+        let forward = |views: &Batch| -> Result<Outputs> {
+            let (pixels, _) = views.tensors(&self.device)?;
+            let known = known_label::targets(&self.known, pixels.dim(1)?, &self.device)?;
+            self.learner.forward(&pixels, known.as_ref())
+        };
+        let outputs = forward(&views.plain)?;
         let mut batch = BatchOutput::new(&outputs, &self.model.variant)?;
         if let Some(mirrored) = &views.mirrored {
-            let (pixels, _) = mirrored.tensors(&self.device)?;
-            batch.average(&BatchOutput::new(&self.learner.forward(&pixels)?, &self.model.variant)?);
+            batch.average(&BatchOutput::new(&forward(mirrored)?, &self.model.variant)?);
         }
+        batch.set_known(&self.known);
         Ok((batch, outputs))
     }
 
@@ -134,6 +159,15 @@ impl BatchOutput {
         for (head, mirrored) in [(&mut self.fln, &mirrored.fln), (&mut self.cln, &mirrored.cln)] {
             if let (Some(head), Some(mirrored)) = (head, mirrored) {
                 head.probabilities = mean_probabilities(&head.probabilities, &mirrored.probabilities);
+            }
+        }
+    }
+
+    /// Replaces the correlation net's probabilities of known labels by these.
+    fn set_known(&mut self, known: &[KnownLabel]) {
+        for image in self.cln.iter_mut().flat_map(|cln| cln.probabilities.chunks_exact_mut(COUNT)) {
+            for label in known {
+                image[label.attribute] = f32::from(u8::from(label.value));
             }
         }
     }

@@ -48,7 +48,10 @@ impl<T: Serialize + DeserializeOwned> Checkpoint<T> {
             fields.insert(CHECKSUM.to_owned(), NO_CHECKSUM.into());
         }
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), io::to_json(&meta)?)]);
-        let mut bytes = safetensors::serialize(&self.tensors, Some(metadata))
+        // candle panics if a device fails while safetensors copies from it.
+        let copied = |(name, tensor): (&String, &Tensor)| Ok((name.clone(), tensor.to_device(&Device::Cpu)?));
+        let tensors = self.tensors.iter().map(copied).collect::<Result<BTreeMap<_, _>>>()?;
+        let mut bytes = safetensors::serialize(&tensors, Some(metadata))
             .map_err(|e| Error::Internal(format!("a checkpoint cannot be serialized: {e}")))?;
         if let Some(place) = checksum_place(&bytes) {
             let checksum = blake3::hash(&bytes).to_hex();
@@ -60,14 +63,21 @@ impl<T: Serialize + DeserializeOwned> Checkpoint<T> {
     /// Reads a checkpoint of this program.
     pub fn read(path: &Path, device: &Device) -> Result<Self> {
         let bytes = io::read_up_to(path, io::NETWORK_BYTES)?;
-        Self::from_bytes(&bytes, device).map_err(|reason| {
+        let checkpoint = Self::from_bytes(&bytes).map_err(|reason| {
             let invalid = || Error::file(path, format!("is not a checkpoint of this program: {reason}"));
             io::foreign(path, &bytes).unwrap_or_else(invalid)
-        })
+        })?;
+        checkpoint.onto(device)
     }
 
-    /// Parses the bytes of a file, or returns why they are not a checkpoint.
-    pub(super) fn from_bytes(bytes: &[u8], device: &Device) -> std::result::Result<Self, String> {
+    /// A copy on `device`. A fault of the device is not one of the file.
+    pub(super) fn onto(self, device: &Device) -> Result<Self> {
+        let copied = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_device(device)?));
+        Ok(Self { tensors: self.tensors.into_iter().map(copied).collect::<Result<_>>()?, meta: self.meta })
+    }
+
+    /// Parses the bytes of a file onto the CPU, or returns why they are not a checkpoint.
+    pub(super) fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, String> {
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
         let meta = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA_KEY));
         let meta = meta.ok_or("its metadata has no entry gal-bench")?;
@@ -82,7 +92,7 @@ impl<T: Serialize + DeserializeOwned> Checkpoint<T> {
             }
         }
         let meta = serde_json::from_value(meta).map_err(|e| e.to_string())?;
-        let tensors = candle_core::safetensors::load_buffer(bytes, device).map_err(|e| e.to_string())?;
+        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|e| e.to_string())?;
         Ok(Self { tensors: tensors.into_iter().collect(), meta })
     }
 }
@@ -103,7 +113,7 @@ mod tests {
         let tensors = BTreeMap::from([("a".to_owned(), Tensor::new(&[1_f32, -2.5, 0.0], &Device::Cpu).unwrap())]);
         let checkpoint = Checkpoint { tensors, meta: Meta { seed: u64::MAX, rate: 0.1 } };
         let bytes = checkpoint.to_bytes().unwrap();
-        let read = |bytes: &[u8]| Checkpoint::<Meta>::from_bytes(bytes, &Device::Cpu);
+        let read = |bytes: &[u8]| Checkpoint::<Meta>::from_bytes(bytes);
         assert_eq!(read(&bytes).unwrap().meta, checkpoint.meta);
         for bit in 0..8 * bytes.len() {
             let mut changed = bytes.clone();
@@ -117,6 +127,6 @@ mod tests {
         let checkpoint = Checkpoint { tensors: BTreeMap::new(), meta: 7_usize };
         let bytes = checkpoint.to_bytes().unwrap();
         assert_eq!(checksum_place(&bytes), None);
-        assert_eq!(Checkpoint::<usize>::from_bytes(&bytes, &Device::Cpu).unwrap().meta, 7);
+        assert_eq!(Checkpoint::<usize>::from_bytes(&bytes).unwrap().meta, 7);
     }
 }

@@ -4,7 +4,7 @@ use crate::config::Compute;
 use crate::error::{Error, Result};
 use crate::model::Architecture;
 use crate::progress::Progress;
-use candle_core::Device;
+use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
 /// A device and its name for records.
@@ -25,7 +25,7 @@ impl NamedDevice {
 
 /// Selects `auto`, `cpu` or `cuda:N`. `auto` is the first CUDA device if this build and this machine have one, and the CPU
 /// otherwise; a CUDA build logs the reason. With a `local_rank`, on a machine with several CUDA devices, `auto` is
-/// `cuda:LOCAL_RANK`.
+/// `cuda:LOCAL_RANK`. A CUDA device is returned after it has computed something.
 ///
 /// `compute` selects reduced-precision modes, which only CUDA devices have.
 pub fn select(name: &str, local_rank: Option<usize>, compute: Compute, progress: &Progress) -> Result<NamedDevice> {
@@ -33,12 +33,14 @@ pub fn select(name: &str, local_rank: Option<usize>, compute: Compute, progress:
         "cpu" => NamedDevice::cpu(),
         "auto" => match local_device(local_rank, count()) {
             Some(ordinal) => cuda(ordinal)?,
-            None => cuda(0).unwrap_or_else(|error| {
-                if cfg!(feature = "cuda") {
+            // A device that is there and cannot be used is no reason to train on the CPU for days.
+            None if count().is_some_and(|devices| devices > 0) => cuda(0)?,
+            None => {
+                if let (true, Err(error)) = (cfg!(feature = "cuda"), cuda(0)) {
                     progress.log(format!("computing on the CPU: {error}"));
                 }
                 NamedDevice::cpu()
-            }),
+            }
         },
         _ => match name.strip_prefix("cuda:").map(str::parse) {
             Some(Ok(ordinal)) => cuda(ordinal)?,
@@ -100,17 +102,24 @@ fn cuda(ordinal: usize) -> Result<NamedDevice> {
             "there is no device cuda:{ordinal} on this machine: the last one is cuda:{last}"
         )));
     }
-    match Device::new_cuda(ordinal) {
+    match opened(ordinal) {
         Ok(device) => {
             let model = facts(&device).map(|facts| format!(" ({})", facts.model)).unwrap_or_default();
             Ok(NamedDevice { device, name: format!("cuda:{ordinal}{model}") })
         }
-        Err(error) => Err(Error::Request(format!(
-            "device cuda:{ordinal} cannot be used ({}): see whether `nvidia-smi` lists it and whether its driver is of \
-             branch 580 or newer, or use --device cpu",
-            error.to_string().lines().next().unwrap_or_default()
-        ))),
+        Err(error) => Err(Error::Request(format!("device cuda:{ordinal} cannot be used: {error}"))),
     }
+}
+
+/// A device that has launched a kernel and computed a product.
+fn opened(ordinal: usize) -> Result<Device> {
+    let device = Device::new_cuda(ordinal)?;
+    let ones = Tensor::ones((2, 2), DType::F32, &device)?;
+    let sum = (ones.matmul(&ones)? + 1.0)?.sum_all()?.to_scalar::<f32>()?;
+    if (sum - 12.0).abs() > 1e-3 {
+        return Err(Error::Device(format!("the device computes wrongly: 3 + 3 + 3 + 3 is {sum} there")));
+    }
+    Ok(device)
 }
 
 /// Properties of a CUDA device.

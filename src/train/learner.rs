@@ -37,6 +37,8 @@ pub struct Learner {
     outputs: Option<Outputs>,
     /// Factors of the pooled features in the next step.
     dropout: Option<Tensor>,
+    /// 1 for labels that are given to correlation nets in the next step, 0 for the others: `[40, 1, batch]`.
+    known_labels: Option<Tensor>,
     /// Weights of both classes in the FLN's loss, `[40, 2, 1]`; `None` for 1 each.
     loss_weights: Option<Tensor>,
     /// Number of known labels of the last batch, then correct predictions of each trained network, the FLN first. With
@@ -126,6 +128,7 @@ impl Learner {
             heads,
             outputs: None,
             dropout: None,
+            known_labels: None,
             loss_weights: None,
             counts: Vec::new(),
         })
@@ -207,6 +210,11 @@ impl Learner {
         self.dropout = factors;
     }
 
+    /// Sets which labels are given in the next step to the correlation nets that take any, `[40, 1, batch]`.
+    pub(super) fn set_known_labels(&mut self, mask: Option<Tensor>) {
+        self.known_labels = mask;
+    }
+
     /// Sets the weights `[40][2]` of both classes in the FLN's loss.
     pub fn set_loss_weights(&mut self, weights: &[[f32; 2]], device: &Device) -> Result<()> {
         self.loss_weights = Some(Tensor::from_slice(weights.as_flattened(), (weights.len(), 2, 1), device)?);
@@ -239,9 +247,14 @@ impl Learner {
         let weighted = self.loss_weights.as_ref().map(|weights| targets.broadcast_mul(weights)).transpose()?;
         let own_targets = weighted.as_ref().unwrap_or(targets);
         let mut fln = self.has_fln_loss().then(|| loss(&out.logits, own_targets)).transpose()?;
-        let mut refined = self.refine(&out, features)?;
-        let mut cln =
-            refined.iter().map(|refined| loss(&refined.logits, targets)).collect::<candle_core::Result<Vec<_>>>()?;
+        let known = self.known_labels.take().map(|mask| targets.broadcast_mul(&mask)).transpose()?;
+        let other = known.as_ref().map(|known| targets - known).transpose()?;
+        let mut refined = self.refine(&out, features, known.as_ref())?;
+        let of_head = |(head, refined): (&CorrelationHead, &CorrelationOutput)| {
+            let targets = other.as_ref().filter(|_| head.variant.takes_known_labels()).unwrap_or(targets);
+            loss(&refined.logits, targets)
+        };
+        let mut cln = self.heads.iter().zip(&refined).map(of_head).collect::<candle_core::Result<Vec<_>>>()?;
         let logits = fln.iter().map(|_| &out.logits).chain(refined.iter().map(|refined| &refined.logits));
         let mut counts = count_correct(logits, targets)?;
         // With separate streams, the correlation nets' input carries no gradient, so the gradients of the sum are those of its
@@ -325,19 +338,21 @@ impl Learner {
         self.outputs.as_ref()
     }
 
-    /// Outputs for a batch in eval mode, with running batch-norm statistics.
-    pub fn forward(&self, pixels: &Tensor) -> Result<Outputs> {
+    /// Outputs for a batch in eval mode, with running batch-norm statistics. `known` are labels that are given to correlation
+    /// nets that take any, one-hot `[40, 2, batch]` and zeros for the others.
+    pub fn forward(&self, pixels: &Tensor, known: Option<&Tensor>) -> Result<Outputs> {
         let features = self.feature_net.features(pixels, Mode::Eval)?;
         let gated = if self.heads.is_empty() { Gated::Off } else { Gated::Detached };
         let out = self.feature_net.branches(&features, Mode::Eval, gated, None)?;
-        Ok(self.detach_outputs(&out, &self.refine(&out, &features)?))
+        Ok(self.detach_outputs(&out, &self.refine(&out, &features, known)?))
     }
 
     /// The correlation nets' outputs for the backbone's map and the feature net's outputs.
-    fn refine(&self, out: &FeatureOutput, map: &Tensor) -> Result<Vec<CorrelationOutput>> {
+    fn refine(&self, out: &FeatureOutput, map: &Tensor, known: Option<&Tensor>) -> Result<Vec<CorrelationOutput>> {
         let Some(gated) = &out.gated else { return Ok(Vec::new()) };
         // Nets that train the feature net do so through the gated features.
-        let input = NetInput { gated: gated.clone(), logits: out.logits.detach(), map: map.detach() };
+        let input =
+            NetInput { gated: gated.clone(), logits: out.logits.detach(), map: map.detach(), known: known.cloned() };
         self.heads.iter().map(|head| Ok(head.net.forward(&input)?)).collect()
     }
 
@@ -349,7 +364,7 @@ impl Learner {
     /// Predictions for a batch in eval mode.
     pub fn predict(&self, pixels: &Tensor) -> Result<BatchPredictions> {
         let flat = |logits: &Tensor| -> Result<Vec<f32>> { Ok(probabilities(logits)?.flatten_all()?.to_vec1()?) };
-        let outputs = self.forward(pixels)?;
+        let outputs = self.forward(pixels, None)?;
         let mut predictions = BatchPredictions {
             fln: flat(&outputs.fln)?,
             cln: BTreeMap::new(),
@@ -457,6 +472,31 @@ mod tests {
         };
         let run = &run;
         std::thread::scope(|scope| [0, 1].map(|rank| scope.spawn(move || run(rank))).map(|rank| rank.join().unwrap()))
+    }
+
+    #[test]
+    fn given_labels_are_no_part_of_the_loss_of_the_net_that_takes_them() {
+        let mut profile = Profile::load("quick").unwrap();
+        profile.network.widths = [4; 5];
+        let variants = ["gal-j", "transformer-known"].map(|name| Variant::named(name).unwrap());
+        let run = shared_runs(&variants, &profile).remove(0);
+        let network = &profile.network;
+        let mut learner = Learner::new(network, &run, &profile.optimizer, 3, Backend::Native, &Device::Cpu).unwrap();
+        let pixels = Tensor::rand(0.0_f32, 255.0, (3, IMAGES, network.input_size, network.input_size), &Device::Cpu);
+        let yes = Tensor::rand(0.0_f32, 1.0, (COUNT, IMAGES), &Device::Cpu).unwrap().ge(0.5).unwrap();
+        let yes = yes.to_dtype(DType::F32).unwrap();
+        let targets = Tensor::stack(&[&(1.0 - &yes).unwrap(), &yes], 1).unwrap();
+        let given = Tensor::rand(0.0_f32, 1.0, (COUNT, 1, IMAGES), &Device::Cpu).unwrap().ge(0.5).unwrap();
+        let given = given.to_dtype(DType::F32).unwrap();
+        learner.set_known_labels(Some(given.clone()));
+        let features = learner.features(&pixels.unwrap()).unwrap();
+        let losses = learner.step(&features, &targets, 0.01).unwrap();
+        let others = targets.broadcast_mul(&(1.0 - given).unwrap()).unwrap();
+        for (variant, targets) in [("gal-j", &targets), ("transformer-known", &others)] {
+            let expected = loss(&learner.outputs().unwrap().cln[variant].logits, targets).unwrap();
+            let expected = f64::from(expected.to_scalar::<f32>().unwrap());
+            assert!((losses.cln[variant] - expected).abs() < 1e-5 * expected, "{variant}");
+        }
     }
 
     #[test]

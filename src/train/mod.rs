@@ -11,6 +11,7 @@ mod feed;
 mod image_cache;
 mod init;
 mod job;
+mod known_labels;
 mod learner;
 mod learner_state;
 mod loader;

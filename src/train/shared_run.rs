@@ -74,7 +74,7 @@ mod tests {
     use crate::variant::VARIANTS;
 
     /// Compared nets beside a trained FLN.
-    const COMPARED: [&str; 11] = [
+    const COMPARED: [&str; 12] = [
         "aux",
         "gal-scaled",
         "gal-temperature",
@@ -84,6 +84,7 @@ mod tests {
         "gatv2",
         "transformer",
         "transformer-2",
+        "transformer-known",
         "gal-s",
         "ml-gcn",
     ];
@@ -96,7 +97,7 @@ mod tests {
     }
 
     /// Variants without branches.
-    const OWN_TRUNK: [&str; 5] = ["resnet18", "moon", "moon-unbalanced", "dmtl", "mcnn"];
+    const OWN_TRUNK: [&str; 6] = ["resnet18", "moon", "moon-unbalanced", "dmtl", "mcnn", "ml-decoder"];
 
     fn names(profile: &str) -> Vec<Vec<&'static str>> {
         shared_runs(&VARIANTS, &loaded(profile))

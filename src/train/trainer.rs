@@ -12,6 +12,7 @@ use super::features::{Features, forward_passes};
 use super::feed::Feed;
 use super::image_cache::ImageCache;
 use super::job::{DivergedRun, TrainJob, TrainOutcome};
+use super::known_labels;
 use super::learner::Learner;
 use super::loader::{DataLoader, frozen_seed, prefetch};
 use super::loss_weights::balanced_weights;
@@ -170,6 +171,14 @@ impl<'a> Trainer<'a> {
         let started = Instant::now();
         let (first, seconds_before) = if self.group.is_main() { self.resume(progress)? } else { (0, 0.0) };
         let first = self.broadcast_state(first)?;
+        let of_errors = self.runs.iter().find(|run| run.variant.takes_errors());
+        if let Some(run) = of_errors.filter(|_| self.group.is_main() && self.splits.val.is_empty()) {
+            progress.log(format!(
+                "{}: the prepared set has no validation images, so the graph comes from Baseline's errors on its training \
+                 images; `prepare --val-split 0.1` gives it some",
+                run.variant.title
+            ));
+        }
         let feed = self.feed(progress)?;
         let title = self.runs.iter().map(|run| run.variant.title).collect::<Vec<_>>().join(", ");
         let mut meters =
@@ -218,6 +227,7 @@ impl<'a> Trainer<'a> {
         let profile = self.job.profile;
         let rate = profile.training(self.dataset)?.schedule.rate(step, self.steps);
         self.learner.set_dropout(self.dropout(step)?);
+        self.learner.set_known_labels(self.known_labels(step)?);
         let losses = self.learner.step_distributed(self.group, features, targets, rate)?;
         let done = step + 1;
         let is_due = |interval: usize| done.is_multiple_of(interval) || done == self.steps;
@@ -254,13 +264,24 @@ impl<'a> Trainer<'a> {
 
     /// Factors of the pooled features in training step `step`, if the profile drops any.
     fn dropout(&self, step: usize) -> Result<Option<Tensor>> {
-        let (profile, first) = (self.job.profile, step * self.batch);
+        let profile = self.job.profile;
         let rate = profile.regularization.dropout;
         if rate == 0.0 || self.learner.is_frozen() || !self.has_branches() {
             return Ok(None);
         }
-        let positions = first + self.local.start..first + self.local.end;
-        dropout::mask(self.seed, positions, profile.network.branch_channels, rate, self.device()).map(Some)
+        dropout::mask(self.seed, self.positions(step), profile.network.branch_channels, rate, self.device()).map(Some)
+    }
+
+    /// Which labels are given in training step `step`, if a correlation net takes any.
+    fn known_labels(&self, step: usize) -> Result<Option<Tensor>> {
+        let takes_any = self.runs.iter().any(|run| run.variant.takes_known_labels());
+        takes_any.then(|| known_labels::mask(self.seed, self.positions(step), self.device())).transpose()
+    }
+
+    /// The positions of the local batch of training step `step`, counted from the run's first batch.
+    fn positions(&self, step: usize) -> Range<usize> {
+        let first = step * self.batch;
+        first + self.local.start..first + self.local.end
     }
 
     /// Logs the steps since the last log line, which took `elapsed`. Returns the text for the progress bar.
@@ -362,11 +383,12 @@ impl<'a> Trainer<'a> {
         let mut digests = vec![None; self.runs.len()];
         let path = run_dir::training_state(&self.runs[0].folder);
         if path.exists() {
-            let state = Checkpoint::<ResumeMeta>::read(&path, self.device()).map_err(|error| {
+            let state = Checkpoint::<ResumeMeta>::read(&path, &Device::Cpu).map_err(|error| {
                 Error::Request(format!(
                     "{error}; delete this file to train the run from its start: the steps that it has done are lost"
                 ))
             })?;
+            let state = state.onto(self.device())?;
             let stored = |run: &RunDir| state.meta.configs.iter().position(|config| *config == run.config);
             let best = |run: &RunDir| state.meta.best.get(stored(run)?).copied();
             if let Some(best) = self.runs.iter().map(best).collect() {
@@ -417,7 +439,7 @@ impl<'a> Trainer<'a> {
         if self.group.is_main() {
             return Ok(first);
         }
-        let state = Checkpoint::<usize>::from_bytes(&state, self.device()).map_err(Error::Internal)?;
+        let state = Checkpoint::<usize>::from_bytes(&state).map_err(Error::Internal)?.onto(self.device())?;
         self.learner.load_state_dict(&state.tensors)?;
         Ok(state.meta)
     }

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fixture import Fixture, hashes, pin_torch, unit
+from fixture import Fixture, hashes, pin_torch, splitmix64, unit
 from network import ATTRIBUTES, GROUPS
 
 FILE = Path(__file__).parent / "heads.safetensors"
@@ -100,6 +100,27 @@ def mcnn(p, maps, running):
     return outputs(p, by_attribute(MCNN, hidden))
 
 
+def ml_decoder(p, maps, running):
+    width, hidden = 8 * -(-96 * CHANNELS // 256), -(-2048 * CHANNELS // 256)
+
+    def linear(name, x, outputs):
+        return F.linear(x, p(f"{name}.weight", outputs, x.shape[-1]), p(f"{name}.bias", outputs))
+
+    def norm(name, x):
+        return F.layer_norm(x, x.shape[-1:], p(f"{name}.weight", width, scale=0.1, shift=1.0), p(f"{name}.bias", width))
+
+    memory = rectified(linear("embed", maps.flatten(2).transpose(1, 2), width))
+    uniform = (splitmix64(np.arange(A * width, dtype=np.uint64)) >> np.uint64(40)) / 2**23 - 1
+    queries = torch.from_numpy(uniform * 3**0.5).view(1, A, width)
+    queries = norm("norm1", queries + queries).expand(BATCH, -1, -1)
+    projected = [linear("query", queries, width), linear("key", memory, width), linear("value", memory, width)]
+    heads = [x.unflatten(2, (8, -1)).transpose(1, 2) for x in projected]
+    read = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+    tokens = norm("norm2", queries + linear("out", read, width))
+    tokens = norm("norm3", tokens + linear("linear2", rectified(linear("linear1", tokens, hidden)), width))
+    return outputs(p, list(tokens.unbind(1)))
+
+
 def moon(fixture):
     """Rudd et al. 2016, equations 3 to 5, for a balanced target."""
     labels = (hashes("heads/labels", 20 * A) % np.uint64(100)).reshape(20, A) < np.arange(5, 85, 2, dtype=np.uint64)
@@ -130,7 +151,7 @@ def main():
     pin_torch()
     fixture = Fixture()
     targets = torch.from_numpy((hashes("heads/targets", BATCH * A) >> np.uint64(63)).astype(np.int64)).view(BATCH, A)
-    for name, net in {"moon-unbalanced": plain, "dmtl": dmtl, "mcnn": mcnn}.items():
+    for name, net in {"moon-unbalanced": plain, "dmtl": dmtl, "mcnn": mcnn, "ml-decoder": ml_decoder}.items():
         p, running = Parameters(name), {}
         maps = values("heads/map", BATCH, CHANNELS, SIDE, SIDE).requires_grad_()
         logits = net(p, maps, running)

@@ -58,6 +58,10 @@ impl Compared<'_> {
                 let nodes = self.nodes(g, features.gated);
                 self.transformer(g, &nodes, layers)
             }
+            Net::KnownLabels => {
+                let nodes = self.nodes(g, features.gated);
+                self.transformer(g, &nodes, 1)
+            }
         };
         let column = unsqueeze(g, &tokens, 3);
         let logits = g.op("MatMul", &["cln.fc.weight", &column], &[]);

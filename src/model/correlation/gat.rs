@@ -5,10 +5,11 @@
 //! `[d, d]`, `source` and `target` `[d]`, `bias` `[d]`. Second (Brody et al. 2022): `left`, `right` with `weight` `[d, d]`
 //! and `bias` `[d]`, `attention` `[d]`, `bias` `[d]`.
 
-use super::parts::{Builder, Classifiers, CorrelationNet, LinearLayer, NetInput, Nodes, ZERO};
+use super::parts::{Builder, Classifiers, CorrelationNet, NetInput, Nodes};
 use crate::attribute::COUNT;
 use crate::model::Backend;
-use crate::model::init::glorot;
+use crate::model::init::{ZERO, glorot};
+use crate::model::layers::LinearLayer;
 use crate::nn::{Attended, CorrelationOutput, leaky_relu};
 use crate::variant::Gat;
 use candle_core::{D, Result, Tensor};

@@ -4,10 +4,10 @@
 //! Parameters: `node.weight` `[40, g, c]`, `node.bias` `[40, g]`, `fc.weight` `[40, 2, g * positions]`, `fc.bias`
 //! `[40, 2]`. A node's vector holds the `g` channels of the first position, then those of the next.
 
-use super::parts::{Builder, CorrelationNet, NetInput, ZERO};
+use super::parts::{Builder, CorrelationNet, NetInput};
 use crate::attribute::COUNT;
 use crate::model::Backend;
-use crate::model::init::glorot;
+use crate::model::init::{ZERO, glorot};
 use crate::nn::{CorrelationBlock, CorrelationOutput, CorrelationParameters, Edges};
 use crate::variant::{Affinity, NodeLayout};
 use candle_core::{Result, Tensor};
@@ -83,7 +83,7 @@ mod tests {
                 device: &Device::Cpu,
             };
             let net = GraphAttention::new(&builder, Affinity::Identity, layout).unwrap();
-            let input = NetInput { gated: gated.clone(), logits: map.clone(), map: map.clone() };
+            let input = NetInput { gated: gated.clone(), logits: map.clone(), map: map.clone(), known: None };
             (net.forward(&input).unwrap().logits.to_vec3::<f32>().unwrap(), net)
         };
         let (found, net) = logits(NodeLayout::AuthorsCode);

@@ -1,8 +1,8 @@
 //! The graph of ML-GCN (Chen et al. 2019) from the labels of the training images, and ML-GCN itself.
 
-use super::parts::{Builder, CorrelationNet, NetInput, ZERO, of_scores};
+use super::parts::{Builder, CorrelationNet, NetInput, of_scores};
 use crate::attribute::{COUNT, ImageLabels};
-use crate::model::init::glorot;
+use crate::model::init::{ZERO, glorot};
 use crate::nn::{CorrelationOutput, leaky_relu};
 use candle_core::{Result, Tensor};
 

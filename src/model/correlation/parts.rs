@@ -3,10 +3,10 @@
 use crate::attribute::COUNT;
 use crate::model::architecture::Architecture;
 use crate::model::backend::Backend;
-use crate::model::init::glorot;
+use crate::model::init::{ZERO, glorot};
 use crate::nn::CorrelationOutput;
 use candle_core::{Device, Result, Tensor};
-use candle_nn::{Init, VarBuilder};
+use candle_nn::VarBuilder;
 use std::fmt::Debug;
 
 /// The input of a correlation net, of one batch.
@@ -18,6 +18,8 @@ pub struct NetInput {
     pub logits: Tensor,
     /// The backbone's last map, `[channels, batch, side, side]`.
     pub map: Tensor,
+    /// Labels that are given, one-hot as targets `[40, 2, batch]`, zeros for the others. `None` if none is.
+    pub known: Option<Tensor>,
 }
 
 /// A correlation net. Its parameters are below `cln`.
@@ -37,9 +39,6 @@ pub(super) struct Builder<'a> {
     pub(super) positions: usize,
     pub(super) device: &'a Device,
 }
-
-pub(super) const ZERO: Init = Init::Const(0.0);
-pub(super) const ONE: Init = Init::Const(1.0);
 
 /// A 1x1 convolution of each attribute's features to a node of `g * positions` values.
 #[derive(Debug)]
@@ -93,29 +92,6 @@ impl Classifiers {
     /// Logits `[40, 2, batch]` of tokens `[batch, 40, d]`.
     pub(super) fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
         self.backend.classify(tokens, &self.weight, &self.bias)
-    }
-}
-
-/// A linear layer of the last axis, `y = x w + b`, as PyTorch's.
-#[derive(Debug)]
-pub(super) struct LinearLayer {
-    /// `[outputs, inputs]`.
-    weight: Tensor,
-    bias: Option<Tensor>,
-}
-
-impl LinearLayer {
-    pub(super) fn new(vb: &VarBuilder, inputs: usize, outputs: usize, bias: bool) -> Result<Self> {
-        Ok(Self {
-            weight: vb.get_with_hints((outputs, inputs), "weight", glorot(inputs, outputs, 1.0))?,
-            bias: bias.then(|| vb.get_with_hints(outputs, "bias", ZERO)).transpose()?,
-        })
-    }
-
-    /// `[n, outputs]` of `[n, inputs]`.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = x.matmul(&self.weight.t()?)?;
-        self.bias.as_ref().map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))
     }
 }
 

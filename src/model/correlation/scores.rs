@@ -1,7 +1,9 @@
 //! Linear nets: from the FLN's scores to new ones, and from the backbone's mean features to scores.
 
-use super::parts::{Builder, CorrelationNet, LinearLayer, NetInput, ZERO, of_scores};
+use super::parts::{Builder, CorrelationNet, NetInput, of_scores};
 use crate::attribute::COUNT;
+use crate::model::init::ZERO;
+use crate::model::layers::LinearLayer;
 use crate::nn::CorrelationOutput;
 use candle_core::{DType, Result, Tensor};
 

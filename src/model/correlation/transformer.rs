@@ -1,15 +1,18 @@
 //! A transformer encoder over one token an attribute, with normalization before each part (Xiong et al. 2020), as PyTorch's
 //! `TransformerEncoderLayer` with `norm_first`, GELU and no dropout. A token is a projected node plus a trained embedding of
-//! its attribute.
+//! its attribute. With states, it has a third term, as in C-Tran (Lanchantin et al. 2021): that its label is not given, is
+//! given as "no", or as "yes".
 //!
-//! Parameters: `node` as the paper's net; `project.{weight,bias}` `[128, d]`; `embedding` `[40, 128]`; of each layer
+//! Parameters: `node` as the paper's net; `project.{weight,bias}` `[128, d]`; `embedding` `[40, 128]`; with states
+//! `states` `[3, 128]`; of each layer
 //! `norm1`, `norm2`, `query`, `key`, `value`, `out`, `up`, `down`, below `layer1` and so on; `norm`; `fc` on 128 values.
 
-use super::parts::{Builder, Classifiers, CorrelationNet, LinearLayer, NetInput, Nodes, ONE, ZERO};
+use super::parts::{Builder, Classifiers, CorrelationNet, NetInput, Nodes};
 use crate::attribute::COUNT;
 use crate::model::Backend;
+use crate::model::layers::{LayerNorm, LinearLayer};
 use crate::nn::{Attended, CorrelationOutput};
-use candle_core::{D, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 /// Values of a token.
@@ -17,7 +20,6 @@ const WIDTH: usize = 128;
 /// Hidden values of a token's own layers.
 const HIDDEN: usize = 4 * WIDTH;
 const HEADS: usize = 4;
-const EPS: f64 = 1e-5;
 
 #[derive(Debug)]
 pub(super) struct Transformer {
@@ -25,6 +27,8 @@ pub(super) struct Transformer {
     nodes: Nodes,
     project: LinearLayer,
     embedding: Tensor,
+    /// Not given, "no", "yes": `[3, width]`.
+    states: Option<Tensor>,
     layers: Vec<Layer>,
     norm: LayerNorm,
     classifiers: Classifiers,
@@ -41,31 +45,11 @@ struct Layer {
     down: LinearLayer,
 }
 
-/// Normalization of each token.
-#[derive(Debug)]
-struct LayerNorm {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-impl LayerNorm {
-    fn new(vb: &VarBuilder) -> Result<Self> {
-        Ok(Self { weight: vb.get_with_hints(WIDTH, "weight", ONE)?, bias: vb.get_with_hints(WIDTH, "bias", ZERO)? })
-    }
-
-    /// candle-nn's own fused operation has no gradient.
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + EPS)?.sqrt()?;
-        centred.broadcast_div(&deviation)?.broadcast_mul(&self.weight)?.broadcast_add(&self.bias)
-    }
-}
-
 impl Layer {
     fn new(vb: &VarBuilder) -> Result<Self> {
         let linear = |name: &str, inputs, outputs| LinearLayer::new(&vb.pp(name), inputs, outputs, true);
         Ok(Self {
-            norms: [LayerNorm::new(&vb.pp("norm1"))?, LayerNorm::new(&vb.pp("norm2"))?],
+            norms: [LayerNorm::new(&vb.pp("norm1"), WIDTH)?, LayerNorm::new(&vb.pp("norm2"), WIDTH)?],
             query: linear("query", WIDTH, WIDTH)?,
             key: linear("key", WIDTH, WIDTH)?,
             value: linear("value", WIDTH, WIDTH)?,
@@ -90,15 +74,17 @@ impl Layer {
 }
 
 impl Transformer {
-    pub(super) fn new(builder: &Builder, layers: usize) -> Result<Self> {
+    pub(super) fn new(builder: &Builder, layers: usize, with_states: bool) -> Result<Self> {
         let (d, vb) = (builder.architecture.node_channels * builder.positions, &builder.vb);
+        let small = Init::Uniform { lo: -0.02, up: 0.02 };
         Ok(Self {
             backend: builder.backend,
             nodes: Nodes::new(builder)?,
             project: LinearLayer::new(&vb.pp("project"), d, WIDTH, true)?,
-            embedding: vb.get_with_hints((COUNT, WIDTH), "embedding", Init::Uniform { lo: -0.02, up: 0.02 })?,
+            embedding: vb.get_with_hints((COUNT, WIDTH), "embedding", small)?,
+            states: with_states.then(|| vb.get_with_hints((3, WIDTH), "states", small)).transpose()?,
             layers: (1..=layers).map(|i| Layer::new(&vb.pp(format!("layer{i}")))).collect::<Result<_>>()?,
-            norm: LayerNorm::new(&vb.pp("norm"))?,
+            norm: LayerNorm::new(&vb.pp("norm"), WIDTH)?,
             classifiers: Classifiers::new(builder, WIDTH)?,
         })
     }
@@ -110,6 +96,9 @@ impl CorrelationNet for Transformer {
         let (batch, _, d) = nodes.dims3()?;
         let projected = self.project.forward(&nodes.reshape((batch * COUNT, d))?)?.reshape((batch, COUNT, WIDTH))?;
         let mut tokens = projected.broadcast_add(&self.embedding)?.reshape((batch * COUNT, WIDTH))?;
+        if let Some(states) = &self.states {
+            tokens = (tokens + state_shares(input.known.as_ref(), batch, states.device())?.matmul(states)?)?;
+        }
         let mut attention = Vec::new();
         for layer in &self.layers {
             let (next, weights) = layer.forward(&tokens, self.backend)?;
@@ -120,4 +109,14 @@ impl CorrelationNet for Transformer {
         let affinity = Some(Tensor::stack(&attention, 0)?.mean(0)?);
         Ok(CorrelationOutput { logits: self.classifiers.forward(&tokens)?, affinity, products: None })
     }
+}
+
+/// The share of each state in each token, `[batch * 40, 3]`, from the labels that are given.
+fn state_shares(known: Option<&Tensor>, batch: usize, device: &Device) -> Result<Tensor> {
+    let known = match known {
+        Some(known) => known.permute((2, 0, 1))?.contiguous()?.reshape((batch * COUNT, 2))?,
+        None => Tensor::zeros((batch * COUNT, 2), DType::F32, device)?,
+    };
+    let rest = known.sum_keepdim(1)?.affine(-1.0, 1.0)?;
+    Tensor::cat(&[rest, known], 1)
 }

@@ -80,6 +80,40 @@ fn predicting_the_test_split_reproduces_its_probabilities_in_every_format() {
 }
 
 #[test]
+fn known_labels_change_the_predictions_of_a_network_that_takes_them() {
+    let faces = faces();
+    train(&faces, Format::Npy, "runs", &["transformer", "transformer-known"]);
+    let run = "celeba-tiny-transformer-known-seed0";
+    let tested = Predictions::read(&faces.path(format!("runs/{run}/predictions.parquet")), None).unwrap();
+    let male = NAMES.iter().position(|name| *name == "Male").unwrap();
+    let predicted = |known: &str| -> (Vec<f32>, Vec<f32>) {
+        let found = faces.gal_bench(&format!("predict --run {run} --device cpu{known}")).args(images()).json();
+        let of_head = |head| found["images"].as_array().unwrap().iter().flat_map(|i| probabilities(i, head)).collect();
+        (of_head("fln"), of_head("cln"))
+    };
+    let without = predicted("");
+    assert!(without.1 == tested.cln.unwrap());
+    let [yes, no] = [predicted(" --known Male=1"), predicted(" --known male=0,Young=1")];
+    assert!(yes.0 == without.0 && no.0 == without.0, "the FLN takes no labels");
+    for (known, value) in [(&yes.1, 1.0), (&no.1, 0.0)] {
+        for (found, other) in known.chunks(COUNT).zip(without.1.chunks(COUNT)) {
+            assert!((found[male] - value).abs() < f32::EPSILON);
+            let changed = found.iter().zip(other).filter(|(a, b)| (*a - *b).abs() > 1e-6).count();
+            assert!(changed > COUNT / 2, "{changed}");
+        }
+    }
+    for (arguments, words) in [
+        (format!("{run} --known Male=1,male=0"), "Male has two known labels"),
+        (
+            "celeba-tiny-transformer-seed0 --known Male=1".to_owned(),
+            "takes no known labels: name a run of transformer-known",
+        ),
+    ] {
+        faces.gal_bench(&format!("predict --device cpu --run {arguments}")).args(images()).fails_with(words);
+    }
+}
+
+#[test]
 fn predictions_averaged_over_the_mirror_image_are_reproduced_too() {
     let faces = faces();
     let profile = faces.read("tiny.toml").replace("[images]", "[evaluation]\nmirror = true\n[images]");

@@ -72,7 +72,7 @@ fn paper(affinity: Affinity) -> Net {
 
 /// The input of a correlation net that reads gated features only.
 fn features_of(out: &FeatureOutput) -> NetInput {
-    NetInput { gated: out.gated.clone().unwrap(), logits: out.logits.clone(), map: out.logits.clone() }
+    NetInput { gated: out.gated.clone().unwrap(), logits: out.logits.clone(), map: out.logits.clone(), known: None }
 }
 
 struct Network {

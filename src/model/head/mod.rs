@@ -7,6 +7,10 @@
 //!   `fc.{weight,bias}` `[40, 2, 256]`
 //! - MCNN: `conv.weight` `[6 * 300, channels, 3, 3]`, `conv.bn.{weight,bias}` `[6 * 300]`, `fc1.{weight,bias}`
 //!   `[9, 512, 300]`, `fc2.{weight,bias}` `[9, 512, 512]`, `fc.{weight,bias}` `[40, 2, 512]`
+//! - ML-Decoder: in `ml_decoder.rs`
+
+mod ml_decoder;
+mod parts;
 
 use super::architecture::{Architecture, BackboneName};
 use super::backbone::{Builder, ForwardCtx};
@@ -16,7 +20,9 @@ use crate::nn::{ConvBlock, ConvParameters, Tail};
 use crate::variant::Layers;
 use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
-use std::fmt;
+use ml_decoder::MlDecoder;
+
+pub(super) use parts::Head;
 
 /// Widths of DMTL's layer for all attributes and of a group's: those of the paper are not known.
 const DMTL_SHARED: usize = 512;
@@ -66,18 +72,6 @@ impl Architecture {
         // A ResNet has no pool to leave out.
         Self { backbone, stride, widths, last_pool: true, ..self.clone() }
     }
-
-    /// A published width times the factor by which this network's last map is narrower than as published.
-    fn scaled(&self, width: usize) -> usize {
-        let (_, published) = self.backbone.published();
-        (width * self.widths[4]).div_ceil(published[4])
-    }
-}
-
-/// Layers without branches.
-pub(super) trait Head: fmt::Debug + Send + Sync {
-    /// Logits `[40, 2, batch]` from the backbone's last map `[channels, batch, side, side]`.
-    fn forward(&self, map: &Tensor, ctx: &ForwardCtx) -> Result<Tensor>;
 }
 
 /// Builds the layers on parameters below `head`; `None` for the paper's branches.
@@ -101,6 +95,7 @@ pub(super) fn head(
                 outputs: GroupOutputs::new(&vb, group, &group_of(), device)?,
             })
         }
+        Layers::MlDecoder => Box::new(MlDecoder::new(architecture, &vb, device)?),
         Layers::Mcnn => {
             let (conv, hidden) = (architecture.scaled(MCNN_CONV), architecture.scaled(MCNN_HIDDEN));
             let (groups, eps) = (MCNN_GROUPS.len(), architecture.bn_eps);
