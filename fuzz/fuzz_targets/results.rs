@@ -8,7 +8,7 @@ mod place;
 use libfuzzer_sys::fuzz_target;
 
 /// The results of a report of this repository.
-const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/lfwa-quick-controls-seeds0-1/results");
+const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/lfwa-quick-controls-seeds0-2/results");
 
 fuzz_target!(|bytes: &[u8]| {
     let folder = place::folder(|folder| {

@@ -21,11 +21,18 @@ struct Effect<'a> {
     same_features: bool,
     /// Interval and p-value, or why there are none.
     test: String,
+    /// The interval covers other seeds, too.
+    covers_seeds: bool,
 }
 
 impl<'a> Effect<'a> {
-    /// The test of `name` against `reference`; `None` if it was not made.
-    fn new(report: &'a Report, statistics: &Statistics, name: &'a str, reference: &'a str) -> Option<Self> {
+    /// The test of `name` against `reference`, with `interval` before its interval; `None` if it was not made.
+    fn new(
+        report: &'a Report,
+        statistics: &Statistics,
+        (name, reference): (&'a str, &'a str),
+        interval: &str,
+    ) -> Option<Self> {
         let (mean, comparison) = statistics.difference(name, reference)?;
         let seeds = comparison.seeds.len();
         Some(Self {
@@ -34,18 +41,21 @@ impl<'a> Effect<'a> {
             verdict: mean.verdict(),
             seeds,
             same_features: comparison.same_features,
-            test: test_words(statistics, &mean, "95 % interval"),
+            test: test_words(statistics, &mean, interval).trim_start().to_owned(),
+            covers_seeds: mean.interval.is_some() && statistics.resampling.covers_seeds(seeds),
             mean,
         })
     }
 
-    /// Difference, interval and p or why there are none, and the deviation over several seeds.
+    /// Difference, interval and p or why there are none, and the deviation over several seeds that the interval leaves out.
     fn numbers(&self) -> String {
-        let deviation = self.mean.deviation.map_or_else(String::new, |deviation| {
+        let deviation = self.mean.deviation.filter(|_| !self.covers_seeds).map_or_else(String::new, |deviation| {
             format!(", sample standard deviation over seeds {} points", percent(deviation))
         });
+        // An interval that covers seeds and contains 0 is reason enough.
+        let contains_zero = self.mean.interval.is_some_and(|interval| interval.low <= 0.0 && interval.high >= 0.0);
         let differing = self.verdict.is_some() && self.seeds > 1 && !self.mean.every_seed;
-        let reason = if differing { "; the seeds differ in sign" } else { "" };
+        let reason = if differing && !(self.covers_seeds && contains_zero) { "; the seeds differ in sign" } else { "" };
         // A reason is a clause of its own.
         let mark = if self.verdict.is_some() { "," } else { ";" };
         format!("{} points{mark} {}{deviation}{reason}", points(self.mean.difference), self.test)
@@ -100,8 +110,9 @@ fn diverged(report: &Report) -> Option<String> {
 
 /// The answers that tests give: the gain, and its explanations.
 fn tested(report: &Report, statistics: &Statistics) -> (Option<String>, Vec<String>) {
-    let effect = |name, reference| Effect::new(report, statistics, name, reference);
-    let gain = effect(GAL_J.name, BASELINE.name);
+    // The gain comes first and names its interval.
+    let gain = Effect::new(report, statistics, (GAL_J.name, BASELINE.name), "95 % interval");
+    let effect = |name, reference| Effect::new(report, statistics, (name, reference), "");
     let mut answers = Vec::new();
     let mut untested = Vec::new();
     for explanation in Explanation::ALL {
