@@ -42,7 +42,7 @@ void set(void *at, size_t i, int type, double v) {
   }
 }
 
-// A block of the product: 16 rows times 12 columns of panels that lie in the order they are read.
+// A block of the product: rows times columns of panels that lie in the order they are read.
 constexpr int ROWS = 32, COLUMNS = 6;
 void block(const float *a, const float *b, int k, float (&sum)[COLUMNS][ROWS]) {
   float s[COLUMNS][ROWS] = {};
