@@ -65,7 +65,8 @@ fn on_terminal(workspace: &Workspace, variables: &[(&str, &str)], words: &str) -
     let call = format!("stty cols 80; exec '{}' {words}", assert_cmd::cargo::cargo_bin!("gal-bench").display());
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", &call, "/dev/null"]).current_dir(workspace.root());
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    // anstream colors a dumb terminal too where `CI` is set.
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
         command.env_remove(name);
     }
     let Ok(output) = command.env("TERM", "xterm-256color").envs(variables.iter().copied()).output() else {
