@@ -611,6 +611,16 @@ pub(crate) struct DoctorArgs {
     /// An embedded profile (paper, authors-code, quick, small, imagenet-alexnet) or the path of a .toml file
     #[arg(long, default_value = "quick", value_name = "NAME|FILE.toml")]
     pub(crate) profile: String,
+    /// Variants, or sets of them (paper, controls, compared, own-trunk), whose training is checked, separated by commas
+    /// [default: all]
+    #[arg(
+        long,
+        visible_alias = "variants",
+        value_parser = variant_names(REGISTRY),
+        value_delimiter = ',',
+        value_name = "NAME|SET"
+    )]
+    pub(crate) variant: Vec<String>,
     /// JSON file for the results; attach it to bug reports
     #[arg(long, default_value = "doctor.json", value_name = "FILE")]
     pub(crate) output: PathBuf,

@@ -1,12 +1,14 @@
-"""GAL-j in PyTorch on a CPU, as fast as possible: the network, losses and optimizer of `src/model` and
+"""GAL-j in PyTorch, as fast as possible: the network, losses and optimizer of `src/model` and
 `src/train/learner.rs`, with channels_last, oneDNN, and all branches as one convolution.
 
-    train.py train|infer BATCH INPUT STRIDE WIDTHS BRANCH THREADS SECONDS [--no-input-grad] [--compile] [--no-last-pool]
+    train.py train|infer BATCH INPUT STRIDE WIDTHS BRANCH THREADS SECONDS
+        [--no-input-grad] [--compile] [--no-last-pool] [--device cuda:0] [--tf32] [--bf16]
 
 WIDTHS are five numbers separated by commas. --no-input-grad omits scale and shift of the pixels' norm. PyTorch then does
 not compute the first convolution's input gradient, which our code does not need either. --compile uses torch.compile,
-which needs a C++ compiler. --no-last-pool omits the pool after the last convolution. Prints one JSON object: images/s of
-the best and the median step, and peak memory in MiB. Set MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and
+which needs a C++ compiler. --no-last-pool omits the pool after the last convolution. On a CUDA device, --tf32 allows TF32 in
+matrix products and convolutions, and --bf16 uses autocast. Prints one JSON object: images/s of the best and the median step,
+and peak memory in MiB, of the device if it is a CUDA device. On a CPU, set MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and
 MALLOC_TOP_PAD_ to large values; otherwise glibc returns every buffer to the system after each step.
 """
 
@@ -78,16 +80,26 @@ class Network(nn.Module):
 
 
 def main():
-    mode, *numbers = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    arguments = sys.argv[1:]
+    device = "cpu"
+    if "--device" in arguments:
+        at = arguments.index("--device")
+        device = arguments[at + 1]
+        del arguments[at : at + 2]
+    mode, *numbers = [argument for argument in arguments if not argument.startswith("--")]
     batch, side, stride = (int(number) for number in numbers[:3])
     widths = [int(width) for width in numbers[3].split(",")]
     branch, threads, seconds = int(numbers[4]), int(numbers[5]), float(numbers[6])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     input_grad, last_pool = "--no-input-grad" not in sys.argv, "--no-last-pool" not in sys.argv
-    net = Network(side, stride, widths, branch, input_grad, last_pool).to(memory_format=torch.channels_last)
-    x = (torch.rand(batch, 3, side, side) * 255).contiguous(memory_format=torch.channels_last)
-    y = torch.randint(0, 2, (batch, COUNT))
+    is_cuda = device.startswith("cuda")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = "--tf32" in sys.argv
+    torch.backends.cudnn.benchmark = True
+    autocast = torch.autocast("cuda", torch.bfloat16, enabled="--bf16" in sys.argv)
+    net = Network(side, stride, widths, branch, input_grad, last_pool).to(device, memory_format=torch.channels_last)
+    x = (torch.rand(batch, 3, side, side) * 255).to(device, memory_format=torch.channels_last)
+    y = torch.randint(0, 2, (batch, COUNT)).to(device)
     decaying = [p for p in net.parameters() if p.dim() > 1]
     others = [p for p in net.parameters() if p.dim() <= 1]
     groups = [{"params": decaying, "weight_decay": 5e-4}, {"params": others, "weight_decay": 0}]
@@ -98,12 +110,13 @@ def main():
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        loss = sum(F.cross_entropy(z.reshape(-1, 2), y.reshape(-1), reduction="sum") for z in net(x)) / batch
+        with autocast:
+            loss = sum(F.cross_entropy(z.reshape(-1, 2), y.reshape(-1), reduction="sum") for z in net(x)) / batch
         loss.backward()
         optimizer.step()
 
     def infer():
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast:
             return [torch.softmax(z, -1) for z in net(x)]
 
     if mode == "infer":
@@ -112,13 +125,17 @@ def main():
     # The first steps of a compiled network compile it.
     for _ in range(4):
         work()
+    if is_cuda:
+        torch.cuda.synchronize()
     times, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 3:
         start = time.perf_counter()
         work()
+        if is_cuda:
+            torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     times.sort()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = torch.cuda.max_memory_reserved() / 2**20 if is_cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"best": batch / times[0], "median": batch / times[len(times) // 2], "peak_mib": peak}))
 
 

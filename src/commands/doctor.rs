@@ -4,6 +4,7 @@ use crate::cli::DoctorArgs;
 use gal_bench::config::Profile;
 use gal_bench::doctor::{Tolerances, examine};
 use gal_bench::train::select_device;
+use gal_bench::variant::{REGISTRY, VARIANTS};
 use gal_bench::{Error, Result, io};
 
 pub(super) fn run(args: &DoctorArgs) -> Result<()> {
@@ -20,7 +21,9 @@ pub(super) fn run(args: &DoctorArgs) -> Result<()> {
     io::refuse_overwrite(&args.output, args.force || is_own)?;
     let device = select_device(&args.device, None, profile.compute, &progress)?;
     let tolerances = Tolerances::new(profile.compute, args.tolerance);
-    let diagnosis = examine(&profile, &device, tolerances, |check| {
+    let variants =
+        if args.variant.is_empty() { VARIANTS.to_vec() } else { profile.select(REGISTRY, &args.variant, false)? };
+    let diagnosis = examine(&profile, &variants, &device, tolerances, |check| {
         progress.log(check.line());
     });
     io::write_json(&args.output, &diagnosis)?;

@@ -46,7 +46,12 @@ pub(super) fn run(args: &VerifyArgs) -> Result<()> {
 fn verify_run(folder: &Path, write: bool) -> Result<String> {
     let record = Record::read(folder)?;
     if record.is_sealed() {
-        return Ok(format!("all {} files match their digests", record.verify_all()?));
+        let verified = format!("all {} files match their digests", record.verify_all()?);
+        let uncovered = record.uncovered()?;
+        return Ok(match uncovered.as_slice() {
+            [] => verified,
+            names => format!("{verified}; not covered: {}", names.join(", ")),
+        });
     }
     if !write {
         return Err(Error::Request(format!("{}, so its files cannot be verified: {ADVICE}", unsealed(folder))));

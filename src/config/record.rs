@@ -2,7 +2,9 @@
 //! changed since the run ended. Runs of earlier versions have no digests; [`Record::seal`] adds them.
 
 use super::run_config::RunConfig;
-use super::run_dir::{self, AFFINITY, CONFIG, MASKS, METRICS, PREDICTIONS, PREDICTIONS_PLAIN, SUMMARY};
+use super::run_dir::{
+    self, AFFINITY, BEST_MODEL, CONFIG, EVENTS, MASKS, METRICS, PREDICTIONS, PREDICTIONS_PLAIN, SUMMARY,
+};
 use super::summary::RunSummary;
 use crate::error::{Error, Result};
 use crate::io;
@@ -50,9 +52,10 @@ impl Record {
         let model = run_dir::model(folder);
         let model = model.file_name().and_then(|name| name.to_str()).unwrap_or(run_dir::MODEL);
         let mut files = BTreeMap::new();
-        for name in EVALUATED.into_iter().chain([model]) {
-            if folder.join(name).exists() {
-                files.insert(name, digest(&folder.join(name))?);
+        for name in io::names_in(folder)? {
+            if EVALUATED.contains(&&*name) || [model, BEST_MODEL].contains(&&*name) || name.starts_with(EVENTS) {
+                let digest = digest(&folder.join(&name))?;
+                files.insert(name, digest);
             }
         }
         let mut object = serde_json::to_value(summary).map_err(internal)?;
@@ -76,6 +79,16 @@ impl Record {
         // Those of a run that this one should not have are noticed, too.
         self.verify(&[&recorded[..], &EVALUATED].concat())?;
         Ok(recorded.len())
+    }
+
+    /// The names in the run's folder of which the record holds no digest.
+    pub fn uncovered(&self) -> Result<Vec<String>> {
+        let mut names = io::names_in(&self.folder)?;
+        let is_recorded = |name: &str| {
+            self.files.iter().any(|files| files.contains_key(name) || files.contains_key(run_dir::present_name(name)))
+        };
+        names.retain(|name| name != SUMMARY && !is_recorded(name));
+        Ok(names)
     }
 
     /// Verifies those of `names` that the run has, and that its configuration is that of the record.

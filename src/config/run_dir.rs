@@ -20,6 +20,8 @@ pub const MASKS: &str = "masks.npy";
 pub const MODEL: &str = "model.safetensors";
 /// The network with the best validation accuracy.
 pub const BEST_MODEL: &str = "best.safetensors";
+/// Start of the name of the TensorBoard event file. TensorBoard finds it by `tfevents`.
+pub const EVENTS: &str = "events.out.tfevents.";
 /// The state that an unfinished run resumes from. To read one, use [`training_state`].
 pub const TRAINING_STATE: &str = "training-state.safetensors";
 /// The record of a run that diverged, JSON.

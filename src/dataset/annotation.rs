@@ -30,7 +30,7 @@ const VALUE_TITLES: [&str; 14] = [
 /// Reads the labels in `bytes`, the content of `path`.
 pub(super) fn read_attributes(path: &Path, bytes: &[u8], encoding: LabelEncoding) -> Result<Annotation> {
     io::check_text(path, bytes)?;
-    let bytes = without_bom(bytes);
+    let bytes = &*text::with_line_feeds(without_bom(bytes));
     let header = header::find(path, bytes, COUNT)?;
     let mut annotation = match header.separator {
         Some(_) => delimited::attributes(path, bytes, &header, encoding),
@@ -47,7 +47,7 @@ pub(super) fn read_pairs<T>(
     parse: impl Fn(&str) -> std::result::Result<T, &'static str>,
 ) -> Result<Pairs<T>> {
     io::check_text(path, bytes)?;
-    let bytes = without_bom(bytes);
+    let bytes = &*text::with_line_feeds(without_bom(bytes));
     let mut pairs = Pairs { location: SourceLocation::of_lines(path), images: Vec::new(), values: Vec::new() };
     let mut seen = 0;
     let mut push = |line: usize, fields: &[&[u8]]| {

@@ -157,6 +157,11 @@ pub(super) fn two_fields(path: &Path, line: usize, found: usize) -> Error {
     Error::line(path, line, format!("found {found} field{plural}, expected 2: an image's name and its value"))
 }
 
+/// The error of a file without rows.
+pub(super) fn no_rows(path: &Path) -> Error {
+    Error::file(path, "has no rows: a row for each image was expected")
+}
+
 /// An image's name, with forward slashes.
 pub(super) fn image_name(path: &Path, line: usize, field: &[u8]) -> Result<String> {
     let name = utf8(path, line, field)?;

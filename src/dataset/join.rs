@@ -2,7 +2,7 @@
 //! is dropped silently.
 
 use super::extent;
-use super::fields::{Annotation, Pairs, SourceLocation, positions};
+use super::fields::{Annotation, Pairs, SourceLocation, no_rows, positions};
 use super::header::without_extension;
 use super::layout::ImageFolder;
 use super::name::DatasetName;
@@ -92,6 +92,9 @@ pub(super) fn values<T: Clone>(
     options: Options,
 ) -> Result<Vec<Option<T>>> {
     let rows = rows_of(labels, pairs)?;
+    if pairs.images.is_empty() {
+        return Err(no_rows(&pairs.location.path));
+    }
     let is_number = |image: &String| image.bytes().all(|byte| byte.is_ascii_digit());
     if rows.iter().all(Option::is_none) && pairs.images.iter().all(is_number) {
         let message = "names the images by numbers, which count the rows of another table: name each image as the labels \
@@ -134,11 +137,14 @@ pub(super) fn splits(
     Ok((splits, LeftOut { unlabelled, unsplit }))
 }
 
-/// Checks the number of images that the label file states.
+/// Checks that the label file has rows, and the number of images that it states.
 ///
 /// # Errors
-/// It is another number, unless rows are missing and `options` allows that.
+/// No rows, or another number, unless rows are missing and `options` allows that.
 pub(super) fn check_count(labels: &Annotation, options: Options) -> Result<()> {
+    if labels.images.is_empty() {
+        return Err(no_rows(&labels.location.path));
+    }
     check_stated_count(&labels.location, labels.images.len(), labels.count, options)
 }
 

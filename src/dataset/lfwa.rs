@@ -80,11 +80,11 @@ fn read_annotation(root: &Path, options: Options) -> Result<JoinedAnnotation> {
     let conversions = ["lfw_partition.csv", "lfw_partition.txt"];
     let partition_path = LAYOUT.require(root, "partition", &[&partitions[..], &conversions[..]].concat())?;
     let bytes = io::read_up_to(&path, io::TABLE_BYTES)?;
-    let notes = vec![checksums::identify(DatasetName::Lfwa, "labels", &path, &bytes)?.sentence];
+    let mut notes = vec![checksums::identify(DatasetName::Lfwa, "labels", &path, &bytes)?.sentence];
     let mut labels =
         if is_mat(&path) { from_mat(&path, bytes)? } else { read_attributes(&path, &bytes, LabelEncoding::EITHER)? };
     check_count(&labels, options)?;
-    let identities = people::of(&labels.images);
+    let mut identities = people::of(&labels.images);
     put_in_folders(&mut labels.images);
     positions(&labels.images, &labels.location)?;
 
@@ -105,6 +105,7 @@ fn read_annotation(root: &Path, options: Options) -> Result<JoinedAnnotation> {
         put_in_folders(&mut partition.images);
         join::splits(&labels, &partition, options)?
     };
+    notes.extend(people::forget_shared(&mut identities, &splits.0));
     let [train, val, test] = Split::ALL.map(|wanted| splits.0.iter().filter(|split| **split == Some(wanted)).count());
     let held_out = if val == 0 { String::new() } else { format!("{} val, ", thousands(val)) };
     let (train, test) = (thousands(train), thousands(test));

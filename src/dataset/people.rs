@@ -2,73 +2,24 @@
 //! are also called after splits, classes and numbers. A person that is not sure is left out.
 
 use super::header::without_extension;
+use super::split::Split;
 use crate::attribute::NAMES;
+use crate::render::format::thousands;
 use std::collections::{HashMap, HashSet};
 
 /// Least number of people: fewer names are likely those of splits or classes.
 const FEWEST: usize = 3;
-/// Words of splits, classes, cameras and folders, which are no person's name; so are those of the attributes.
-const GENERIC: [&str; 60] = [
-    "train",
-    "training",
-    "trainset",
-    "trn",
-    "test",
-    "testing",
-    "testset",
-    "tst",
-    "val",
-    "valid",
-    "validation",
-    "dev",
-    "eval",
-    "split",
-    "fold",
-    "part",
-    "set",
-    "subset",
-    "batch",
-    "shard",
-    "chunk",
-    "data",
-    "dataset",
-    "all",
-    "img",
-    "imgs",
-    "image",
-    "images",
-    "pic",
-    "pics",
-    "photo",
-    "photos",
-    "dsc",
-    "dscn",
-    "pxl",
-    "scan",
-    "frame",
-    "frames",
-    "video",
-    "face",
-    "faces",
-    "crop",
-    "cropped",
-    "aligned",
-    "sample",
-    "samples",
-    "file",
-    "lfw",
-    "lfwa",
-    "celeba",
-    "female",
-    "man",
-    "woman",
-    "men",
-    "women",
-    "pos",
-    "neg",
-    "positive",
-    "negative",
-    "class",
+/// Words of splits, classes, cameras, programs and folders, which are no person's name; so are those of the attributes.
+const GENERIC: [&str; 9] = [
+    "train training trainset trn test testing testset tst val valid validation dev eval split fold part set subset batch",
+    "shard chunk data dataset all sample samples file files class label other unknown misc new old copy edited final",
+    "img imgs image images pic pics photo photos scan frame frames video vid clip face faces crop cropped aligned portrait",
+    "selfie lfw lfwa celeba celebs person people subject identity female man woman men women boy girl adult child pos neg",
+    "positive negative happy happiness sad sadness angry anger neutral fear fearful surprise surprised disgust disgusted",
+    "contempt calm emotion asian white black indian latino hispanic latin african caucasian arab middle eastern east south",
+    "southeast western european race camera cam webcam dsc dscn dscf dcim pxl mvimg gopr dji pano burst canon nikon sony",
+    "leica fuji fujifilm olympus panasonic kodak pentax samsung iphone android pixel huawei xiaomi gopro whatsapp telegram",
+    "signal instagram facebook snapchat screenshot screen capture download downloads received",
 ];
 
 /// The person in each image of `names`, which are paths as in the annotation; `None` where it is not sure.
@@ -101,6 +52,29 @@ pub(super) fn of(names: &[String]) -> Vec<Option<String>> {
     sure.into_iter().map(|name| name.map(|name| name.person.to_owned())).collect()
 }
 
+/// Forgets all `people` if most of those with several images lie in more than one split, and returns a note on it.
+/// Partitions of faces are ones of people, so such names are likely those of classes or cameras.
+pub(super) fn forget_shared(people: &mut [Option<String>], splits: &[Option<Split>]) -> Option<String> {
+    let mut splits_of: HashMap<&str, Vec<Split>> = HashMap::new();
+    for (person, split) in people.iter().zip(splits) {
+        if let (Some(person), Some(split)) = (person, split) {
+            splits_of.entry(person).or_default().push(*split);
+        }
+    }
+    splits_of.retain(|_, splits| splits.len() > 1);
+    let several = splits_of.len();
+    let shared = splits_of.values().filter(|splits| splits.iter().any(|split| *split != splits[0])).count();
+    if 2 * shared <= several {
+        return None;
+    }
+    people.fill(None);
+    let (shared, several) = (thousands(shared), thousands(several));
+    Some(format!(
+        "identities: names of files are not taken for people, as {shared} of the {several} with several images lie in more \
+         than one split"
+    ))
+}
+
 /// The parts of an image's name.
 struct Name<'a> {
     folder: Option<&'a str>,
@@ -131,7 +105,8 @@ fn is_generic(name: &str) -> bool {
     let is_attribute = |word: &str| NAMES.iter().any(|known| known.to_lowercase().split('_').any(|part| part == word));
     name.split(|c: char| !c.is_alphanumeric()).all(|word| {
         let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
-        word.is_empty() || GENERIC.contains(&word) || is_attribute(word)
+        let is_listed = || GENERIC.iter().any(|line| line.split(' ').any(|known| known == word));
+        word.is_empty() || is_listed() || is_attribute(word)
     })
 }
 
@@ -176,8 +151,32 @@ mod tests {
             "women/women_0001.jpg men/men_0001.jpg faces/faces_0001.jpg",
             "left/left_0001.jpg right/right_0001.jpg",
             "a_2019.jpg a_2020.jpg a_2021.jpg b_2019.jpg c_2019.jpg",
+            "happy/happy_0001.jpg sad/sad_0001.jpg angry/angry_0001.jpg neutral/neutral_0001.jpg",
+            "train/asian_0001.jpg train/white_0002.jpg test/black_0003.jpg test/Middle_Eastern_0004.jpg",
+            "canon_0001.jpg Nikon_0001.jpg sony_0001.jpg leica_0001.jpg DSCN_0001.jpg MVIMG_0001.jpg",
+            "Screenshot_0001.jpg WhatsApp_0001.jpg PXL_20210101_0001.jpg",
         ] {
             assert!(people(names).split(' ').all(|person| person == "-"), "{names}: {}", people(names));
         }
+    }
+
+    /// The note, and the people that are left, for a split of each image as a letter.
+    fn forgotten(names: &str, splits: &str) -> (Option<String>, usize) {
+        let mut people: Vec<Option<String>> = names.split(' ').map(|name| Some(name.to_owned())).collect();
+        let split = |letter| if letter == 'r' { Split::Train } else { Split::Test };
+        let splits: Vec<Option<Split>> = splits.chars().map(|letter| Some(split(letter))).collect();
+        let note = forget_shared(&mut people, &splits);
+        (note, people.iter().flatten().count())
+    }
+
+    #[test]
+    fn names_that_are_mostly_in_several_splits_are_no_people() {
+        assert_eq!(forgotten("Ann Ann Bo Bo Cy", "rrttt"), (None, 5));
+        // Half of them may be mistakes of a partition by people.
+        assert_eq!(forgotten("Ann Ann Bo Bo Cy", "rtttt"), (None, 5));
+        let note = "identities: names of files are not taken for people, as 2 of the 3 with several images lie in more than \
+                    one split";
+        assert_eq!(forgotten("Ann Ann Bo Bo Cy Cy Di", "rtrtrrt"), (Some(note.to_owned()), 0));
+        assert_eq!(forgotten("Ann Bo Cy", "rtr"), (None, 3));
     }
 }

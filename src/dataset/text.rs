@@ -1,4 +1,4 @@
-//! Reads CelebA's text files: fields separated by blanks, lines ended by LF or CRLF.
+//! Reads CelebA's text files: fields separated by blanks, lines ended by LF or CRLF, or by CR after [`with_line_feeds`].
 //!
 //! Blocks are parsed in parallel, in one pass with `memchr`. The `csv` crate cannot be used: runs of blanks would be empty
 //! fields, and one thread would read all 202,599 rows.
@@ -8,6 +8,7 @@ use super::header::{Header, split, unquoted};
 use crate::attribute::{COUNT, ImageLabels};
 use crate::error::Result;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::path::Path;
 
 /// Bytes of rows per parallel block.
@@ -119,6 +120,14 @@ pub(super) fn rows(bytes: &[u8], mut push: impl FnMut(usize, &[&[u8]]) -> Result
         push(number, &row)?;
     }
     Ok(())
+}
+
+/// The content with LF in place of CR alone, which ends the lines of old spreadsheets.
+pub(super) fn with_line_feeds(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\n', bytes).is_some() || memchr::memchr(b'\r', bytes).is_none() {
+        return Cow::Borrowed(bytes);
+    }
+    bytes.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect()
 }
 
 /// Every line that is not blank, trimmed, with its number from 1.

@@ -4,7 +4,7 @@
 //! root, any part of the attributes, and optionally `split` and `identity`. A blank label is not known. In a table with a
 //! label of -1, 0 is not known either, as in MAAD-Face; in any other table 0 is the negative label.
 
-use super::fields::{SourceLocation, file_name, image_name, positions, shown, utf8, wrong_label};
+use super::fields::{SourceLocation, file_name, image_name, no_rows, positions, shown, utf8, wrong_label};
 use super::header::{self, Header};
 use super::join::{JoinedAnnotation, LeftOut, check_stated_count};
 use super::layout::ImageFolder;
@@ -95,7 +95,7 @@ fn read_annotation(root: &Path, options: &TableOptions) -> Result<JoinedAnnotati
     let bytes = io::read_up_to(&path, io::TABLE_BYTES)?;
     let mut table = UserTable::parse(&path, &bytes)?;
     if table.images.is_empty() {
-        return Err(Error::file(&path, "has a header and no row: a row for each image was expected"));
+        return Err(no_rows(&path));
     }
     check_stated_count(&table.location, table.images.len(), table.count, options.common)?;
     let canonical = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
@@ -182,14 +182,14 @@ fn find(root: &Path, given: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-/// Makes an image's path relative to the root.
+/// Makes an image's path relative to the root, without `.` and doubled slashes: they would hide that it appears twice.
 fn make_relative(image: &mut String, roots: &[&Path]) {
     let path = Path::new(image.as_str());
     let below = roots.iter().find_map(|root| path.strip_prefix(root).ok()).and_then(Path::to_str);
-    let below = below.unwrap_or(image).trim_start_matches("./");
-    if below.len() < image.len() {
-        *image = below.to_owned();
-    }
+    let below = below.unwrap_or(image);
+    let start = if below.starts_with('/') { "/" } else { "" };
+    let parts: Vec<&str> = below.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    *image = format!("{start}{}", parts.join("/"));
 }
 
 impl UserTable {
@@ -200,13 +200,10 @@ impl UserTable {
 
     fn of_text(path: &Path, bytes: &[u8]) -> Result<Self> {
         io::check_text(path, bytes)?;
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let bytes = &*text::with_line_feeds(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes));
         let header = header::find(path, bytes, 1)?;
-        let field_of = |titles: &[&str]| {
-            let is_known = |title: &str| titles.iter().any(|known| title.trim().eq_ignore_ascii_case(known));
-            header.others.iter().find(|(_, title)| is_known(title)).map(|(field, _)| *field)
-        };
-        let (split, identity) = (field_of(&SPLIT_TITLES), field_of(&IDENTITY_TITLES));
+        let split = only_column(path, &header.others, &SPLIT_TITLES, "split")?;
+        let identity = only_column(path, &header.others, &IDENTITY_TITLES, "identity")?;
         let mut table = Self {
             location: SourceLocation::of_lines(path),
             images: Vec::new(),
@@ -246,15 +243,22 @@ impl UserTable {
         let advice = "write it anew, with a row for each image";
         let frame = io::parse_parquet(path, bytes, None, advice)?;
         let rows = frame.height();
+        if rows == 0 {
+            return Err(no_rows(path));
+        }
         let mut codes = vec![[BLANK; COUNT]; rows];
         let mut attributes = Vec::new();
         let mut others = Vec::new();
         for column in frame.columns() {
             let title = column.name().as_str();
             let Some(attribute) = attribute::index(title) else {
-                let is_plain = column.dtype().is_primitive_numeric() || matches!(column.dtype(), DataType::String);
-                if is_plain {
-                    others.push((title.to_owned(), column.cast(&DataType::String)?));
+                match as_text(column) {
+                    Some(text) => others.push((title.to_owned(), text)),
+                    None if is_one_of(title, &SPLIT_TITLES) || is_one_of(title, &IDENTITY_TITLES) => {
+                        let message = format!("column `{title}` holds {}: save it as text", column.dtype());
+                        return Err(Error::file(path, message));
+                    }
+                    None => {}
                 }
                 continue;
             };
@@ -262,14 +266,11 @@ impl UserTable {
                 return Err(Error::file(path, format!("attribute {title} appears twice")));
             }
             attributes.push(attribute);
-            let text = if matches!(column.dtype(), DataType::Boolean) {
-                column.cast(&DataType::Int32)?
-            } else {
-                column.clone()
-            };
-            let text = text
-                .cast(&DataType::String)
-                .map_err(|_| Error::file(path, format!("column {title} holds {}, expected labels", column.dtype())))?;
+            let is_boolean = matches!(column.dtype(), DataType::Boolean);
+            let text = if is_boolean { as_text(&column.cast(&DataType::Int32)?) } else { as_text(column) };
+            let text = text.ok_or_else(|| {
+                Error::file(path, format!("column {title} holds {}, expected labels", column.dtype()))
+            })?;
             for (row, value) in text.str()?.iter().enumerate() {
                 codes[row][attribute] = code(value.unwrap_or_default().as_bytes()).ok_or_else(|| {
                     let found = shown(value.unwrap_or_default().as_bytes());
@@ -281,10 +282,6 @@ impl UserTable {
         if attributes.is_empty() {
             return Err(Error::file(path, "has no column of any of the 40 attributes, such as Smiling or Male"));
         }
-        let column = |titles: &[&str]| {
-            let is_known = |title: &str| titles.iter().any(|known| title.eq_ignore_ascii_case(known));
-            others.iter().find(|(title, _)| is_known(title)).map(|(_, column)| column)
-        };
         let titles: Vec<(usize, String)> = others.iter().map(|(title, _)| title.clone()).enumerate().collect();
         let first: Vec<String> = others
             .iter()
@@ -294,6 +291,10 @@ impl UserTable {
         let image = header::image_column(&titles, &first).ok_or_else(|| {
             Error::file(path, "has several columns that could be the images' paths, or none: call the right one `path`")
         })?;
+        let others_than_image: Vec<(usize, String)> = titles.into_iter().filter(|(index, _)| *index != image).collect();
+        let column = |titles: &[&str], what: &str| -> Result<Option<&Column>> {
+            Ok(only_column(path, &others_than_image, titles, what)?.map(|index| &others[index].1))
+        };
         let texts = |column: &Column| -> Result<Vec<String>> {
             Ok(column.str()?.iter().map(|value| value.unwrap_or_default().to_owned()).collect())
         };
@@ -302,7 +303,7 @@ impl UserTable {
         if let Some(row) = images.iter().position(String::is_empty) {
             return Err(location.error(row, "the image's name is empty"));
         }
-        let splits = column(&SPLIT_TITLES).map(|column| -> Result<Vec<Option<Split>>> {
+        let splits = column(&SPLIT_TITLES, "split")?.map(|column| -> Result<Vec<Option<Split>>> {
             let parsed = texts(column)?.into_iter().enumerate().map(|(row, value)| {
                 split_of(&value).map_err(|found| {
                     let found = shown(found.as_bytes());
@@ -311,7 +312,7 @@ impl UserTable {
             });
             parsed.collect()
         });
-        let identities = column(&IDENTITY_TITLES).map(|column| -> Result<Vec<Option<String>>> {
+        let identities = column(&IDENTITY_TITLES, "identity")?.map(|column| -> Result<Vec<Option<String>>> {
             Ok(texts(column)?.into_iter().map(|person| (!is_blank(person.as_bytes())).then_some(person)).collect())
         });
         let (splits, identities) = (splits.transpose()?, identities.transpose()?);
@@ -354,6 +355,36 @@ impl UserTable {
         }
         notes
     }
+}
+
+/// Returns whether `title` is one of `titles`.
+fn is_one_of(title: &str, titles: &[&str]) -> bool {
+    titles.iter().any(|known| title.trim().eq_ignore_ascii_case(known))
+}
+
+/// The index of the column with one of `titles`; `what` names its values in the error of a second one.
+fn only_column(path: &Path, columns: &[(usize, String)], titles: &[&str], what: &str) -> Result<Option<usize>> {
+    let mut found = columns.iter().filter(|(_, title)| is_one_of(title, titles));
+    match (found.next(), found.next()) {
+        (Some((_, first)), Some((_, second))) => {
+            Err(Error::file(path, format!("columns `{first}` and `{second}` both give the {what}: leave one out")))
+        }
+        (only, _) => Ok(only.map(|(index, _)| *index)),
+    }
+}
+
+/// A column of a Parquet file as text; `None` if it holds neither text nor numbers.
+fn as_text(column: &Column) -> Option<Column> {
+    let dtype = column.dtype();
+    // Some tools do not declare text as such. A cast would make other bytes missing values.
+    if matches!(dtype, DataType::Binary) {
+        let texts = column.binary().ok()?.iter().map(|bytes| bytes.map(std::str::from_utf8).transpose().ok());
+        let texts: Vec<Option<&str>> = texts.collect::<Option<_>>()?;
+        return Some(StringChunked::from_iter_options(column.name().clone(), texts.into_iter()).into_column());
+    }
+    let is_named = dtype.is_string() || dtype.is_categorical() || dtype.is_enum();
+    let is_plain = is_named || dtype.is_null() || dtype.is_primitive_numeric();
+    if is_plain { column.cast(&DataType::String).ok() } else { None }
 }
 
 /// Calls `push` with line and fields of every row.

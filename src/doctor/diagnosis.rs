@@ -6,6 +6,7 @@ use crate::config::Profile;
 use crate::error::{Error, Result};
 use crate::model::Backend;
 use crate::train::{DeviceFacts, NamedDevice, cpu_features, device_facts};
+use crate::variant::Variant;
 use candle_core::Device;
 use serde::Serialize;
 
@@ -40,13 +41,13 @@ pub struct Diagnosis {
     pub bf16: bool,
     /// All checks.
     pub checks: Vec<Check>,
-    /// Training speed of the device at the profile's batch size; `None` if training failed.
+    /// Training speed of the first variant at the profile's batch size; `None` if training failed.
     pub images_per_second: Option<f64>,
     /// The profile's batch size.
     pub batch: usize,
     /// Peak resident memory of this process in bytes; `None` if the system does not report it.
     pub peak_memory_bytes: Option<u64>,
-    /// Memory of the CUDA device that was in use after the checks, in bytes.
+    /// Memory of the CUDA device that was in use while a network was trained, in bytes.
     pub device_memory_bytes: Option<usize>,
 }
 
@@ -61,9 +62,10 @@ impl Diagnosis {
     }
 }
 
-/// Runs all checks of `profile` on a device, and calls `report` after each.
+/// Runs all checks of `profile` on a device, with training steps of `variants`, and calls `report` after each.
 pub fn examine(
     profile: &Profile,
+    variants: &[Variant],
     NamedDevice { device, name }: &NamedDevice,
     tolerances: Tolerances,
     mut report: impl FnMut(&Check),
@@ -77,14 +79,16 @@ pub fn examine(
         checks.push(check);
     };
     operations::examine(reference, examined, tolerances, &mut note);
-    steps::examine(profile, reference, examined, tolerances, &mut note);
+    steps::examine(profile, variants, reference, examined, tolerances, &mut note);
     let batch = profile.training.values().map(|training| training.batch).next().unwrap_or(8);
-    let speed = steps::speed(profile, device, batch);
-    if let Err(error) = &speed {
-        note(failed(&format!("speed at a batch of {batch}"), 0.0, error.to_string()));
-    }
+    let (images_per_second, facts) = match steps::speed(profile, variants, device, batch) {
+        Ok((rate, facts)) => (Some(rate), facts),
+        Err(error) => {
+            note(failed(&format!("speed at a batch of {batch}"), 0.0, error.to_string()));
+            (None, device_facts(device))
+        }
+    };
     let wrong = checks.iter().filter(|check| !check.agrees).count();
-    let facts = device_facts(device);
     Diagnosis {
         verdict: match wrong {
             0 => format!("{name} computes correctly: all {} checks agree", checks.len()),
@@ -115,7 +119,7 @@ pub fn examine(
         tf32: profile.compute.tf32,
         bf16: profile.compute.bf16,
         checks,
-        images_per_second: speed.ok(),
+        images_per_second,
         batch,
         peak_memory_bytes: peak_memory(),
     }
@@ -140,7 +144,8 @@ mod tests {
         let mut profile = Profile::load("quick").unwrap();
         (profile.network.widths, profile.network.branch_channels) = ([8; 5], 4);
         profile.compute.bf16 = true;
-        let diagnosis = examine(&profile, &NamedDevice::cpu(), Tolerances::new(profile.compute, 1.0), |_| ());
+        let diagnosis =
+            examine(&profile, &VARIANTS, &NamedDevice::cpu(), Tolerances::new(profile.compute, 1.0), |_| ());
         let wrong = diagnosis.checks.iter().filter(|check| !check.agrees).map(Check::line);
         assert_eq!(wrong.collect::<Vec<String>>(), [""; 0]);
         let steps = diagnosis.checks.iter().filter(|check| check.name.contains("training step"));

@@ -5,27 +5,28 @@ use crate::attribute::COUNT;
 use crate::config::Profile;
 use crate::error::Result;
 use crate::model::Backend;
-use crate::train::{Learner, Losses, SharedRun, check_batch, shared_runs};
-use crate::variant::{BASELINE, Fln, VARIANTS};
+use crate::train::{DeviceFacts, Learner, Losses, SharedRun, check_batch, device_facts, shared_runs};
+use crate::variant::{BASELINE, Fln, Variant};
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Batch size of compared steps.
 const BATCH: usize = 8;
 /// Learning rate, small enough for ten steps to stay comparable.
 const RATE: f64 = 1e-3;
-/// Steps that are timed.
+/// Steps that are timed at least.
 const TIMED: usize = 3;
 
 pub(super) fn examine(
     profile: &Profile,
+    variants: &[Variant],
     reference: Side,
     examined: Side,
     tolerances: Tolerances,
     note: &mut impl FnMut(Check),
 ) {
-    for run in shared_runs(&VARIANTS, profile) {
+    for run in shared_runs(variants, profile) {
         let names: Vec<&str> = run.variants.iter().map(|variant| variant.title).collect();
         let names = names.join(", ");
         for (steps, tolerance) in [(1, tolerances.backward), (10, tolerances.ten_steps)] {
@@ -93,17 +94,23 @@ fn after(profile: &Profile, run: &SharedRun, side: Side, steps: usize) -> Result
     Ok(results)
 }
 
-/// Training speed in images/s, without the first step.
-pub(super) fn speed(profile: &Profile, device: &Device, size: usize) -> Result<f64> {
+/// Training speed of the first of `variants` in images/s, without the first step, and the device's memory at that time.
+pub(super) fn speed(
+    profile: &Profile,
+    variants: &[Variant],
+    device: &Device,
+    size: usize,
+) -> Result<(f64, Option<DeviceFacts>)> {
     check_batch(device, &profile.network, size)?;
-    let run = shared_runs(&VARIANTS, profile).swap_remove(0);
+    let run = shared_runs(&variants[..1], profile).swap_remove(0);
     let mut learner = learner(profile, &run, Side { device, backend: profile.compute.backend() })?;
     let (pixels, targets) = batch(profile, size, 0, device)?;
     step_on(&mut learner, &pixels, &targets)?;
-    let started = Instant::now();
-    for _ in 0..TIMED {
+    let (mut steps, started) = (0, Instant::now());
+    while steps < TIMED || started.elapsed() < Duration::from_secs(1) {
         // The step reads the losses, which synchronizes with the device.
         step_on(&mut learner, &pixels, &targets)?;
+        steps += 1;
     }
-    Ok((TIMED * size) as f64 / started.elapsed().as_secs_f64())
+    Ok(((steps * size) as f64 / started.elapsed().as_secs_f64(), device_facts(device)))
 }

@@ -16,7 +16,8 @@
 //! predictions; the bootstrap over people is not.
 //!
 //! **Too few units.** Fewer people, or images, than [`LEAST_UNITS`] give no interval and no p-value, neither of a mean nor
-//! of an attribute. A mean difference on fewer than [`LEAST_DIFFERING`] of them has none either.
+//! of an attribute; nor do so few with a label of one of the attributes. A mean difference on fewer than [`LEAST_DIFFERING`]
+//! of them has none either.
 //!
 //! **Labels that are not known** are left out. A mean accuracy is that over the attributes with labels, in each resample too.
 
@@ -194,7 +195,7 @@ impl Statistics {
         });
         let heads: Vec<ScoredHead> = heads.collect();
         let correct: Vec<&[ImageBits]> = heads.iter().map(|head| head.correct).collect();
-        let units = Units::new(&test.images, test.identities.as_deref());
+        let units = Units::new(&test.images, test.identities.as_deref(), &test.known);
         let bootstrap = Bootstrap::new(&units, &test.known, &correct);
         let scored = Scored { classifiers, heads, known: known_labels(&test.known), bootstrap };
         let statistics = Self {
@@ -220,12 +221,15 @@ impl Statistics {
 
     /// The reason why the units give neither interval nor p-value; `None` if there are enough.
     pub fn few_units(&self) -> Option<String> {
-        let BootstrapInfo { unit, units, effective, .. } = self.resampling;
+        let BootstrapInfo { unit, units, effective, rarest, .. } = self.resampling;
         let all = unit.count(units);
         let needed = format!("an interval or a test, which need at least {}", unit.count(LEAST_UNITS));
         if units < LEAST_UNITS {
             let verb = if units == 1 { "is" } else { "are" };
             return Some(format!("{all} {verb} too few for {needed}"));
+        }
+        if let Some(rarest) = rarest.filter(|rarest| *rarest < LEAST_UNITS) {
+            return Some(format!("an attribute has labels for {} only, too few for {needed}", unit.count(rarest)));
         }
         let effective = effective.filter(|_| !self.resampling.is_enough())?;
         Some(format!(
@@ -241,6 +245,10 @@ impl Statistics {
         let unit = self.resampling.unit;
         Some(self.few_units().unwrap_or_else(|| match difference.differing {
             Some(0) => "the two are correct equally often on every test image".to_owned(),
+            Some(differing @ LEAST_DIFFERING..) => {
+                let count = unit.count(differing);
+                format!("the two differ on {count}, a few of which have most of the weight, too few for a test")
+            }
             differing => {
                 let count = unit.count(differing.unwrap_or_default());
                 format!("the two differ on {count} only, too few for a test, which needs at least {LEAST_DIFFERING}")
@@ -376,13 +384,17 @@ impl Scored<'_> {
         let differences: Vec<f64> = correct.iter().map(|(a, b)| self.accuracy(a) - self.accuracy(b)).collect();
         let (interval, p) = self.bootstrap.difference(&a, &b);
         let sign = |sign: f64| differences.iter().all(|d| d * sign > 0.0);
-        let features = |classifier: usize| self.classifiers[classifier].correctness.of_head(Head::Fln);
+        let of_head = |classifier: usize, head: Head| self.classifiers[classifier].correctness.of_head(head);
+        let same_features = |a: usize, b: usize| {
+            let have_cln = [a, b].into_iter().any(|classifier| of_head(classifier, Head::Cln).is_some());
+            have_cln && of_head(a, Head::Fln).is_some() && of_head(a, Head::Fln) == of_head(b, Head::Fln)
+        };
         let (first, reference) = (&self.classifiers[pairs[0].0], &self.classifiers[pairs[0].1]);
         Comparison {
             name: first.name.to_owned(),
             reference: reference.name.to_owned(),
             seeds: pairs.iter().filter_map(|pair| self.classifiers[pair.0].seed).collect(),
-            same_features: pairs.iter().all(|&(a, b)| features(a).is_some() && features(a) == features(b)),
+            same_features: pairs.iter().all(|&(a, b)| same_features(a, b)),
             mean: MeanDifference {
                 difference: differences.iter().sum::<f64>() / differences.len() as f64,
                 interval,

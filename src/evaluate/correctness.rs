@@ -22,13 +22,19 @@ pub struct Correctness {
     pub correct: Vec<(Head, Vec<ImageBits>)>,
 }
 
+impl Predictions {
+    /// The known labels of each image.
+    pub(super) fn known(&self) -> Vec<ImageBits> {
+        self.labels.chunks(COUNT).map(|image| bits(image.iter().map(Option::is_some))).collect()
+    }
+}
+
 impl Correctness {
     /// Compares predictions with their labels.
     pub fn new(predictions: Predictions) -> Self {
-        let bits_of = |is: fn(&Option<bool>) -> bool| -> Vec<ImageBits> {
-            predictions.labels.chunks(COUNT).map(|image| bits(image.iter().map(is))).collect()
-        };
-        let (labels, known) = (bits_of(|label| *label == Some(true)), bits_of(Option::is_some));
+        let known = predictions.known();
+        let positive = |image: &[Option<bool>]| bits(image.iter().map(|label| *label == Some(true)));
+        let labels: Vec<ImageBits> = predictions.labels.chunks(COUNT).map(positive).collect();
         let of_head = |(head, probabilities)| (head, correct(&labels, &known, probabilities));
         let correct = predictions.heads().map(of_head).collect();
         Self { images: predictions.images, identities: predictions.identities, labels, known, correct }

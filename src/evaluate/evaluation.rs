@@ -37,7 +37,8 @@ impl Evaluation {
     pub fn with_predictions(folder: &Path) -> Result<(Self, Predictions)> {
         let (run, predictions) = read_run(folder)?;
         let majority = majority(&run);
-        let is_enough = Units::new(&predictions.images, predictions.identities.as_deref()).info().is_enough();
+        let units = Units::new(&predictions.images, predictions.identities.as_deref(), &predictions.known());
+        let is_enough = units.info().is_enough();
         let results = |predictions: &Predictions| -> Vec<HeadResult> {
             let heads = predictions.heads();
             let results = heads.map(|(head, p)| HeadResult::new(head, &predictions.labels, p, &majority));

@@ -26,6 +26,9 @@ pub(super) struct External {
 pub(super) fn read(path: &Path, images: &[String], scored: &[bool; COUNT]) -> Result<External> {
     let table = Table::read(path, images.len())?.wide()?;
     let columns = attribute_columns(&table, scored)?;
+    if table.rows() == 0 {
+        return Err(Error::file(path, "has no rows: give one for each test image of the run"));
+    }
     let names = names::find(&table, images)?;
     let mut row_of: Vec<Option<usize>> = vec![None; images.len()];
     let mut probabilities = vec![0.0; images.len() * COUNT];

@@ -1,6 +1,7 @@
 //! Whole files. A file is complete or absent: it is written under a temporary name in the same folder, synced and
 //! renamed.
 
+use super::announced::announce;
 use super::file_kind::check_text;
 use super::open::{RECORD_BYTES, TABLE_BYTES, open_own, read_up_to};
 use crate::error::{Error, Result};
@@ -32,8 +33,10 @@ pub fn sweep_partial_files(folder: &Path, age: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Writes `content` to `path`. After a crash the file holds either all of it or what it held before.
+/// Writes `content` to `path`. After a crash the file holds either all of it or what it held before. In a folder that a
+/// command claimed, the file is listed first.
 pub fn write(path: &Path, content: &[u8]) -> Result<()> {
+    announce(path, content)?;
     write_with(path, |file| file.write_all(content).map_err(Error::io("write", path)))
 }
 

@@ -3,6 +3,7 @@
 pub mod npy;
 pub mod protobuf;
 
+mod announced;
 mod file_kind;
 mod files;
 mod guard;

@@ -1,8 +1,10 @@
 //! Guards what commands write: no file of the user is replaced or removed without `--force`.
 //!
 //! A folder that a command wrote holds a list of its files with their digests, [`LIST`]. A later command replaces files of
-//! the list that did not change, and refuses every other file that it finds there.
+//! the list that did not change, and refuses every other file that it finds there. While a command writes, [`ANNOUNCED`]
+//! lists the files that it is about to write.
 
+use super::announced::{self, ANNOUNCED};
 use super::files;
 use super::json::{read_json_if_exists, write_json};
 use super::open::{self, RECORD_BYTES};
@@ -21,12 +23,17 @@ const RESULTS: &str = "results";
 /// Age from which no process writes a partial file any more: a file of a report takes less than a second.
 const UNUSED: Duration = Duration::from_hours(1);
 
-/// Refuses a command's output file if it exists and `force` is not set.
+/// Refuses a command's output file if it exists and `force` is not set. Pipes and devices are refused in any case: writing
+/// would put a regular file in their place.
 pub fn refuse_overwrite(path: &Path, force: bool) -> Result<()> {
     let refuse = |why: &str| Err(Error::file(path, why));
-    // A link without its target is a file, too.
+    // `/dev/stdout` may lead to a regular file, but a file would take the place of the link.
+    let is_stream = path.read_link().is_ok_and(|target| target.starts_with("/proc"));
+    let is_regular = !is_stream && path.is_file();
+    // A link without its target is something, too.
     match path.symlink_metadata() {
         Ok(found) if found.is_dir() => refuse("is a folder: give the name of a file"),
+        Ok(_) if !is_regular => refuse("is not a regular file: give the name of another file"),
         Ok(_) if !force => refuse("already exists: choose another name, or replace it with --force"),
         _ => Ok(()),
     }
@@ -48,9 +55,6 @@ pub fn refuse_foreign(folder: &Path, content: &str, is_own: impl Fn(&str) -> boo
 struct List {
     /// BLAKE3 of each written file, by its path below the folder.
     files: BTreeMap<String, String>,
-    /// BLAKE3 of files that others put there, while a command writes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    others: Option<BTreeMap<String, String>>,
 }
 
 /// A folder that a command may write into.
@@ -58,8 +62,8 @@ struct List {
 #[derive(Debug)]
 pub struct OutputFolder {
     folder: PathBuf,
-    /// Digests of the files that are not of this program.
-    others: BTreeMap<String, String>,
+    /// BLAKE3 of the files that commands wrote before, by path below the folder.
+    files: BTreeMap<String, String>,
 }
 
 impl OutputFolder {
@@ -69,35 +73,30 @@ impl OutputFolder {
     /// A file that no command wrote there, or that changed since, unless `force` is set.
     pub fn claim(folder: &Path, former: &BTreeSet<String>, force: bool) -> Result<Self> {
         let list = list(folder)?;
-        let mut files = list.as_ref().map(|list| list.files.clone()).unwrap_or_default();
-        let mut others = BTreeMap::new();
+        let mut known = announced::left_in(folder)?;
+        for (name, digest) in list.iter().flat_map(|list| &list.files) {
+            known.entry(name.clone()).or_default().insert(digest.clone());
+        }
+        let mut files = BTreeMap::new();
         for name in all_names(folder)? {
-            let digest = || content_digest(&folder.join(&name));
-            let is_own = match &list {
-                None => former.contains(&name),
-                // A command was interrupted: what it wrote is not listed yet.
-                Some(List { others: Some(others), .. }) => others.get(&name) != Some(&digest()?),
-                Some(List { files, .. }) => match files.get(&name) {
-                    Some(known) => *known == digest()?,
-                    None => false,
-                },
-            };
-            if is_own {
-                if list.is_none() {
-                    files.insert(name.clone(), digest()?);
-                }
-                continue;
-            }
-            if !force {
-                let is_listed = list.as_ref().is_some_and(|list| list.files.contains_key(&name));
-                let found =
-                    if is_listed { "was changed since gal-bench wrote it" } else { "was not written by gal-bench" };
-                let message = format!("{found}: choose another folder, or write into this one with --force");
+            let is_former = list.is_none() && former.contains(&name);
+            let digests = known.get(&name);
+            // A file of others is never read: it may have any size.
+            let found = if is_former || digests.is_some() { content_digest(&folder.join(&name)) } else { None };
+            let is_own = |found: &String| is_former || digests.is_some_and(|digests| digests.contains(found));
+            if let Some(digest) = found.filter(is_own) {
+                files.insert(name, digest);
+            } else if !force {
+                let what = if digests.is_some() {
+                    "was changed since gal-bench wrote it"
+                } else {
+                    "was not written by gal-bench"
+                };
+                let message = format!("{what}: choose another folder, or write into this one with --force");
                 return Err(Error::file(folder.join(name), message));
             }
-            others.insert(name.clone(), digest()?);
         }
-        Self::begin(folder, files, others)
+        Self::begin(folder, files)
     }
 
     /// Claims and creates `folder`.
@@ -112,25 +111,26 @@ impl OutputFolder {
         Self::claim(folder, &BTreeSet::new(), force)
     }
 
-    fn begin(folder: &Path, files: BTreeMap<String, String>, others: BTreeMap<String, String>) -> Result<Self> {
+    fn begin(folder: &Path, files: BTreeMap<String, String>) -> Result<Self> {
         files::create_folder(folder)?;
         // No lock tells whether another process writes here.
         files::sweep_partial_files(folder, UNUSED)?;
         files::sweep_partial_files(&folder.join(RESULTS), UNUSED)?;
-        write_json(&folder.join(LIST), &List { files, others: Some(others.clone()) })?;
-        Ok(Self { folder: folder.to_path_buf(), others })
+        let list = List { files };
+        write_json(&folder.join(LIST), &list)?;
+        // The files of an interrupted command are listed now.
+        files::remove(&folder.join(ANNOUNCED))?;
+        announced::begin(folder);
+        Ok(Self { folder: folder.to_path_buf(), files: list.files })
     }
 
-    /// Lists the files that are there now, except those of others that are as they were.
+    /// Lists the files that this command wrote, and those of earlier ones that are still there.
     pub fn record(self) -> Result<()> {
-        let mut files = BTreeMap::new();
-        for name in all_names(&self.folder)? {
-            let digest = content_digest(&self.folder.join(&name))?;
-            if self.others.get(&name) != Some(&digest) {
-                files.insert(name, digest);
-            }
-        }
-        write_json(&self.folder.join(LIST), &List { files, others: None })
+        let Self { folder, mut files } = self;
+        files.extend(announced::end(&folder));
+        files.retain(|name, _| folder.join(name).is_file());
+        write_json(&folder.join(LIST), &List { files })?;
+        files::remove(&folder.join(ANNOUNCED))
     }
 }
 
@@ -195,13 +195,10 @@ fn add_files(folder: &Path, name: String, all: &mut Vec<String>) -> Result<()> {
     names_in(&path)?.into_iter().try_for_each(|inner| add_files(folder, format!("{name}/{inner}"), all))
 }
 
-/// BLAKE3 of a file; a word for anything else.
-fn content_digest(path: &Path) -> Result<String> {
-    let found = path.symlink_metadata().map_err(Error::io("read", path))?;
-    if !found.is_file() {
-        return Ok(if found.is_dir() { "folder" } else { "link" }.to_owned());
-    }
-    open::digest(path, RECORD_BYTES)
+/// BLAKE3 of a file; `None` for anything else, and for a file that is too large for one of a command or cannot be read.
+fn content_digest(path: &Path) -> Option<String> {
+    let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
+    if is_file { open::digest(path, RECORD_BYTES).ok() } else { None }
 }
 
 #[cfg(test)]
@@ -251,11 +248,66 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
         let output = claim(folder.path(), true).unwrap();
-        std::fs::write(folder.path().join("README.md"), "ours").unwrap();
+        files::write(&folder.path().join("README.md"), b"ours").unwrap();
         drop(output);
         assert!(write(folder.path(), false).is_err());
         std::fs::remove_file(folder.path().join("notes.txt")).unwrap();
         write(folder.path(), false).unwrap();
+        assert!(!folder.path().join(ANNOUNCED).exists());
+    }
+
+    #[test]
+    fn files_that_appear_or_change_after_an_interruption_are_of_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let refused = || write(folder.path(), false).unwrap_err().to_string();
+        write(folder.path(), false).unwrap();
+        // One file is announced and written, one is announced only, and one is neither.
+        drop(claim(folder.path(), false).unwrap());
+        files::write(&at("a.svg"), b"a figure").unwrap();
+        announced::announce(&at("results/a.csv"), b"3,4").unwrap();
+        std::fs::write(at("mine.svg"), "mine").unwrap();
+        for _ in 0..2 {
+            let message = refused();
+            assert!(message.contains("mine.svg: was not written by gal-bench"), "{message}");
+        }
+        std::fs::remove_file(at("mine.svg")).unwrap();
+        for (name, content) in [("README.md", "ours"), ("a.svg", "a figure"), ("results/a.csv", "1,2")] {
+            std::fs::write(at(name), "mine").unwrap();
+            let message = refused();
+            assert!(message.contains(&format!("{name}: was changed since gal-bench wrote it")), "{message}");
+            std::fs::write(at(name), content).unwrap();
+        }
+        std::fs::write(at("results/a.csv"), "3,4").unwrap();
+        write(folder.path(), false).unwrap();
+        assert_eq!(written_files(folder.path()).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_file_of_others_is_never_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        write(folder.path(), false).unwrap();
+        std::fs::File::create(at("large.bin")).unwrap().set_len(RECORD_BYTES + 1).unwrap();
+        let message = write(folder.path(), false).unwrap_err().to_string();
+        assert!(message.contains("large.bin: was not written by gal-bench"), "{message}");
+        write(folder.path(), true).unwrap();
+        assert!(at("large.bin").exists());
+        std::fs::rename(at("large.bin"), at("README.md")).unwrap();
+        let message = write(folder.path(), false).unwrap_err().to_string();
+        assert!(message.contains("README.md: was changed since gal-bench wrote it"), "{message}");
+        write(folder.path(), true).unwrap();
+        write(folder.path(), false).unwrap();
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::unix::ffi::OsStrExt;
+            let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"odd-\xff.txt"));
+            std::fs::write(&odd, "mine").unwrap();
+            let message = write(folder.path(), false).unwrap_err().to_string();
+            assert!(message.contains("was not written by gal-bench"), "{message}");
+            write(folder.path(), true).unwrap();
+            assert!(odd.exists());
+        }
     }
 
     #[test]
@@ -274,7 +326,7 @@ mod tests {
             "results/b/c.csv",
         ];
         let files = names.iter().map(|name| ((*name).to_owned(), String::new())).collect();
-        write_json(&folder.path().join(LIST), &List { files, others: None }).unwrap();
+        write_json(&folder.path().join(LIST), &List { files }).unwrap();
         let kept: Vec<String> = written_files(folder.path()).unwrap().into_iter().collect();
         assert_eq!(kept, ["a.svg", "results", "results/a.csv", "results/b/c.csv"]);
     }
@@ -286,8 +338,21 @@ mod tests {
         refuse_overwrite(&path, false).unwrap();
         #[cfg(unix)]
         {
-            std::os::unix::fs::symlink("nowhere", &path).unwrap();
-            assert!(refuse_overwrite(&path, false).is_err());
+            use rustix::fs::{CWD, FileType, Mode, mknodat};
+            use std::os::unix::fs::symlink;
+            let pipe = folder.path().join("pipe");
+            mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+            assert!(refuse_overwrite(&pipe, true).is_err());
+            for target in ["nowhere", "pipe", "/dev/null", "/proc/self/status", "."] {
+                symlink(target, &path).unwrap();
+                let message = refuse_overwrite(&path, true).unwrap_err().to_string();
+                assert!(message.contains("is not a regular file"), "{target}: {message}");
+                assert!(refuse_overwrite(&path, false).is_err());
+                std::fs::remove_file(&path).unwrap();
+            }
+            std::fs::write(folder.path().join("file"), "").unwrap();
+            symlink("file", &path).unwrap();
+            refuse_overwrite(&path, true).unwrap();
             std::fs::remove_file(&path).unwrap();
         }
         std::fs::write(&path, "").unwrap();

@@ -75,6 +75,9 @@ pub struct BootstrapInfo {
     /// their sizes differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<f64>,
+    /// Number of units with a label of the attribute for which the fewest have one, if that is not all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rarest: Option<usize>,
     /// Number of resamples.
     pub resamples: usize,
     /// Seed of the resamples.
@@ -85,9 +88,12 @@ pub struct BootstrapInfo {
 }
 
 impl BootstrapInfo {
-    /// True if the units are enough for intervals and tests: [`LEAST_UNITS`], of which a few do not hold most images.
+    /// True if the units are enough for intervals and tests: [`LEAST_UNITS`] with a label of each attribute, of which a few do
+    /// not hold most images. A mean over attributes gives a label that few units have as much weight as those of all others
+    /// of an attribute.
     pub fn is_enough(&self) -> bool {
-        self.units >= LEAST_UNITS && self.effective.is_none_or(|effective| effective >= LEAST_UNITS as f64)
+        self.rarest.unwrap_or(self.units) >= LEAST_UNITS
+            && self.effective.is_none_or(|effective| effective >= LEAST_UNITS as f64)
     }
 
     /// True if an interval over so many seeds covers other seeds.
@@ -100,14 +106,16 @@ impl BootstrapInfo {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Units {
     unit: Unit,
-    /// Index of the unit, by image.
-    of_image: Vec<usize>,
+    /// Index of the unit, by image; `None` for an image without any known label.
+    of_image: Vec<Option<usize>>,
+    /// See [`BootstrapInfo`].
+    rarest: Option<usize>,
 }
 
 impl Units {
-    /// Groups `images` by identity, if there are identities. Units are numbered by name, so that the order of the images
-    /// does not matter.
-    pub fn new(images: &[String], identities: Option<&[Option<String>]>) -> Self {
+    /// Groups `images` with their `known` labels by identity, if there are identities. Units are numbered by name, so that the
+    /// order of the images does not matter.
+    pub fn new(images: &[String], identities: Option<&[Option<String>]>, known: &[ImageBits]) -> Self {
         let names = || images.iter().map(String::as_str);
         let (unit, keys): (Unit, Vec<(bool, &str)>) = match identities {
             None => (Unit::Image, names().map(|image| (false, image)).collect()),
@@ -119,29 +127,52 @@ impl Units {
                 (Unit::Identity, keys.collect())
             }
         };
-        let mut numbers: BTreeMap<(bool, &str), usize> = keys.iter().map(|key| (*key, 0)).collect();
-        numbers.values_mut().enumerate().for_each(|(number, value)| *value = number);
-        Self { unit, of_image: keys.iter().map(|key| numbers[key]).collect() }
+        // The number of each unit, and its known labels.
+        let mut numbers: BTreeMap<(bool, &str), (usize, ImageBits)> = BTreeMap::new();
+        for (key, known) in keys.iter().zip(known).filter(|(_, known)| **known != 0) {
+            numbers.entry(*key).or_default().1 |= known;
+        }
+        numbers.values_mut().enumerate().for_each(|(number, (value, _))| *value = number);
+        let with_label = |i: usize| numbers.values().filter(|(_, known)| known >> i & 1 == 1).count();
+        let rarest = (0..COUNT).map(with_label).filter(|units| *units > 0).min();
+        let number = |(key, known): (&(bool, &str), &ImageBits)| (*known != 0).then(|| numbers[key].0);
+        Self {
+            unit,
+            of_image: keys.iter().zip(known).map(number).collect(),
+            rarest: rarest.filter(|units| *units < numbers.len()),
+        }
     }
 
     /// How resamples of these units are made.
     pub fn info(&self) -> BootstrapInfo {
-        let (unit, units, effective) = (self.unit, self.count(), self.effective());
-        BootstrapInfo { unit, units, effective, resamples: RESAMPLES, seed: SEED, least_seeds: Some(LEAST_SEEDS) }
+        BootstrapInfo {
+            unit: self.unit,
+            units: self.count(),
+            effective: self.effective(),
+            rarest: self.rarest,
+            resamples: RESAMPLES,
+            seed: SEED,
+            least_seeds: Some(LEAST_SEEDS),
+        }
     }
 
     fn count(&self) -> usize {
-        self.of_image.iter().max().map_or(0, |last| last + 1)
+        self.of_image.iter().flatten().max().map_or(0, |last| last + 1)
     }
 
     /// Number of equally informative units of one size; `None` if all have one size.
     fn effective(&self) -> Option<f64> {
         let mut sizes = vec![0_u64; self.count()];
-        self.of_image.iter().for_each(|unit| sizes[*unit] += 1);
-        let squares: u64 = sizes.iter().map(|size| size * size).sum();
+        self.of_image.iter().flatten().for_each(|unit| sizes[*unit] += 1);
         let differ = sizes.iter().any(|size| *size != sizes[0]);
-        differ.then(|| (self.of_image.len() as f64).powi(2) / squares as f64)
+        differ.then(|| effective(sizes.iter().map(|size| *size as f64)))
     }
+}
+
+/// The number of equal weights that are as informative as these, `(sum)^2 / sum of squares` (Kish 1965).
+fn effective(weights: impl Iterator<Item = f64>) -> f64 {
+    let (sum, squares) = weights.fold((0.0, 0.0), |(sum, squares), weight| (sum + weight, squares + weight * weight));
+    if squares > 0.0 { sum * sum / squares } else { 0.0 }
 }
 
 /// Labels and correct predictions that are known of each image: one bit an attribute.
@@ -208,7 +239,8 @@ impl Bootstrap {
         let (count, columns) = (units.count(), Columns::new(known, classifiers.len()));
         let width = columns.len();
         let mut rows = vec![0_u32; count * width];
-        for (image, unit) in units.of_image.iter().enumerate() {
+        let numbered = units.of_image.iter().enumerate().filter_map(|(image, unit)| Some((image, (*unit)?)));
+        for (image, unit) in numbered {
             let row = &mut rows[unit * width..(unit + 1) * width];
             let bits = std::iter::once(known[image]).chain(classifiers.iter().map(|correct| correct[image]));
             bits.enumerate().for_each(|(group, bits)| columns.add(row, group, bits));
@@ -234,26 +266,36 @@ impl Bootstrap {
     }
 
     /// 95 % interval and p-value of the mean accuracy of classifiers `a` minus that of as many classifiers `b`, both in the
-    /// order of their seeds; `None` from too few units, or too few with a difference. Without variation there is a p-value
-    /// alone.
+    /// order of their seeds; `None` from too few units, or too few with a difference, or if a few of these have most of the
+    /// weight. Without variation there is a p-value alone.
     pub fn difference(&self, a: &[usize], b: &[usize]) -> (Option<Interval>, Option<f64>) {
-        if !self.info.is_enough() || self.differing(a, b) < LEAST_DIFFERING {
+        let enough = LEAST_DIFFERING as f64 - 1e-9;
+        if !self.info.is_enough() || effective(self.shares(a, b).map(f64::abs)) < enough {
             return (None, None);
         }
         let mut differences = self.differences(a, b);
         (interval(&mut differences), Some(bootstrap_p(&differences)))
     }
 
-    /// Number of units on which the correct predictions of classifiers `a` and of `b` differ in number.
+    /// Number of units on which the mean accuracies of classifiers `a` and of `b` differ.
     pub fn differing(&self, a: &[usize], b: &[usize]) -> usize {
+        self.shares(a, b).filter(|share| *share != 0.0).count()
+    }
+
+    /// The part of each unit in the difference of the means, up to a common factor.
+    fn shares(&self, a: &[usize], b: &[usize]) -> impl Iterator<Item = f64> {
         let Columns { width, .. } = self.columns;
-        let differs = |row: &[u32]| {
-            (0..width).any(|i| {
-                let sum = |indices: &[usize]| indices.iter().map(|c| row[(c + 1) * width + i]).sum::<u32>();
-                sum(a) != sum(b)
-            })
-        };
-        self.rows.chunks(self.columns.len()).filter(|row| differs(row)).count()
+        let rows = || self.rows.chunks(self.columns.len());
+        let known: Vec<f64> = (0..width).map(|i| rows().map(|row| f64::from(row[i])).sum()).collect();
+        rows().map(move |row| {
+            let sum =
+                |indices: &[usize], i: usize| indices.iter().map(|c| i64::from(row[(c + 1) * width + i])).sum::<i64>();
+            let differences = known.iter().enumerate().map(|(i, known)| (sum(a, i) - sum(b, i), known));
+            differences
+                .filter(|(difference, _)| *difference != 0)
+                .map(|(difference, known)| difference as f64 / known)
+                .sum::<f64>()
+        })
     }
 
     fn differences(&self, a: &[usize], b: &[usize]) -> Vec<f64> {
@@ -311,17 +353,29 @@ mod tests {
         (0..images).map(|i| format!("{i:04}")).collect()
     }
 
+    /// All labels of each image.
+    fn all_known(images: usize) -> Vec<ImageBits> {
+        vec![(1 << COUNT) - 1; images]
+    }
+
+    fn by_image(images: usize) -> Units {
+        Units::new(&names(images), None, &all_known(images))
+    }
+
     fn by_person(people: &[usize]) -> Units {
         let people: Vec<Option<String>> = people.iter().map(|person| Some(person.to_string())).collect();
-        Units::new(&names(people.len()), Some(&people))
+        Units::new(&names(people.len()), Some(&people), &all_known(people.len()))
     }
 
     /// A resampling of images with these numbers of correct predictions of each classifier, all 40 labels known.
     fn bootstrap(units: &Units, classifiers: &[&[u32]]) -> Bootstrap {
         let bits = |counts: &[u32]| counts.iter().map(|count| (1 << count) - 1).collect::<Vec<ImageBits>>();
         let classifiers: Vec<Vec<ImageBits>> = classifiers.iter().map(|counts| bits(counts)).collect();
-        let known = vec![(1 << COUNT) - 1; units.of_image.len()];
-        Bootstrap::new(units, &known, &classifiers.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        Bootstrap::new(
+            units,
+            &all_known(units.of_image.len()),
+            &classifiers.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        )
     }
 
     /// Both ends within 6 % of the interval's width, a few standard errors of a percentile of 2,000 resamples.
@@ -339,7 +393,7 @@ mod tests {
         let people = bootstrap(&by_person(&case.people), &classifiers);
         near(people.interval(&[0]).unwrap(), case.mean_by_person);
         near(people.difference(&[0], &[1]).0.unwrap(), case.difference_by_person);
-        let images = bootstrap(&Units::new(&names(case.a.len()), None), &classifiers);
+        let images = bootstrap(&by_image(case.a.len()), &classifiers);
         near(images.interval(&[0]).unwrap(), case.mean_by_image);
         assert_eq!((people.info.unit, images.info.unit), (Unit::Identity, Unit::Image));
         // Predictions for one invented person are alike, so that the two intervals tell the units apart.
@@ -391,7 +445,7 @@ mod tests {
     fn too_few_units_give_neither_interval_nor_p() {
         for (units, enough) in [(1, false), (2, false), (LEAST_UNITS - 1, false), (LEAST_UNITS, true)] {
             let (a, b): (Vec<u32>, Vec<u32>) = (0..units as u32).map(|i| (30 + i % 3, 29 + i % 2)).unzip();
-            let found = bootstrap(&Units::new(&names(units), None), &[&a, &b]);
+            let found = bootstrap(&by_image(units), &[&a, &b]);
             let (interval, p) = found.difference(&[0], &[1]);
             assert_eq!([found.interval(&[0]).is_some(), interval.is_some(), p.is_some()], [enough; 3], "{units}");
         }
@@ -414,7 +468,7 @@ mod tests {
         for (differing, is_tested) in [(0, false), (LEAST_DIFFERING - 1, false), (LEAST_DIFFERING, true)] {
             let mut b = a.clone();
             b[..differing].fill(29);
-            let found = bootstrap(&Units::new(&names(1000), None), &[&a, &b]);
+            let found = bootstrap(&by_image(1000), &[&a, &b]);
             assert_eq!(found.differing(&[0], &[1]), differing);
             assert_eq!(found.difference(&[0], &[1]).1.is_some(), is_tested, "{differing}");
             // One classifier is correct equally often on every image: its mean has no interval.
@@ -427,7 +481,7 @@ mod tests {
         // 100 images with attribute 0, always correct, and every second with attribute 1, correct in 30 of 50.
         let known: Vec<ImageBits> = (0..100).map(|i| if i % 2 == 0 { 0b11 } else { 0b01 }).collect();
         let correct: Vec<ImageBits> = (0..100).map(|i| if i % 2 == 0 && i < 60 { 0b11 } else { 0b01 }).collect();
-        let found = Bootstrap::new(&Units::new(&names(100), None), &known, &[&correct]);
+        let found = Bootstrap::new(&Units::new(&names(100), None, &known), &known, &[&correct]);
         let interval = found.interval(&[0]).unwrap();
         // Half of Wilson's interval of 30 in 50, above one half.
         let wilson = super::super::interval::wilson(30, 50);
@@ -437,7 +491,42 @@ mod tests {
     #[test]
     fn an_image_without_identity_is_a_unit_of_its_own() {
         let people = [Some("7".to_owned()), Some("7".to_owned()), None];
-        let expected = Units { unit: Unit::Identity, of_image: vec![1, 1, 0] };
-        assert_eq!(Units::new(&names(3), Some(&people)), expected);
+        let expected = Units { unit: Unit::Identity, of_image: vec![Some(1), Some(1), Some(0)], rarest: None };
+        assert_eq!(Units::new(&names(3), Some(&people), &all_known(3)), expected);
+    }
+
+    #[test]
+    fn an_image_without_a_known_label_is_no_unit() {
+        let mut known = vec![0; 40];
+        known[..2].fill(1);
+        let found = Bootstrap::new(&Units::new(&names(40), None, &known), &known, &[&known]);
+        assert_eq!((found.info.units, found.interval(&[0])), (2, None));
+    }
+
+    #[test]
+    fn an_attribute_that_few_units_have_allows_no_claim() {
+        // Attribute 0 is known for all of 40 images, attribute 1 for some, where only the first classifier is correct.
+        for (rare, enough) in [(3, false), (LEAST_UNITS - 1, false), (LEAST_UNITS, true)] {
+            let with_rare = |common: &dyn Fn(usize) -> u64, bit: u64| -> Vec<ImageBits> {
+                (0..40).map(|i| common(i) | if i < rare { bit } else { 0 }).collect()
+            };
+            let known = with_rare(&|_| 1, 0b10);
+            let (a, b) = (with_rare(&|i| (i % 3 != 0).into(), 0b10), with_rare(&|i| (i % 4 != 0).into(), 0));
+            let found = Bootstrap::new(&Units::new(&names(40), None, &known), &known, &[&a, &b]);
+            assert_eq!(found.info.rarest, Some(rare));
+            let (interval, p) = found.difference(&[0], &[1]);
+            assert_eq!([found.interval(&[0]).is_some(), interval.is_some(), p.is_some()], [enough; 3], "{rare}");
+        }
+    }
+
+    #[test]
+    fn differences_of_few_heavy_units_are_not_tested() {
+        // Attribute 0 is known for 1,000 images, attribute 1 for 20: each of these weighs as much as 50 of the others.
+        let known: Vec<ImageBits> = (0..1000).map(|i| if i < 20 { 0b11 } else { 0b01 }).collect();
+        let mut correct = known.clone();
+        correct[..4].fill(0b01);
+        correct[100..110].fill(0);
+        let found = Bootstrap::new(&Units::new(&names(1000), None, &known), &known, &[&known, &correct]);
+        assert_eq!((found.differing(&[0], &[1]), found.difference(&[0], &[1])), (14, (None, None)));
     }
 }

@@ -12,6 +12,9 @@ pub const PERMUTATIONS: usize = 9_999;
 /// The least p-value that so many permutations give.
 pub const LEAST_P: f64 = 1.0 / (PERMUTATIONS + 1) as f64;
 
+/// The fewest attributes that are compared: the relabellings of four are 24, so that no p-value is below 1/24.
+pub const LEAST_ATTRIBUTES: usize = 5;
+
 /// Agreement of two matrices on the order of pairs of attributes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MantelTest {
@@ -23,10 +26,13 @@ pub struct MantelTest {
 }
 
 impl MantelTest {
-    /// Compares the cells of `a` and `b`, without attributes that have no defined cell off the diagonal. `None` if all
-    /// cells of a matrix are equal, as in identity and uniform affinities.
+    /// Compares the cells of `a` and `b`, without attributes that have no defined cell off the diagonal. `None` if fewer than
+    /// [`LEAST_ATTRIBUTES`] are left, or all cells of a matrix are equal, as in identity and uniform affinities.
     pub fn of(a: &[[f64; COUNT]], b: &AttributeMatrix, seed: u64) -> Option<Self> {
         let kept: Vec<usize> = (0..COUNT).filter(|&i| (0..COUNT).any(|j| i != j && b[i][j].is_some())).collect();
+        if kept.len() < LEAST_ATTRIBUTES {
+            return None;
+        }
         let cells = |value: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
             kept.iter().flat_map(|&i| kept.iter().map(move |&j| (i, j))).map(|(i, j)| value(i, j)).collect()
         };
@@ -124,6 +130,16 @@ mod tests {
             row[5] = None;
         }
         close(MantelTest::of(&affinity, &other, 0).unwrap().rho, &golden["agreement"][0]["rho_without_5"]);
+    }
+
+    #[test]
+    fn four_attributes_are_too_few() {
+        let affinity = square(&correlation()["affinity"]);
+        for (kept, is_tested) in [(LEAST_ATTRIBUTES - 1, false), (LEAST_ATTRIBUTES, true)] {
+            let cell = |i: usize, j: usize| (i.max(j) < kept).then(|| affinity[j][i]);
+            let other: AttributeMatrix = (0..COUNT).map(|i| std::array::from_fn(|j| cell(i, j))).collect();
+            assert_eq!(MantelTest::of(&affinity, &other, 0).is_some(), is_tested);
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Layers of tokens, with PyTorch's names and layouts.
 
+use super::Backend;
 use super::init::{ONE, ZERO, glorot};
+use crate::nn::Attended;
 use candle_core::{D, Result, Tensor};
 use candle_nn::VarBuilder;
 
@@ -27,6 +29,35 @@ impl LinearLayer {
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = x.matmul(&self.weight.t()?)?;
         self.bias.as_ref().map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))
+    }
+}
+
+/// Attention of several heads with scaled dot products: layers `query`, `key`, `value` and `out`.
+#[derive(Debug)]
+pub(super) struct Attention {
+    query: LinearLayer,
+    key: LinearLayer,
+    value: LinearLayer,
+    out: LinearLayer,
+    heads: usize,
+}
+
+impl Attention {
+    pub(super) fn new(vb: &VarBuilder, width: usize, heads: usize) -> Result<Self> {
+        let linear = |name: &str| LinearLayer::new(&vb.pp(name), width, width, true);
+        Ok(Self { query: linear("query")?, key: linear("key")?, value: linear("value")?, out: linear("out")?, heads })
+    }
+
+    /// Reads `memory` `[batch, m, width]` by `queries` `[batch, n, width]`, or `[1, n, width]` for all images. Returns tokens
+    /// `[batch * n, width]`, and the mean attention `[n, m]`.
+    pub(super) fn forward(&self, queries: &Tensor, memory: &Tensor, backend: Backend) -> Result<(Tensor, Tensor)> {
+        let (batch, _, width) = memory.dims3()?;
+        let project = |layer: &LinearLayer, x: &Tensor| layer.forward(&x.flatten_to(1)?)?.reshape(x.shape());
+        let scaled = (project(&self.query, queries)? / ((width / self.heads) as f64).sqrt())?;
+        let scaled = scaled.broadcast_as((batch, queries.dim(1)?, width))?.contiguous()?;
+        let scores = backend.dot_products(&scaled, &project(&self.key, memory)?, self.heads)?;
+        let Attended { values, weights } = backend.attend(&scores, &project(&self.value, memory)?, false)?;
+        Ok((self.out.forward(&values.flatten_to(1)?)?, weights))
     }
 }
 

@@ -16,6 +16,11 @@ pub(crate) const FAINT: &str = "#d0d7de";
 /// Colour of the ground.
 const GROUND: &str = "#ffffff";
 
+/// Mean width of a letter for its size, in common fonts.
+const LETTER: f64 = 0.49;
+/// The least size of a text that is made smaller.
+const LEAST_TEXT: f64 = 8.0;
+
 /// Colours that change on a dark ground: class name, colour on white, colour on dark. Colours of data keep a contrast of
 /// 3:1 to both grounds.
 const THEMED: [(char, &str, &str); 5] = [
@@ -157,7 +162,10 @@ impl Svg {
         );
     }
 
+    /// A line of text. One that would leave the figure at its right is smaller, down to [`LEAST_TEXT`].
     pub(crate) fn text(&mut self, at: (f64, f64), anchor: Anchor, size: f64, content: &str) {
+        let room = (self.width - at.0 - 12.0) / (LETTER * content.chars().count().max(1) as f64);
+        let size = if anchor == Anchor::Start && room < size { room.max(LEAST_TEXT).min(size) } else { size };
         self.write_text(at, anchor, size, "", content);
     }
 
@@ -298,6 +306,18 @@ mod tests {
     #[test]
     fn ticks_have_the_decimals_they_need() {
         assert_eq!([20.0, 1.0, 0.5, 0.1, 0.02].map(decimals), [0, 0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn long_text_stays_within_the_figure() {
+        let mut svg = Svg::new(720.0, 10.0, "t");
+        for letters in [100, 150, 500] {
+            svg.text((12.0, 2.0), Anchor::Start, 11.0, &"x".repeat(letters));
+        }
+        let text = String::from_utf8(svg.finish()).unwrap();
+        for size in ["11", "9.47", "8"] {
+            assert_eq!(text.matches(&format!(r#"font-size="{size}""#)).count(), 1, "{text}");
+        }
     }
 
     #[test]

@@ -99,12 +99,15 @@ pub fn claim(folder: &Path, force: bool) -> Result<OutputFolder> {
 /// The files of a report of an earlier version, which wrote no list of them.
 fn former_files(folder: &Path) -> Result<BTreeSet<String>> {
     let (readme, results) = (folder.join("README.md"), folder.join("results"));
-    let page = if readme.is_file() { String::from_utf8_lossy(&io::read(&readme)?).into_owned() } else { String::new() };
+    // A page that cannot be read is one of others.
+    let page = if readme.is_file() { io::read(&readme).ok() } else { Some(Vec::new()) };
     let is_report = ["results.json", "comparison.json", "contest.json"].iter().any(|name| results.join(name).is_file());
+    let (true, Some(page)) = (is_report, page) else { return Ok(BTreeSet::new()) };
+    let page = String::from_utf8_lossy(&page).into_owned();
     let is_ours = page.is_empty()
         || page.starts_with("# gal-bench ")
         || page.contains("`gal-bench report --check` verifies that this page");
-    if !is_report || !is_ours {
+    if !is_ours {
         return Ok(BTreeSet::new());
     }
     let below = |path: PathBuf| Some(path.strip_prefix(folder).ok()?.to_str()?.replace('\\', "/"));

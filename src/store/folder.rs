@@ -7,7 +7,7 @@ use super::layout::{
     is_shard,
 };
 use super::options::Options;
-use super::prepared::{Prepared, read_description};
+use super::prepared::{Prepared, no_description, read_description};
 use super::reader::Reader;
 use super::verify::sources_with_missing_images;
 use crate::error::{Error, Result};
@@ -50,10 +50,8 @@ fn state(folder: &Path, inputs: &Inputs) -> Result<State> {
             folder.display()
         )))
     };
-    let wrong =
-        |e: serde_json::Error| Error::file(folder.join(PREPARED), format!("is not a prepared set's description: {e}"));
-    let prepared: Option<Prepared> =
-        read_description(folder)?.map(|found| serde_json::from_value(found).map_err(wrong)).transpose()?;
+    let parse = |found| serde_json::from_value(found).map_err(|e| no_description(folder, &e));
+    let prepared: Option<Prepared> = read_description(folder)?.map(parse).transpose()?;
     let same = prepared.as_ref().map(|prepared| prepared.input_digest == inputs.whole_digest());
     let mut manifest_digest = None;
     if let Some(prepared) = prepared {
@@ -69,11 +67,7 @@ fn state(folder: &Path, inputs: &Inputs) -> Result<State> {
         }
         manifest_digest = Some(prepared.manifest_digest);
     }
-    let earlier = io::read_json_if_exists::<Inputs>(
-        &folder.join(INPUTS),
-        "a list of digests of a prepared set's inputs (prepare the set again with --force)",
-    )?;
-    match earlier {
+    match Inputs::read(folder)? {
         Some(earlier) if earlier.digest != inputs.digest => refuse(),
         Some(earlier) => {
             let stale = inputs.changed_since(&earlier);

@@ -1,11 +1,14 @@
 //! Digests of everything that decides a folder's content, `inputs.json`.
 
 use super::items::SourceItem;
+use super::layout::INPUTS;
 use super::options::Options;
 use super::prepared::VERSION;
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::io;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// The inputs of a set.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,6 +24,12 @@ impl Inputs {
     pub(super) fn new(dataset: &Dataset, options: &Options, items: &[SourceItem], turned: usize) -> Result<Self> {
         let sources = items.iter().filter_map(|item| item.digest).map(|digest| digest.to_hex().to_string());
         Ok(Self { digest: table_digest(dataset, options, items, turned)?, sources: sources.collect() })
+    }
+
+    /// Reads the inputs of the set in `folder`; `None` without their file.
+    pub(super) fn read(folder: &Path) -> Result<Option<Self>> {
+        let expected = "a list of digests of a prepared set's inputs (prepare the set again with --force)";
+        io::read_json_if_exists(&folder.join(INPUTS), expected)
     }
 
     /// One digest of all inputs.

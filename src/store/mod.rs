@@ -30,7 +30,7 @@ mod verify;
 
 pub use balance::Rate;
 pub use options::{Format, Options};
-pub use prepare::{check_splits, prepare};
+pub use prepare::{check_labels, check_splits, prepare};
 pub use prepared::{Counts, Prepared, Shard, SourceImages};
 pub use preprocessing::{Preprocessing, resized};
 pub use reader::Reader;

@@ -12,6 +12,7 @@ use super::manifest;
 use super::options::{Format, Options};
 use super::prepared::{Counts, Prepared, Shard, SourceImages, VERSION};
 use super::sources::{CopyRenderer, hash_files};
+use crate::attribute::{COUNT, ImageLabels};
 use crate::dataset::{Dataset, Images, Split};
 use crate::error::{Error, Result};
 use crate::io;
@@ -94,7 +95,7 @@ pub fn check_splits(dataset: &Dataset) -> Result<()> {
     let [train, val, test] = dataset.counts()?;
     let split = if train == 0 { Split::Train } else { Split::Test };
     if train > 0 && test > 0 {
-        return Ok(());
+        return check_labels(dataset.rows()?.iter().map(|row| (row.split, &row.labels)));
     }
     Err(Error::Request(format!(
         "{} has no {} images ({train} train, {val} val, {test} test), so no network could be trained and tested on it: add \
@@ -102,6 +103,25 @@ pub fn check_splits(dataset: &Dataset) -> Result<()> {
         dataset.name.label(),
         split.label()
     )))
+}
+
+/// Refuses images, each a split and labels, if no attribute has known labels for both training and testing.
+pub fn check_labels<'a>(images: impl Iterator<Item = (Split, &'a ImageLabels)>) -> Result<()> {
+    let mut known = [[false; COUNT]; Split::ALL.len()];
+    for (split, labels) in images {
+        for (known, label) in known[split as usize].iter_mut().zip(labels) {
+            *known |= label.is_some();
+        }
+    }
+    let [train, test] = [Split::Train, Split::Test].map(|split| known[split as usize]);
+    if train.iter().zip(&test).any(|(train, test)| *train && *test) {
+        return Ok(());
+    }
+    Err(Error::Request(
+        "the data set has no attribute with known labels in both the training and the test split: prepare it from a table \
+         with such labels"
+            .to_owned(),
+    ))
 }
 
 /// The stored images of each item, and the files that hold many.

@@ -12,6 +12,9 @@ use std::path::{Component, Path, PathBuf};
 /// Version of the folder's layout and of the bytes of its images; raise it whenever either changes.
 pub(super) const VERSION: u32 = 2;
 
+/// The advice about a damaged description; ends a message.
+const AGAIN: &str = "prepare the set again with --force";
+
 /// A prepared set, as `prepared.json` describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,11 +82,15 @@ pub(super) fn read_description(folder: &Path) -> Result<Option<serde_json::Value
         return Ok(None);
     }
     let bytes = io::read(&path)?;
-    if let Some(object) = io::open_sealed(&path, &bytes, "prepare the set again with --force")? {
+    if let Some(object) = io::open_sealed(&path, &bytes, AGAIN)? {
         return Ok(Some(object.into()));
     }
-    let description = serde_json::from_slice(&bytes);
-    description.map(Some).map_err(|e| Error::file(path, format!("is not a prepared set's description: {e}")))
+    serde_json::from_slice(&bytes).map(Some).map_err(|e| no_description(folder, &e))
+}
+
+/// The error of a file that is no description.
+pub(super) fn no_description(folder: &Path, error: &serde_json::Error) -> Error {
+    Error::file(folder.join(PREPARED), format!("is not a prepared set's description: {error}; {AGAIN}"))
 }
 
 /// Number of images of one split.

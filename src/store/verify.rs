@@ -1,7 +1,8 @@
 //! Verifies a prepared set, byte by byte, against its digests.
 
 use super::format::npy_header;
-use super::layout::MANIFEST_CSV;
+use super::inputs::Inputs;
+use super::layout::{INPUTS, MANIFEST_CSV};
 use super::manifest::for_people;
 use super::options::Format;
 use super::prepared::Shard;
@@ -49,6 +50,7 @@ type Finding = (String, Fault);
 pub fn verify(folder: &Path) -> Result<usize> {
     let (reader, manifest) = Reader::open_with_manifest(folder)?;
     verify_csv(folder, &reader, manifest)?;
+    verify_inputs(folder, &reader)?;
     if let Some(root) = reader.source_folder() {
         return verify_source_files(&reader, root);
     }
@@ -185,6 +187,17 @@ fn verify_csv(folder: &Path, reader: &Reader, manifest: DataFrame) -> Result<()>
         reader.prepared.dataset
     );
     Err(Error::file(path, message))
+}
+
+/// Verifies the digests of the inputs against the description. A set without them is recognized by its description.
+fn verify_inputs(folder: &Path, reader: &Reader) -> Result<()> {
+    match Inputs::read(folder)? {
+        Some(inputs) if inputs.whole_digest() != reader.prepared.input_digest => {
+            let message = format!("has changed since the set was prepared: {PREPARE_AGAIN}");
+            Err(Error::file(folder.join(INPUTS), message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// An error that counts the `findings` by fault and names the first of each, unless there are none.

@@ -8,11 +8,6 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The event file of the run `id`. TensorBoard finds it by `tfevents` in its name.
-pub(crate) fn file_name(id: &str) -> String {
-    format!("events.out.tfevents.{id}")
-}
-
 /// Appends an event with the values of `step`, unless there are none.
 pub(crate) fn append(path: &Path, step: usize, values: &[(&str, Value)]) -> Result<()> {
     if values.is_empty() {
@@ -86,7 +81,7 @@ mod tests {
     #[test]
     fn a_file_cut_anywhere_keeps_complete_records_up_to_the_step_and_continues() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(file_name("run"));
+        let path = folder.path().join("events.out.tfevents.run");
         append_steps(&path, (20..=100).step_by(20));
         let whole = io::read(&path).unwrap();
         for length in 0..=whole.len() {

@@ -9,6 +9,6 @@ mod message;
 mod record;
 mod value;
 
-pub(super) use event_file::{append, file_name, truncate_after_step};
+pub(super) use event_file::{append, truncate_after_step};
 pub(super) use heat_map::heat_map;
 pub(super) use value::Value;

@@ -10,7 +10,6 @@ use crate::error::{Error, Result};
 use crate::store;
 use crate::variant::Variant;
 use serde::{Serialize, Serializer};
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -133,17 +132,11 @@ impl TrainJob<'_> {
     /// Refuses data without an attribute that has both training and test labels.
     pub(super) fn check_labels(&self) -> Result<()> {
         let has_images = |split: Split| self.data.rows.iter().any(|row| row.split == split);
-        let without: BTreeSet<usize> =
-            self.attributes_without(Split::Train).chain(self.attributes_without(Split::Test)).collect();
         // A split without images is an error of its own.
-        if !has_images(Split::Train) || !has_images(Split::Test) || without.len() < COUNT {
+        if !has_images(Split::Train) || !has_images(Split::Test) {
             return Ok(());
         }
-        Err(Error::Request(
-            "the prepared set has no attribute with known labels in both the training and the test split: prepare it from a \
-             table with such labels"
-                .to_owned(),
-        ))
+        store::check_labels(self.data.rows.iter().map(|row| (row.split, &row.labels)))
     }
 
     /// The attributes without a known label in a split.

@@ -4,13 +4,12 @@ use super::checkpoint::Checkpoint;
 use super::job::TrainJob;
 use super::trained_model::CheckpointMeta;
 use crate::attribute::NAMES;
-use crate::config::run_dir::{self, BEST_MODEL, CONFIG, DIVERGED, LOCK, SUMMARY};
+use crate::config::run_dir::{self, BEST_MODEL, CONFIG, DIVERGED, EVENTS, LOCK, SUMMARY};
 use crate::config::{self, Record, RunConfig, RunSummary};
 use crate::dataset::{DatasetName, Split};
 use crate::error::{Error, Result};
 use crate::io::{self, Lock};
 use crate::store::Preprocessing;
-use crate::tensorboard;
 use crate::variant::{BASELINE, Variant};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -61,7 +60,7 @@ impl RunDir {
 
     /// The TensorBoard event file.
     pub(super) fn events(&self) -> PathBuf {
-        self.file(&tensorboard::file_name(&self.id()))
+        self.file(&format!("{EVENTS}{}", self.id()))
     }
 
     /// The record of this run if it is finished.

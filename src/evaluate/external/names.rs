@@ -68,7 +68,7 @@ fn unmatched(table: &Table, images: &[String]) -> Error {
         table.text(column, row),
         images.len()
     );
-    if table.rows() == 0 { Error::file(table.path, "has no rows") } else { table.wrong(row, message) }
+    table.wrong(row, message)
 }
 
 /// Indices of a run's images by a part of their names; `None` if two images share it.

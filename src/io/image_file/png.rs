@@ -10,6 +10,10 @@ const SIGNATURE: usize = 8;
 /// Decodes a PNG file to RGB. Grayscale and 16 bits a channel become RGB of 8 bits.
 pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Flaw> {
     let clause = |e: image::ImageError| e.to_string();
+    // The decoder calls a huge size a lack of memory.
+    if let Some((width, height)) = size(bytes) {
+        check_size(width, height)?;
+    }
     let decoder = PngDecoder::new(Cursor::new(bytes)).map_err(clause)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height)?;
@@ -21,6 +25,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Flaw> {
         return Err(Flaw::Transparent);
     }
     Ok(image.into_rgb8())
+}
+
+/// Width and height in the header.
+fn size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let (_, header) = chunks(bytes).next().filter(|(name, _)| name == b"IHDR")?;
+    let (width, rest) = header.split_first_chunk::<4>()?;
+    Some((u32::from_be_bytes(*width), u32::from_be_bytes(*rest.first_chunk::<4>()?)))
 }
 
 /// Name and content of each whole chunk.

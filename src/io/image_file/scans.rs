@@ -36,6 +36,7 @@ pub(super) fn check(file: &[u8]) -> Result<(), Flaw> {
                 let [high, low] = walk.segment()? else { return Err(damaged("restart interval").into()) };
                 walk.interval = usize::from(u16::from_be_bytes([*high, *low]));
             }
+            0xd0..=0xd7 if scans > 0 => return Err(Flaw::Incomplete(left_over())),
             // Markers without a segment.
             0x01 | 0xd0..=0xd8 => {}
             _ => _ = walk.segment()?,
@@ -45,6 +46,10 @@ pub(super) fn check(file: &[u8]) -> Result<(), Flaw> {
 
 fn damaged(part: &str) -> String {
     format!("its {part} is damaged")
+}
+
+fn left_over() -> String {
+    "image data is left over after its last block: its size or its data is damaged".to_owned()
 }
 
 /// A colour component.
@@ -214,14 +219,18 @@ impl<'a> Walk<'a> {
                      damaged"
                 ));
             }
-            // Fill bytes may precede a marker.
-            while self.file.get(self.position + 1) == Some(&0xff) {
-                self.position += 1;
-            }
+            self.skip_fill();
             let is_restart = self.file.get(self.position + 1) == Some(&(0xd0 | (restart % 8) as u8));
             if done == units {
                 // Some encoders write a restart marker behind the last block, too.
-                self.position += if self.interval > 0 && is_restart { 2 } else { 0 };
+                if self.interval > 0 && is_restart {
+                    self.position += 2;
+                    self.skip_fill();
+                }
+                // Blocks that follow show that the size in the header is too small.
+                if self.has_more_data() {
+                    return Err(left_over());
+                }
                 break;
             }
             if !is_restart {
@@ -231,6 +240,22 @@ impl<'a> Walk<'a> {
         }
         self.frame = Some(frame);
         Ok(())
+    }
+
+    /// Skips the fill bytes that may precede a marker.
+    fn skip_fill(&mut self) {
+        while self.file.get(self.position..self.position + 2) == Some(&[0xff, 0xff]) {
+            self.position += 1;
+        }
+    }
+
+    /// Returns whether no marker follows, or that of more blocks. A file that ends here lacks its end, not its blocks.
+    fn has_more_data(&self) -> bool {
+        match self.file[self.position..] {
+            [0xff, marker, ..] => matches!(marker, 0 | 0xd0..=0xd7),
+            [] | [0xff] => false,
+            _ => true,
+        }
     }
 
     /// Checks that the scans sent every bit of every coefficient.

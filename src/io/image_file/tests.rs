@@ -137,6 +137,50 @@ fn restart_intervals_that_are_missing_are_refused() {
     assert!(refusal(&without).contains("part of it is missing"), "{}", refusal(&without));
 }
 
+/// Restart intervals end between blocks, so the first of them may fit a size with a flipped bit exactly.
+#[test]
+fn restart_intervals_that_are_left_over_are_refused() {
+    for (progressive, marker) in [(false, 0xc0), (true, 0xc2)] {
+        let bytes = jpeg(|encoder| {
+            encoder.set_sampling_factor(SamplingFactor::F_1_1);
+            encoder.set_progressive(progressive);
+            encoder.set_restart_interval(1);
+        });
+        assert!(scans::check(&bytes).is_ok(), "{progressive}");
+        let frame = memchr::memmem::find(&bytes, &[0xff, marker]).unwrap();
+        for (place, side) in [(frame + 5, 136_u16), (frame + 7, 176)] {
+            for smaller in (8..=side).step_by(8) {
+                let mut flipped = bytes.clone();
+                flipped[place..place + 2].copy_from_slice(&smaller.to_be_bytes());
+                assert!(refusal(&flipped).contains("left over after"), "{smaller}: {}", refusal(&flipped));
+            }
+        }
+    }
+}
+
+#[test]
+fn one_restart_marker_may_follow_the_last_block() {
+    let bytes = jpeg(|encoder| encoder.set_restart_interval(7));
+    let end = bytes.len() - 2;
+    let is_restart = |at: &usize| bytes[*at] == 0xff && matches!(bytes[*at + 1], 0xd0..=0xd7);
+    let last = (data(&bytes)..end).rev().find(is_restart).unwrap();
+    let after = |marker: u8| 0xd0 | ((marker + 1) % 8);
+    let next = after(bytes[last + 1]);
+    let with = |more: &[u8]| [&bytes[..end], more, &bytes[end..]].concat();
+    for more in [&[0xff, next][..], &[0xff, 0xff, next], &[0xff, next, 0xff, 0xff]] {
+        assert!(scans::check(&with(more)).is_ok(), "{more:x?}");
+    }
+    for more in
+        [&[0xff, next, 0xff, after(next)][..], &[0xff, next, 0x12], &[0xff, next, 0xff, 0], &[0xff, after(next)]]
+    {
+        assert!(refusal(&with(more)).contains("left over after"), "{more:x?}: {}", refusal(&with(more)));
+    }
+    // The same file without restarts has no use for a marker.
+    let plain = jpeg(|_| ());
+    let marked = [&plain[..plain.len() - 2], &[0xff, 0xd0, 0xff, 0xd9]].concat();
+    assert!(refusal(&marked).contains("left over after"), "{}", refusal(&marked));
+}
+
 /// Some encoders write bytes that a decoder skips.
 #[test]
 fn bytes_that_fill_a_word_or_precede_and_follow_markers_are_read() {
@@ -158,11 +202,13 @@ fn an_image_that_is_too_large_is_refused_before_it_is_decoded() {
     wide[frame + 7..frame + 9].copy_from_slice(&16_400_u16.to_be_bytes());
     let message = "it: is too large: 16400 x 140 pixels, at most 16384 a side and 67 million together; reduce it";
     assert_eq!(refusal(&wide), message);
-    let mut wide = png(&RgbImage::new(3, 3).into());
-    wide[16..24].copy_from_slice(&[0, 0, 0x30, 0, 0, 0, 0x30, 0]);
-    // The checksum of the header is wrong, too.
-    let error = refusal(&wide);
-    assert!(error.contains("too large") || error.contains("CRC"), "{error}");
+    for side in [0x3000_u32, u32::MAX >> 1, u32::MAX] {
+        let mut wide = png(&RgbImage::new(3, 3).into());
+        wide[16..20].copy_from_slice(&side.to_be_bytes());
+        wide[20..24].copy_from_slice(&side.to_be_bytes());
+        let expected = format!("it: is too large: {side} x {side} pixels, at most 16384 a side");
+        assert!(refusal(&wide).starts_with(&expected), "{}", refusal(&wide));
+    }
 }
 
 fn png(image: &DynamicImage) -> Vec<u8> {

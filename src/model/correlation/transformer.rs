@@ -10,8 +10,8 @@
 use super::parts::{Builder, Classifiers, CorrelationNet, NetInput, Nodes};
 use crate::attribute::COUNT;
 use crate::model::Backend;
-use crate::model::layers::{LayerNorm, LinearLayer};
-use crate::nn::{Attended, CorrelationOutput};
+use crate::model::layers::{Attention, LayerNorm, LinearLayer};
+use crate::nn::CorrelationOutput;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
@@ -37,10 +37,7 @@ pub(super) struct Transformer {
 #[derive(Debug)]
 struct Layer {
     norms: [LayerNorm; 2],
-    query: LinearLayer,
-    key: LinearLayer,
-    value: LinearLayer,
-    out: LinearLayer,
+    attention: Attention,
     up: LinearLayer,
     down: LinearLayer,
 }
@@ -50,10 +47,7 @@ impl Layer {
         let linear = |name: &str, inputs, outputs| LinearLayer::new(&vb.pp(name), inputs, outputs, true);
         Ok(Self {
             norms: [LayerNorm::new(&vb.pp("norm1"), WIDTH)?, LayerNorm::new(&vb.pp("norm2"), WIDTH)?],
-            query: linear("query", WIDTH, WIDTH)?,
-            key: linear("key", WIDTH, WIDTH)?,
-            value: linear("value", WIDTH, WIDTH)?,
-            out: linear("out", WIDTH, WIDTH)?,
+            attention: Attention::new(vb, WIDTH, HEADS)?,
             up: linear("up", WIDTH, HIDDEN)?,
             down: linear("down", HIDDEN, WIDTH)?,
         })
@@ -61,13 +55,9 @@ impl Layer {
 
     /// Tokens `[batch * 40, width]`, and the mean attention.
     fn forward(&self, tokens: &Tensor, backend: Backend) -> Result<(Tensor, Tensor)> {
-        let batch = tokens.dim(0)? / COUNT;
-        let normed = self.norms[0].forward(tokens)?;
-        let linear = |layer: &LinearLayer| layer.forward(&normed)?.reshape((batch, COUNT, WIDTH));
-        let queries = (linear(&self.query)? / ((WIDTH / HEADS) as f64).sqrt())?;
-        let scores = backend.dot_products(&queries, &linear(&self.key)?, HEADS)?;
-        let Attended { values, weights } = backend.attend(&scores, &linear(&self.value)?, false)?;
-        let tokens = (tokens + self.out.forward(&values.reshape((batch * COUNT, WIDTH))?)?)?;
+        let normed = self.norms[0].forward(tokens)?.reshape(((), COUNT, WIDTH))?;
+        let (read, weights) = self.attention.forward(&normed, &normed, backend)?;
+        let tokens = (tokens + read)?;
         let hidden = self.up.forward(&self.norms[1].forward(&tokens)?)?.gelu_erf()?;
         Ok(((tokens + self.down.forward(&hidden)?)?, weights))
     }

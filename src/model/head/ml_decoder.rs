@@ -9,7 +9,7 @@ use crate::attribute::COUNT;
 use crate::model::architecture::Architecture;
 use crate::model::backbone::ForwardCtx;
 use crate::model::init::{ZERO, glorot};
-use crate::model::layers::{LayerNorm, LinearLayer};
+use crate::model::layers::{Attention, LayerNorm, LinearLayer};
 use crate::random;
 use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -21,14 +21,11 @@ const HIDDEN: usize = 2048;
 
 #[derive(Debug)]
 pub(super) struct MlDecoder {
-    /// Random and not trained, `[40, width]`.
+    /// Random and not trained, `[1, 40, width]`.
     queries: Tensor,
     embed: LinearLayer,
     norms: [LayerNorm; 3],
-    query: LinearLayer,
-    key: LinearLayer,
-    value: LinearLayer,
-    out: LinearLayer,
+    attention: Attention,
     linear1: LinearLayer,
     linear2: LinearLayer,
     weight: Tensor,
@@ -42,13 +39,10 @@ impl MlDecoder {
         let norm = |name: &str| LayerNorm::new(&vb.pp(name), width);
         let fc = vb.pp("fc");
         Ok(Self {
-            queries: Tensor::from_vec(queries(width), (COUNT, width), device)?,
+            queries: Tensor::from_vec(queries(width), (1, COUNT, width), device)?,
             embed: linear("embed", architecture.map_channels(), width)?,
             norms: [norm("norm1")?, norm("norm2")?, norm("norm3")?],
-            query: linear("query", width, width)?,
-            key: linear("key", width, width)?,
-            value: linear("value", width, width)?,
-            out: linear("out", width, width)?,
+            attention: Attention::new(vb, width, HEADS)?,
             linear1: linear("linear1", width, hidden)?,
             linear2: linear("linear2", hidden, width)?,
             weight: fc.get_with_hints((COUNT, 2, width), "weight", glorot(width, 2, 1.0))?,
@@ -69,16 +63,11 @@ impl Head for MlDecoder {
         let memory = self.embed.forward(&positions)?.relu()?;
         let width = memory.dim(1)?;
         let by_image = |tokens: Tensor| tokens.reshape((batch, (), width));
-        let of_all = |tokens: &Tensor| tokens.broadcast_left(batch)?.contiguous();
 
         // The authors add the queries to themselves, with dropout on one of both.
         let queries = self.norms[0].forward(&(&self.queries * 2.0)?)?;
-        let scaled = (self.query.forward(&queries)? / ((width / HEADS) as f64).sqrt())?;
-        let keys = by_image(self.key.forward(&memory)?)?;
-        let scores = ctx.backend.dot_products(&of_all(&scaled)?, &keys, HEADS)?;
-        let attended = ctx.backend.attend(&scores, &by_image(self.value.forward(&memory)?)?, false)?.values;
-        let read = self.out.forward(&attended.reshape(((), width))?)?;
-        let tokens = self.norms[1].forward(&(of_all(&queries)?.reshape(((), width))? + read)?)?;
+        let (read, _) = self.attention.forward(&queries, &by_image(memory)?, ctx.backend)?;
+        let tokens = self.norms[1].forward(&by_image(read)?.broadcast_add(&queries)?.flatten_to(1)?)?;
         let hidden = self.linear1.forward(&tokens)?.relu()?;
         let tokens = self.norms[2].forward(&(&tokens + self.linear2.forward(&hidden)?)?)?;
         ctx.backend.classify(&by_image(tokens)?, &self.weight, &self.bias)

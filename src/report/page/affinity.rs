@@ -148,7 +148,7 @@ pub(super) fn verdict(variant: &VariantRuns, runs: &[&RunDependence]) -> String 
         let reason = if variant.affinity().is_some_and(|affinity| is_even(&affinity)) {
             "gives equal weight to all other attributes"
         } else {
-            "is not compared with the labels' correlation, as too few test images have labels that vary"
+            "is not compared with the labels' correlation, as too few attributes have labels that vary on the test images"
         };
         return format!("**The affinity of {}** {reason}.", variant.title);
     };

@@ -9,6 +9,7 @@ use crate::evaluate::Statistics;
 use crate::metrics::bootstrap::Unit;
 use crate::render::format::{capitalized, percent, percent_mean_std, thousands};
 use crate::render::markdown::Table;
+use crate::untrusted::markdown;
 use crate::variant::{BASELINE, Kind};
 
 /// Most rows of the table.
@@ -41,7 +42,10 @@ pub(super) fn validity(report: &Report, page: &str) -> String {
     if shared.dataset == "synthetic" {
         text += "**The faces are synthetic**, so no figure here is about real faces. ";
     } else if !shared.is_official_test() {
-        text += &format!("**No figure here is a result on the official test split of {}.** ", report.data());
+        text += &format!(
+            "**No figure here is a result on the official test split of {}.** ",
+            markdown(shared.dataset_title())
+        );
     }
     let statistics = report.statistics.as_ref();
     let people = statistics.map(|statistics| statistics.resampling).filter(|info| info.unit == Unit::Identity);

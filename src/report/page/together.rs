@@ -70,9 +70,12 @@ fn answer(reports: &[Named], titles: &[String]) -> String {
     };
     let tested = verdicts.iter().flatten().count();
     let (better, worse) = (with(Verdict::Better), with(Verdict::Worse));
+    let all = reports.len();
+    let sets = if tested == all { format!("{all} data sets") } else { format!("{tested} tested of {all} data sets") };
     let gain = match better.len() {
-        0 => format!("**No. A gain of GAL-j over Baseline is shown on none of {tested} data sets**"),
-        count => format!("**GAL-j gains over Baseline on {count} of {tested} data sets** ({})", better.join(", ")),
+        _ if tested == 0 => format!("**GAL-j is tested against Baseline on none of {all} data sets**"),
+        0 => format!("**No gain of GAL-j over Baseline is shown on any of {sets}**"),
+        count => format!("**GAL-j gains over Baseline on {count} of {sets}** ({})", better.join(", ")),
     };
     let loss = match worse.len() {
         0 => String::new(),

@@ -5,6 +5,7 @@ use crate::common::fake_runs::FakeRun;
 use crate::common::gal_bench::commands;
 use crate::common::images::jpeg;
 use crate::common::workspace::Workspace;
+use gal_bench::{io, report};
 use std::collections::BTreeSet;
 
 const MINE: &str = "# my thesis";
@@ -129,6 +130,58 @@ fn force_replaces_a_file_and_removes_none_of_the_user() {
     ] {
         assert_eq!(workspace.read(name), MINE, "{name}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn no_command_replaces_a_pipe() {
+    use std::os::unix::fs::FileTypeExt;
+    let workspace = Workspace::new();
+    let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/weights/present.caffemodel");
+    let names_a_file = |command: &str| command.contains("PLACE") || command.starts_with("man ");
+    for (_, command, place) in COMMANDS.into_iter().filter(|(_, command, _)| names_a_file(command)) {
+        let path = workspace.write(place, "");
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let words = command.replace("PLACE", place).replace("FOLDER", "mine").replace("FILE", weights);
+        workspace.gal_bench(&words).args(["--force"]).fails_with("is not a regular file");
+        assert!(path.symlink_metadata().unwrap().file_type().is_fifo(), "{words}");
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_report_that_was_interrupted_is_rendered_again_and_spares_files_of_the_user() {
+    let workspace = workspace();
+    let folder = workspace.path("done/synthetic-quick-seed1");
+    let is_written = |name: &str| io::written_files(&folder).unwrap().contains(name);
+    // As a process that is killed before its end.
+    drop(report::claim(&folder, false).unwrap());
+    report::write(&folder).unwrap();
+    workspace.write("done/synthetic-quick-seed1/mine.svg", MINE);
+    for _ in 0..2 {
+        workspace.gal_bench("report --reports done").fails_with("mine.svg: was not written by gal-bench");
+    }
+    workspace.remove("done/synthetic-quick-seed1/mine.svg");
+    let page = workspace.read("done/synthetic-quick-seed1/README.md");
+    workspace.write("done/synthetic-quick-seed1/README.md", format!("{page}\n{MINE}\n"));
+    for _ in 0..2 {
+        workspace.gal_bench("report --reports done").fails_with("README.md: was changed since gal-bench wrote it");
+    }
+    workspace.write("done/synthetic-quick-seed1/README.md", page);
+    workspace.gal_bench("report --reports done").succeeds();
+    assert!(is_written("README.md") && !is_written("mine.svg"));
+}
+
+#[test]
+fn force_leaves_large_files_of_the_user_alone() {
+    let workspace = workspace();
+    let compare = "compare fake/synthetic-quick-baseline-seed1 fake/synthetic-quick-gal-j-seed1 --output mine";
+    let large = workspace.write("mine/large.bin", "");
+    std::fs::File::create(&large).unwrap().set_len(io::RECORD_BYTES + 1).unwrap();
+    workspace.gal_bench(compare).fails_with("large.bin: was not written by gal-bench");
+    workspace.gal_bench(compare).args(["--force"]).succeeds();
+    assert_eq!(large.metadata().unwrap().len(), io::RECORD_BYTES + 1);
 }
 
 /// A report of an earlier version has no list of its files.

@@ -64,7 +64,14 @@ fn a_flipped_bit_in_a_run_is_noticed_by_evaluations_and_predictions() {
     for name in ["summary.json", "config.toml", "model.safetensors"] {
         assert_noticed(&run.join(name), || TrainedModel::open(&run).map(drop));
     }
-    for name in ["predictions.parquet", "model.safetensors", "config.toml", "summary.json"] {
+    for name in [
+        "predictions.parquet",
+        "model.safetensors",
+        "best.safetensors",
+        "events.out.tfevents.synthetic-tiny-gal-j-seed5",
+        "config.toml",
+        "summary.json",
+    ] {
         assert_noticed(&run.join(name), || Record::read(&run)?.verify_all().map(drop));
     }
 }
@@ -73,7 +80,7 @@ fn a_flipped_bit_in_a_run_is_noticed_by_evaluations_and_predictions() {
 fn a_flipped_bit_in_a_prepared_set_is_noticed() {
     let workspace = Workspace::trainable();
     let folder = workspace.path("prepared");
-    for name in ["prepared.json", "manifest.parquet", "manifest.csv"] {
+    for name in ["prepared.json", "manifest.parquet", "manifest.csv", "inputs.json"] {
         assert_noticed(&folder.join(name), || store::verify(&folder).map(drop));
     }
 }
@@ -134,12 +141,36 @@ fn a_file_that_is_missing_or_does_not_belong_to_its_run_is_noticed() {
     workspace.train("runs", &["baseline"]);
     let folder = "runs/synthetic-tiny-baseline-seed5";
     let verify = || workspace.gal_bench(&format!("verify {folder}"));
-    assert!(verify().succeeds().stdout.contains("all 5 files match their digests"));
+    assert!(verify().succeeds().stdout.ends_with("all 7 files match their digests\n"));
+    let notes = format!("{folder}/notes.txt");
+    workspace.write(&notes, "mine");
+    assert!(verify().succeeds().stdout.ends_with("all 7 files match their digests; not covered: notes.txt\n"));
+    workspace.remove(&notes);
     workspace.write(&format!("{folder}/affinity.csv"), "a");
     verify().fails_with("is not a file that the run wrote");
     workspace.remove(&format!("{folder}/affinity.csv"));
     workspace.remove(&format!("{folder}/metrics.jsonl"));
     verify().fails_with("is missing, though the run wrote it: restore it from a copy, or train the run again");
+}
+
+#[test]
+fn a_record_of_fewer_files_is_read_and_verify_names_the_others() {
+    let workspace = Workspace::trainable_with(&TINY.replace("steps = 40", "steps = 8"));
+    workspace.train("runs", &["baseline"]);
+    let folder = "runs/synthetic-tiny-baseline-seed5";
+    let unrecorded = ["best.safetensors", "events.out.tfevents.synthetic-tiny-baseline-seed5"];
+    let bytes = unrecorded.map(|name| workspace.bytes(&format!("{folder}/{name}")));
+    for name in unrecorded {
+        workspace.remove(&format!("{folder}/{name}"));
+    }
+    let run = workspace.run("runs", "baseline");
+    Record::write(&run, &Record::read(&run).unwrap().summary).unwrap();
+    for (name, bytes) in unrecorded.iter().zip(bytes) {
+        workspace.write(&format!("{folder}/{name}"), bytes);
+    }
+    let verified = workspace.gal_bench(&format!("verify {folder}")).succeeds().stdout;
+    let expected = format!("all 5 files match their digests; not covered: {}\n", unrecorded.join(", "));
+    assert!(verified.ends_with(&expected), "{verified}");
 }
 
 #[test]
@@ -182,7 +213,7 @@ fn digests_are_written_once(model: &str) {
     assert!(export("first").contains("has no digests, as an earlier version trained it"));
     workspace.gal_bench(&format!("verify {folder}")).fails_with("`gal-bench verify --write RUN`");
     assert!(workspace.gal_bench(&format!("verify --write {folder}")).succeeds().stdout.contains("now has the digests"));
-    assert!(workspace.gal_bench(&format!("verify {folder}")).succeeds().stdout.contains("all 5 files match"));
+    assert!(workspace.gal_bench(&format!("verify {folder}")).succeeds().stdout.contains("all 7 files match"));
     assert!(!export("second").contains("digests"));
 }
 

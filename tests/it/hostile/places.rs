@@ -96,6 +96,10 @@ fn a_sets_description_states_possible_values_only() {
         let message = user_error(Reader::open(&folder));
         assert!(message.contains(expected), "{field}: {message}");
     }
+    std::fs::write(folder.join("prepared.json"), &whole[..whole.len() / 2]).unwrap();
+    let message = user_error(Reader::open(&folder));
+    assert!(message.contains("is not a prepared set's description: EOF"), "{message}");
+    assert!(message.ends_with("; prepare the set again with --force"), "{message}");
 }
 
 #[test]

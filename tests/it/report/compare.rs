@@ -340,6 +340,20 @@ fn a_null_in_a_parquet_file_is_named_with_its_row() {
 }
 
 #[test]
+fn a_table_without_rows_is_refused() {
+    let workspace = runs_and_predictions();
+    let header = workspace.read("theirs.csv").lines().next().unwrap().to_owned();
+    workspace.write("theirs.csv", header + "\n");
+    let path = workspace.path("theirs.parquet");
+    let table = ParquetReader::new(std::fs::File::open(&path).unwrap()).finish().unwrap();
+    ParquetWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut table.clear()).unwrap();
+    for name in ["theirs.csv", "theirs.parquet"] {
+        let expected = format!("error: {name}: has no rows: give one for each test image of the run");
+        assert_eq!(refused(&workspace, &[BASELINE, name]), expected);
+    }
+}
+
+#[test]
 fn a_file_that_is_neither_run_nor_predictions_is_refused() {
     let workspace = runs_and_predictions();
     workspace.write("theirs.txt", "hello");

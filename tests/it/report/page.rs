@@ -7,7 +7,7 @@ use crate::common::workspace::Workspace;
 use gal_bench::attribute::{COUNT, NAMES};
 use gal_bench::config::Profile;
 use gal_bench::evaluate::{self, Evaluation, Head};
-use gal_bench::report;
+use gal_bench::{io, report};
 use polars::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -264,7 +264,7 @@ fn a_written_report_has_no_differences_until_it_is_changed() {
     let (_workspace, folder, _) = collected(&fake_runs());
     let output = report::claim(&folder, false).unwrap();
     report::write(&folder).unwrap();
-    std::fs::write(folder.join("figure-5-other.svg"), "<svg/>").unwrap();
+    io::write(&folder.join("figure-5-other.svg"), b"<svg/>").unwrap();
     output.record().unwrap();
     std::fs::write(folder.join("mine.svg"), "<svg/>").unwrap();
     let page = folder.join("README.md");

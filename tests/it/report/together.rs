@@ -6,10 +6,11 @@ use crate::common::workspace::Workspace;
 use gal_bench::report;
 use std::path::Path;
 
-/// A report with three seeds of Baseline and a GAL-j of this skill, in the folder `name`.
-fn report_of(workspace: &Workspace, name: &str, dataset: &str, skill: f64) {
+/// A report with three seeds of Baseline and a GAL-j of this skill on so many images, in the folder `name`.
+fn report_of(workspace: &Workspace, name: &str, dataset: &str, skill: f64, images: usize) {
     let run = |variant: &str, seed: u64, skill: f64| {
         let mut run = FakeRun { skill, ..FakeRun::new(variant, seed) };
+        run.summary.test_images = images;
         dataset.clone_into(&mut run.summary.dataset);
         run.summary.id = run.summary.id.replace("synthetic", dataset);
         run.write(&workspace.path("runs"))
@@ -22,12 +23,14 @@ fn report_of(workspace: &Workspace, name: &str, dataset: &str, skill: f64) {
 
 fn two_reports() -> Workspace {
     let workspace = Workspace::new();
-    report_of(&workspace, "lfwa-quick-seeds0-2", "lfwa", 0.95);
-    report_of(&workspace, "synthetic-quick-seeds0,2", "synthetic", 0.8);
+    report_of(&workspace, "lfwa-quick-seeds0-2", "lfwa", 0.95, IMAGES);
+    report_of(&workspace, "synthetic-quick-seeds0,2", "synthetic", 0.8, IMAGES);
     workspace
 }
 
 const NAMES: [&str; 2] = ["lfwa-quick-seeds0-2", "synthetic-quick-seeds0,2"];
+/// Test images of a report that can be tested.
+const IMAGES: usize = 60;
 const FOLDER: &str = "reports/together-lfwa-synthetic";
 
 fn together(workspace: &Workspace, names: &[&str]) {
@@ -36,6 +39,21 @@ fn together(workspace: &Workspace, names: &[&str]) {
 
 fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_data_set_without_a_test_counts_as_not_tested() {
+    for (images, answer) in [
+        ([IMAGES, 10], "**No gain of GAL-j over Baseline is shown on any of 1 tested of 2 data sets**."),
+        ([10, 10], "**GAL-j is tested against Baseline on none of 2 data sets**."),
+    ] {
+        let workspace = Workspace::new();
+        report_of(&workspace, NAMES[0], "lfwa", 0.8, images[0]);
+        report_of(&workspace, NAMES[1], "synthetic", 0.95, images[1]);
+        together(&workspace, &NAMES);
+        let page = text(&workspace.path(FOLDER).join("README.md"));
+        assert!(page.contains(answer), "{page}");
+    }
 }
 
 #[test]
@@ -63,7 +81,7 @@ fn a_page_that_differs_from_its_reports_fails_the_check() {
     together(&workspace, &NAMES);
     let report = |words: &str| GalBench::new(workspace.root(), words);
     report("report --check").succeeds();
-    report_of(&workspace, NAMES[1], "synthetic", 0.9);
+    report_of(&workspace, NAMES[1], "synthetic", 0.9, IMAGES);
     report("report --check").fails_with("together-lfwa-synthetic");
     report("report --force").succeeds();
     report("report --check").succeeds();
@@ -72,7 +90,7 @@ fn a_page_that_differs_from_its_reports_fails_the_check() {
 #[test]
 fn reports_of_one_data_set_are_told_apart_by_their_names() {
     let workspace = two_reports();
-    report_of(&workspace, "lfwa-longer", "lfwa", 0.8);
+    report_of(&workspace, "lfwa-longer", "lfwa", 0.8, IMAGES);
     together(&workspace, &["lfwa-quick-seeds0-2", "lfwa-longer"]);
     let page = text(&workspace.path("reports/together-lfwa/README.md"));
     assert!(page.starts_with("# lfwa-quick-seeds0-2, lfwa-longer: "), "{page}");

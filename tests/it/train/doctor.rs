@@ -30,6 +30,18 @@ fn doctor_finds_that_the_cpus_two_backends_agree() {
 }
 
 #[test]
+fn doctor_checks_the_training_of_the_named_variants_only() {
+    let (output, file) = doctor(&["--variant", "baseline,gal-j"]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let names: Vec<&str> =
+        file["checks"].as_array().unwrap().iter().filter_map(|check| check["name"].as_str()).collect();
+    let trained: Vec<&str> = names.iter().copied().filter(|name| name.contains("training step")).collect();
+    // The two share an FLN.
+    assert_eq!(trained, ["Baseline, GAL-j: 1 training step", "Baseline, GAL-j: 10 training steps"]);
+    assert!(names.len() > trained.len(), "operations are checked, too");
+}
+
+#[test]
 fn doctor_ends_with_code_1_and_a_file_if_a_check_fails() {
     let (output, file) = doctor(&["--tolerance", "1e-9"]);
     assert_eq!(output.code, Some(1));

@@ -269,6 +269,28 @@ fn an_empty_attribute_file_is_rejected() {
 }
 
 #[test]
+fn a_file_without_rows_is_rejected() {
+    for header in ["", "40\n"] {
+        let labels = with_attributes(format!("{header}{}\n", NAMES.join(" ")));
+        assert_eq!(labels.error(), format!("{ATTRIBUTES}: has no rows: a row for each image was expected"));
+    }
+    for (file, text) in [(PARTITION, "image_id,partition\n"), (PARTITION, "\n \n"), (IDENTITY, "image_id identity\n")] {
+        let error = official().with(file, text).error();
+        assert_eq!(error, format!("{file}: has no rows: a row for each image was expected"));
+    }
+}
+
+#[test]
+fn line_ends_of_old_spreadsheets_are_read() {
+    let folder = with_attributes(attributes("\r")).with(PARTITION, pairs(" ", "\r", |i| CODES[i].to_string()));
+    assert_is_the_fixture(&folder);
+    let text = attributes("\r").replace("000004.jpg", "000002.jpg");
+    let expected =
+        format!("{ATTRIBUTES}, line 6: image 000002.jpg appears twice, first in list_attr_celeba.txt, line 4");
+    assert_eq!(with_attributes(text).error(), expected);
+}
+
+#[test]
 fn an_image_annotated_twice_is_rejected() {
     let folder = with_line(6, |line| line.replace("000004", "000002"));
     let expected =

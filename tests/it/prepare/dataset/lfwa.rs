@@ -336,6 +336,33 @@ fn the_person_is_taken_from_the_file_name_where_the_folder_is_that_of_a_split() 
     assert!(dataset.rows().unwrap().iter().all(|row| row.identity.is_none()));
 }
 
+/// A partition of faces has each person in one split.
+#[test]
+fn names_that_lie_in_both_splits_are_no_people() {
+    let name = |i: usize| ["spring", "summer", "autumn", "winter"][i / 4].to_owned();
+    let images: Vec<String> = (0..16).map(|i| format!("{0}/{0}_{i:04}.jpg", name(i))).collect();
+    let rows = |value: &dyn Fn(usize) -> String| {
+        images.iter().enumerate().map(|(i, image)| format!("{image}{}\n", value(i))).collect::<Vec<_>>().concat()
+    };
+    let read = |split_of: &dyn Fn(usize) -> usize| {
+        let names: Vec<&str> = images.iter().map(String::as_str).collect();
+        Folder::new(lfwa::read_with)
+            .with("lfw_att_40.csv", csv_header("name") + &rows(&|i| values(i, ",", "0")))
+            .with("lfw_partition.csv", rows(&|i| format!(",{}", ["train", "test"][split_of(i)])))
+            .with_images("lfw", &names)
+            .read()
+    };
+    let mixed = read(&|i| i % 2);
+    assert!(mixed.rows().unwrap().iter().all(|row| row.identity.is_none()));
+    let note = "identities: names of files are not taken for people, as 4 of the 4 with several images lie in more than \
+                one split";
+    for note in [note, "identities: not known"] {
+        assert!(mixed.notes.contains(&note.to_owned()), "{:?}", mixed.notes);
+    }
+    let apart = read(&|i| i / 8);
+    assert!(apart.notes.contains(&"identities: 4, none of them in two splits".to_owned()), "{:?}", apart.notes);
+}
+
 #[test]
 fn images_without_a_folder_or_an_extension_are_found() {
     let flat = IMAGES.map(|image| image.split_once('/').unwrap().1);

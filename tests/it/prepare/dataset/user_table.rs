@@ -8,6 +8,7 @@ use crate::common::workspace::Workspace;
 use gal_bench::attribute::{NAMES, index};
 use gal_bench::dataset::user_table::{self, TableOptions};
 use gal_bench::dataset::{Dataset, Options, Split};
+use gal_bench::store;
 use polars::prelude::*;
 use std::collections::HashSet;
 
@@ -150,6 +151,83 @@ fn a_parquet_file_is_read_with_nulls_as_labels_that_are_not_known() {
     assert!(error.starts_with("faces.parquet: is not a Parquet file that can be read"), "{error}");
 }
 
+/// A table as Parquet, all of it text.
+fn texts() -> DataFrame {
+    df![
+        "image" => IMAGES.to_vec(),
+        "Male" => ["1", "0", "1", "0"],
+        "split" => ["train", "train", "val", "test"],
+        "identity" => ["Ann", "Ann", "Bo", "Cy"],
+    ]
+    .unwrap()
+}
+
+fn parquet(frame: &mut DataFrame) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ParquetWriter::new(&mut bytes).finish(frame).unwrap();
+    bytes
+}
+
+#[test]
+fn text_in_a_parquet_file_is_read_in_each_of_its_types() {
+    for dtype in [DataType::String, DataType::Binary, DataType::from_categories(Categories::global())] {
+        let mut frame = texts();
+        for name in ["image", "Male", "split", "identity"] {
+            let column = frame.column(name).unwrap().cast(&dtype).unwrap();
+            frame.with_column(column).unwrap();
+        }
+        let dataset = with_table("faces.parquet", parquet(&mut frame)).read();
+        assert_eq!(dataset.sources().unwrap(), IMAGES, "{dtype}");
+        assert_eq!([0, 1, 2, 3].map(|row| known(&dataset, row)), ["Male+", "Male-", "Male+", "Male-"], "{dtype}");
+        assert_eq!(dataset.counts().unwrap(), [2, 1, 1], "{dtype}");
+        let people: Vec<_> = dataset.rows().unwrap().iter().map(|row| row.identity.unwrap().to_owned()).collect();
+        assert_eq!(people, ["Ann", "Ann", "Bo", "Cy"], "{dtype}");
+    }
+}
+
+#[test]
+fn a_column_of_a_parquet_file_that_cannot_be_used_is_named() {
+    let bytes = |name: &str| Column::new(name.into(), vec![&b"\xff"[..]; 4]);
+    let text = |name: &str| Column::new(name.into(), ["train", "val", "test", "train"]);
+    for (column, message) in [
+        (Column::new("split".into(), [true; 4]), "column `split` holds bool: save it as text"),
+        (bytes("split"), "column `split` holds binary: save it as text"),
+        (bytes("identity"), "column `identity` holds binary: save it as text"),
+        (bytes("Male"), "column Male holds binary, expected labels"),
+        (text("set"), "columns `split` and `set` both give the split: leave one out"),
+        (text("Split"), "columns `split` and `Split` both give the split: leave one out"),
+        (text("person"), "columns `identity` and `person` both give the identity: leave one out"),
+    ] {
+        let mut frame = texts();
+        frame.with_column(column).unwrap();
+        let error = with_table("faces.parquet", parquet(&mut frame)).error();
+        assert_eq!(error, format!("faces.parquet: {message}"));
+    }
+    let error = with_table("faces.parquet", parquet(&mut texts().clear())).error();
+    assert_eq!(error, "faces.parquet: has no rows: a row for each image was expected");
+    // Bytes of another column are not read.
+    let mut frame = texts();
+    frame.with_column(bytes("thumbnail")).unwrap();
+    assert_eq!(with_table("faces.parquet", parquet(&mut frame)).read().counts().unwrap(), [2, 1, 1]);
+}
+
+/// Training makes the same check, on the prepared set.
+#[test]
+fn a_table_without_labels_for_training_or_testing_is_refused() {
+    let check = |labels: [&str; 4]| {
+        let rows = IMAGES.iter().zip(["train", "train", "val", "test"]).zip(labels);
+        let rows = rows.map(|((image, split), labels)| format!("{image},{split},{labels}\n"));
+        let text = format!("path,split,Male,Young\n{}", rows.collect::<Vec<_>>().concat());
+        store::check_splits(&with_table("t.csv", text).read())
+    };
+    assert!(check([",", "1,", ",", "0,1"]).is_ok());
+    for labels in [[",", ",", ",", ","], ["1,", ",0", ",", ","], [",", ",", "1,1", "0,1"], ["1,", ",", "1,1", ",1"]] {
+        let expected = "the data set has no attribute with known labels in both the training and the test split: prepare it \
+                        from a table with such labels";
+        assert_eq!(user_error(check(labels)), expected, "{labels:?}");
+    }
+}
+
 #[test]
 fn images_are_found_by_path_or_by_a_name_that_only_one_has() {
     let flat = SMALL.replace("Ann/", "").replace("Bo/1", "3").replace("Cy/1", "4");
@@ -185,6 +263,11 @@ fn a_broken_table_has_an_error_that_names_its_row() {
             "Ann/1.jpg,0,1.0,test,Cy",
             "t.csv, line 5: image Ann/1.jpg appears twice, first in t.csv, line 2",
         ),
+        (
+            "Cy/1.jpg,0,1.0,test,Cy",
+            "././Ann/.//1.jpg,0,1.0,test,Cy",
+            "t.csv, line 5: image Ann/1.jpg appears twice, first in t.csv, line 2",
+        ),
         ("Cy/1.jpg,0,1.0,test,Cy", "Cy/1.jpg,0,1.0", "t.csv, line 5: found 3 columns, expected 5 as in the header"),
         (
             "Bo/1.jpg,NaN,,valid,",
@@ -198,6 +281,17 @@ fn a_broken_table_has_an_error_that_names_its_row() {
             "t.csv, line 1: found \"path,Tall,Broad,split,identity\", expected a header of any",
         ),
         ("path,Young,Male", "path,Male,Male", "t.csv, line 1: attribute Male appears twice"),
+        ("path,Young,Male", "path,Young,set", "t.csv: columns `set` and `split` both give the split: leave one out"),
+        (
+            "path,Young,Male",
+            "path,Young,Split",
+            "t.csv: columns `Split` and `split` both give the split: leave one out",
+        ),
+        (
+            "path,Young,Male",
+            "path,Young,person",
+            "t.csv: columns `person` and `identity` both give the identity: leave one out",
+        ),
     ];
     for (from, to, message) in cases {
         let error = with_table("t.csv", SMALL.replace(from, to)).error();
@@ -235,7 +329,10 @@ fn a_table_that_cannot_be_found_or_split_is_refused() {
     assert!(error(&without, shares([0.1, 0.4, 0.5])).contains("leaves none of the 3 people for training"));
     let page = table().with("t.csv", "<html>404</html>");
     assert!(error(&page, none).contains("is a web page"));
-    assert!(error(&table().with("t.csv", SMALL.lines().next().unwrap()), none).contains("has a header and no row"));
+    assert!(
+        error(&table().with("t.csv", SMALL.lines().next().unwrap()), none)
+            .contains("t.csv: has no rows: a row for each")
+    );
     let packed = Folder::new(read_with).with("t.csv", SMALL);
     assert!(error(&packed, none).starts_with("ROOT: contains no JPEG or PNG images: --root names the folder"));
 }
