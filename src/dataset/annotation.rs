@@ -6,7 +6,6 @@ use super::split::Split;
 use super::{delimited, text};
 use crate::attribute::COUNT;
 use crate::error::{Error, Result};
-use crate::io;
 use std::path::Path;
 
 /// Titles of a column of values in a file of image-value pairs.
@@ -29,8 +28,7 @@ const VALUE_TITLES: [&str; 14] = [
 
 /// Reads the labels in `bytes`, the content of `path`.
 pub(super) fn read_attributes(path: &Path, bytes: &[u8], encoding: LabelEncoding) -> Result<Annotation> {
-    io::check_text(path, bytes)?;
-    let bytes = &*text::with_line_feeds(without_bom(bytes));
+    let bytes = &*text::content(path, bytes)?;
     let header = header::find(path, bytes, COUNT)?;
     let mut annotation = match header.separator {
         Some(_) => delimited::attributes(path, bytes, &header, encoding),
@@ -46,8 +44,7 @@ pub(super) fn read_pairs<T>(
     bytes: &[u8],
     parse: impl Fn(&str) -> std::result::Result<T, &'static str>,
 ) -> Result<Pairs<T>> {
-    io::check_text(path, bytes)?;
-    let bytes = &*text::with_line_feeds(without_bom(bytes));
+    let bytes = &*text::content(path, bytes)?;
     let mut pairs = Pairs { location: SourceLocation::of_lines(path), images: Vec::new(), values: Vec::new() };
     let mut seen = 0;
     let mut push = |line: usize, fields: &[&[u8]]| {
@@ -112,9 +109,4 @@ fn separator(bytes: &[u8]) -> Option<u8> {
     [b',', b'\t', b';']
         .into_iter()
         .find(|separator| lines().next().is_some() && lines().all(|line| line.contains(separator)))
-}
-
-/// The content without the byte order mark that some editors put before UTF-8.
-fn without_bom(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }

@@ -1,4 +1,4 @@
-//! Reads CelebA's text files: fields separated by blanks, lines ended by LF or CRLF, or by CR after [`with_line_feeds`].
+//! Reads CelebA's text files: fields separated by blanks, lines ended by LF or CRLF, or by CR after [`content`].
 //!
 //! Blocks are parsed in parallel, in one pass with `memchr`. The `csv` crate cannot be used: runs of blanks would be empty
 //! fields, and one thread would read all 202,599 rows.
@@ -7,6 +7,7 @@ use super::fields::{Annotation, LabelEncoding, SourceLocation, image_name, wrong
 use super::header::{Header, split, unquoted};
 use crate::attribute::{COUNT, ImageLabels};
 use crate::error::Result;
+use crate::io;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::path::Path;
@@ -122,12 +123,18 @@ pub(super) fn rows(bytes: &[u8], mut push: impl FnMut(usize, &[&[u8]]) -> Result
     Ok(())
 }
 
-/// The content with LF in place of CR alone, which ends the lines of old spreadsheets.
-pub(super) fn with_line_feeds(bytes: &[u8]) -> Cow<'_, [u8]> {
+/// The content of the text file `path`, without the byte order mark that some editors put before UTF-8, and with LF in place of
+/// CR alone, which ends the lines of old spreadsheets.
+///
+/// # Errors
+/// A file that is no text.
+pub(super) fn content<'a>(path: &Path, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+    io::check_text(path, bytes)?;
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     if memchr::memchr(b'\n', bytes).is_some() || memchr::memchr(b'\r', bytes).is_none() {
-        return Cow::Borrowed(bytes);
+        return Ok(Cow::Borrowed(bytes));
     }
-    bytes.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect()
+    Ok(bytes.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect())
 }
 
 /// Every line that is not blank, trimmed, with its number from 1.

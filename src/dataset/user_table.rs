@@ -199,8 +199,7 @@ impl UserTable {
     }
 
     fn of_text(path: &Path, bytes: &[u8]) -> Result<Self> {
-        io::check_text(path, bytes)?;
-        let bytes = &*text::with_line_feeds(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes));
+        let bytes = &*text::content(path, bytes)?;
         let header = header::find(path, bytes, 1)?;
         let split = only_column(path, &header.others, &SPLIT_TITLES, "split")?;
         let identity = only_column(path, &header.others, &IDENTITY_TITLES, "identity")?;
