@@ -1,4 +1,4 @@
-//! Passes the commit of the build to the program, for the provenance block of reports.
+//! Passes the commit of the build to the program, for the provenance block of reports, and compiles the CUDA kernels.
 
 use std::process::Command;
 
@@ -7,7 +7,18 @@ fn git(arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// Compiles `src/nn/cuda/*.cu`, and writes `kernels.rs` with the result of each.
+#[cfg(feature = "cuda")]
+fn compile_kernels() -> cudaforge::Result<()> {
+    println!("cargo::rerun-if-changed=src/nn/cuda");
+    let output = std::path::PathBuf::from(std::env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let kernels = cudaforge::KernelBuilder::new().source_glob("src/nn/cuda/*.cu").arg("-O3").out_dir(&output).build_ptx()?;
+    kernels.write(output.join("kernels.rs"))
+}
+
 fn main() {
+    #[cfg(feature = "cuda")]
+    compile_kernels().expect("the CUDA kernels compile");
     // Changed reports or documents do not change results, so they do not make a build "dirty".
     let dirty = git(&["status", "--porcelain", "--", "src", "build.rs", "Cargo.toml", "Cargo.lock", "datasets"]);
     let commit = match (git(&["rev-parse", "--short=12", "HEAD"]), dirty) {

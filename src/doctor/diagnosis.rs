@@ -71,8 +71,12 @@ pub fn examine(
     mut report: impl FnMut(&Check),
 ) -> Diagnosis {
     let reference = Side { device: &Device::Cpu, backend: Backend::Native };
-    let examined =
-        Side { device, backend: if profile.compute.bf16 { Backend::ReferenceBf16 } else { Backend::Reference } };
+    let backend = match device.is_cuda() {
+        true if profile.compute.bf16 => Backend::ReferenceBf16,
+        true => Backend::Native,
+        false => Backend::Reference,
+    };
+    let examined = Side { device, backend };
     let mut checks = Vec::new();
     let mut note = |check: Check| {
         report(&check);
@@ -98,7 +102,7 @@ pub fn examine(
         device_memory_bytes: facts.as_ref().map(|facts| facts.total_bytes - facts.free_bytes),
         device_facts: facts,
         compared: if device.is_cuda() {
-            "candle's operations on the CUDA device with our own kernels on the CPU"
+            "our own kernels on the CUDA device with our own kernels on the CPU"
         } else {
             "candle's operations on the CPU with our own kernels on the CPU, without a CUDA device"
         },

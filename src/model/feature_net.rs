@@ -37,8 +37,8 @@ impl Architecture {
         self.backbone.spec().channels(self)
     }
 
-    /// Largest number of values that one candle operation reads or writes for one image: the input, a convolution's
-    /// unfolded group, or an output map. The architecture must have a map.
+    /// Largest number of values that one operation reads or writes for one image: the input, a convolution's unfolded
+    /// input, or an output map. The architecture must have a map.
     pub fn max_elements(&self) -> usize {
         let spec = self.backbone.spec();
         let side = self.map_size().unwrap_or_default();

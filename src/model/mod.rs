@@ -26,6 +26,10 @@ use candle_core::{D, Result, Tensor};
 /// are `[attributes, 2, batch]`. Targets are one-hot, or zeros for a label that is not known, which has no loss and no
 /// gradient. The divisor stays the size of the batch: each known label weighs the same, in every batch and on every rank.
 pub fn loss(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if logits.device().is_cuda() {
+        return crate::nn::cross_entropy(logits, targets);
+    }
     let batch = logits.dim(2)?;
     (candle_nn::ops::log_softmax(logits, 1)? * targets)?.sum_all()?.neg()? / batch as f64
 }

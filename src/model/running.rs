@@ -1,7 +1,7 @@
 //! Running statistics of all batch norms of a network.
 
 use super::backend::Mode;
-use crate::nn::{Moments, Statistics};
+use crate::nn::{Moments, Statistics, average_into};
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
 use std::collections::BTreeMap;
 
@@ -63,7 +63,7 @@ impl RunningStats {
         let Some(moments) = moments else { return Ok(()) };
         for (kind, batch) in [("running_mean", &moments.mean), ("running_var", &moments.variance)] {
             let running = &self.statistics[&format!("{name}.{kind}")];
-            running.set(&((running.as_detached_tensor() * self.decay)? + (batch.detach() * (1.0 - self.decay))?)?)?;
+            average_into(running, &batch.detach(), self.decay)?;
         }
         Ok(())
     }

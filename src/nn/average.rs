@@ -6,12 +6,12 @@ use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor};
 use rayon::prelude::*;
 
 /// `mean = decay * mean + (1 - decay) * value`.
-pub fn average_into(mean: &mut Tensor, value: &Tensor, decay: f64) -> Result<()> {
-    if mean.device().is_cpu() {
-        return mean.inplace_op2(&value.contiguous()?, &Average { decay: decay as f32, rest: (1.0 - decay) as f32 });
+pub fn average_into(mean: &Tensor, value: &Tensor, decay: f64) -> Result<()> {
+    #[cfg(feature = "cuda")]
+    if mean.device().is_cuda() {
+        return super::cuda::average_into(mean, value, decay);
     }
-    *mean = ((&*mean * decay)? + (value * (1.0 - decay))?)?.detach();
-    Ok(())
+    mean.inplace_op2(&value.contiguous()?, &Average { decay: decay as f32, rest: (1.0 - decay) as f32 })
 }
 
 struct Average {

@@ -65,6 +65,10 @@ impl ConvBlock {
         shortcut: Option<&Tensor>,
         statistics: &Statistics,
     ) -> Result<(Tensor, Option<Moments>)> {
+        #[cfg(feature = "cuda")]
+        if has_kernels(x, p, shortcut) {
+            return super::cuda::conv_block(self, x, p, statistics, Precision::Single);
+        }
         if !x.device().is_cpu() {
             return self.forward_reference(x, p, shortcut, statistics, Precision::Single);
         }
@@ -90,7 +94,7 @@ impl ConvBlock {
         }
     }
 
-    /// [`ConvBlock::forward_joined`] from candle's own operations, on any device.
+    /// [`ConvBlock::forward_joined`] from candle's own operations, on any device. A CUDA device computes bf16 with our kernels.
     pub fn forward_reference(
         &self,
         x: &Tensor,
@@ -99,6 +103,10 @@ impl ConvBlock {
         statistics: &Statistics,
         precision: Precision,
     ) -> Result<(Tensor, Option<Moments>)> {
+        #[cfg(feature = "cuda")]
+        if precision == Precision::Bf16 && has_kernels(x, p, shortcut) {
+            return super::cuda::conv_block(self, x, p, statistics, precision);
+        }
         let z = convolve(x, &p.weight, self.conv_config(), precision)?;
         let shape = z.dims().to_vec();
         let bias = if p.bias.rank() == 1 { p.bias.reshape(((), 1, 1, 1))? } else { p.bias.clone() };
@@ -118,9 +126,15 @@ impl ConvBlock {
         Ok((y, moments))
     }
 
-    fn conv_config(&self) -> ConvConfig {
+    pub(super) fn conv_config(&self) -> ConvConfig {
         ConvConfig { padding: self.padding, stride: self.stride, groups: self.groups }
     }
+}
+
+/// The CUDA kernels have neither shortcuts nor a bias by position.
+#[cfg(feature = "cuda")]
+fn has_kernels(x: &Tensor, p: &ConvParameters, shortcut: Option<&Tensor>) -> bool {
+    x.device().is_cuda() && shortcut.is_none() && p.bias.rank() == 1
 }
 
 #[cfg(test)]

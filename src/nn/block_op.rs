@@ -34,7 +34,7 @@ impl Tail {
     }
 
     /// Height and width of the output for a convolution's output of this size.
-    fn out_size(self, (height, width): (usize, usize)) -> (usize, usize) {
+    pub(super) fn out_size(self, (height, width): (usize, usize)) -> (usize, usize) {
         match self {
             Self::Linear | Self::Relu => (height, width),
             Self::Pool { padding } => pooled_size(height + 2 * padding, width + 2 * padding),

@@ -116,6 +116,10 @@ impl BranchBlock {
     /// Computes all branches from the backbone's last map `[i, batch, h, w]`. With running statistics only
     /// [`BranchBlock::forward_reference`] has a gradient.
     pub fn forward(&self, x: &Tensor, p: &BranchParameters, statistics: &BranchStatistics) -> Result<BranchOutput> {
+        #[cfg(feature = "cuda")]
+        if self.has_kernels(x) {
+            return super::cuda::branches(self, x, p, statistics, Precision::Single);
+        }
         if !x.device().is_cpu() {
             return self.forward_reference(x, p, statistics, Precision::Single);
         }
@@ -157,7 +161,13 @@ impl BranchBlock {
         Ok(BranchOutput { pooled, gated, mask, moments })
     }
 
-    /// [`BranchBlock::forward`] from candle's own operations, on any device.
+    /// The CUDA kernels have no gradient of the gated features.
+    #[cfg(feature = "cuda")]
+    fn has_kernels(&self, x: &Tensor) -> bool {
+        x.device().is_cuda() && self.gated != Gated::Tracked
+    }
+
+    /// [`BranchBlock::forward`] from candle's own operations, on any device. A CUDA device computes bf16 with our kernels.
     pub fn forward_reference(
         &self,
         x: &Tensor,
@@ -165,6 +175,10 @@ impl BranchBlock {
         statistics: &BranchStatistics,
         precision: Precision,
     ) -> Result<BranchOutput> {
+        #[cfg(feature = "cuda")]
+        if precision == Precision::Bf16 && self.has_kernels(x) {
+            return super::cuda::branches(self, x, p, statistics, precision);
+        }
         let (a, c, i) = p.weight.dims3()?;
         let (_, batch, height, width) = x.dims4()?;
         let (positions, n) = (height * width, batch * height * width);

@@ -70,6 +70,10 @@ impl CorrelationOutput {
 impl CorrelationBlock {
     /// Computes the net on features `[a, c, batch * positions]`.
     pub fn forward(&self, gated: &Tensor, p: &CorrelationParameters) -> Result<CorrelationOutput> {
+        #[cfg(feature = "cuda")]
+        if self.has_kernels(gated) {
+            return super::cuda::correlation(self.sizes(gated, p)?.0, &self.edges, gated, p, Precision::Single);
+        }
         if !gated.device().is_cpu() {
             return self.forward_reference(gated, p, Precision::Single);
         }
@@ -96,14 +100,19 @@ impl CorrelationBlock {
     }
 
     /// [`CorrelationBlock::forward`] from candle's own operations, on any device. The dot products are not scaled before the
-    /// softmax, so they keep single precision.
+    /// softmax, so they keep single precision. A CUDA device computes bf16 with our kernels.
     pub fn forward_reference(
         &self,
         gated: &Tensor,
         p: &CorrelationParameters,
         precision: Precision,
     ) -> Result<CorrelationOutput> {
-        let (NodeSizes { a, g, batch, positions, .. }, _) = self.sizes(gated, p)?;
+        let (sizes, _) = self.sizes(gated, p)?;
+        #[cfg(feature = "cuda")]
+        if precision == Precision::Bf16 && self.has_kernels(gated) {
+            return super::cuda::correlation(sizes, &self.edges, gated, p, precision);
+        }
+        let NodeSizes { a, g, batch, positions, .. } = sizes;
         let nodes =
             batched_linear_reference(&p.weight, gated, Some(&p.bias), precision)?.reshape((a * g, batch, positions))?;
         let flat = |nodes: &Tensor| {
@@ -129,6 +138,12 @@ impl CorrelationBlock {
         let refined = refined.permute((1, 2, 0))?.contiguous()?;
         let logits = batched_linear_reference(&p.out_weight, &refined, Some(&p.out_bias), precision)?;
         Ok(CorrelationOutput { logits, affinity: Some(affinity), products })
+    }
+
+    /// The CUDA kernels take nodes as the values.
+    #[cfg(feature = "cuda")]
+    fn has_kernels(&self, gated: &Tensor) -> bool {
+        gated.device().is_cuda() && self.rows.is_none() && gated.dims()[0] <= super::cuda::MOST_NODES
     }
 
     /// The sizes of the nodes, and the outputs of a classifier.

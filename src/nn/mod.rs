@@ -15,6 +15,8 @@ mod branch;
 mod conv;
 mod correlation;
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod geometry;
 mod linear;
 mod norm;
@@ -39,6 +41,8 @@ pub use conv::{convolve, convolve_reference};
 pub use correlation::{CorrelationBlock, CorrelationOutput, CorrelationParameters, Edges, product_sizes};
 pub use cpu::branch::Gated;
 pub use cpu::mask::HIDDEN as MASK_HIDDEN;
+#[cfg(feature = "cuda")]
+pub use cuda::cross_entropy;
 pub use linear::{batched_linear, batched_linear_reference};
 pub use norm::{Moments, Statistics, batch_norm, standardize};
 pub use optimizer::{MomentumSgd, ParamGroup};

@@ -62,6 +62,12 @@ pub fn batch_norm(
 /// layer precedes it.
 pub fn standardize(x: &Tensor, statistics: &Statistics, eps: f64) -> Result<(Tensor, Option<Moments>)> {
     let x = x.detach();
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        let running = if let Statistics::Running(moments) = statistics { Some(moments) } else { None };
+        let (y, moments) = super::cuda::standardize(&x, running, eps)?;
+        return Ok((y, running.is_none().then_some(moments)));
+    }
     let shape = x.dims().to_vec();
     let moments = match statistics {
         Statistics::Running(moments) => moments.clone(),

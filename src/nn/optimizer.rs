@@ -70,16 +70,15 @@ impl MomentumSgd {
                 let Some(buffer) = self.momentum_buffers.get_mut(name) else {
                     bail!("parameter {name} has no momentum buffer")
                 };
-                if variable.device().is_cpu() {
-                    let accumulate =
-                        Accumulate { momentum: self.momentum as f32, weight_decay: group.weight_decay as f32 };
-                    buffer.inplace_op3(&gradient.contiguous()?, variable.as_tensor(), &accumulate)?;
-                    variable.inplace_op2(buffer, &Descend { lr: (lr * group.lr_scale) as f32 })?;
-                } else {
-                    let gradient = (gradient + (variable.as_tensor() * group.weight_decay)?)?;
-                    *buffer = ((&*buffer * self.momentum)? + gradient)?.detach();
-                    variable.set(&(variable.as_tensor() - (&*buffer * (lr * group.lr_scale))?)?.detach())?;
+                #[cfg(feature = "cuda")]
+                if variable.device().is_cuda() {
+                    let rates = (self.momentum, group.weight_decay, lr * group.lr_scale);
+                    super::cuda::momentum_step(variable, gradient, buffer, rates)?;
+                    continue;
                 }
+                let accumulate = Accumulate { momentum: self.momentum as f32, weight_decay: group.weight_decay as f32 };
+                buffer.inplace_op3(&gradient.contiguous()?, variable.as_tensor(), &accumulate)?;
+                variable.inplace_op2(buffer, &Descend { lr: (lr * group.lr_scale) as f32 })?;
             }
         }
         Ok(())

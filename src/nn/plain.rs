@@ -33,6 +33,10 @@ impl PlainBlock {
     ///
     /// If the weights have no gradient, an image has the same bits in any batch.
     pub fn forward(&self, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        #[cfg(feature = "cuda")]
+        if has_kernels(x, bias) {
+            return super::cuda::plain_block(self, x, weight, bias, Precision::Single);
+        }
         if !x.device().is_cpu() {
             return self.forward_reference(x, weight, bias, Precision::Single);
         }
@@ -40,7 +44,7 @@ impl PlainBlock {
         x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)
     }
 
-    /// [`PlainBlock::forward`] from candle's own operations, on any device.
+    /// [`PlainBlock::forward`] from candle's own operations, on any device. A CUDA device computes bf16 with our kernels.
     pub fn forward_reference(
         &self,
         x: &Tensor,
@@ -48,6 +52,10 @@ impl PlainBlock {
         bias: &Tensor,
         precision: Precision,
     ) -> Result<Tensor> {
+        #[cfg(feature = "cuda")]
+        if precision == Precision::Bf16 && has_kernels(x, bias) {
+            return super::cuda::plain_block(self, x, weight, bias, precision);
+        }
         let z = convolve(x, weight, self.conv_config(), precision)?;
         let bias = if bias.rank() == 1 { bias.reshape(((), 1, 1, 1))? } else { bias.clone() };
         let y = z.broadcast_add(&bias)?.relu()?;
@@ -58,7 +66,7 @@ impl PlainBlock {
         ConvConfig { padding: self.padding, stride: self.stride, groups: 1 }
     }
 
-    fn geometry(&self, x: &[usize], w: &[usize]) -> Result<Geometry> {
+    pub(super) fn geometry(&self, x: &[usize], w: &[usize]) -> Result<Geometry> {
         let g = Geometry::new(x, w, self.conv_config())?;
         if self.pool && (g.out_height() < 3 || g.out_width() < 3) {
             bail!("a map of {}x{} is too small for a 3x3 pool", g.out_height(), g.out_width())
@@ -74,6 +82,12 @@ impl PlainBlock {
         let (height, width) = (g.out_height(), g.out_width());
         if self.pool { pooled_size(height, width) } else { (height, width) }
     }
+}
+
+/// The CUDA kernels have no bias by position.
+#[cfg(feature = "cuda")]
+fn has_kernels(x: &Tensor, bias: &Tensor) -> bool {
+    x.device().is_cuda() && bias.rank() == 1
 }
 
 #[derive(Debug)]

@@ -193,12 +193,12 @@ mod tests {
 
     #[test]
     fn a_batch_beyond_32_bits_of_elements_is_refused_with_the_largest_one() {
-        // conv1 unfolds 3 * 11 * 11 values for each of 55 * 55 positions; 2^32 / (363 * 3025) = 3911.3.
-        assert!(bounded(&Architecture::PAPER, 3911).is_ok());
-        let error = bounded(&Architecture::PAPER, 3912).unwrap_err();
+        // conv2 unfolds 2 * 48 * 5 * 5 values for each of 27 * 27 positions; 2^32 / (2400 * 729) = 2454.8.
+        assert!(bounded(&Architecture::PAPER, 2454).is_ok());
+        let error = bounded(&Architecture::PAPER, 2455).unwrap_err();
         assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("at most 3911 images"), "{error}");
-        assert!(check_batch(&Device::Cpu, &Architecture::PAPER, 3912).is_ok());
+        assert!(error.to_string().contains("at most 2454 images"), "{error}");
+        assert!(check_batch(&Device::Cpu, &Architecture::PAPER, 2455).is_ok());
     }
 
     #[test]

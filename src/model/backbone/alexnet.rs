@@ -56,7 +56,7 @@ fn measure(configs: [LayerConfig; 5], architecture: &Architecture) -> Option<(us
     let (mut side, mut most) = (architecture.input_size, 0);
     for (_, ConvLayer { config, shape: [outputs, inputs, kernel, _], stride }) in layers(configs, architecture) {
         side = conv_output_size(side, kernel, stride, config.padding)?;
-        most = most.max(unfolded(side, inputs, kernel, outputs));
+        most = most.max(unfolded(side, inputs * config.groups, kernel, outputs));
         side = if config.pool { conv_output_size(side, 3, 2, 0)? } else { side };
     }
     Some((side, most))

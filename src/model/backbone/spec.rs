@@ -40,7 +40,7 @@ pub(super) fn conv_output_size(side: usize, kernel: usize, stride: usize, paddin
     (stride > 0).then(|| (side + 2 * padding).checked_sub(kernel).map(|rest| rest / stride + 1))?
 }
 
-/// Values that a convolution of `inputs` channels a group unfolds for one image, or outputs if that is more.
+/// Values that a convolution of `inputs` channels unfolds for one image, or outputs if that is more.
 pub(super) fn unfolded(side: usize, inputs: usize, kernel: usize, outputs: usize) -> usize {
     side * side * (inputs * kernel * kernel).max(outputs)
 }

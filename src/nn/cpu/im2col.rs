@@ -18,12 +18,12 @@ const MIN_COLUMNS: usize = 256;
 
 impl Geometry {
     /// The unfolded input is the input itself.
-    fn is_pointwise(&self) -> bool {
+    pub(in crate::nn) fn is_pointwise(&self) -> bool {
         self.kernel == 1 && self.stride == 1 && self.padding == 0
     }
 
     /// Weights of one output channel.
-    fn taps(&self) -> usize {
+    pub(in crate::nn) fn taps(&self) -> usize {
         self.inputs / self.groups * self.kernel * self.kernel
     }
 

@@ -1,0 +1,137 @@
+//! The block of a convolution and what follows it.
+
+use super::launch::{Computed, Grid, Scalars, Source, device, launch, tensor, values};
+use super::norm::{Maps, Norm};
+use super::update::pack;
+use crate::nn::block::{ConvBlock, ConvParameters};
+use crate::nn::block_op::Tail;
+use crate::nn::geometry::Geometry;
+use crate::nn::norm::{Moments, Statistics};
+use crate::nn::plain::PlainBlock;
+use crate::nn::precision::Precision;
+use candle_core::{Result, Tensor};
+
+impl Geometry {
+    /// What the kernels take after the number of elements.
+    fn sizes(&self, count: usize) -> [usize; 9] {
+        let (height, width) = (self.out_height(), self.out_width());
+        [count, self.batch, self.height, self.width, self.kernel, self.stride, self.padding, height, width]
+    }
+
+    /// The input `x` `[in, batch, h, w]` as columns `[groups, taps, batch * h' * w']`.
+    fn unfold(&self, x: &Tensor) -> Result<Tensor> {
+        let shape = (self.groups, self.taps(), self.out_plane());
+        if self.is_pointwise() {
+            return x.reshape(shape);
+        }
+        let (device, rows, n) = (device(x)?, self.groups * self.taps(), self.out_plane());
+        let mut columns = values(device, rows * n)?;
+        let sizes = self.sizes((rows * n).max(x.elem_count()));
+        let (kernel, scalars) = ((Source::Conv, "unfold"), Scalars { sizes: &sizes, numbers: &[] });
+        launch(device, kernel, Grid::of_rows(n, rows), scalars, &[x], &mut [&mut columns])?;
+        Ok(tensor(columns, shape))
+    }
+
+    /// Adds up columns to an input: the transpose of [`Geometry::unfold`].
+    fn fold(&self, columns: &Tensor) -> Result<Tensor> {
+        let shape = (self.inputs, self.batch, self.height, self.width);
+        if self.is_pointwise() {
+            return columns.reshape(shape);
+        }
+        let (device, n) = (device(columns)?, self.batch * self.height * self.width);
+        let mut dx = values(device, self.inputs * n)?;
+        let sizes = self.sizes(columns.elem_count().max(self.inputs * n));
+        let (kernel, scalars) = ((Source::Conv, "fold"), Scalars { sizes: &sizes, numbers: &[] });
+        launch(device, kernel, Grid::of_rows(n, self.inputs), scalars, &[columns], &mut [&mut dx])?;
+        Ok(tensor(dx, shape))
+    }
+
+    /// Rows `[out, batch * h' * w']` of the convolution of `x` with `weight`.
+    fn convolve(&self, x: &Tensor, weight: &Tensor, precision: Precision) -> Result<Tensor> {
+        let weight = weight.reshape((self.groups, self.outputs / self.groups, self.taps()))?;
+        let z = precision.product(&weight, &self.unfold(x)?, Tensor::matmul)?;
+        z.reshape((self.outputs, self.out_plane()))
+    }
+
+    /// Gradients of `x`, if it has one, and `weight` for the gradient `dz` of [`Geometry::convolve`].
+    fn convolve_backward(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        dz: &Tensor,
+        precision: Precision,
+        has_input_gradient: bool,
+    ) -> Result<(Option<Tensor>, Tensor)> {
+        let dz = dz.reshape((self.groups, self.outputs / self.groups, self.out_plane()))?;
+        let product = |columns: &Tensor| precision.product(&dz, &columns.transpose(1, 2)?, Tensor::matmul);
+        let d_weight = product(&self.unfold(x)?)?.reshape(weight.shape())?;
+        if !has_input_gradient {
+            return Ok((None, d_weight));
+        }
+        let weight = weight.reshape((self.groups, self.outputs / self.groups, self.taps()))?.transpose(1, 2)?;
+        let columns = precision.product(&weight, &dz, Tensor::matmul)?;
+        Ok((Some(self.fold(&columns)?), d_weight))
+    }
+}
+
+/// [`PlainBlock::forward`] on a CUDA device, for a bias `[out]`.
+pub(in crate::nn) fn plain_block(
+    block: &PlainBlock,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    precision: Precision,
+) -> Result<Tensor> {
+    let x = x.contiguous()?;
+    let geometry = block.geometry(x.dims(), weight.dims())?;
+    let size = (geometry.out_height(), geometry.out_width());
+    let maps = Maps { images: geometry.batch, size, tail: Tail::rectified(block.pool) };
+    let z = geometry.convolve(&x.detach(), &weight.detach(), precision)?;
+    let norm = Norm::of_bias(&bias.detach())?;
+    let (y, indices) = maps.forward(&z, &norm)?;
+    let (height, width) = maps.out_size();
+    let shape = (geometry.outputs, geometry.batch, height, width);
+    let has_input_gradient = x.track_op();
+    let operation = Computed::new("conv-bias-relu-pool", y, shape, move |inputs, dy| {
+        let (dz, d_affine) = maps.backward(&z, &norm, indices.as_ref(), dy)?;
+        let (dx, d_weight) = geometry.convolve_backward(inputs[0], inputs[1], &dz, precision, has_input_gradient)?;
+        let d_bias = d_affine.narrow(0, geometry.outputs, geometry.outputs)?;
+        Ok(vec![dx, Some(d_weight), Some(d_bias)])
+    });
+    x.apply_op3(weight, bias, operation)
+}
+
+/// [`ConvBlock::forward`] on a CUDA device, for a bias `[out]`.
+pub(in crate::nn) fn conv_block(
+    block: &ConvBlock,
+    x: &Tensor,
+    p: &ConvParameters,
+    statistics: &Statistics,
+    precision: Precision,
+) -> Result<(Tensor, Option<Moments>)> {
+    let x = x.contiguous()?;
+    let geometry = Geometry::new(x.dims(), p.weight.dims(), block.conv_config())?;
+    let size = (geometry.out_height(), geometry.out_width());
+    let maps = Maps { images: geometry.batch, size, tail: block.tail };
+    let affine = pack([&p.gamma, &p.beta, &p.bias])?;
+    let running = match statistics {
+        Statistics::Batch => None,
+        Statistics::Running(moments) => Some(moments),
+    };
+    let z = geometry.convolve(&x.detach(), &p.weight.detach(), precision)?;
+    let norm = Norm::new(&z, &affine.detach(), block.eps, running)?;
+    let (y, indices) = maps.forward(&z, &norm)?;
+    let (height, width) = maps.out_size();
+    let shape = (geometry.outputs, geometry.batch, height, width);
+    if running.is_some() {
+        return Ok((tensor(y, shape), None));
+    }
+    let moments = norm.biased_moments();
+    let has_input_gradient = x.track_op();
+    let operation = Computed::new("conv-bias-batch-norm-relu-pool", y, shape, move |inputs, dy| {
+        let (dz, d_affine) = maps.backward(&z, &norm, indices.as_ref(), dy)?;
+        let (dx, d_weight) = geometry.convolve_backward(inputs[0], inputs[1], &dz, precision, has_input_gradient)?;
+        Ok(vec![dx, Some(d_weight), Some(d_affine)])
+    });
+    Ok((x.apply_op3(&p.weight, &affine, operation)?, Some(moments)))
+}
