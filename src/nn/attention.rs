@@ -18,8 +18,9 @@ const SLOPE: f32 = 0.2;
 /// One node an attribute, `[batch, a, g * positions]`, whose values are ordered by channel: a 1x1 convolution with `weight`
 /// `[a, g, c]` and `bias` `[a, g]` of features `[a, c, batch * positions]`.
 pub fn nodes(gated: &Tensor, weight: &Tensor, bias: &Tensor, positions: usize) -> Result<Tensor> {
-    if !gated.device().is_cpu() {
-        return nodes_reference(gated, weight, bias, positions, Precision::Single);
+    #[cfg(feature = "cuda")]
+    if gated.device().is_cuda() {
+        return super::cuda::nodes(gated, weight, bias, node_sizes(gated, weight, positions)?);
     }
     let sizes = node_sizes(gated, weight, positions)?;
     gated.contiguous()?.apply_op3(weight, bias, Nodes { sizes })
@@ -95,10 +96,11 @@ impl CustomOp3 for Nodes {
 
 /// Dot products of queries `[batch, a, d]` and keys `[batch, b, d]`, `[batch, heads, a, b]`.
 pub fn dot_products(queries: &Tensor, keys: &Tensor, heads: usize) -> Result<Tensor> {
-    if !queries.device().is_cpu() {
-        return dot_products_reference(queries, keys, heads);
-    }
     let sizes = Sizes::new(queries, keys, heads)?;
+    #[cfg(feature = "cuda")]
+    if queries.device().is_cuda() {
+        return super::cuda::dot_products(queries, keys, heads);
+    }
     queries.contiguous()?.apply_op2(&keys.contiguous()?, DotProducts { sizes })
 }
 
@@ -116,12 +118,12 @@ fn split_heads(tokens: &Tensor, heads: usize) -> Result<Tensor> {
 
 /// Images, heads, tokens that attend and that are attended to, values of a token and of a head.
 #[derive(Debug, Clone, Copy)]
-struct Sizes {
-    batch: usize,
-    heads: usize,
-    a: usize,
-    b: usize,
-    d: usize,
+pub(super) struct Sizes {
+    pub(super) batch: usize,
+    pub(super) heads: usize,
+    pub(super) a: usize,
+    pub(super) b: usize,
+    pub(super) d: usize,
     width: usize,
 }
 
@@ -199,10 +201,11 @@ impl CustomOp2 for DotProducts {
 /// GATv2's scores `[batch, heads, a, b]`: the sum over a head's values of `weight` `[d]` times the leaky ReLU of `left`
 /// `[batch, a, d]` plus `right` `[batch, b, d]` (Brody et al. 2022, equation 7).
 pub fn additive_scores(left: &Tensor, right: &Tensor, weight: &Tensor, heads: usize) -> Result<Tensor> {
-    if !left.device().is_cpu() {
-        return additive_scores_reference(left, right, weight, heads);
-    }
     let sizes = Sizes::new(left, right, heads)?;
+    #[cfg(feature = "cuda")]
+    if left.device().is_cuda() {
+        return super::cuda::additive_scores(left, right, weight, sizes);
+    }
     left.contiguous()?.apply_op3(&right.contiguous()?, weight, AdditiveScores { sizes })
 }
 
@@ -346,6 +349,10 @@ pub struct Attended {
 
 /// Weighs values by the softmax of scores. With `others`, no token attends to itself.
 pub fn attend(scores: &Tensor, values: &Tensor, others: bool) -> Result<Attended> {
+    #[cfg(feature = "cuda")]
+    if scores.device().is_cuda() && scores.dim(3)? <= super::cuda::MOST_SCORES {
+        return super::cuda::attend(scores, values, others);
+    }
     if !scores.device().is_cpu() {
         return attend_reference(scores, values, others);
     }
@@ -465,8 +472,9 @@ pub fn classify(tokens: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tenso
     if (a, d) != (count, width) {
         bail!("classifiers {:?} of tokens {:?}", weight.shape(), tokens.shape())
     }
-    if !tokens.device().is_cpu() {
-        return classify_reference(tokens, weight, bias, Precision::Single);
+    #[cfg(feature = "cuda")]
+    if tokens.device().is_cuda() {
+        return super::cuda::classify(tokens, weight, bias);
     }
     tokens.contiguous()?.apply_op3(weight, bias, Classify)
 }

@@ -143,7 +143,7 @@ impl CorrelationBlock {
     /// The CUDA kernels take nodes as the values.
     #[cfg(feature = "cuda")]
     fn has_kernels(&self, gated: &Tensor) -> bool {
-        gated.device().is_cuda() && self.rows.is_none() && gated.dims()[0] <= super::cuda::MOST_NODES
+        gated.device().is_cuda() && self.rows.is_none() && gated.dims()[0] <= super::cuda::MOST_SCORES
     }
 
     /// The sizes of the nodes, and the outputs of a classifier.
@@ -170,6 +170,10 @@ impl CorrelationBlock {
 /// Mean over batch and rows of the diagonal of scores `[batch, a, a]`, and of the largest other value of a row: `[2]`.
 pub fn product_sizes(scores: &Tensor) -> Result<Tensor> {
     let (batch, a, _) = scores.dims3()?;
+    #[cfg(feature = "cuda")]
+    if scores.device().is_cuda() && a <= super::cuda::MOST_SCORES {
+        return super::cuda::product_sizes(scores);
+    }
     let diagonal = Tensor::eye(a, DType::F32, scores.device())?;
     let own = (scores.broadcast_mul(&diagonal)?.sum_all()? / (batch * a) as f64)?;
     let others = scores.broadcast_sub(&(diagonal * 1e30)?)?.max(D::Minus1)?.mean_all()?;

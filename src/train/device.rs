@@ -114,6 +114,7 @@ fn cuda(ordinal: usize) -> Result<NamedDevice> {
 /// A device that has launched a kernel and computed a product.
 fn opened(ordinal: usize) -> Result<Device> {
     let device = Device::new_cuda(ordinal)?;
+    keep_memory(&device);
     let ones = Tensor::ones((2, 2), DType::F32, &device)?;
     let sum = (ones.matmul(&ones)? + 1.0)?.sum_all()?.to_scalar::<f32>()?;
     if (sum - 12.0).abs() > 1e-3 {
@@ -121,6 +122,25 @@ fn opened(ordinal: usize) -> Result<Device> {
     }
     Ok(device)
 }
+
+/// Lets the device's memory pool keep freed memory. By default the pool gives all of it back whenever the host waits for the
+/// device, and gets it again in the next step. A device without pools ignores this.
+#[cfg(feature = "cuda")]
+fn keep_memory(device: &Device) {
+    use candle_core::cuda::cudarc::driver::{result, sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD};
+    let Ok(device) = device.as_cuda_device() else { return };
+    let mut threshold = u64::MAX;
+    #[allow(unsafe_code, reason = "cudarc has no safe function for it")]
+    // SAFETY: the device is open, and the attribute is a `u64`.
+    let _ = unsafe {
+        result::device::get_default_mem_pool(device.cuda_stream().context().cu_device()).and_then(|pool| {
+            result::mem_pool::set_attribute(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, (&raw mut threshold).cast())
+        })
+    };
+}
+
+#[cfg(not(feature = "cuda"))]
+fn keep_memory(_: &Device) {}
 
 /// Properties of a CUDA device.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -28,7 +28,7 @@ impl Geometry {
         let mut columns = values(device, rows * n)?;
         let sizes = self.sizes((rows * n).max(x.elem_count()));
         let (kernel, scalars) = ((Source::Conv, "unfold"), Scalars { sizes: &sizes, numbers: &[] });
-        launch(device, kernel, Grid::of_rows(n, rows), scalars, &[x], &mut [&mut columns])?;
+        launch(device, kernel, Grid::of_rows(n, self.inputs), scalars, &[x], &mut [&mut columns])?;
         Ok(tensor(columns, shape))
     }
 

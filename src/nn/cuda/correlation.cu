@@ -1,38 +1,41 @@
 // Correlation nets: nodes [batch, a, positions * g] from a 1x1 convolution, their edges, and the classifiers.
 #include "common.cuh"
 
-// Most nodes of a net whose edges are learned: one warp has a row, and two values a thread.
+// Most scores of a row: one warp has a row, and two values a thread.
 #define MOST 64
 
-// Nodes from the convolution's output [a * g, batch * positions] and bias [a * g]. A node holds the g channels of the first
-// position, then those of the next.
-KERNEL nodes(const size count, const size a, const size g, const size batch, const size positions, const float *maps,
-             const float *bias, float *out) {
+// Nodes [batch, a, length] from the convolution's output [a * g, batch * positions] and bias [a * g]. A node holds the g
+// channels of the first position, then those of the next, or if `by_channel` the positions of the first channel first.
+KERNEL nodes(const size count, const size a, const size g, const size batch, const size positions, const size by_channel,
+             const float *maps, const float *bias, float *out) {
   const size at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= count) return;
-  const size k = at % g, position = at / g % positions, node = at / (g * positions) % a, image = at / (g * positions * a);
+  const size node = at / (g * positions) % a, image = at / (g * positions * a), place = at % (g * positions);
+  const size k = by_channel ? place / positions : place % g, position = by_channel ? place % positions : place / g;
   const size row = node * g + k;
   out[at] = maps[((size_t)row * batch + image) * positions + position] + bias[row];
 }
 
 // The transpose of `nodes`: the gradient of the convolution's output.
 KERNEL nodes_gradient(const size count, const size a, const size g, const size batch, const size positions,
-                      const float *d_nodes, float *d_maps) {
+                      const size by_channel, const float *d_nodes, float *d_maps) {
   const size at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= count) return;
-  const size position = at % positions, image = at / positions % batch, row = at / (positions * batch);
-  d_maps[at] = d_nodes[(((size_t)image * a + row / g) * positions + position) * g + row % g];
+  const size position = at % positions, image = at / positions % batch, row = at / (positions * batch), k = row % g;
+  const size place = by_channel ? k * positions + position : position * g + k;
+  d_maps[at] = d_nodes[((size_t)image * a + row / g) * g * positions + place];
 }
 
-// Softmax of rows of scores [batch, a, a]. Also writes each row's score with itself and its largest other score:
-// sizes [2, batch * a]. A block of one warp for each row.
-KERNEL edges(const size count, const size a, const float *scores, float *weights, float *sizes) {
+// Softmax of the rows of matrices of scores [matrices, a, b]. With `others`, no row has a weight on itself. Also writes each
+// row's score with itself, and its largest other score: sizes [2, matrices * a]. A block of one warp for each row.
+KERNEL edges(const size count, const size a, const size b, const size others, const float *scores, float *weights,
+             float *sizes) {
   const size row = blockIdx.x, own = row % a;
-  const float *of_row = scores + (size_t)row * a;
+  const float *of_row = scores + (size_t)row * b;
   float value[MOST / 32], most = -INFINITY, other = -INFINITY, sum = 0.0f;
   for (int i = 0; i < MOST / 32; i++) {
     const size at = threadIdx.x + 32 * i;
-    value[i] = at < a ? of_row[at] : -INFINITY;
+    value[i] = at < b && !(others && at == own) ? of_row[at] : -INFINITY;
     most = fmaxf(most, value[i]);
     if (at != own) other = fmaxf(other, value[i]);
   }
@@ -47,9 +50,18 @@ KERNEL edges(const size count, const size a, const float *scores, float *weights
   sum = warp_sum(sum);
   for (int i = 0; i < MOST / 32; i++) {
     const size at = threadIdx.x + 32 * i;
-    if (at < a) weights[(size_t)row * a + at] = value[i] / sum;
+    if (at < b) weights[(size_t)row * b + at] = value[i] / sum;
   }
-  if (threadIdx.x == 0) sizes[row] = of_row[own], sizes[gridDim.x + row] = other;
+  if (threadIdx.x == 0) sizes[row] = own < b ? of_row[own] : 0.0f, sizes[gridDim.x + row] = other;
+}
+
+// Gradient of the scores of rows of `b` from that of their softmax. A block of one warp for each row.
+KERNEL softmax_gradient(const size count, const size b, const float *weights, const float *d_weights, float *d_scores) {
+  const size_t first = (size_t)blockIdx.x * b;
+  float sum = 0.0f;
+  for (size i = threadIdx.x; i < b; i += 32) sum += weights[first + i] * d_weights[first + i];
+  sum = warp_sum(sum);
+  for (size i = threadIdx.x; i < b; i += 32) d_scores[first + i] = weights[first + i] * (d_weights[first + i] - sum);
 }
 
 // Gradient of the nodes' dot products, plus its transpose, since both factors are the nodes. A block for each image.
@@ -110,6 +122,52 @@ KERNEL classify_weight_gradient(const size count, const size a, const size outpu
 KERNEL row_sums(const size count, const size n, const float *x, float *sums) {
   float sum = 0.0f;
   for (size i = threadIdx.x; i < n; i += THREADS) sum += x[(size_t)blockIdx.x * n + i];
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+}
+
+// Slope of the leaky ReLU below 0.
+#define SLOPE 0.2f
+
+// Scores [batch, heads, a, b] of GATv2: the sum over a head's values of `weight` [d] times the leaky ReLU of left
+// [batch, a, d] plus right [batch, b, d]. A block of one warp for each score.
+KERNEL additive_scores(const size count, const size heads, const size a, const size b, const size d, const float *left,
+                       const float *right, const float *weight, float *scores) {
+  const size i = blockIdx.x / b % a, j = blockIdx.x % b, head = blockIdx.x / (a * b) % heads, width = d / heads;
+  const size image = blockIdx.x / (a * b * heads);
+  const float *l = left + ((size_t)image * a + i) * d, *r = right + ((size_t)image * b + j) * d;
+  float sum = 0.0f;
+  for (size f = head * width + threadIdx.x; f < (head + 1) * width; f += 32) {
+    const float value = l[f] + r[f];
+    sum += weight[f] * (value > 0.0f ? value : SLOPE * value);
+  }
+  sum = warp_sum(sum);
+  if (threadIdx.x == 0) scores[blockIdx.x] = sum;
+}
+
+// Gradient of `own` [batch, a, d] from that of the scores; with `transposed`, of the tokens that are attended to. Also the
+// part of each value in the gradient of the weight: d_weight [batch, a, d].
+KERNEL additive_scores_gradient(const size count, const size heads, const size a, const size b, const size d,
+                                const size transposed, const float *own, const float *other, const float *weight,
+                                const float *d_scores, float *d_own, float *d_weight) {
+  const size at = blockIdx.x * blockDim.x + threadIdx.x;
+  if (at >= count) return;
+  const size f = at % d, i = at / d % a, image = at / (d * a), head = f / (d / heads);
+  const float *of_head = d_scores + ((size_t)image * heads + head) * a * b;
+  float sum = 0.0f, of_weight = 0.0f;
+  for (size j = 0; j < b; j++) {
+    const float value = own[at] + other[((size_t)image * b + j) * d + f];
+    const float d_score = transposed ? of_head[j * a + i] : of_head[i * b + j];
+    sum += d_score * (value > 0.0f ? 1.0f : SLOPE);
+    of_weight += d_score * (value > 0.0f ? value : SLOPE * value);
+  }
+  d_own[at] = sum * weight[f], d_weight[at] = of_weight;
+}
+
+// Sums over rows, [n, d] to [d]. A block for each column.
+KERNEL column_sums(const size count, const size n, const size d, const float *x, float *sums) {
+  float sum = 0.0f;
+  for (size i = threadIdx.x; i < n; i += THREADS) sum += x[(size_t)i * d + blockIdx.x];
   sum = block_sum(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }

@@ -8,11 +8,11 @@ use crate::nn::precision::Precision;
 use candle_core::cuda::CudaStorage;
 use candle_core::{Result, Tensor};
 
-/// Most nodes that the kernels of learned edges take, as in `correlation.cu`.
-pub(in crate::nn) const MOST_NODES: usize = 64;
+/// Most scores of a row that the kernels take, as in `correlation.cu`.
+pub(in crate::nn) const MOST_SCORES: usize = 64;
 
 /// Sums of rows `[rows, n]`.
-fn row_sums(x: &Tensor) -> Result<Tensor> {
+pub(super) fn row_sums(x: &Tensor) -> Result<Tensor> {
     let (rows, n) = x.dims2()?;
     let mut sums = values(device(x)?, rows)?;
     let scalars = Scalars { sizes: &[rows * n, n], numbers: &[] };
@@ -21,16 +21,25 @@ fn row_sums(x: &Tensor) -> Result<Tensor> {
     Ok(tensor(sums, rows))
 }
 
-/// Softmax of each row of `scores` `[batch, a, a]`, and the mean size of scores, `[2]`, see
-/// [`product_sizes`](crate::nn::product_sizes).
-fn edges(scores: &Tensor) -> Result<(Tensor, Tensor)> {
-    let (batch, a, _) = scores.dims3()?;
-    let (mut weights, mut sizes) = (values(device(scores)?, batch * a * a)?, values(device(scores)?, 2 * batch * a)?);
-    let scalars = Scalars { sizes: &[batch * a * a, a], numbers: &[] };
+/// Softmax of each row of the matrices `scores` `[matrices, a, b]`, and the sizes of scores, `[2, matrices * a]`. With
+/// `others`, no row has a weight on itself.
+pub(super) fn edges(scores: &Tensor, others: bool) -> Result<(Tensor, Tensor)> {
+    let ((matrices, a, b), device) = (scores.dims3()?, device(scores)?);
+    let (mut weights, mut sizes) = (values(device, matrices * a * b)?, values(device, 2 * matrices * a)?);
+    let scalars = Scalars { sizes: &[matrices * a * b.max(2), a, b, usize::from(others)], numbers: &[] };
     let (kernel, results) = ((Source::Correlation, "edges"), &mut [&mut weights, &mut sizes]);
-    launch(device(scores)?, kernel, Grid::of_warps(batch * a, 1), scalars, &[scores], results)?;
-    let sizes = (row_sums(&tensor(sizes, (2, batch * a)))? / (batch * a) as f64)?;
-    Ok((tensor(weights, scores.shape()), sizes))
+    launch(device, kernel, Grid::of_warps(matrices * a, 1), scalars, &[scores], results)?;
+    Ok((tensor(weights, scores.shape()), tensor(sizes, (2, matrices * a))))
+}
+
+/// Means over rows of the sizes of [`edges`], `[2]`.
+fn mean_sizes(sizes: &Tensor) -> Result<Tensor> {
+    row_sums(sizes)? / sizes.dim(1)? as f64
+}
+
+/// [`product_sizes`](crate::nn::product_sizes) on a CUDA device.
+pub(in crate::nn) fn product_sizes(scores: &Tensor) -> Result<Tensor> {
+    mean_sizes(&edges(&scores.detach().contiguous()?, false)?.1)
 }
 
 /// Gradient of the scores plus its transpose.
@@ -44,13 +53,48 @@ fn edges_gradient(weights: &Tensor, d_weights: &Tensor) -> Result<Tensor> {
     Ok(tensor(d_scores, weights.shape()))
 }
 
+/// The nodes of a convolution's output.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NodeLayout {
+    pub(super) sizes: NodeSizes,
+    pub(super) by_channel: bool,
+}
+
+impl NodeLayout {
+    fn scalars(self) -> [usize; 6] {
+        let NodeSizes { a, g, batch, positions, .. } = self.sizes;
+        [a * g * batch * positions, a, g, batch, positions, usize::from(self.by_channel)]
+    }
+
+    /// Nodes `[batch, a, g * positions]` of maps `[a, g, batch * positions]` and `bias` `[a, g]`.
+    pub(super) fn forward(self, maps: &Tensor, bias: &Tensor) -> Result<CudaStorage> {
+        let (device, sizes) = (device(maps)?, self.scalars());
+        let mut nodes = values(device, sizes[0])?;
+        let (kernel, scalars) = ((Source::Correlation, "nodes"), Scalars { sizes: &sizes, numbers: &[] });
+        launch(device, kernel, Grid::of_values(sizes[0]), scalars, &[maps, bias], &mut [&mut nodes])?;
+        Ok(nodes)
+    }
+
+    /// Gradients of maps and bias.
+    pub(super) fn backward(self, d_nodes: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (device, sizes) = (device(d_nodes)?, self.scalars());
+        let mut d_maps = values(device, sizes[0])?;
+        let (kernel, scalars) = ((Source::Correlation, "nodes_gradient"), Scalars { sizes: &sizes, numbers: &[] });
+        launch(device, kernel, Grid::of_values(sizes[0]), scalars, &[d_nodes], &mut [&mut d_maps])?;
+        let NodeSizes { a, g, batch, positions, .. } = self.sizes;
+        let d_maps = tensor(d_maps, (a * g, batch * positions));
+        let d_bias = row_sums(&d_maps)?;
+        Ok((d_maps.reshape((a, g, batch * positions))?, d_bias))
+    }
+}
+
 /// Classifiers of tokens `[batch, a, length]`.
 #[derive(Debug, Clone, Copy)]
-struct Classifiers {
-    a: usize,
-    outputs: usize,
-    batch: usize,
-    length: usize,
+pub(super) struct Classifiers {
+    pub(super) a: usize,
+    pub(super) outputs: usize,
+    pub(super) batch: usize,
+    pub(super) length: usize,
 }
 
 impl Classifiers {
@@ -59,7 +103,7 @@ impl Classifiers {
         [a * length * batch.max(outputs), a, outputs, batch, length]
     }
 
-    fn forward(self, tokens: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<CudaStorage> {
+    pub(super) fn forward(self, tokens: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<CudaStorage> {
         let rows = self.a * self.outputs;
         let mut logits = values(device(tokens)?, rows * self.batch)?;
         let (grid, scalars) = (Grid::of_warps(self.batch, rows), Scalars { sizes: &self.sizes(), numbers: &[] });
@@ -69,7 +113,7 @@ impl Classifiers {
     }
 
     /// Gradients of tokens, weights and biases.
-    fn backward(self, tokens: &Tensor, weight: &Tensor, d_logits: &Tensor) -> Result<[Tensor; 3]> {
+    pub(super) fn backward(self, tokens: &Tensor, weight: &Tensor, d_logits: &Tensor) -> Result<[Tensor; 3]> {
         let (device, rows, count) = (device(tokens)?, self.a * self.outputs, tokens.elem_count());
         let sizes = self.sizes();
         let scalars = Scalars { sizes: &sizes, numbers: &[] };
@@ -88,7 +132,7 @@ impl Classifiers {
 }
 
 /// [`CorrelationBlock::forward`](crate::nn::CorrelationBlock::forward) on a CUDA device, for nets whose nodes are the values
-/// and that have at most [`MOST_NODES`] nodes.
+/// and that have at most [`MOST_SCORES`] nodes.
 pub(in crate::nn) fn correlation(
     sizes: NodeSizes,
     learned_or_fixed: &Edges,
@@ -97,22 +141,17 @@ pub(in crate::nn) fn correlation(
     precision: Precision,
 ) -> Result<CorrelationOutput> {
     let NodeSizes { a, g, batch, positions, .. } = sizes;
-    let (gpu, count, length) = (device(gated)?, batch * a * positions * g, positions * g);
+    let (layout, length) = (NodeLayout { sizes, by_channel: false }, positions * g);
     let gated = gated.contiguous()?;
     let multiply = move |x: &Tensor, y: &Tensor| precision.product(x, y, Tensor::matmul);
     let maps = multiply(&p.weight.detach(), &gated.detach())?;
-    let of_nodes = [count, a, g, batch, positions];
-    let mut nodes = values(gpu, count)?;
-    let scalars = Scalars { sizes: &of_nodes, numbers: &[] };
-    let kernel = (Source::Correlation, "nodes");
-    launch(gpu, kernel, Grid::of_values(count), scalars, &[&maps, &p.bias.detach()], &mut [&mut nodes])?;
-    let nodes = tensor(nodes, (batch, a, length));
+    let nodes = tensor(layout.forward(&maps, &p.bias.detach())?, (batch, a, length));
     let (weights, affinity, products) = match learned_or_fixed {
         Edges::Learned => {
             // The dot products are not scaled before the softmax, so they keep single precision.
-            let (weights, sizes) = edges(&nodes.matmul(&nodes.transpose(1, 2)?)?)?;
+            let (weights, sizes) = edges(&nodes.matmul(&nodes.transpose(1, 2)?)?, false)?;
             let affinity = weights.mean(0)?;
-            (weights, affinity, Some(sizes))
+            (weights, affinity, Some(mean_sizes(&sizes)?))
         }
         Edges::Fixed(edges) => (edges.unsqueeze(0)?.broadcast_as((batch, a, a))?, edges.clone(), None),
     };
@@ -134,14 +173,8 @@ pub(in crate::nn) fn correlation(
             let d_weights = d_refined.matmul(&nodes.transpose(1, 2)?)?;
             d_nodes = (d_nodes + edges_gradient(&weights, &d_weights)?.matmul(&nodes)?)?;
         }
-        let device = device(gated)?;
-        let mut d_maps = values(device, count)?;
-        let scalars = Scalars { sizes: &of_nodes, numbers: &[] };
-        let kernel = (Source::Correlation, "nodes_gradient");
-        launch(device, kernel, Grid::of_values(count), scalars, &[&d_nodes], &mut [&mut d_maps])?;
-        let d_maps = tensor(d_maps, (a, g, batch * positions));
+        let (d_maps, d_bias) = layout.backward(&d_nodes)?;
         let d_weight = multiply(&d_maps, &gated.transpose(1, 2)?)?;
-        let d_bias = row_sums(&d_maps.reshape((a * g, batch * positions))?)?;
         let d_gated = if has_input_gradient { Some(multiply(&weight.transpose(1, 2)?, &d_maps)?) } else { None };
         let joined = |weight: &Tensor, bias: &Tensor| Tensor::cat(&[&weight.flatten_all()?, bias], 0).map(Some);
         Ok(vec![d_gated, joined(&d_weight, &d_bias)?, joined(&d_out_weight, &d_out_bias)?])
