@@ -29,7 +29,7 @@ pub(super) fn examine(
     for run in shared_runs(variants, profile) {
         let names: Vec<&str> = run.variants.iter().map(|variant| variant.title).collect();
         let names = names.join(", ");
-        for (steps, tolerance) in [(1, tolerances.backward), (10, tolerances.ten_steps)] {
+        for (steps, tolerance) in [(1, tolerances.one_step), (10, tolerances.ten_steps)] {
             let name = format!("{names}: {steps} training step{}", if steps == 1 { "" } else { "s" });
             let side = |side| after(profile, &run, side, steps);
             note(compare(&name, tolerance, side(reference), side(examined)));

@@ -15,11 +15,11 @@ pub enum Mode {
 /// The implementation of the operations in [`crate::nn`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// The project's own loops on a CPU, candle's operations elsewhere.
+    /// The project's own loops on a CPU, and its own kernels on a CUDA device.
     Native,
     /// candle's operations everywhere, with a gradient in both modes.
     Reference,
-    /// candle's operations everywhere, with products in bf16.
+    /// Products in bf16: with our kernels on a CUDA device, and with candle's operations on a CPU, which rounds factors only.
     ReferenceBf16,
 }
 

@@ -4,8 +4,8 @@
 //! product, and forty branches are one `[40 * channels, in] x [in, batch * positions]` product. Batch norm runs over
 //! contiguous rows, and the groups of a convolution are an offset.
 //!
-//! Every operation has two implementations. On the CPU it is a candle custom operation over the loops in `cpu`. Its
-//! `reference`, from candle's own operations, runs on any device, and tests compare both.
+//! On the CPU an operation is a candle custom operation over the loops in `cpu`. On a CUDA device it is one over the kernels in
+//! `cuda`. Its `reference`, from candle's own operations, runs on any device, and tests compare all of them.
 
 mod attention;
 mod average;
