@@ -118,12 +118,12 @@ fn split_heads(tokens: &Tensor, heads: usize) -> Result<Tensor> {
 
 /// Images, heads, tokens that attend and that are attended to, values of a token and of a head.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sizes {
-    pub(super) batch: usize,
-    pub(super) heads: usize,
-    pub(super) a: usize,
-    pub(super) b: usize,
-    pub(super) d: usize,
+struct Sizes {
+    batch: usize,
+    heads: usize,
+    a: usize,
+    b: usize,
+    d: usize,
     width: usize,
 }
 
@@ -204,7 +204,7 @@ pub fn additive_scores(left: &Tensor, right: &Tensor, weight: &Tensor, heads: us
     let sizes = Sizes::new(left, right, heads)?;
     #[cfg(feature = "cuda")]
     if left.device().is_cuda() {
-        return super::cuda::additive_scores(left, right, weight, sizes);
+        return super::cuda::additive_scores(left, right, weight, heads);
     }
     left.contiguous()?.apply_op3(&right.contiguous()?, weight, AdditiveScores { sizes })
 }
@@ -351,7 +351,8 @@ pub struct Attended {
 pub fn attend(scores: &Tensor, values: &Tensor, others: bool) -> Result<Attended> {
     #[cfg(feature = "cuda")]
     if scores.device().is_cuda() && scores.dim(3)? <= super::cuda::MOST_SCORES {
-        return super::cuda::attend(scores, values, others);
+        let (values, weights) = super::cuda::attend(scores, values, others)?;
+        return Ok(Attended { values, weights });
     }
     if !scores.device().is_cpu() {
         return attend_reference(scores, values, others);

@@ -4,9 +4,10 @@
 //! Activations are f32 `[channel, batch, height, width]`. The CPU operation saves only the convolution's output and the
 //! pool's indices for the backward pass.
 
-use super::block_op::{BlockOp, SavedForBackward, Tail};
+use super::block_op::{BlockOp, ConvParameters, SavedForBackward, Tail};
 use super::geometry::ConvConfig;
-use super::norm::{Moments, Statistics, batch_norm};
+use super::moments::{Moments, Statistics};
+use super::norm::batch_norm;
 use super::precision::Precision;
 use super::reference::{convolve, max_pool};
 use super::shortcut::Shortcut;
@@ -27,20 +28,6 @@ pub struct ConvBlock {
     pub tail: Tail,
     /// Batch norm's epsilon.
     pub eps: f64,
-}
-
-/// A block's parameters: `weight` `[out, in / groups, k, k]`, the others `[out]`.
-#[derive(Debug, Clone)]
-pub struct ConvParameters {
-    /// Filters of the convolution.
-    pub weight: Tensor,
-    /// Bias of the convolution, `[out]`, or `[out, 1, height, width]` if it differs by position. Batch statistics cancel
-    /// a bias `[out]`; running statistics do not.
-    pub bias: Tensor,
-    /// Scale of batch norm.
-    pub gamma: Tensor,
-    /// Shift of batch norm.
-    pub beta: Tensor,
 }
 
 impl ConvBlock {
@@ -67,7 +54,14 @@ impl ConvBlock {
     ) -> Result<(Tensor, Option<Moments>)> {
         #[cfg(feature = "cuda")]
         if has_kernels(x, p, shortcut) {
-            return super::cuda::conv_block(self, x, p, statistics, Precision::Single);
+            return super::cuda::conv_block(
+                (self.conv_config(), self.tail),
+                self.eps,
+                x,
+                p,
+                statistics,
+                Precision::Single,
+            );
         }
         if !x.device().is_cpu() {
             return self.forward_reference(x, p, shortcut, statistics, Precision::Single);
@@ -105,7 +99,7 @@ impl ConvBlock {
     ) -> Result<(Tensor, Option<Moments>)> {
         #[cfg(feature = "cuda")]
         if precision == Precision::Bf16 && has_kernels(x, p, shortcut) {
-            return super::cuda::conv_block(self, x, p, statistics, precision);
+            return super::cuda::conv_block((self.conv_config(), self.tail), self.eps, x, p, statistics, precision);
         }
         let z = convolve(x, &p.weight, self.conv_config(), precision)?;
         let shape = z.dims().to_vec();
@@ -126,7 +120,7 @@ impl ConvBlock {
         Ok((y, moments))
     }
 
-    pub(super) fn conv_config(&self) -> ConvConfig {
+    fn conv_config(&self) -> ConvConfig {
         ConvConfig { padding: self.padding, stride: self.stride, groups: self.groups }
     }
 }

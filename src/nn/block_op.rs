@@ -42,6 +42,20 @@ impl Tail {
     }
 }
 
+/// A block's parameters: `weight` `[out, in / groups, k, k]`, the others `[out]`.
+#[derive(Debug, Clone)]
+pub struct ConvParameters {
+    /// Filters of the convolution.
+    pub weight: Tensor,
+    /// Bias of the convolution, `[out]`, or `[out, 1, height, width]` if it differs by position. Batch statistics cancel
+    /// a bias `[out]`; running statistics do not.
+    pub bias: Tensor,
+    /// Scale of batch norm.
+    pub gamma: Tensor,
+    /// Shift of batch norm.
+    pub beta: Tensor,
+}
+
 /// Results of the forward pass that the backward pass reads.
 #[derive(Debug)]
 pub(super) struct SavedForBackward {

@@ -2,6 +2,7 @@
 //! edges weigh the nodes, and a linear layer classifies each weighted mean. One attention head, without scaling: learned
 //! edges are the softmax of a node's dot products with all nodes (the paper's equations 5 to 7).
 
+use super::correlation_data::{CorrelationOutput, CorrelationParameters, Edges};
 use super::cpu::correlation::{CorrelationOp, SavedForBackward};
 use super::cpu::nodes::NodeSizes;
 use super::cpu::simd;
@@ -10,15 +11,6 @@ use super::precision::Precision;
 use super::storage;
 use candle_core::{D, DType, Device, Result, Tensor, bail};
 use std::sync::{Arc, Mutex};
-
-/// The weights between nodes.
-#[derive(Debug, Clone)]
-pub enum Edges {
-    /// Softmax over each row of the nodes' dot products, per image.
-    Learned,
-    /// The same `[a, a]` matrix for every image.
-    Fixed(Tensor),
-}
 
 /// The fixed part of a correlation net.
 #[derive(Debug, Clone)]
@@ -30,41 +22,6 @@ pub struct CorrelationBlock {
     /// Channel of the values that the edges weigh, `[a * g]`: row `j * g + k` names the channel, counted over all nodes side by
     /// side, that is channel `k` of value `j`. `None` if the values are the nodes.
     pub rows: Option<Vec<usize>>,
-}
-
-/// Parameters of `a` nodes with `g` channels over features of `c` channels.
-#[derive(Debug, Clone)]
-pub struct CorrelationParameters {
-    /// `[a, g, c]`.
-    pub weight: Tensor,
-    /// `[a, g]`.
-    pub bias: Tensor,
-    /// Classifiers, `[a, outputs, positions * g]`. A node's vector holds the `g` channels of the first position, then those
-    /// of the next.
-    pub out_weight: Tensor,
-    /// `[a, outputs]`.
-    pub out_bias: Tensor,
-}
-
-/// Output of a correlation net for a batch.
-#[derive(Debug, Clone)]
-pub struct CorrelationOutput {
-    /// Logits `[a, outputs, batch]`; class 1 is "has the attribute".
-    pub logits: Tensor,
-    /// Weights between attributes, rows summing to 1, averaged over the batch, without a gradient: `[a, a]`. `None` for a net
-    /// without such weights.
-    pub affinity: Option<Tensor>,
-    /// Size of the dot products, averaged over attributes and batch: a node's with itself, and its largest with another,
-    /// `[2]`. `None` for fixed edges.
-    pub products: Option<Tensor>,
-}
-
-impl CorrelationOutput {
-    /// The same values without gradients.
-    pub fn detach(&self) -> Self {
-        let [affinity, products] = [&self.affinity, &self.products].map(|tensor| tensor.as_ref().map(Tensor::detach));
-        Self { logits: self.logits.detach(), affinity, products }
-    }
 }
 
 impl CorrelationBlock {

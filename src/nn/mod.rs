@@ -12,13 +12,16 @@ mod average;
 mod block;
 mod block_op;
 mod branch;
+mod branch_data;
 mod conv;
 mod correlation;
+mod correlation_data;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod geometry;
 mod linear;
+mod moments;
 mod norm;
 mod optimizer;
 mod parameters;
@@ -34,17 +37,20 @@ pub use attention::{
     dot_products, dot_products_reference, leaky_relu, nodes, nodes_reference,
 };
 pub use average::average_into;
-pub use block::{ConvBlock, ConvParameters};
-pub use block_op::Tail;
-pub use branch::{BranchBlock, BranchMoments, BranchOutput, BranchParameters, BranchStatistics};
+pub use block::ConvBlock;
+pub use block_op::{ConvParameters, Tail};
+pub use branch::BranchBlock;
+pub use branch_data::{BranchMoments, BranchOutput, BranchParameters, BranchStatistics};
 pub use conv::{convolve, convolve_reference};
-pub use correlation::{CorrelationBlock, CorrelationOutput, CorrelationParameters, Edges, product_sizes};
+pub use correlation::{CorrelationBlock, product_sizes};
+pub use correlation_data::{CorrelationOutput, CorrelationParameters, Edges};
 pub use cpu::branch::Gated;
 pub use cpu::mask::HIDDEN as MASK_HIDDEN;
 #[cfg(feature = "cuda")]
 pub use cuda::cross_entropy;
 pub use linear::{batched_linear, batched_linear_reference};
-pub use norm::{Moments, Statistics, batch_norm, standardize};
+pub use moments::{Moments, Statistics};
+pub use norm::{batch_norm, standardize};
 pub use optimizer::{MomentumSgd, ParamGroup};
 pub use parameters::Parameters;
 pub use plain::PlainBlock;

@@ -2,37 +2,10 @@
 
 use super::cpu::matmul::{self, Window};
 use super::cpu::{scratch, simd};
+use super::moments::{Moments, Statistics};
 use super::storage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
-
-/// Mean and biased variance of each channel, `[channels]`.
-#[derive(Debug, Clone)]
-pub struct Moments {
-    /// Mean of the values.
-    pub mean: Tensor,
-    /// Mean squared distance from the mean.
-    pub variance: Tensor,
-}
-
-impl Moments {
-    pub(super) fn new(mean: Vec<f32>, variance: Vec<f32>, device: &candle_core::Device) -> Result<Self> {
-        let channels = mean.len();
-        Ok(Self {
-            mean: Tensor::from_vec(mean, channels, device)?,
-            variance: Tensor::from_vec(variance, channels, device)?,
-        })
-    }
-}
-
-/// Statistics that batch norm normalizes with.
-#[derive(Debug, Clone)]
-pub enum Statistics {
-    /// Moments of the batch, in training.
-    Batch,
-    /// Running averages, in evaluation and in a frozen network.
-    Running(Moments),
-}
 
 /// Batch norm of rows: `x` `[channels, n]`, `gamma` and `beta` `[channels]`. Also returns the batch's moments with
 /// [`Statistics::Batch`].

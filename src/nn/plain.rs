@@ -35,7 +35,7 @@ impl PlainBlock {
     pub fn forward(&self, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
         #[cfg(feature = "cuda")]
         if has_kernels(x, bias) {
-            return super::cuda::plain_block(self, x, weight, bias, Precision::Single);
+            return super::cuda::plain_block((self.conv_config(), self.pool), x, weight, bias, Precision::Single);
         }
         if !x.device().is_cpu() {
             return self.forward_reference(x, weight, bias, Precision::Single);
@@ -54,7 +54,7 @@ impl PlainBlock {
     ) -> Result<Tensor> {
         #[cfg(feature = "cuda")]
         if precision == Precision::Bf16 && has_kernels(x, bias) {
-            return super::cuda::plain_block(self, x, weight, bias, precision);
+            return super::cuda::plain_block((self.conv_config(), self.pool), x, weight, bias, precision);
         }
         let z = convolve(x, weight, self.conv_config(), precision)?;
         let bias = if bias.rank() == 1 { bias.reshape(((), 1, 1, 1))? } else { bias.clone() };
@@ -66,7 +66,7 @@ impl PlainBlock {
         ConvConfig { padding: self.padding, stride: self.stride, groups: 1 }
     }
 
-    pub(super) fn geometry(&self, x: &[usize], w: &[usize]) -> Result<Geometry> {
+    fn geometry(&self, x: &[usize], w: &[usize]) -> Result<Geometry> {
         let g = Geometry::new(x, w, self.conv_config())?;
         if self.pool && (g.out_height() < 3 || g.out_width() < 3) {
             bail!("a map of {}x{} is too small for a 3x3 pool", g.out_height(), g.out_width())

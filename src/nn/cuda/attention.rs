@@ -2,7 +2,6 @@
 
 use super::correlation::{Classifiers, NodeLayout, edges};
 use super::launch::{Computed, Grid, Scalars, Source, device, launch, tensor, values};
-use crate::nn::attention::{Attended, Sizes};
 use crate::nn::cpu::nodes::NodeSizes;
 use candle_core::{CudaStorage, Result, Storage, Tensor};
 
@@ -57,8 +56,8 @@ pub(in crate::nn) fn dot_products(queries: &Tensor, keys: &Tensor, heads: usize)
 }
 
 /// [`additive_scores`](crate::nn::additive_scores) on a CUDA device.
-pub(in crate::nn) fn additive_scores(left: &Tensor, right: &Tensor, weight: &Tensor, sizes: Sizes) -> Result<Tensor> {
-    let Sizes { batch, heads, a, b, d, .. } = sizes;
+pub(in crate::nn) fn additive_scores(left: &Tensor, right: &Tensor, weight: &Tensor, heads: usize) -> Result<Tensor> {
+    let ((batch, a, d), b) = (left.dims3()?, right.dim(1)?);
     let (left, right) = (left.contiguous()?, right.contiguous()?);
     let (device_of, count) = (device(&left)?, batch * heads * a * b);
     let most = count.max(batch * a.max(b) * d);
@@ -90,8 +89,8 @@ pub(in crate::nn) fn additive_scores(left: &Tensor, right: &Tensor, weight: &Ten
     left.apply_op3(&right, weight, operation)
 }
 
-/// [`attend`](crate::nn::attend) on a CUDA device.
-pub(in crate::nn) fn attend(scores: &Tensor, tokens: &Tensor, others: bool) -> Result<Attended> {
+/// Values and weights of [`attend`](crate::nn::attend) on a CUDA device.
+pub(in crate::nn) fn attend(scores: &Tensor, tokens: &Tensor, others: bool) -> Result<(Tensor, Tensor)> {
     let ((batch, heads, a, b), d) = (scores.dims4()?, tokens.dim(2)?);
     let (scores, tokens) = (scores.contiguous()?, tokens.contiguous()?);
     let weights = edges(&scores.detach().reshape((batch * heads, a, b))?, others)?.0;
@@ -108,7 +107,7 @@ pub(in crate::nn) fn attend(scores: &Tensor, tokens: &Tensor, others: bool) -> R
         launch(device(&weights)?, kernel, grid, scalars, &[&weights, &d_weights], &mut [&mut d_scores])?;
         Ok(vec![Some(tensor(d_scores, (batch, heads, a, b))), Some(d_tokens)])
     });
-    Ok(Attended { values: scores.apply_op2(&tokens, operation)?, weights: mean })
+    Ok((scores.apply_op2(&tokens, operation)?, mean))
 }
 
 /// [`classify`](crate::nn::classify) on a CUDA device.

@@ -3,10 +3,10 @@
 use super::launch::{Computed, Grid, Scalars, Source, device, launch, tensor, values};
 use super::norm::{Norm, moments};
 use super::update::pack;
-use crate::nn::branch::{BranchBlock, BranchMoments, BranchOutput, BranchParameters, BranchStatistics};
+use crate::nn::branch_data::{BranchMoments, BranchOutput, BranchParameters, BranchStatistics};
 use crate::nn::cpu::branch::Gated;
 use crate::nn::cpu::mask::HIDDEN;
-use crate::nn::norm::Moments;
+use crate::nn::moments::Moments;
 use crate::nn::precision::Precision;
 use candle_core::{Result, Tensor};
 
@@ -40,7 +40,7 @@ impl Sizes {
     }
 }
 
-/// What the forward pass computes besides the output.
+/// Results of the forward pass besides its output.
 struct Features {
     sizes: Sizes,
     /// The convolution's output, `[a * c, n]`.
@@ -155,9 +155,10 @@ impl Features {
     }
 }
 
-/// [`BranchBlock::forward`] on a CUDA device, for gated features without a gradient.
+/// [`BranchBlock::forward`](crate::nn::BranchBlock::forward) on a CUDA device, for gated features without a gradient.
 pub(in crate::nn) fn branches(
-    block: &BranchBlock,
+    eps: f64,
+    gated: Gated,
     x: &Tensor,
     p: &BranchParameters,
     statistics: &BranchStatistics,
@@ -181,9 +182,9 @@ pub(in crate::nn) fn branches(
         BranchStatistics::Batch => None,
         BranchStatistics::Running(moments) => Some(moments),
     };
-    let norm = Norm::new(&z, &affine, block.eps, running.map(|moments| &moments.features))?;
-    let features = Features::new(sizes, z, norm, of_masks, running.map(|moments| &moments.mask), block.eps)?;
-    let gated = if block.gated == Gated::Off { None } else { Some(features.gated()?) };
+    let norm = Norm::new(&z, &affine, eps, running.map(|moments| &moments.features))?;
+    let features = Features::new(sizes, z, norm, of_masks, running.map(|moments| &moments.mask), eps)?;
+    let gated = if gated == Gated::Off { None } else { Some(features.gated()?) };
     let moments = running
         .is_none()
         .then(|| BranchMoments { features: features.norm.biased_moments(), mask: features.hidden.clone() });

@@ -3,16 +3,14 @@
 use super::launch::{Computed, Grid, Scalars, Source, device, launch, tensor, values};
 use super::norm::{Maps, Norm};
 use super::update::pack;
-use crate::nn::block::{ConvBlock, ConvParameters};
-use crate::nn::block_op::Tail;
-use crate::nn::geometry::Geometry;
-use crate::nn::norm::{Moments, Statistics};
-use crate::nn::plain::PlainBlock;
+use crate::nn::block_op::{ConvParameters, Tail};
+use crate::nn::geometry::{ConvConfig, Geometry};
+use crate::nn::moments::{Moments, Statistics};
 use crate::nn::precision::Precision;
 use candle_core::{Result, Tensor};
 
 impl Geometry {
-    /// What the kernels take after the number of elements.
+    /// The sizes that the kernels take, after the number of elements.
     fn sizes(&self, count: usize) -> [usize; 9] {
         let (height, width) = (self.out_height(), self.out_width());
         [count, self.batch, self.height, self.width, self.kernel, self.stride, self.padding, height, width]
@@ -74,18 +72,18 @@ impl Geometry {
     }
 }
 
-/// [`PlainBlock::forward`] on a CUDA device, for a bias `[out]`.
+/// [`PlainBlock::forward`](crate::nn::PlainBlock::forward) on a CUDA device, for a bias `[out]`.
 pub(in crate::nn) fn plain_block(
-    block: &PlainBlock,
+    (config, pool): (ConvConfig, bool),
     x: &Tensor,
     weight: &Tensor,
     bias: &Tensor,
     precision: Precision,
 ) -> Result<Tensor> {
     let x = x.contiguous()?;
-    let geometry = block.geometry(x.dims(), weight.dims())?;
+    let geometry = Geometry::new(x.dims(), weight.dims(), config)?;
     let size = (geometry.out_height(), geometry.out_width());
-    let maps = Maps { images: geometry.batch, size, tail: Tail::rectified(block.pool) };
+    let maps = Maps { images: geometry.batch, size, tail: Tail::rectified(pool) };
     let z = geometry.convolve(&x.detach(), &weight.detach(), precision)?;
     let norm = Norm::of_bias(&bias.detach())?;
     let (y, indices) = maps.forward(&z, &norm)?;
@@ -101,25 +99,26 @@ pub(in crate::nn) fn plain_block(
     x.apply_op3(weight, bias, operation)
 }
 
-/// [`ConvBlock::forward`] on a CUDA device, for a bias `[out]`.
+/// [`ConvBlock::forward`](crate::nn::ConvBlock::forward) on a CUDA device, for a bias `[out]`.
 pub(in crate::nn) fn conv_block(
-    block: &ConvBlock,
+    (config, tail): (ConvConfig, Tail),
+    eps: f64,
     x: &Tensor,
     p: &ConvParameters,
     statistics: &Statistics,
     precision: Precision,
 ) -> Result<(Tensor, Option<Moments>)> {
     let x = x.contiguous()?;
-    let geometry = Geometry::new(x.dims(), p.weight.dims(), block.conv_config())?;
+    let geometry = Geometry::new(x.dims(), p.weight.dims(), config)?;
     let size = (geometry.out_height(), geometry.out_width());
-    let maps = Maps { images: geometry.batch, size, tail: block.tail };
+    let maps = Maps { images: geometry.batch, size, tail };
     let affine = pack([&p.gamma, &p.beta, &p.bias])?;
     let running = match statistics {
         Statistics::Batch => None,
         Statistics::Running(moments) => Some(moments),
     };
     let z = geometry.convolve(&x.detach(), &p.weight.detach(), precision)?;
-    let norm = Norm::new(&z, &affine.detach(), block.eps, running)?;
+    let norm = Norm::new(&z, &affine.detach(), eps, running)?;
     let (y, indices) = maps.forward(&z, &norm)?;
     let (height, width) = maps.out_size();
     let shape = (geometry.outputs, geometry.batch, height, width);

@@ -2,7 +2,7 @@
 
 use super::launch::{Computed, Grid, Scalars, Source, device, launch, tensor, values};
 use super::update::pack_two;
-use crate::nn::correlation::{CorrelationOutput, CorrelationParameters, Edges};
+use crate::nn::correlation_data::{CorrelationOutput, CorrelationParameters, Edges};
 use crate::nn::cpu::nodes::NodeSizes;
 use crate::nn::precision::Precision;
 use candle_core::cuda::CudaStorage;

@@ -2,7 +2,7 @@
 
 use super::launch::{Grid, Scalars, Source, bytes, device, launch, tensor, values};
 use crate::nn::block_op::Tail;
-use crate::nn::norm::Moments;
+use crate::nn::moments::Moments;
 use candle_core::cuda::CudaStorage;
 use candle_core::{Result, Tensor};
 
@@ -34,8 +34,9 @@ pub(super) fn moments(x: &Tensor) -> Result<Moments> {
 /// The batch norm of rows `z` `[rows, n]` with some moments.
 pub(super) struct Norm {
     moments: Moments,
-    /// What it multiplies by and adds, `[rows]`.
+    /// Its factor, `[rows]`.
     pub(super) scale: Tensor,
+    /// Its summand, `[rows]`.
     pub(super) shift: Tensor,
     /// Mean of the rows with their bias.
     biased_mean: Tensor,
@@ -107,7 +108,7 @@ impl Maps {
         self.tail.out_size(self.size)
     }
 
-    /// What the kernels take: images, size, padding and size of the pool's result.
+    /// The sizes that the kernels take: images, height, width, padding, and those of the pool's result.
     fn sizes(self) -> [usize; 6] {
         let (height, width) = self.out_size();
         [self.images, self.size.0, self.size.1, self.padding(), height, width]
