@@ -12,7 +12,8 @@ fn git(arguments: &[&str]) -> Option<String> {
 fn compile_kernels() -> cudaforge::Result<()> {
     println!("cargo::rerun-if-changed=src/nn/cuda");
     let output = std::path::PathBuf::from(std::env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let kernels = cudaforge::KernelBuilder::new().source_glob("src/nn/cuda/*.cu").arg("-O3").out_dir(&output).build_ptx()?;
+    let kernels =
+        cudaforge::KernelBuilder::new().source_glob("src/nn/cuda/*.cu").arg("-O3").out_dir(&output).build_ptx()?;
     kernels.write(output.join("kernels.rs"))
 }
 

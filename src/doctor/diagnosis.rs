@@ -71,10 +71,9 @@ pub fn examine(
     mut report: impl FnMut(&Check),
 ) -> Diagnosis {
     let reference = Side { device: &Device::Cpu, backend: Backend::Native };
-    let backend = match device.is_cuda() {
-        true if profile.compute.bf16 => Backend::ReferenceBf16,
-        true => Backend::Native,
-        false => Backend::Reference,
+    let backend = match profile.compute.backend() {
+        Backend::Native if device.is_cpu() => Backend::Reference,
+        backend => backend,
     };
     let examined = Side { device, backend };
     let mut checks = Vec::new();
@@ -155,8 +154,8 @@ mod tests {
         let steps = diagnosis.checks.iter().filter(|check| check.name.contains("training step"));
         // One step and ten steps.
         assert_eq!(steps.count(), 2 * shared_runs(&VARIANTS, &profile).len());
-        let most = Tolerances::new(Compute::default(), 1.0).backward;
-        let is_beyond = |check: &Check| check.name.contains("backward") && check.relative_error > Some(most);
+        let most = Tolerances::new(Compute::default(), 1.0).forward;
+        let is_beyond = |check: &Check| check.name.contains("forward") && check.relative_error > Some(most);
         assert!(diagnosis.checks.iter().any(is_beyond));
     }
 }

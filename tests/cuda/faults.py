@@ -23,15 +23,15 @@ OPENING = [
 # Training, validation and the writing of checkpoints.
 TRAINING = [
     ("alloc:40", MEMORY, (2, "too little free memory")),
-    ("alloc:9000", MEMORY, (2, "too little free memory")),
-    ("launch:2000", LAUNCH, STOPPED),
-    ("launch:8000", ADDRESS, STOPPED),
+    ("alloc:3000", MEMORY, (2, "too little free memory")),
+    ("launch:500", LAUNCH, STOPPED),
+    ("launch:2500", ADDRESS, STOPPED),
     ("gemm:150", LAUNCH, STOPPED),
     ("h2d:300", ECC, (2, "memory is damaged")),
     ("d2h:30", ECC, (2, "memory is damaged")),
     ("d2h:100", ADDRESS, STOPPED),
     ("memset:100", ADDRESS, STOPPED),
-    ("d2d:100", ADDRESS, STOPPED),
+    ("d2d:30", ADDRESS, STOPPED),
 ]
 
 

@@ -5,8 +5,8 @@ use super::launch::{Computed, Grid, Scalars, Source, device, launch, tensor, val
 use crate::nn::cpu::nodes::NodeSizes;
 use candle_core::{CudaStorage, Result, Storage, Tensor};
 
-/// The memory of a tensor that nothing else holds.
-fn storage(tensor: &Tensor) -> Result<CudaStorage> {
+/// A copy of a tensor's memory: candle's tensors do not give theirs away.
+fn copied(tensor: &Tensor) -> Result<CudaStorage> {
     match &*tensor.storage_and_layout().0 {
         Storage::Cuda(storage) => candle_core::backend::BackendStorage::try_clone(storage, tensor.layout()),
         _ => candle_core::bail!("a CUDA operation received a tensor on the CPU"),
@@ -47,7 +47,7 @@ pub(in crate::nn) fn nodes(gated: &Tensor, weight: &Tensor, bias: &Tensor, sizes
 pub(in crate::nn) fn dot_products(queries: &Tensor, keys: &Tensor, heads: usize) -> Result<Tensor> {
     let (queries, keys) = (queries.contiguous()?, keys.contiguous()?);
     let scores = split(&queries.detach(), heads)?.matmul(&split(&keys.detach(), heads)?.transpose(2, 3)?)?;
-    let operation = Computed::new("dot-products", storage(&scores)?, scores.shape(), move |inputs, d_scores| {
+    let operation = Computed::new("dot-products", copied(&scores)?, scores.shape(), move |inputs, d_scores| {
         let d_queries = merged(&d_scores.matmul(&split(inputs[1], heads)?)?)?;
         let d_keys = merged(&d_scores.transpose(2, 3)?.matmul(&split(inputs[0], heads)?)?)?;
         Ok(vec![Some(d_queries), Some(d_keys)])
@@ -97,7 +97,7 @@ pub(in crate::nn) fn attend(scores: &Tensor, tokens: &Tensor, others: bool) -> R
     let mean = weights.mean(0)?;
     let weights = weights.reshape((batch, heads, a, b))?;
     let attended = merged(&weights.matmul(&split(&tokens.detach(), heads)?)?)?;
-    let operation = Computed::new("attend", storage(&attended)?, (batch, a, d), move |inputs, gradient| {
+    let operation = Computed::new("attend", copied(&attended)?, (batch, a, d), move |inputs, gradient| {
         let (gradient, count) = (split(gradient, heads)?, batch * heads * a * b);
         let d_tokens = merged(&weights.transpose(2, 3)?.matmul(&gradient)?)?;
         let d_weights = gradient.matmul(&split(inputs[1], heads)?.transpose(2, 3)?)?;
