@@ -41,32 +41,19 @@ pub fn standardize(x: &Tensor, statistics: &Statistics, eps: f64) -> Result<(Ten
         let (y, moments) = super::cuda::standardize(&x, running, eps)?;
         return Ok((y, running.is_none().then_some(moments)));
     }
-    let shape = x.dims().to_vec();
     let moments = match statistics {
         Statistics::Running(moments) => moments.clone(),
-        Statistics::Batch if x.device().is_cpu() => {
+        Statistics::Batch => {
+            let channels = x.dim(0)?;
             let (mean, variance) = storage::with(&x, |pixels| {
-                pixels.par_chunks_exact(pixels.len() / shape[0]).map(simd::moments).unzip::<_, _, Vec<_>, Vec<_>>()
+                pixels.par_chunks_exact(pixels.len() / channels).map(simd::moments).unzip::<_, _, Vec<_>, Vec<_>>()
             })?;
             Moments::new(mean, variance, x.device())?
         }
-        Statistics::Batch => {
-            let rows = x.reshape((shape[0], ()))?;
-            let mean = rows.mean_keepdim(1)?;
-            let variance = rows.broadcast_sub(&mean)?.sqr()?.mean(1)?;
-            Moments { mean: mean.squeeze(1)?, variance }
-        }
     };
     let reciprocal = (&moments.variance + eps)?.sqrt()?.recip()?;
-    let y = if x.device().is_cpu() {
-        let shift = (moments.mean.neg()? * &reciprocal)?.to_vec1()?;
-        x.contiguous()?.apply_op1_no_bwd(&ScaleShift { scale: reciprocal.to_vec1()?, shift })?
-    } else {
-        x.reshape((shape[0], ()))?
-            .broadcast_sub(&moments.mean.unsqueeze(1)?)?
-            .broadcast_mul(&reciprocal.unsqueeze(1)?)?
-            .reshape(shape)?
-    };
+    let shift = (moments.mean.neg()? * &reciprocal)?.to_vec1()?;
+    let y = x.contiguous()?.apply_op1_no_bwd(&ScaleShift { scale: reciprocal.to_vec1()?, shift })?;
     Ok((y, matches!(statistics, Statistics::Batch).then_some(moments)))
 }
 

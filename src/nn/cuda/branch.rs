@@ -55,13 +55,12 @@ struct Features {
     hidden: Moments,
     /// `[a, n]`.
     masks: Tensor,
-    eps: f32,
 }
 
 impl Features {
-    fn new(sizes: Sizes, z: Tensor, norm: Norm, packed: Tensor, hidden: Option<&Moments>, eps: f64) -> Result<Self> {
+    fn new(sizes: Sizes, z: Tensor, norm: Norm, packed: Tensor, hidden: Option<&Moments>) -> Result<Self> {
         let Sizes { a, c, .. } = sizes;
-        let (device, n, count, eps) = (device(&z)?, sizes.n(), sizes.count(), eps as f32);
+        let (device, n, count, (_, _, eps)) = (device(&z)?, sizes.n(), sizes.count(), norm.parts());
         let mut means = values(device, a * n)?;
         let scalars = Scalars { sizes: &[count, c, n], numbers: &[] };
         let (kernel, operands) = ((Source::Branch, "branch_means"), [&z, &norm.scale, &norm.shift]);
@@ -83,7 +82,7 @@ impl Features {
         let operands = [&means, &packed, &hidden.mean, &hidden.variance];
         launch(device, (Source::Branch, "mask"), Grid::of_rows(n, a), scalars, &operands, &mut [&mut masks])?;
         let masks = tensor(masks, (a, n));
-        Ok(Self { sizes, z, norm, packed, means, of_means, hidden, masks, eps })
+        Ok(Self { sizes, z, norm, packed, means, of_means, hidden, masks })
     }
 
     /// Operands of the kernels that read gated features.
@@ -106,7 +105,8 @@ impl Features {
         let sizes = self.sizes;
         let Sizes { a, c, batch, positions } = sizes;
         let (device, n, rows, count) = (device(&self.z)?, sizes.n(), sizes.rows(), sizes.count());
-        let Self { packed, hidden, of_means, eps, .. } = self;
+        let Self { packed, hidden, of_means, .. } = self;
+        let (mean, variance, eps) = self.norm.parts();
         let of_all = Scalars { sizes: &[count, c, batch, positions], numbers: &[] };
         let mut d_logits = values(device, a * n)?;
         let operands = [&self.gated_operands()[..], &[d_pooled]].concat();
@@ -114,7 +114,7 @@ impl Features {
         launch(device, kernel, Grid::of_rows(n, a), of_all, &operands, &mut [&mut d_logits])?;
         let d_logits = tensor(d_logits, (a, n));
 
-        let of_maps = Scalars { sizes: &[sizes.of_maps(), n], numbers: &[*eps] };
+        let of_maps = Scalars { sizes: &[sizes.of_maps(), n], numbers: &[eps] };
         let mut sums = values(device, a * HIDDEN * 4)?;
         let operands = [&self.means, packed, &of_means.mean, &hidden.mean, &hidden.variance, &d_logits];
         let kernel = (Source::Branch, "mask_sums");
@@ -122,7 +122,7 @@ impl Features {
         let sums = tensor(sums, (a, HIDDEN, 4));
 
         let mut d_packed = values(device, packed.elem_count())?;
-        let of_hidden = Scalars { sizes: &[a * HIDDEN], numbers: &[*eps] };
+        let of_hidden = Scalars { sizes: &[a * HIDDEN], numbers: &[eps] };
         let kernel = (Source::Branch, "mask_parameters_gradient");
         let parts = [packed, &of_means.variance, &hidden.variance, &sums];
         launch(device, kernel, Grid::of_values(a * HIDDEN), of_hidden, &parts, &mut [&mut d_packed])?;
@@ -140,8 +140,7 @@ impl Features {
         )?;
         let d_means = tensor(d_means, (a, n));
 
-        let of_all = Scalars { numbers: &[*eps], ..of_all };
-        let (mean, variance, _) = self.norm.parts();
+        let of_all = Scalars { numbers: &[eps], ..of_all };
         let operands = [&self.z, mean, variance, &self.norm.scale, &self.norm.shift, &self.masks, d_pooled, &d_means];
         let mut d_affine = values(device, 3 * rows)?;
         let kernel = (Source::Branch, "branch_sums");
@@ -168,10 +167,10 @@ pub(in crate::nn) fn branches(
     let (_, batch, height, width) = x.dims4()?;
     let sizes = Sizes { a, c, batch, positions: height * width };
     let (n, rows) = (sizes.n(), sizes.rows());
-    let packed = pack([
-        &pack([&p.gamma, &p.beta, &p.bias])?,
-        &pack([&p.mask_weight, &p.mask_bias, &p.mask_gamma])?,
-        &pack([&p.mask_beta, &p.mask_out_weight, &p.mask_out_bias])?,
+    let packed = pack(&[
+        &pack(&[&p.gamma, &p.beta, &p.bias])?,
+        &pack(&[&p.mask_weight, &p.mask_bias, &p.mask_gamma])?,
+        &pack(&[&p.mask_beta, &p.mask_out_weight, &p.mask_out_bias])?,
     ])?;
     let (affine, of_masks) = (packed.detach().narrow(0, 0, 3 * rows)?, packed.dim(0)? - 3 * rows);
     let of_masks = packed.detach().narrow(0, 3 * rows, of_masks)?;
@@ -183,7 +182,7 @@ pub(in crate::nn) fn branches(
         BranchStatistics::Running(moments) => Some(moments),
     };
     let norm = Norm::new(&z, &affine, eps, running.map(|moments| &moments.features))?;
-    let features = Features::new(sizes, z, norm, of_masks, running.map(|moments| &moments.mask), eps)?;
+    let features = Features::new(sizes, z, norm, of_masks, running.map(|moments| &moments.mask))?;
     let gated = if gated == Gated::Off { None } else { Some(features.gated()?) };
     let moments = running
         .is_none()

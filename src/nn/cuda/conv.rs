@@ -72,6 +72,28 @@ impl Geometry {
     }
 }
 
+/// The steps after a convolution: output and gradients for its rows `z`. `parameters` are those of `norm`.
+fn after_convolution(
+    geometry: Geometry,
+    (tail, precision): (Tail, Precision),
+    [x, weight, parameters]: [&Tensor; 3],
+    z: Tensor,
+    norm: Norm,
+) -> Result<Tensor> {
+    let size = (geometry.out_height(), geometry.out_width());
+    let maps = Maps { images: geometry.batch, size, tail };
+    let (y, indices) = maps.forward(&z, &norm)?;
+    let (height, width) = maps.out_size();
+    let shape = (geometry.outputs, geometry.batch, height, width);
+    let has_input_gradient = x.track_op();
+    let operation = Computed::new("conv-norm-relu-pool", y, shape, move |inputs, dy| {
+        let (dz, d_parameters) = maps.backward(&z, &norm, indices.as_ref(), dy)?;
+        let (dx, d_weight) = geometry.convolve_backward(inputs[0], inputs[1], &dz, precision, has_input_gradient)?;
+        Ok(vec![dx, Some(d_weight), Some(d_parameters)])
+    });
+    x.apply_op3(weight, parameters, operation)
+}
+
 /// [`PlainBlock::forward`](crate::nn::PlainBlock::forward) on a CUDA device, for a bias `[out]`.
 pub(in crate::nn) fn plain_block(
     (config, pool): (ConvConfig, bool),
@@ -82,21 +104,9 @@ pub(in crate::nn) fn plain_block(
 ) -> Result<Tensor> {
     let x = x.contiguous()?;
     let geometry = Geometry::new(x.dims(), weight.dims(), config)?;
-    let size = (geometry.out_height(), geometry.out_width());
-    let maps = Maps { images: geometry.batch, size, tail: Tail::rectified(pool) };
     let z = geometry.convolve(&x.detach(), &weight.detach(), precision)?;
     let norm = Norm::of_bias(&bias.detach())?;
-    let (y, indices) = maps.forward(&z, &norm)?;
-    let (height, width) = maps.out_size();
-    let shape = (geometry.outputs, geometry.batch, height, width);
-    let has_input_gradient = x.track_op();
-    let operation = Computed::new("conv-bias-relu-pool", y, shape, move |inputs, dy| {
-        let (dz, d_affine) = maps.backward(&z, &norm, indices.as_ref(), dy)?;
-        let (dx, d_weight) = geometry.convolve_backward(inputs[0], inputs[1], &dz, precision, has_input_gradient)?;
-        let d_bias = d_affine.narrow(0, geometry.outputs, geometry.outputs)?;
-        Ok(vec![dx, Some(d_weight), Some(d_bias)])
-    });
-    x.apply_op3(weight, bias, operation)
+    after_convolution(geometry, (Tail::rectified(pool), precision), [&x, weight, bias], z, norm)
 }
 
 /// [`ConvBlock::forward`](crate::nn::ConvBlock::forward) on a CUDA device, for a bias `[out]`.
@@ -110,27 +120,17 @@ pub(in crate::nn) fn conv_block(
 ) -> Result<(Tensor, Option<Moments>)> {
     let x = x.contiguous()?;
     let geometry = Geometry::new(x.dims(), p.weight.dims(), config)?;
-    let size = (geometry.out_height(), geometry.out_width());
-    let maps = Maps { images: geometry.batch, size, tail };
-    let affine = pack([&p.gamma, &p.beta, &p.bias])?;
-    let running = match statistics {
-        Statistics::Batch => None,
-        Statistics::Running(moments) => Some(moments),
+    let affine = pack(&[&p.gamma, &p.beta, &p.bias])?;
+    let frozen = [&x, &p.weight, &affine].map(Tensor::detach);
+    let z = geometry.convolve(&frozen[0], &frozen[1], precision)?;
+    // With running statistics, there is no gradient.
+    let (norm, inputs, moments) = match statistics {
+        Statistics::Running(moments) => (Norm::new(&z, &frozen[2], eps, Some(moments))?, frozen.each_ref(), None),
+        Statistics::Batch => {
+            let norm = Norm::new(&z, &frozen[2], eps, None)?;
+            let moments = norm.biased_moments();
+            (norm, [&x, &p.weight, &affine], Some(moments))
+        }
     };
-    let z = geometry.convolve(&x.detach(), &p.weight.detach(), precision)?;
-    let norm = Norm::new(&z, &affine.detach(), eps, running)?;
-    let (y, indices) = maps.forward(&z, &norm)?;
-    let (height, width) = maps.out_size();
-    let shape = (geometry.outputs, geometry.batch, height, width);
-    if running.is_some() {
-        return Ok((tensor(y, shape), None));
-    }
-    let moments = norm.biased_moments();
-    let has_input_gradient = x.track_op();
-    let operation = Computed::new("conv-bias-batch-norm-relu-pool", y, shape, move |inputs, dy| {
-        let (dz, d_affine) = maps.backward(&z, &norm, indices.as_ref(), dy)?;
-        let (dx, d_weight) = geometry.convolve_backward(inputs[0], inputs[1], &dz, precision, has_input_gradient)?;
-        Ok(vec![dx, Some(d_weight), Some(d_affine)])
-    });
-    Ok((x.apply_op3(&p.weight, &affine, operation)?, Some(moments)))
+    Ok((after_convolution(geometry, (tail, precision), inputs, z, norm)?, moments))
 }

@@ -1,7 +1,7 @@
 //! A correlation net from features to logits.
 
 use super::launch::{Computed, Grid, Scalars, Source, device, launch, tensor, values};
-use super::update::pack_two;
+use super::update::pack;
 use crate::nn::correlation_data::{CorrelationOutput, CorrelationParameters, Edges};
 use crate::nn::cpu::nodes::NodeSizes;
 use crate::nn::precision::Precision;
@@ -179,7 +179,7 @@ pub(in crate::nn) fn correlation(
         let joined = |weight: &Tensor, bias: &Tensor| Tensor::cat(&[&weight.flatten_all()?, bias], 0).map(Some);
         Ok(vec![d_gated, joined(&d_weight, &d_bias)?, joined(&d_out_weight, &d_out_bias)?])
     });
-    let (of_nodes, of_classifiers) = (pack_two(&p.weight, &p.bias)?, pack_two(&p.out_weight, &p.out_bias)?);
+    let (of_nodes, of_classifiers) = (pack(&[&p.weight, &p.bias])?, pack(&[&p.out_weight, &p.out_bias])?);
     let logits = gated.apply_op3(&of_nodes, &of_classifiers, operation)?;
     Ok(CorrelationOutput { logits, affinity: Some(affinity), products })
 }

@@ -130,8 +130,8 @@ impl Maps {
         Ok((y, Some(tensor(indices, (rows, of_row)))))
     }
 
-    /// Gradients of the rows `z` and of gamma, beta and the bias before the norm, `[3 * rows]`, for the gradient `dy` of the
-    /// output. If the norm is a bias, beta is that bias.
+    /// Gradients of the rows `z` and of the norm's parameters for the gradient `dy` of the output: of gamma, beta and the bias
+    /// before the norm, `[3 * rows]`, or of the bias that the norm is, `[rows]`.
     pub(super) fn backward(
         self,
         z: &Tensor,
@@ -163,11 +163,15 @@ impl Maps {
         let mut dz = values(device, rows * n)?;
         let sizes: Vec<usize> = [rows * n, n].into_iter().chain(self.sizes()).collect();
         let scalars = Scalars { sizes: &sizes, numbers: &[eps] };
-        // Moments that do not depend on z have no gradient.
-        let of_moments = if norm.is_bias { d_affine.zeros_like()? } else { d_affine.clone() };
+        // Moments that do not depend on z have no gradient, and beta is the bias.
+        let (of_moments, d_parameters) = if norm.is_bias {
+            (d_affine.zeros_like()?, d_affine.narrow(0, rows, rows)?)
+        } else {
+            (d_affine.clone(), d_affine)
+        };
         let operands = [&operands[..], &[&of_moments]].concat();
         launch(device, (Source::Norm, gradient), Grid::of_rows(n, rows), scalars, &operands, &mut [&mut dz])?;
-        Ok((tensor(dz, (rows, n)), d_affine))
+        Ok((tensor(dz, (rows, n)), d_parameters))
     }
 }
 

@@ -1,46 +1,32 @@
 //! Updates of variables, and packing of parameters.
 
 use super::launch::{Computed, Grid, Scalars, Source, device, launch, values};
-use candle_core::cuda::CudaStorage;
-use candle_core::{Result, Shape, Tensor};
+use candle_core::{Result, Shape, Tensor, bail};
 
-/// Three tensors one after another, flat, without a gradient.
-fn concatenate([a, b, c]: [&Tensor; 3]) -> Result<(CudaStorage, usize)> {
-    let (first, second) = (a.elem_count(), b.elem_count());
-    let count = first + second + c.elem_count();
+/// Two or three parameters one after another, flat: candle's operations have three inputs.
+pub(super) fn pack(parts: &[&Tensor]) -> Result<Tensor> {
+    let (&[a, b] | &[a, b, _]) = parts else { bail!("{} parameters to pack", parts.len()) };
+    let third = parts.get(2).copied();
+    let shapes: Vec<Shape> = parts.iter().map(|part| part.shape().clone()).collect();
+    let count = shapes.iter().map(Shape::elem_count).sum();
     let mut packed = values(device(a)?, count)?;
-    let scalars = Scalars { sizes: &[count, first, second], numbers: &[] };
-    let kernel = (Source::Update, "concatenate");
-    launch(device(a)?, kernel, Grid::of_values(count), scalars, &[a, b, c], &mut [&mut packed])?;
-    Ok((packed, count))
-}
-
-/// Three parameters one after another, flat: candle's operations have three inputs.
-pub(super) fn pack(parts: [&Tensor; 3]) -> Result<Tensor> {
-    let (packed, count) = concatenate(parts)?;
-    let [first, second, third] = parts.map(|part| part.shape().clone());
+    let scalars = Scalars { sizes: &[count, a.elem_count(), b.elem_count()], numbers: &[] };
+    // The kernel reads nothing of a third part that has no place in the result.
+    let (kernel, operands) = ((Source::Update, "concatenate"), [a, b, third.unwrap_or(b)]);
+    launch(device(a)?, kernel, Grid::of_values(count), scalars, &operands, &mut [&mut packed])?;
     let operation = Computed::new("pack", packed, count, move |_, d| {
         let mut start = 0;
-        let mut next = |shape: &Shape| {
-            let part = d.narrow(0, start, shape.elem_count())?.reshape(shape);
+        let part = |shape: &Shape| {
+            let part = d.narrow(0, start, shape.elem_count())?.reshape(shape)?;
             start += shape.elem_count();
-            part.map(Some)
+            Ok(Some(part))
         };
-        Ok(vec![next(&first)?, next(&second)?, next(&third)?])
+        shapes.iter().map(part).collect()
     });
-    parts[0].apply_op3(parts[1], parts[2], operation)
-}
-
-/// [`pack`] of two parameters.
-pub(super) fn pack_two(first: &Tensor, second: &Tensor) -> Result<Tensor> {
-    let (packed, count) = concatenate([first, second, &second.flatten_all()?.narrow(0, 0, 0)?])?;
-    let (of_first, of_second) = (first.shape().clone(), second.shape().clone());
-    let operation = Computed::new("pack", packed, count, move |_, d| {
-        let front = d.narrow(0, 0, of_first.elem_count())?.reshape(&of_first)?;
-        let back = d.narrow(0, of_first.elem_count(), of_second.elem_count())?.reshape(&of_second)?;
-        Ok(vec![Some(front), Some(back)])
-    });
-    first.apply_op2(second, operation)
+    match third {
+        Some(c) => a.apply_op3(b, c, operation),
+        None => a.apply_op2(b, operation),
+    }
 }
 
 /// A step of [`MomentumSgd`](crate::nn::MomentumSgd): changes `weight` and `velocity` in place.
