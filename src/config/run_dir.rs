@@ -1,5 +1,6 @@
 //! The names of the files in a run folder.
 
+use crate::error::Error;
 use std::path::{Path, PathBuf};
 
 /// The run's configuration, TOML.
@@ -59,6 +60,12 @@ pub const OBSOLETE: [&str; 4] = [TRAINING_STATE, FORMER_TRAINING_STATE, FORMER_M
 /// The present name of a file, of which records hold digests.
 pub fn present_name(name: &str) -> &str {
     if name == FORMER_MODEL { MODEL } else { name }
+}
+
+/// The error of a folder without a run.
+pub fn no_run(folder: &Path) -> Error {
+    let shown = folder.display();
+    Error::Request(format!("{shown} is not a run folder, as it has no {CONFIG}: name one that `gal-bench train` made"))
 }
 
 /// The trained network in a run folder, under its present or its former name.

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::io;
 use crate::render::format::thousands;
 use polars::prelude::*;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// Titles of the column of splits.
@@ -240,7 +241,20 @@ impl UserTable {
 
     fn of_parquet(path: &Path, bytes: &[u8]) -> Result<Self> {
         let advice = "write it anew, with a row for each image";
-        let frame = io::parse_parquet(path, bytes, None, advice)?;
+        let io::ParquetTable { frame, others: unread } = io::parse_parquet(path, bytes, None, advice)?;
+        let unusable = |title: &str, kind: &dyn Display| {
+            let expected = match attribute::index(title) {
+                Some(_) => "expected labels",
+                None => "save it as text",
+            };
+            Error::file(path, format!("column `{title}` holds {kind}: {expected}"))
+        };
+        let is_used = |title: &str| {
+            attribute::index(title).is_some() || is_one_of(title, &SPLIT_TITLES) || is_one_of(title, &IDENTITY_TITLES)
+        };
+        if let Some((title, kind)) = unread.iter().find(|(title, _)| is_used(title)) {
+            return Err(unusable(title, kind));
+        }
         let rows = frame.height();
         if rows == 0 {
             return Err(no_rows(path));
@@ -253,10 +267,7 @@ impl UserTable {
             let Some(attribute) = attribute::index(title) else {
                 match as_text(column) {
                     Some(text) => others.push((title.to_owned(), text)),
-                    None if is_one_of(title, &SPLIT_TITLES) || is_one_of(title, &IDENTITY_TITLES) => {
-                        let message = format!("column `{title}` holds {}: save it as text", column.dtype());
-                        return Err(Error::file(path, message));
-                    }
+                    None if is_used(title) => return Err(unusable(title, column.dtype())),
                     None => {}
                 }
                 continue;
@@ -267,9 +278,7 @@ impl UserTable {
             attributes.push(attribute);
             let is_boolean = matches!(column.dtype(), DataType::Boolean);
             let text = if is_boolean { as_text(&column.cast(&DataType::Int32)?) } else { as_text(column) };
-            let text = text.ok_or_else(|| {
-                Error::file(path, format!("column {title} holds {}, expected labels", column.dtype()))
-            })?;
+            let text = text.ok_or_else(|| unusable(title, column.dtype()))?;
             for (row, value) in text.str()?.iter().enumerate() {
                 codes[row][attribute] = code(value.unwrap_or_default().as_bytes()).ok_or_else(|| {
                     let found = shown(value.unwrap_or_default().as_bytes());

@@ -195,7 +195,7 @@ impl Statistics {
         });
         let heads: Vec<ScoredHead> = heads.collect();
         let correct: Vec<&[ImageBits]> = heads.iter().map(|head| head.correct).collect();
-        let units = Units::new(&test.images, test.identities.as_deref(), &test.known);
+        let units = Units::new(&test.images, &test.known);
         let bootstrap = Bootstrap::new(&units, &test.known, &correct);
         let scored = Scored { classifiers, heads, known: known_labels(&test.known), bootstrap };
         let statistics = Self {

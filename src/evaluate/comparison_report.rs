@@ -87,9 +87,11 @@ impl ComparisonReport {
         for (path, run) in others.iter().zip(runs) {
             read.push(reference.read(path, run)?);
         }
-        // Predictions of an older version lack identities; those of another entry are of the same images.
-        let identities = read.iter().find_map(|one| one.correctness.identities.clone());
-        read[0].correctness.identities = identities;
+        // Predictions of an older version lack identities and duplicates; those of another entry are of the same images.
+        let identities = read.iter().find_map(|one| one.correctness.images.identities.clone());
+        let duplicate_of = read.iter().find_map(|one| one.correctness.images.duplicate_of.clone());
+        let images = &mut read[0].correctness.images;
+        (images.identities, images.duplicate_of) = (identities, duplicate_of);
         unique_names(&mut read);
         let classifiers: Vec<Classifier> = read
             .iter()
@@ -134,7 +136,8 @@ impl Reference {
     /// The predictions of `run`, or another tool's in the file `path`, in the reference's order.
     fn read(&self, path: &Path, run: Option<(RunSummary, Predictions)>) -> Result<ReadEntry> {
         let Some((run, predictions)) = run else {
-            let External { probabilities, left_out } = external::read(path, &self.predictions.images, &self.scored)?;
+            let External { probabilities, left_out } =
+                external::read(path, &self.predictions.images.names, &self.scored)?;
             let predictions = Predictions { fln: Some(probabilities), cln: None, ..self.predictions.clone() };
             let mut read = self.score(path, None, predictions);
             read.entry.left_out = left_out;

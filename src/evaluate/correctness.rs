@@ -3,17 +3,15 @@
 use super::Head;
 use super::predictions::Predictions;
 use crate::attribute::COUNT;
-use crate::metrics::bootstrap::ImageBits;
+use crate::metrics::bootstrap::{ImageBits, TestImages};
 use crate::metrics::confusion::THRESHOLD;
 use crate::metrics::mean::mean;
 
 /// The predictions for the test images, compared with their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correctness {
-    /// The images' names, each once.
-    pub images: Vec<String>,
-    /// The identity of each image, if the predictions have identities.
-    pub identities: Option<Vec<Option<String>>>,
+    /// The images.
+    pub images: TestImages,
     /// The positive labels of each image, the first of [`crate::attribute::NAMES`] lowest.
     pub labels: Vec<ImageBits>,
     /// The known labels of each image.
@@ -37,7 +35,7 @@ impl Correctness {
         let labels: Vec<ImageBits> = predictions.labels.chunks(COUNT).map(positive).collect();
         let of_head = |(head, probabilities)| (head, correct(&labels, &known, probabilities));
         let correct = predictions.heads().map(of_head).collect();
-        Self { images: predictions.images, identities: predictions.identities, labels, known, correct }
+        Self { images: predictions.images, labels, known, correct }
     }
 
     /// The correct predictions of one head, if the run has that head.
@@ -60,7 +58,7 @@ impl Correctness {
 
     /// True if both have the same images in the same order, with the same labels.
     pub fn same_test(&self, other: &Self) -> bool {
-        self.images == other.images && self.labels == other.labels && self.known == other.known
+        self.images.names == other.images.names && self.labels == other.labels && self.known == other.known
     }
 }
 

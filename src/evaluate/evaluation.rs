@@ -4,7 +4,7 @@ use super::head_result::HeadResult;
 use super::predictions::Predictions;
 use super::run_files::{self, Affinity, Point};
 use crate::attribute::COUNT;
-use crate::config::run_dir::{AFFINITY, METRICS, PREDICTIONS, PREDICTIONS_PLAIN, SUMMARY};
+use crate::config::run_dir::{self, AFFINITY, CONFIG, METRICS, PREDICTIONS, PREDICTIONS_PLAIN, SUMMARY};
 use crate::config::{EVALUATED, Record, RunSummary};
 use crate::error::{Error, Result};
 use crate::metrics::bootstrap::Units;
@@ -37,7 +37,7 @@ impl Evaluation {
     pub fn with_predictions(folder: &Path) -> Result<(Self, Predictions)> {
         let (run, predictions) = read_run(folder)?;
         let majority = majority(&run);
-        let units = Units::new(&predictions.images, predictions.identities.as_deref(), &predictions.known());
+        let units = Units::new(&predictions.images, &predictions.known());
         let is_enough = units.info().is_enough();
         let results = |predictions: &Predictions| -> Vec<HeadResult> {
             let heads = predictions.heads();
@@ -67,6 +67,9 @@ fn read_record(folder: &Path) -> Result<Record> {
     let path = folder.join(SUMMARY);
     if !folder.is_dir() {
         return Err(Error::Request(format!("there is no run folder {shown}: `gal-bench train` makes one")));
+    }
+    if !path.is_file() && !folder.join(CONFIG).is_file() {
+        return Err(run_dir::no_run(folder));
     }
     if !path.is_file() {
         return Err(Error::Request(format!(
@@ -101,8 +104,8 @@ pub fn read_run(folder: &Path) -> Result<(RunSummary, Predictions)> {
 /// Reads predictions for the test images of `run`, without the labels of attributes that were not trained.
 fn read_predictions(path: &Path, run: &RunSummary) -> Result<Predictions> {
     let predictions = Predictions::read(path, Some(run.test_images))?;
-    if predictions.images.len() != run.test_images {
-        let (found, expected) = (predictions.images.len(), run.test_images);
+    if predictions.images.names.len() != run.test_images {
+        let (found, expected) = (predictions.images.names.len(), run.test_images);
         let message = format!("holds {found} images, but {SUMMARY} says {expected} test images; train the run again");
         return Err(Error::file(path, message));
     }

@@ -4,21 +4,20 @@
 use crate::attribute::{self, COUNT};
 use crate::error::{Error, Result};
 use crate::io;
+use crate::metrics::bootstrap::TestImages;
 use crate::variant::Head;
 use polars::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// The columns that are required. `identity` is read if it exists, others are ignored.
+/// The columns that are required. `identity` and `duplicate_of` are read if they exist, others are ignored.
 const COLUMNS: [&str; 5] = ["image", "attribute", "label", "probability_fln", "probability_cln"];
 
 /// Labels and predicted probabilities of one head at least, `[images * 40]` each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
-    /// The images' names, each once.
-    pub images: Vec<String>,
-    /// The identity of each image, if the file has any.
-    pub identities: Option<Vec<Option<String>>>,
+    /// The images.
+    pub images: TestImages,
     /// The labels; `None` if one is not known, or if its attribute was not trained.
     pub labels: Vec<Option<bool>>,
     /// Probability of the positive label by the FLN head, if the run has one.
@@ -35,12 +34,15 @@ impl Predictions {
     pub fn read(path: &Path, test_images: Option<usize>) -> Result<Self> {
         let table = io::read_parquet(path, test_images.map(|images| images.saturating_mul(COUNT)), AGAIN)?;
         let source = Source { path, table };
-        let images = source.images()?;
+        let images = TestImages {
+            names: source.images()?,
+            identities: source.names("identity")?,
+            duplicate_of: source.names("duplicate_of")?,
+        };
         let label = source.column("label")?;
         let label = label.bool().map_err(|_| source.mistyped("label", "Boolean"))?;
         let predictions = Self {
             images,
-            identities: source.identities()?,
             labels: label.iter().collect(),
             fln: source.probabilities("probability_fln")?,
             cln: source.probabilities("probability_cln")?,
@@ -77,20 +79,20 @@ impl Predictions {
     /// # Errors
     /// A sentence about the first image that is not in both, or whose labels differ.
     pub fn in_order_of(&self, reference: &Self) -> std::result::Result<Self, String> {
-        let index: HashMap<&str, usize> = self.images.iter().map(String::as_str).zip(0..).collect();
-        let known: HashSet<&String> = reference.images.iter().collect();
-        if let Some(extra) = self.images.iter().find(|image| !known.contains(image)) {
+        let index: HashMap<&str, usize> = self.images.names.iter().map(String::as_str).zip(0..).collect();
+        let known: HashSet<&String> = reference.images.names.iter().collect();
+        if let Some(extra) = self.images.names.iter().find(|image| !known.contains(image)) {
             return Err(format!("has test image `{extra}`, which the reference run lacks"));
         }
         let find = |image: &String| {
             let found = index.get(image.as_str()).copied();
             found.ok_or_else(|| format!("lacks test image `{image}` of the reference run"))
         };
-        let order: Vec<usize> = reference.images.iter().map(find).collect::<std::result::Result<_, String>>()?;
+        let order: Vec<usize> = reference.images.names.iter().map(find).collect::<std::result::Result<_, String>>()?;
         let rows = |i: usize| i * COUNT..(i + 1) * COUNT;
         let labels: Vec<Option<bool>> = order.iter().flat_map(|&i| self.labels[rows(i)].iter().copied()).collect();
         if let Some(row) = (0..labels.len()).find(|&row| labels[row] != reference.labels[row]) {
-            let (image, attribute) = (&reference.images[row / COUNT], attribute::NAMES[row % COUNT]);
+            let (image, attribute) = (&reference.images.names[row / COUNT], attribute::NAMES[row % COUNT]);
             return Err(format!(
                 "image `{image}` has another label for `{attribute}` than in the reference run: the annotations differ"
             ));
@@ -98,9 +100,15 @@ impl Predictions {
         let head = |values: &Option<Vec<f32>>| {
             values.as_ref().map(|values| order.iter().flat_map(|&i| values[rows(i)].iter().copied()).collect())
         };
+        let names = |column: &Option<Vec<Option<String>>>| {
+            column.as_ref().map(|names| order.iter().map(|&i| names[i].clone()).collect())
+        };
         Ok(Self {
-            images: reference.images.clone(),
-            identities: self.identities.as_ref().map(|names| order.iter().map(|&i| names[i].clone()).collect()),
+            images: TestImages {
+                names: reference.images.names.clone(),
+                identities: names(&self.images.identities),
+                duplicate_of: names(&self.images.duplicate_of),
+            },
             fln: head(&self.fln),
             cln: head(&self.cln),
             labels,
@@ -174,18 +182,17 @@ impl Source<'_> {
         Ok(images.into_iter().map(str::to_owned).collect())
     }
 
-    /// The identity of each image; `None` if all are null, or in files of older versions without this column.
-    fn identities(&self) -> Result<Option<Vec<Option<String>>>> {
-        let Ok(column) = self.table.column("identity") else { return Ok(None) };
+    /// A name for each image; `None` if all are null, or in files of older versions without this column.
+    fn names(&self, name: &str) -> Result<Option<Vec<Option<String>>>> {
+        let Ok(column) = self.table.column(name) else { return Ok(None) };
         if column.null_count() == column.len() {
             return Ok(None);
         }
-        let identity: Vec<Option<&str>> =
-            column.str().map_err(|_| self.mistyped("identity", "String"))?.iter().collect();
-        if let Some(row) = (0..identity.len()).find(|row| identity[*row] != identity[row - row % COUNT]) {
-            return Err(self.row(row, "`identity` is not that of the image's first row"));
+        let values: Vec<Option<&str>> = column.str().map_err(|_| self.mistyped(name, "String"))?.iter().collect();
+        if let Some(row) = (0..values.len()).find(|row| values[*row] != values[row - row % COUNT]) {
+            return Err(self.row(row, format_args!("`{name}` is not that of the image's first row")));
         }
-        Ok(Some(identity.into_iter().step_by(COUNT).map(|who| who.map(str::to_owned)).collect()))
+        Ok(Some(values.into_iter().step_by(COUNT).map(|value| value.map(str::to_owned)).collect()))
     }
 
     /// A head's probabilities; `None` if all are null, which is a head that the run lacks.

@@ -344,6 +344,7 @@ mod tests {
     use super::*;
     use crate::config::{Profile, RunConfig};
     use crate::evaluate::{HeadResult, Predictions};
+    use crate::metrics::bootstrap::TestImages;
     use crate::store::Preprocessing;
     use crate::variant::{Head, Variant};
     use pulldown_cmark::{Event, Options, Parser, Tag};
@@ -389,8 +390,7 @@ mod tests {
             let male = NAMES.iter().position(|name| *name == "Male").unwrap();
             let correct = |i: usize| i % COUNT != male || (i / COUNT).is_multiple_of(2);
             let predictions = Predictions {
-                images: (0..30).map(|image| image.to_string()).collect(),
-                identities: None,
+                images: TestImages { names: (0..30).map(|image| image.to_string()).collect(), ..TestImages::default() },
                 labels: vec![Some(true); 30 * COUNT],
                 fln: None,
                 cln: Some((0..30 * COUNT).map(|i| if correct(i) { 0.9 } else { 0.1 }).collect()),

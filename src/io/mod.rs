@@ -34,7 +34,7 @@ pub use open::{
     read_up_to,
 };
 pub use output::{OutputFolder, names_in, refuse_foreign, refuse_overwrite, written_files};
-pub use parquet::{parse as parse_parquet, read_parquet};
+pub use parquet::{ParquetTable, parse as parse_parquet, read_parquet};
 pub use png::{encode_png, write_png};
 pub use sealed::{open_sealed, write_sealed};
 pub use walk::files_below;

@@ -6,7 +6,7 @@ use super::guard::guarded;
 use super::open::{TABLE_BYTES, read_up_to};
 use super::parquet_types::Widened;
 use crate::error::{Error, Result};
-use polars::prelude::{DataFrame, DataType, ParquetReader, PolarsError, SerReader};
+use polars::prelude::{ArrowDataType, DataFrame, DataType, ParquetReader, PolarsError, SerReader};
 use polars_parquet_format::PageHeader;
 use polars_parquet_format::thrift::protocol::TCompactInputProtocol;
 use std::io::Cursor;
@@ -23,24 +23,40 @@ const FREE_BYTES: u64 = 1 << 20;
 /// Longest text in a cell in bytes.
 const CELL_BYTES: usize = 1 << 16;
 
+/// The content of a file.
+pub struct ParquetTable {
+    /// The columns of texts, bytes, numbers and truth values.
+    pub frame: DataFrame,
+    /// Title and type, as a plural noun, of each other column. They are not decoded.
+    pub others: Vec<(String, &'static str)>,
+}
+
 /// Reads a table of at most `max_rows` rows; `None` takes any number. `advice` completes the message about a damaged file.
 pub fn read_parquet(path: &Path, max_rows: Option<usize>, advice: &str) -> Result<DataFrame> {
-    parse(path, &read_up_to(path, TABLE_BYTES)?, max_rows, advice)
+    Ok(parse(path, &read_up_to(path, TABLE_BYTES)?, max_rows, advice)?.frame)
 }
 
 /// Like [`read_parquet`], for the content of the file.
-pub fn parse(path: &Path, bytes: &[u8], max_rows: Option<usize>, advice: &str) -> Result<DataFrame> {
+pub fn parse(path: &Path, bytes: &[u8], max_rows: Option<usize>, advice: &str) -> Result<ParquetTable> {
     let wrong = |message: String| Error::file(path, format!("{message}; {advice}"));
     let unreadable = |reason: &str| wrong(format!("is not a Parquet file that can be read: {reason}"));
-    let read = || -> std::result::Result<DataFrame, Error> {
-        let file = Widened::new(bytes);
-        let bytes: &[u8] = &file.bytes;
+    let read = || -> Result<ParquetTable> {
+        let Some(file) = Widened::new(bytes) else { return Err(unreadable("its footer is damaged")) };
+        let bytes = file.bytes.as_slice();
         let mut reader = ParquetReader::new(Cursor::new(bytes));
-        check(&mut reader, bytes, max_rows).map_err(|fault| match fault {
+        let schema = reader.schema().map_err(|e| unreadable(&first_line(&e)))?;
+        let (others, read): (Vec<_>, Vec<_>) = schema
+            .iter()
+            .map(|(title, field)| (title.to_string(), other_type(&field.dtype)))
+            .partition(|(_, other)| other.is_some());
+        let others: Vec<(String, &str)> =
+            others.into_iter().filter_map(|(title, other)| Some((title, other?))).collect();
+        check(&mut reader, bytes, max_rows, &others).map_err(|fault| match fault {
             Fault::Damaged(reason) => unreadable(&reason),
             Fault::TooLarge(message) => wrong(message),
         })?;
-        let mut table = reader.finish().map_err(|e| unreadable(&first_line(&e)))?;
+        let titles = (!others.is_empty()).then(|| read.into_iter().map(|(title, _)| title).collect());
+        let mut table = reader.with_columns(titles).finish().map_err(|e| unreadable(&first_line(&e)))?;
         if table.columns().iter().any(|column| column.len() != table.height()) {
             return Err(unreadable("its columns have different numbers of rows"));
         }
@@ -51,7 +67,7 @@ pub fn parse(path: &Path, bytes: &[u8], max_rows: Option<usize>, advice: &str) -
                 return Err(wrong(format!("holds a text of more than {CELL_BYTES} bytes in `{}`", column.name())));
             }
         }
-        Ok(table)
+        Ok(ParquetTable { frame: table, others })
     };
     guarded(read).unwrap_or_else(|| Err(unreadable("its parts contradict one another")))
 }
@@ -72,11 +88,28 @@ fn first_line(error: &PolarsError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-/// Checks the footer's counts and the header of every page.
+/// A plural noun for a type that polars is not built for; `None` for those that it reads.
+fn other_type(dtype: &ArrowDataType) -> Option<&'static str> {
+    use ArrowDataType as A;
+    Some(match dtype {
+        A::Dictionary(_, values, _) => return other_type(values),
+        A::Date32 | A::Date64 => "dates",
+        A::Timestamp(..) | A::Time32(_) | A::Time64(_) => "times",
+        A::Duration(_) | A::Interval(_) => "durations",
+        A::Decimal(..) | A::Decimal32(..) | A::Decimal64(..) | A::Decimal256(..) => "decimal numbers",
+        A::List(_) | A::FixedSizeList(..) | A::LargeList(_) => "lists",
+        A::Struct(_) | A::Map(..) => "structs",
+        A::Int128 | A::UInt128 | A::Extension(_) | A::Union(_) | A::Unknown => "values of another type",
+        _ => return None,
+    })
+}
+
+/// Checks the footer's counts and the header of every page, except in columns that are not decoded.
 fn check(
     reader: &mut ParquetReader<Cursor<&[u8]>>,
     bytes: &[u8],
     max_rows: Option<usize>,
+    others: &[(String, &str)],
 ) -> std::result::Result<(), Fault> {
     let contradiction = || Fault::Damaged("its counts contradict one another".to_owned());
     let length = bytes.len() as u64;
@@ -93,7 +126,11 @@ fn check(
     for group in &metadata.row_groups {
         let in_group = group.num_rows() as u64;
         left = left.checked_sub(in_group).ok_or_else(contradiction)?;
+        let is_decoded = |title: &str| others.iter().all(|(other, _)| other != title);
         for column in group.parquet_columns() {
+            if !is_decoded(&column.descriptor().path_in_schema[0]) {
+                continue;
+            }
             if u64::try_from(column.num_values()).ok() != Some(in_group) {
                 return Err(contradiction());
             }
@@ -146,7 +183,7 @@ mod tests {
     }
 
     fn error(bytes: &[u8], max_rows: Option<usize>) -> String {
-        parse(Path::new("x.parquet"), bytes, max_rows, "make it again").unwrap_err().to_string()
+        parse(Path::new("x.parquet"), bytes, max_rows, "make it again").err().unwrap().to_string()
     }
 
     #[test]
@@ -159,7 +196,7 @@ mod tests {
         )
         .unwrap();
         let bytes = written(&mut table);
-        let read = |most| parse(Path::new("x"), &bytes, most, "").unwrap();
+        let read = |most| parse(Path::new("x"), &bytes, most, "").unwrap().frame;
         assert!(read(None).equals_missing(&table) && read(Some(5000)).equals_missing(&table));
         assert!(error(&bytes, Some(4999)).contains("holds 5000 rows, expected at most 4999; make it again"));
     }
@@ -178,8 +215,16 @@ mod tests {
     #[test]
     fn columns_of_different_lengths_are_refused() {
         let damaged = include_bytes!("../../fuzz/seeds/predictions/uneven.parquet");
-        let error = parse(Path::new("x.parquet"), damaged, None, "make it again").unwrap_err().to_string();
+        let error = parse(Path::new("x.parquet"), damaged, None, "make it again").err().unwrap().to_string();
         assert!(error.contains("is not a Parquet file that can be read"), "{error}");
+    }
+
+    /// A footer that states more elements than memory has.
+    #[test]
+    fn lists_that_are_longer_than_the_file_are_refused() {
+        let hostile = include_bytes!("../../fuzz/seeds/predictions/lists.parquet");
+        let error = parse(Path::new("x.parquet"), hostile, None, "make it again").err().unwrap().to_string();
+        assert!(error.contains("is not a Parquet file that can be read: its footer is damaged"), "{error}");
     }
 
     #[test]

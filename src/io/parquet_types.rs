@@ -6,7 +6,6 @@ use half::f16;
 use polars::prelude::{Column, DataFrame, Float32Chunked, IntoColumn, NewChunkedArray, PolarsResult};
 use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TCompactOutputProtocol};
 use polars_parquet_format::{ConvertedType, FileMetaData, IntType, LogicalType, SchemaElement};
-use std::borrow::Cow;
 
 const MAGIC: &[u8] = b"PAR1";
 /// The length of the footer and [`MAGIC`].
@@ -16,20 +15,17 @@ const ARROW_SCHEMA: &str = "ARROW:schema";
 /// Most bytes of memory that a byte of the footer may take.
 const MEMORY_PER_BYTE: usize = 100;
 
-/// A Parquet file without small number types.
-pub(super) struct Widened<'a> {
-    pub(super) bytes: Cow<'a, [u8]>,
+/// A Parquet file without small number types. Its footer is written anew: polars reserves memory for as many elements as a
+/// footer states, and would end the program.
+pub(super) struct Widened {
+    pub(super) bytes: Vec<u8>,
     /// Names of the columns whose numbers have half precision.
     halves: Vec<String>,
 }
 
-impl<'a> Widened<'a> {
-    /// The file itself if it has none of these types, or a footer that cannot be read.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self::rewritten(bytes).unwrap_or(Self { bytes: Cow::Borrowed(bytes), halves: Vec::new() })
-    }
-
-    fn rewritten(bytes: &[u8]) -> Option<Self> {
+impl Widened {
+    /// `None` if the footer cannot be read.
+    pub(super) fn new(bytes: &[u8]) -> Option<Self> {
         let (rest, end) = bytes.split_at_checked(bytes.len().checked_sub(END_BYTES)?)?;
         let (length, magic) = end.split_first_chunk()?;
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
@@ -45,16 +41,15 @@ impl<'a> Widened<'a> {
         for element in metadata.schema.iter_mut().filter(|element| is_small(element)) {
             (element.logical_type, element.converted_type, changed) = (None, None, true);
         }
-        if !changed {
-            return None;
+        if changed {
+            metadata.key_value_metadata.iter_mut().for_each(|pairs| pairs.retain(|pair| pair.key != ARROW_SCHEMA));
         }
-        metadata.key_value_metadata.iter_mut().for_each(|pairs| pairs.retain(|pair| pair.key != ARROW_SCHEMA));
         let mut bytes = pages.to_vec();
         metadata.write_to_out_protocol(&mut TCompactOutputProtocol::new(&mut bytes)).ok()?;
         let length = u32::try_from(bytes.len() - pages.len()).ok()?;
         bytes.extend(length.to_le_bytes());
         bytes.extend(MAGIC);
-        Some(Self { bytes: Cow::Owned(bytes), halves })
+        Some(Self { bytes, halves })
     }
 
     /// Converts the columns of half precision to single precision.
@@ -95,7 +90,7 @@ mod tests {
     #[test]
     fn small_types_that_another_program_wrote_are_read_as_their_numbers() {
         let bytes = include_bytes!("../../tests/golden/types.parquet");
-        let table = parse(Path::new("types.parquet"), bytes, None, "").unwrap();
+        let table = parse(Path::new("types.parquet"), bytes, None, "").unwrap().frame;
         for name in ["int8", "int16", "uint8", "uint16", "float16"] {
             let [small, wide] = [name.to_owned(), format!("{name}_wide")].map(|name| table.column(&name).unwrap());
             assert_eq!(&small.cast(&DataType::Float64).unwrap().with_name(wide.name().clone()), wide, "{name}");

@@ -19,7 +19,7 @@ use crate::random;
 use rand::RngExt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Number of resamples.
 pub const RESAMPLES: usize = 2000;
@@ -47,7 +47,7 @@ pub const LEAST_SEEDS: usize = 3;
 pub enum Unit {
     /// A person with all their images; an image without identity is a unit of its own.
     Identity,
-    /// An image.
+    /// An image with its duplicates.
     Image,
 }
 
@@ -102,6 +102,17 @@ impl BootstrapInfo {
     }
 }
 
+/// The test images without their labels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TestImages {
+    /// The images' names, each once.
+    pub names: Vec<String>,
+    /// The identity of each image, if any has one.
+    pub identities: Option<Vec<Option<String>>>,
+    /// The name of the first image with the same file, for each other image with it, if any is.
+    pub duplicate_of: Option<Vec<Option<String>>>,
+}
+
 /// The unit of each test image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Units {
@@ -113,20 +124,27 @@ pub struct Units {
 }
 
 impl Units {
-    /// Groups `images` with their `known` labels by identity, if there are identities. Units are numbered by name, so that the
-    /// order of the images does not matter.
-    pub fn new(images: &[String], identities: Option<&[Option<String>]>, known: &[ImageBits]) -> Self {
-        let names = || images.iter().map(String::as_str);
-        let (unit, keys): (Unit, Vec<(bool, &str)>) = match identities {
-            None => (Unit::Image, names().map(|image| (false, image)).collect()),
-            Some(identities) => {
-                let keys = names().zip(identities).map(|(image, person)| match person {
-                    Some(person) => (true, person.as_str()),
-                    None => (false, image),
-                });
-                (Unit::Identity, keys.collect())
-            }
+    /// Groups images with their `known` labels by identity, if there are identities, and by file: an image without identity
+    /// belongs to its duplicates, and to the first person among them. Units are numbered by name, so that the order of the images
+    /// does not matter.
+    pub fn new(images: &TestImages, known: &[ImageBits]) -> Self {
+        let person = |image: usize| images.identities.as_ref()?[image].as_deref();
+        let original = |image: usize| match &images.duplicate_of {
+            Some(originals) => originals[image].as_deref().unwrap_or(&images.names[image]),
+            None => &images.names[image],
         };
+        let mut person_of: HashMap<&str, &str> = HashMap::new();
+        for image in 0..images.names.len() {
+            if let Some(person) = person(image) {
+                person_of.entry(original(image)).or_insert(person);
+            }
+        }
+        let key = |image: usize| match person(image).or_else(|| person_of.get(original(image)).copied()) {
+            Some(person) => (true, person),
+            None => (false, original(image)),
+        };
+        let keys: Vec<(bool, &str)> = (0..images.names.len()).map(key).collect();
+        let unit = if images.identities.is_some() { Unit::Identity } else { Unit::Image };
         // The number of each unit, and its known labels.
         let mut numbers: BTreeMap<(bool, &str), (usize, ImageBits)> = BTreeMap::new();
         for (key, known) in keys.iter().zip(known).filter(|(_, known)| **known != 0) {
@@ -349,8 +367,8 @@ mod tests {
         serde_json::from_str::<Golden>(include_str!("../../tests/golden/statistics.json")).unwrap().bootstrap
     }
 
-    fn names(images: usize) -> Vec<String> {
-        (0..images).map(|i| format!("{i:04}")).collect()
+    fn images(images: usize) -> TestImages {
+        TestImages { names: (0..images).map(|i| format!("{i:04}")).collect(), ..TestImages::default() }
     }
 
     /// All labels of each image.
@@ -359,12 +377,12 @@ mod tests {
     }
 
     fn by_image(images: usize) -> Units {
-        Units::new(&names(images), None, &all_known(images))
+        Units::new(&self::images(images), &all_known(images))
     }
 
     fn by_person(people: &[usize]) -> Units {
-        let people: Vec<Option<String>> = people.iter().map(|person| Some(person.to_string())).collect();
-        Units::new(&names(people.len()), Some(&people), &all_known(people.len()))
+        let identities = Some(people.iter().map(|person| Some(person.to_string())).collect());
+        Units::new(&TestImages { identities, ..images(people.len()) }, &all_known(people.len()))
     }
 
     /// A resampling of images with these numbers of correct predictions of each classifier, all 40 labels known.
@@ -481,7 +499,7 @@ mod tests {
         // 100 images with attribute 0, always correct, and every second with attribute 1, correct in 30 of 50.
         let known: Vec<ImageBits> = (0..100).map(|i| if i % 2 == 0 { 0b11 } else { 0b01 }).collect();
         let correct: Vec<ImageBits> = (0..100).map(|i| if i % 2 == 0 && i < 60 { 0b11 } else { 0b01 }).collect();
-        let found = Bootstrap::new(&Units::new(&names(100), None, &known), &known, &[&correct]);
+        let found = Bootstrap::new(&Units::new(&images(100), &known), &known, &[&correct]);
         let interval = found.interval(&[0]).unwrap();
         // Half of Wilson's interval of 30 in 50, above one half.
         let wilson = super::super::interval::wilson(30, 50);
@@ -490,16 +508,29 @@ mod tests {
 
     #[test]
     fn an_image_without_identity_is_a_unit_of_its_own() {
-        let people = [Some("7".to_owned()), Some("7".to_owned()), None];
+        let identities = Some(vec![Some("7".to_owned()), Some("7".to_owned()), None]);
         let expected = Units { unit: Unit::Identity, of_image: vec![Some(1), Some(1), Some(0)], rarest: None };
-        assert_eq!(Units::new(&names(3), Some(&people), &all_known(3)), expected);
+        assert_eq!(Units::new(&TestImages { identities, ..images(3) }, &all_known(3)), expected);
+    }
+
+    #[test]
+    fn duplicates_are_one_unit() {
+        let first = || Some("0000".to_owned());
+        let duplicates = TestImages { duplicate_of: Some(vec![None, first(), None, first()]), ..images(4) };
+        let of_image = vec![Some(0), Some(0), Some(1), Some(0)];
+        assert_eq!(Units::new(&duplicates, &all_known(4)), Units { unit: Unit::Image, of_image, rarest: None });
+        // The fourth image has the person of the second, but not the second that of the third.
+        let identities = Some([None, Some("7"), Some("8"), None].map(|person| person.map(str::to_owned)).to_vec());
+        let of_image = vec![Some(0), Some(0), Some(1), Some(0)];
+        let expected = Units { unit: Unit::Identity, of_image, rarest: None };
+        assert_eq!(Units::new(&TestImages { identities, ..duplicates }, &all_known(4)), expected);
     }
 
     #[test]
     fn an_image_without_a_known_label_is_no_unit() {
         let mut known = vec![0; 40];
         known[..2].fill(1);
-        let found = Bootstrap::new(&Units::new(&names(40), None, &known), &known, &[&known]);
+        let found = Bootstrap::new(&Units::new(&images(40), &known), &known, &[&known]);
         assert_eq!((found.info.units, found.interval(&[0])), (2, None));
     }
 
@@ -512,7 +543,7 @@ mod tests {
             };
             let known = with_rare(&|_| 1, 0b10);
             let (a, b) = (with_rare(&|i| (i % 3 != 0).into(), 0b10), with_rare(&|i| (i % 4 != 0).into(), 0));
-            let found = Bootstrap::new(&Units::new(&names(40), None, &known), &known, &[&a, &b]);
+            let found = Bootstrap::new(&Units::new(&images(40), &known), &known, &[&a, &b]);
             assert_eq!(found.info.rarest, Some(rare));
             let (interval, p) = found.difference(&[0], &[1]);
             assert_eq!([found.interval(&[0]).is_some(), interval.is_some(), p.is_some()], [enough; 3], "{rare}");
@@ -526,7 +557,7 @@ mod tests {
         let mut correct = known.clone();
         correct[..4].fill(0b01);
         correct[100..110].fill(0);
-        let found = Bootstrap::new(&Units::new(&names(1000), None, &known), &known, &[&known, &correct]);
+        let found = Bootstrap::new(&Units::new(&images(1000), &known), &known, &[&known, &correct]);
         assert_eq!((found.differing(&[0], &[1]), found.difference(&[0], &[1])), (14, (None, None)));
     }
 }

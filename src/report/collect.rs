@@ -122,7 +122,7 @@ fn retests_of(registry: Registry, folders: &[&Path], runs: &[&RunSummary]) -> Re
             data: record.data.clone(),
             data_digest: record.data_digest.clone(),
             pipeline: record.pipeline.clone(),
-            images: correctness.images.len(),
+            images: correctness.images.names.len(),
             floor: correctness.floor(&record.train_positive_rate),
         };
         results.push(RetestResults { description, statistics });

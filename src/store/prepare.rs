@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::io;
 use crate::progress::Progress;
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Stores `dataset` below `folder`: every image at one size, and each training image in as many copies as asked for,
@@ -38,11 +39,9 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
     }
     let mut items = items(&rows, &copies);
     let turned = hash_files(&dataset.images, &mut items, progress)?;
-    let note = (turned > 0).then(|| {
-        let images = if turned == 1 { "image" } else { "images" };
-        format!("EXIF orientation: {turned} {images} turned upright")
-    });
-    if let Some(note) = &note {
+    let turned_note = (turned > 0).then(|| format!("EXIF orientation: {} turned upright", images(turned)));
+    let notes: Vec<String> = turned_note.into_iter().chain(duplicates_note(&items)).collect();
+    for note in &notes {
         progress.log(format!("  {note}"));
     }
     let inputs = Inputs::new(dataset, options, &items, turned)?;
@@ -83,11 +82,30 @@ pub fn prepare(dataset: &Dataset, folder: &Path, options: &Options, progress: &P
         manifest_digest,
         shards,
         balance: options.balance.then(|| balance::rates(&rows, &copies)),
-        notes: dataset.notes.iter().cloned().chain(note).collect(),
+        notes: dataset.notes.iter().cloned().chain(notes).collect(),
         ..describe(dataset, options, &items)?
     };
     io::write_sealed(&folder.join(PREPARED), &prepared)?;
     Ok(prepared)
+}
+
+fn images(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "image" } else { "images" })
+}
+
+/// A note on images with the same file as another; `None` if there are none, or if images are synthetic.
+fn duplicates_note(items: &[SourceItem]) -> Option<String> {
+    let mut splits: HashMap<blake3::Hash, Vec<Split>> = HashMap::new();
+    for item in items {
+        splits.entry(item.digest?).or_default().push(item.annotation.split);
+    }
+    let duplicates = items.len() - splits.len();
+    let across = splits.values().filter(|splits| splits.iter().any(|split| *split != splits[0])).count();
+    let clause = match across {
+        0 => "none of them in another split".to_owned(),
+        count => format!("{count} of these files in two splits, which flatters test figures"),
+    };
+    (duplicates > 0).then(|| format!("duplicates: {} with the file of an earlier one, {clause}", images(duplicates)))
 }
 
 /// Refuses a data set that could not be trained and tested.

@@ -174,7 +174,7 @@ fn read_manifest(folder: &Path, prepared: &Prepared, again: &str) -> Result<Data
         return Err(Error::file(path, message));
     }
     let stored = Split::ALL.iter().map(|split| prepared.counts(*split).stored);
-    io::parse_parquet(&path, &bytes, stored.reduce(usize::saturating_add), again)
+    Ok(io::parse_parquet(&path, &bytes, stored.reduce(usize::saturating_add), again)?.frame)
 }
 
 /// Refuses folders of images that are links or lead through one, with a sentence.

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::store::Row;
 use crate::variant::Variant;
 use candle_core::Device;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Predictions for a split.
 pub(super) struct SplitPredictions {
@@ -81,8 +81,19 @@ fn empty_table(variant: &Variant, indices: &[usize], rows: &[Row]) -> Prediction
     PredictionTable {
         images: rows.clone().map(|row| row.source.clone()).collect(),
         identities: rows.clone().map(|row| row.identity.clone()).collect(),
+        duplicate_of: originals(rows.clone()),
         labels: rows.flat_map(|row| row.labels).collect(),
         fln: variant.has_fln_head().then(Vec::new),
         cln: variant.net.map(|_| Vec::new()),
     }
+}
+
+/// The source of the first row with the same file, for each other row with it.
+fn originals<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<Option<String>> {
+    let mut first: HashMap<blake3::Hash, &'a str> = HashMap::new();
+    rows.map(|row| {
+        let original = *first.entry(row.source_digest?).or_insert(&row.source);
+        (original != row.source).then(|| original.to_owned())
+    })
+    .collect()
 }

@@ -152,6 +152,8 @@ pub(super) struct PredictionTable {
     pub(super) images: Vec<String>,
     /// The person on each image, if known.
     pub(super) identities: Vec<Option<String>>,
+    /// The first of the images with the same file, for each other image with it.
+    pub(super) duplicate_of: Vec<Option<String>>,
     /// `[images * 40]`; `None` if a label is not known.
     pub(super) labels: Vec<Option<bool>>,
     /// `None` if the FLN's own classifiers are not trained.
@@ -170,8 +172,9 @@ impl PredictionTable {
         let images: StringChunked =
             self.images.iter().flat_map(|image| [image.as_str(); COUNT]).collect_ca("image".into());
         let attributes: StringChunked = self.images.iter().flat_map(|_| NAMES).collect_ca("attribute".into());
-        let identities: StringChunked =
-            self.identities.iter().flat_map(|identity| [identity.as_deref(); COUNT]).collect_ca("identity".into());
+        let names = |name: &str, values: &[Option<String>]| -> StringChunked {
+            values.iter().flat_map(|value| [value.as_deref(); COUNT]).collect_ca(name.into())
+        };
         let head = |name: &str, probabilities: &Option<Vec<f32>>| match probabilities {
             Some(values) => Float32Chunked::from_slice(name.into(), values),
             None => Float32Chunked::full_null(name.into(), self.labels.len()),
@@ -182,7 +185,8 @@ impl PredictionTable {
             label_column("label", self.labels.iter().copied()),
             head("probability_fln", &self.fln).into_column(),
             head("probability_cln", &self.cln).into_column(),
-            identities.into_column(),
+            names("identity", &self.identities).into_column(),
+            names("duplicate_of", &self.duplicate_of).into_column(),
         ];
         let mut frame = DataFrame::new(self.labels.len(), columns)?;
         let mut bytes = Vec::new();
@@ -345,7 +349,7 @@ mod tests {
 
         #[test]
         fn predictions_are_read_as_written(
-            rows in vec((".*", maybe(".*"), vec((maybe(any::<bool>()), share(), share()), COUNT)), 1..4),
+            rows in vec((".*", [maybe(".*"), maybe(".*")], vec((maybe(any::<bool>()), share(), share()), COUNT)), 1..4),
             (has_fln, has_cln) in prop_oneof![Just((true, false)), Just((false, true)), Just((true, true))],
         ) {
             let folder = tempfile::tempdir().unwrap();
@@ -353,18 +357,20 @@ mod tests {
             let cells = || rows.iter().flat_map(|row| &row.2);
             let table = PredictionTable {
                 images: rows.iter().enumerate().map(|(row, (name, ..))| format!("{row}{name}")).collect(),
-                identities: rows.iter().map(|row| row.1.clone()).collect(),
+                identities: rows.iter().map(|row| row.1[0].clone()).collect(),
+                duplicate_of: rows.iter().map(|row| row.1[1].clone()).collect(),
                 labels: cells().map(|cell| cell.0).collect(),
                 fln: has_fln.then(|| cells().map(|cell| cell.1).collect()),
                 cln: has_cln.then(|| cells().map(|cell| cell.2).collect()),
             };
             table.write(&path).unwrap();
             let read = evaluate::Predictions::read(&path, None).unwrap();
-            prop_assert_eq!(read.images, table.images);
+            prop_assert_eq!(read.images.names, table.images);
             prop_assert_eq!(read.labels, table.labels);
             prop_assert_eq!((read.fln, read.cln), (table.fln, table.cln));
-            let known = table.identities.iter().any(Option::is_some);
-            prop_assert_eq!(read.identities, known.then_some(table.identities));
+            let if_any = |names: Vec<Option<String>>| names.iter().any(Option::is_some).then_some(names);
+            prop_assert_eq!(read.images.identities, if_any(table.identities));
+            prop_assert_eq!(read.images.duplicate_of, if_any(table.duplicate_of));
         }
 
         #[test]

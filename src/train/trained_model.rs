@@ -49,10 +49,7 @@ impl TrainedModel {
     pub fn open(folder: &Path) -> Result<Self> {
         let (config_path, path) = (folder.join(CONFIG), run_dir::model(folder));
         if !config_path.is_file() {
-            return Err(Error::Request(format!(
-                "{} is not a run folder, as it has no {CONFIG}: name one that `gal-bench train` made",
-                folder.display()
-            )));
+            return Err(run_dir::no_run(folder));
         }
         let config = RunConfig::read(&config_path)?;
         if !path.is_file() {

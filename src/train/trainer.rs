@@ -37,6 +37,7 @@ use crate::weights::PretrainedWeights;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::ops::{ControlFlow, Range};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Metadata of a training state.
@@ -398,6 +399,7 @@ impl<'a> Trainer<'a> {
                 }
                 done = (state.meta.steps, state.meta.seconds);
                 self.best = best;
+                self.check_best_networks(&path)?;
                 let digest = |run| state.meta.metrics.get(stored(run)?).cloned().flatten();
                 digests = self.runs.iter().map(digest).collect();
                 self.lost = state.meta.lost;
@@ -405,26 +407,39 @@ impl<'a> Trainer<'a> {
             }
         }
         for (run, digest) in self.runs.iter().zip(digests) {
-            let kept = truncate_after_step(&run.file(METRICS), done.0)?;
-            let logged = done.0 / self.job.profile.log_every;
-            let fault = if kept < logged {
-                let lines = format!("{} of {logged} lines of {METRICS} of {}", logged - kept, run.variant.title);
-                Some(format!("{lines} up to step {} were lost when the training was interrupted", done.0))
-            } else if digest.is_some() && metrics_digest(run)? != digest {
-                Some(format!(
-                    "{METRICS} of {} was changed up to step {} after it was written",
-                    run.variant.title, done.0
-                ))
-            } else {
-                None
-            };
-            if let Some(fault) = fault {
+            if let Some(fault) = self.resume_metrics(run, done.0, digest.as_deref())? {
                 progress.log(&fault);
                 self.lost.push(fault);
             }
             tensorboard::truncate_after_step(&run.events(), done.0)?;
         }
         Ok(done)
+    }
+
+    /// Removes the metrics after `step`. Returns a sentence if some of the others are missing, or if their digest is not that
+    /// of the training state.
+    fn resume_metrics(&self, run: &RunDir, step: usize, digest: Option<&str>) -> Result<Option<String>> {
+        let kept = truncate_after_step(&run.file(METRICS), step)?;
+        let (logged, title) = (step / self.job.profile.log_every, run.variant.title);
+        if kept < logged {
+            let lines = format!("{} of {logged} lines of {METRICS} of {title}", logged - kept);
+            return Ok(Some(format!("{lines} up to step {step} were lost when the training was interrupted")));
+        }
+        if digest.is_some() && metrics_digest(run)?.as_deref() != digest {
+            return Ok(Some(format!("{METRICS} of {title} was changed up to step {step} after it was written")));
+        }
+        Ok(None)
+    }
+
+    /// Reads the networks with the best validation accuracies, which may be needed only after the last step.
+    fn check_best_networks(&self, state: &Path) -> Result<()> {
+        for (run, _) in self.runs.iter().zip(&self.best).filter(|(_, best)| best.is_some()) {
+            run.best_network(&Device::Cpu).map_err(|error| {
+                let state = state.display();
+                Error::Request(format!("{error}; restore it, or delete {state} to train the run from its start"))
+            })?;
+        }
+        Ok(())
     }
 
     /// Sends rank 0's state after `first` steps to all ranks; returns that number.

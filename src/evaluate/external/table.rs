@@ -68,7 +68,8 @@ impl<'a> Table<'a> {
     }
 
     fn of_parquet(path: &'a Path, bytes: &[u8], max_rows: usize) -> Result<Self> {
-        let frame = io::parse_parquet(path, bytes, Some(max_rows), "give one row for each test image of the run")?;
+        let advice = "give one row for each test image of the run";
+        let io::ParquetTable { frame, others } = io::parse_parquet(path, bytes, Some(max_rows), advice)?;
         let cells = |column: &Column| -> Result<Cells> {
             Ok(match column.dtype() {
                 DataType::String => Cells::Text(texts(column.str()?.iter())),
@@ -81,13 +82,13 @@ impl<'a> Table<'a> {
                 dtype => Cells::Text(vec![format!("<{dtype}>"); column.len()]),
             })
         };
-        Ok(Self {
-            path,
-            header: frame.columns().iter().map(|column| column.name().to_string()).collect(),
-            columns: frame.columns().iter().map(cells).collect::<Result<_>>()?,
-            word: "row",
-            numbers: (1..=frame.height()).collect(),
-        })
+        let mut header: Vec<String> = frame.columns().iter().map(|column| column.name().to_string()).collect();
+        let mut columns = frame.columns().iter().map(cells).collect::<Result<Vec<_>>>()?;
+        for (title, kind) in others {
+            header.push(title);
+            columns.push(Cells::Text(vec![format!("<{kind}>"); frame.height()]));
+        }
+        Ok(Self { path, header, columns, word: "row", numbers: (1..=frame.height()).collect() })
     }
 
     /// A table with a row for each image, from one with a row for each image and attribute; others stay as they are.

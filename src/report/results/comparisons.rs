@@ -198,12 +198,12 @@ fn comparison(path: &Path, rows: &[Row]) -> Result<Comparison> {
 mod tests {
     use super::*;
     use crate::evaluate::{Classifier, Correctness};
+    use crate::metrics::bootstrap::TestImages;
 
     #[test]
     fn what_was_written_reads_back_the_same() {
         let correctness = |bits: u64| Correctness {
-            images: (0..30).map(|i| i.to_string()).collect(),
-            identities: None,
+            images: TestImages { names: (0..30).map(|i| i.to_string()).collect(), ..TestImages::default() },
             labels: vec![0; 30],
             known: vec![(1 << COUNT) - 1; 30],
             correct: vec![(Head::Fln, (0..30).map(|i| bits.rotate_left(i) & ((1 << COUNT) - 1)).collect())],

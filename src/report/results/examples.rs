@@ -89,12 +89,12 @@ impl ExampleFaces {
         let mut examples = Self {
             errors: Vec::new(),
             masks: masks.map_or_else(Vec::new, |m| std::iter::once(m.mean).chain(m.images).take(1 + shown).collect()),
-            images: predictions.images[..shown.min(predictions.images.len())].to_vec(),
+            images: predictions.images.names[..shown.min(predictions.images.names.len())].to_vec(),
             summary: summary.clone(),
             folder: folder.to_path_buf(),
         };
         for error in most_confident(&predictions.labels, predictions.primary_head().1, ERRORS) {
-            let image = &predictions.images[error.image];
+            let image = &predictions.images.names[error.image];
             let tile = examples.tile(image);
             examples.errors.push(ErrorRow {
                 variant: examples.summary.variant.clone(),

@@ -1,6 +1,6 @@
 //! Single flipped bits: each is an error that names a file and a remedy. `GAL_BENCH_FLIPS` sets the number of bits a file.
 
-use crate::common::gal_bench::Finished;
+use crate::common::gal_bench::{Finished, user_error};
 use crate::common::training::TINY;
 use crate::common::workspace::Workspace;
 use gal_bench::config::Record;
@@ -110,10 +110,17 @@ fn a_flipped_bit_in_an_interrupted_run_is_noticed_when_it_is_resumed() {
     let train = "train --profile tiny.toml --prepared prepared --runs runs --seed 5 --device cpu --variant gal-j";
     let run = workspace.run("runs", "gal-j");
     let mut child = workspace.gal_bench(train).spawn();
-    while !run.join("training-state.safetensors").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "the run ended before it was killed");
-        std::thread::yield_now();
-    }
+    let mut wait_for = |name: &str| {
+        while !run.join(name).exists() {
+            assert!(child.try_wait().unwrap().is_none(), "the run ended before it was killed");
+            std::thread::yield_now();
+        }
+    };
+    // The next state counts on the best network.
+    wait_for("best.safetensors");
+    wait_for("training-state.safetensors");
+    std::fs::remove_file(run.join("training-state.safetensors")).unwrap();
+    wait_for("training-state.safetensors");
     child.kill().unwrap();
     Finished::wait(child);
     // The training state holds the configuration, too: config.toml is written anew.
@@ -121,6 +128,16 @@ fn a_flipped_bit_in_an_interrupted_run_is_noticed_when_it_is_resumed() {
         let Err(error) = workspace.try_train("runs", &["gal-j"]) else { panic!("{bit} is used without a word") };
         assert_eq!(error.exit_code(), 2, "{bit}: {error}");
         assert!(error.to_string().contains("training-state.safetensors"), "{bit}: {error}");
+    });
+    // The best network is needed after the last step only, yet read before the next one.
+    let best = run.join("best.safetensors");
+    let whole = std::fs::read(&best).unwrap();
+    std::fs::remove_file(&best).unwrap();
+    assert!(user_error(workspace.try_train("runs", &["gal-j"])).contains("best.safetensors"));
+    std::fs::write(&best, whole).unwrap();
+    flip_bits(&best, |bit| {
+        let error = user_error(workspace.try_train("runs", &["gal-j"]));
+        assert!(error.contains("best.safetensors") && error.contains("; restore it, or delete"), "{bit}: {error}");
     });
     // Metrics are no part of the state: a line that was changed is named, and the report repeats it.
     let metrics = run.join("metrics.jsonl");

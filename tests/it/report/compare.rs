@@ -364,5 +364,7 @@ fn a_file_that_is_neither_run_nor_predictions_is_refused() {
     assert!(found.ends_with("theirs.bin: is UTF-16 text: save it as UTF-8"), "{found}");
     insta::assert_snapshot!(refused(&workspace, &["theirs.csv", BASELINE]), @"error: theirs.csv is a file: the first path must be the folder of a run, which has the labels");
     insta::assert_snapshot!(refused(&workspace, &[BASELINE, "runs/missing"]), @"error: there is no run folder runs/missing: `gal-bench train` makes one");
+    std::fs::create_dir(workspace.path("faces")).unwrap();
+    insta::assert_snapshot!(refused(&workspace, &[BASELINE, "faces"]), @"error: faces is not a run folder, as it has no config.toml: name one that `gal-bench train` made");
     insta::assert_snapshot!(refused(&workspace, &[BASELINE, BASELINE]), @"error: runs/synthetic-quick-baseline-seed1 is given twice");
 }

@@ -1,10 +1,13 @@
 //! Test images from which nothing can be concluded: too few people, no variation, no difference.
 
 use crate::common::fake_runs::{FakeRun, collected, page, section, write_parquet};
+use crate::common::images::{gradient, jpeg};
+use crate::common::training::TINY;
 use crate::common::workspace::Workspace;
 use gal_bench::attribute::COUNT;
 use gal_bench::report;
 use polars::prelude::*;
+use std::fmt::Write as _;
 
 /// The words of intervals and tests with numbers.
 fn claims(text: &str) -> Vec<&str> {
@@ -64,6 +67,30 @@ fn one_person_and_two_images_give_no_interval_no_p_and_no_verdict_anywhere() {
         let mean = &json["statistics"]["comparisons"][0]["mean"];
         assert!(mean["p"].is_null() && mean["interval"].is_null(), "{mean}");
     }
+}
+
+/// A table without people, whose test images are two files under 30 names.
+#[test]
+fn duplicates_of_two_images_give_no_interval_and_no_test() {
+    let workspace = Workspace::new();
+    let mut table = "path,Male,Smiling,split\n".to_owned();
+    for image in 0..60 {
+        let is_test = image >= 30;
+        let shown = if is_test { image % 2 } else { 2 + image };
+        workspace.write(format!("faces/{image}.jpg").as_str(), jpeg(&gradient(shown, 48, 48), 90));
+        let split = if is_test { "test" } else { "train" };
+        let [male, smiling] = [image % 2, image % 3 / 2];
+        writeln!(table, "{image}.jpg,{male},{smiling},{split}").unwrap();
+    }
+    workspace.write("faces/table.csv", table);
+    workspace.write("tiny.toml", TINY.replace("synthetic", "celeba").replace("steps = 40", "steps = 4"));
+    let prepared = workspace.gal_bench("prepare --dataset table --root faces --prepared prepared --size 48").succeeds();
+    let note = "duplicates: 28 images with the file of an earlier one, none of them in another split";
+    assert!(prepared.stderr.contains(note), "{}", prepared.stderr);
+    let options = "--dataset table --profile tiny.toml --variant baseline,gal-j";
+    workspace.gal_bench(&format!("train --prepared prepared --device cpu {options}")).succeeds();
+    let text = workspace.gal_bench(&format!("evaluate {options}")).succeeds().stdout;
+    assert!(claims(&text).is_empty() && text.contains("2 test images are too few"), "{text}");
 }
 
 #[test]

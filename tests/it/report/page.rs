@@ -61,7 +61,10 @@ fn the_terminal_table_shows_both_heads_and_the_floor() {
 
 #[test]
 fn a_run_without_a_summary_is_not_finished() {
-    let found = evaluation_error(|folder, _| std::fs::remove_file(folder.join("summary.json")).unwrap());
+    let found = evaluation_error(|folder, _| {
+        std::fs::remove_file(folder.join("summary.json")).unwrap();
+        std::fs::write(folder.join("config.toml"), "").unwrap();
+    });
     insta::assert_snapshot!(found, @"the run in RUNS/synthetic-quick-gal-j-seed1 is not finished, as it has no summary.json: run the `gal-bench train` command that started it again");
 }
 

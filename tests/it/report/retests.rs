@@ -94,7 +94,7 @@ fn tested_on_celeba(workspace: &Workspace) -> (String, Predictions) {
 fn runs_are_tested_on_another_data_set() {
     let workspace = Workspace::trainable();
     let (text, own) = tested_on_celeba(&workspace);
-    assert_eq!(own.images.len(), 4);
+    assert_eq!(own.images.names.len(), 4);
     let cells = row(&text, "Test on CelebA", "GAL-j");
     assert_eq!(cells[3], accuracy(&own));
     // Labels 0 (3 of 3) and 1 (2 of 3) are positive in most training images; the 4 test images have 5 to 8 labels.
@@ -112,6 +112,6 @@ fn an_attribute_that_was_not_trained_is_not_scored_on_another_data_set() {
     let (_, probabilities) = own.primary_head();
     let scored = (0..own.labels.len()).filter(|position| position % COUNT != untrained);
     let correct = scored.filter(|position| Some(probabilities[*position] > 0.5) == own.labels[*position]).count();
-    let expected = format!("{:.2}", 100.0 * correct as f64 / (own.images.len() * (COUNT - 1)) as f64);
+    let expected = format!("{:.2}", 100.0 * correct as f64 / (own.images.names.len() * (COUNT - 1)) as f64);
     assert_eq!(row(&text, "Test on CelebA", "GAL-j")[3], expected);
 }

@@ -193,7 +193,7 @@ fn a_column_of_a_parquet_file_that_cannot_be_used_is_named() {
         (Column::new("split".into(), [true; 4]), "column `split` holds bool: save it as text"),
         (bytes("split"), "column `split` holds binary: save it as text"),
         (bytes("identity"), "column `identity` holds binary: save it as text"),
-        (bytes("Male"), "column Male holds binary, expected labels"),
+        (bytes("Male"), "column `Male` holds binary: expected labels"),
         (text("set"), "columns `split` and `set` both give the split: leave one out"),
         (text("Split"), "columns `split` and `Split` both give the split: leave one out"),
         (text("person"), "columns `identity` and `person` both give the identity: leave one out"),
@@ -209,6 +209,19 @@ fn a_column_of_a_parquet_file_that_cannot_be_used_is_named() {
     let mut frame = texts();
     frame.with_column(bytes("thumbnail")).unwrap();
     assert_eq!(with_table("faces.parquet", parquet(&mut frame)).read().counts().unwrap(), [2, 1, 1]);
+}
+
+#[test]
+fn columns_of_other_types_are_not_read_and_named_if_they_are_needed() {
+    let others = include_bytes!("../../../golden/other_types.parquet");
+    assert_eq!(with_table("faces.parquet", others).read().counts().unwrap(), [2, 1, 1]);
+    for (bytes, message) in [
+        (&include_bytes!("../../../golden/date_labels.parquet")[..], "column `Male` holds dates: expected labels"),
+        (include_bytes!("../../../golden/date_people.parquet"), "column `person` holds dates: save it as text"),
+    ] {
+        let error = with_table("faces.parquet", bytes).error();
+        assert_eq!(error, format!("faces.parquet: {message}"));
+    }
 }
 
 /// Training makes the same check, on the prepared set.

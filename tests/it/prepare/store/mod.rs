@@ -118,6 +118,24 @@ fn held_out_people_are_stored_once_and_recorded() {
 }
 
 #[test]
+fn duplicates_are_noted_with_those_in_two_splits() {
+    let bench = Bench::seven();
+    let note = |duplicates: &[(usize, usize)]| {
+        for (from, to) in duplicates {
+            std::fs::copy(bench.source(*from), bench.source(*to)).unwrap();
+        }
+        let prepared = bench.prepare(&Options { force: true, ..options() }).unwrap();
+        prepared.notes.get(1).cloned()
+    };
+    assert_eq!(note(&[]), None);
+    let within = "duplicates: 1 image with the file of an earlier one, none of them in another split";
+    assert_eq!(note(&[(0, 2)]).as_deref(), Some(within));
+    let across = "duplicates: 4 images with the file of an earlier one, 2 of these files in two splits, which flatters test \
+                  figures";
+    assert_eq!(note(&[(0, 4), (0, 5), (1, 3)]).as_deref(), Some(across));
+}
+
+#[test]
 fn expansion_makes_the_fewest_equal_copies_that_reach_the_number() {
     let bench = Bench::seven();
     let prepared = bench.prepare(&options()).unwrap();
