@@ -187,6 +187,9 @@ pub(crate) struct ComputeArgs {
     /// bits. All other operations stay in float32; reports note it
     #[arg(long)]
     pub(crate) bf16: bool,
+    /// Train with candle's operations in place of the program's own, to compare them: slower, the same mathematics
+    #[arg(long)]
+    pub(crate) reference: bool,
     /// Initial weights of the backbone: a file written by `gal-bench weights import` [default: the profile's weights, or
     /// random ones]
     #[arg(long, value_name = "FILE")]

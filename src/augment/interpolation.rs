@@ -49,17 +49,27 @@ pub(super) fn bicubic(packed: &[Pixel], (width, height): (usize, usize), coordin
             let first = (coordinate >> COORDINATE_BITS) as usize;
             [first.saturating_sub(1), first, (first + 1).min(size - 1), (first + 2).min(size - 1)]
         };
-        let (columns, weights) = (around(x, width), CUBIC[fraction(x)]);
+        let (columns, weights) = (around(x, width), CUBIC[fraction(x)].map(i32::from));
+        let are_neighbours = columns[3] == columns[0] + 3;
         let mut sum = [1 << (2 * WEIGHT_BITS - 5); 4];
-        for (line, weight) in around(y, height).into_iter().zip(CUBIC[fraction(y)]) {
+        for (line, weight_down) in around(y, height).into_iter().zip(CUBIC[fraction(y)]) {
             let line = &packed[line * (width + 1)..][..width];
             let mut across = [0; 4];
-            for (column, weight) in columns.into_iter().zip(weights) {
-                let value = line[column];
-                (0..4).for_each(|channel| across[channel] += i32::from(value[channel]) * weight);
+            // The mask changes nothing, but proves that factors have 16 bits: their product is faster than that of 32 bits.
+            let product = |value: u16, weight: i32| i32::from(value & 0xff) * weight;
+            if are_neighbours {
+                let near: &[Pixel; 4] = line[columns[0]..].first_chunk().expect("four columns");
+                for (value, weight) in near.iter().zip(weights) {
+                    (0..4).for_each(|channel| across[channel] += product(value[channel], weight));
+                }
+            } else {
+                for (column, weight) in columns.into_iter().zip(weights) {
+                    let value = line[column];
+                    (0..4).for_each(|channel| across[channel] += product(value[channel], weight));
+                }
             }
             // Drops four bits: the product must fit in 32.
-            (0..4).for_each(|channel| sum[channel] += (across[channel] >> 4) * weight);
+            (0..4).for_each(|channel| sum[channel] += (across[channel] >> 4) * i32::from(weight_down));
         }
         for (value, sum) in pixel.iter_mut().zip(sum) {
             *value = (sum >> (2 * WEIGHT_BITS - 4)).clamp(0, 255) as u8;
@@ -78,9 +88,9 @@ fn fraction(coordinate: i32) -> usize {
 }
 
 /// The weights of the pixels at -1, 0, 1 and 2, for each fraction in 1/256. Each four sum to one.
-static CUBIC: [[i32; 4]; 256] = cubic();
+static CUBIC: [[i16; 4]; 256] = cubic();
 
-const fn cubic() -> [[i32; 4]; 256] {
+const fn cubic() -> [[i16; 4]; 256] {
     let mut weights = [[0; 4]; 256];
     let mut fraction = 0;
     while fraction < 256 {
@@ -96,7 +106,7 @@ const fn cubic() -> [[i32; 4]; 256] {
         let mut tap = 0;
         while tap < 4 {
             let shift = 25 - WEIGHT_BITS;
-            weights[fraction][tap] = ((twice[tap] + (1 << (shift - 1))) >> shift) as i32;
+            weights[fraction][tap] = ((twice[tap] + (1 << (shift - 1))) >> shift) as i16;
             rest -= weights[fraction][tap];
             tap += 1;
         }
@@ -114,7 +124,7 @@ mod tests {
     #[test]
     fn bicubic_weights_sum_to_one_and_are_symmetric() {
         for fraction in 1..256 {
-            assert_eq!(CUBIC[fraction].iter().sum::<i32>(), 1 << WEIGHT_BITS);
+            assert_eq!(CUBIC[fraction].iter().sum::<i16>(), 1 << WEIGHT_BITS);
             for tap in 0..4 {
                 assert!(CUBIC[fraction][tap].abs_diff(CUBIC[256 - fraction][3 - tap]) <= 1, "{fraction}");
             }

@@ -64,6 +64,7 @@ pub(super) fn start<'a>(
     PretrainedWeights::record_in(&mut profile, compute.weights.as_deref())?;
     profile.compute.tf32 |= compute.tf32;
     profile.compute.bf16 |= compute.bf16;
+    profile.compute.reference |= compute.reference;
     let init = selection.initial_run()?;
     if let Some(init) = &init {
         if profile.initial_weights.is_some() {
@@ -165,6 +166,7 @@ pub(super) fn command(
     words.extend(compute.weights.iter().map(|file| format!("--weights {}", quoted(&file.to_string_lossy()))));
     words.extend(compute.tf32.then(|| "--tf32".to_owned()));
     words.extend(compute.bf16.then(|| "--bf16".to_owned()));
+    words.extend(compute.reference.then(|| "--reference".to_owned()));
     words.extend((world_size > 1).then(|| format!("--world-size {world_size}")));
     words.join(" ")
 }

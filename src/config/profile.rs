@@ -140,7 +140,7 @@ pub struct ImagePolicy {
     pub flip: bool,
 }
 
-/// Precision of the computation, single by default.
+/// Precision of the computation, single by default, and form of the operations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compute {
@@ -151,21 +151,28 @@ pub struct Compute {
     /// attention, batch norm, losses, weights and optimizer stay in single precision.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bf16: bool,
+    /// Trains with candle's operations in place of this program's own, which they are compared with. They are slower.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reference: bool,
 }
 
 impl Compute {
     /// The form of the operations that computes so.
     pub fn backend(self) -> Backend {
-        if self.bf16 { Backend::ReferenceBf16 } else { Backend::Native }
+        match self {
+            Self { reference: true, .. } => Backend::Reference,
+            Self { bf16: true, .. } => Backend::ReferenceBf16,
+            Self { .. } => Backend::Native,
+        }
     }
 
     /// Precision of products for records, `None` for single.
     pub fn rounding(self) -> Option<&'static str> {
         match self {
-            Self { bf16: false, tf32: false } => None,
-            Self { bf16: false, tf32: true } => Some("TF32"),
-            Self { bf16: true, tf32: false } => Some("bf16"),
-            Self { bf16: true, tf32: true } => Some("bf16 and TF32"),
+            Self { bf16: false, tf32: false, .. } => None,
+            Self { bf16: false, tf32: true, .. } => Some("TF32"),
+            Self { bf16: true, tf32: false, .. } => Some("bf16"),
+            Self { bf16: true, tf32: true, .. } => Some("bf16 and TF32"),
         }
     }
 

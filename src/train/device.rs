@@ -51,8 +51,13 @@ pub fn select(name: &str, local_rank: Option<usize>, compute: Compute, progress:
             }
         },
     };
-    let Compute { tf32, bf16 } = compute;
+    let Compute { tf32, bf16, reference } = compute;
     match device.is_cuda() {
+        _ if bf16 && reference => Err(Error::Request(
+            "candle's operations (--reference, or reference of the profile) compute in single precision or TF32: leave out \
+             bf16"
+                .into(),
+        )),
         false if bf16 => Err(Error::Request(
             "bf16 (--bf16, or bf16 of the profile) is a mode of CUDA devices, not of the CPU".into(),
         )),
@@ -76,7 +81,9 @@ pub fn select(name: &str, local_rank: Option<usize>, compute: Compute, progress:
         }
         _ => {
             candle_core::cuda::set_gemm_reduced_precision_f32(tf32);
-            let name = compute.rounding().map_or(name.clone(), |rounding| format!("{name}, {rounding}"));
+            let operations = reference.then_some("candle's operations");
+            let name = [Some(name.as_str()), compute.rounding(), operations];
+            let name = name.into_iter().flatten().collect::<Vec<_>>().join(", ");
             Ok(NamedDevice { device, name })
         }
     }
@@ -233,8 +240,8 @@ mod tests {
     #[test]
     fn tf32_and_bf16_on_the_cpu_are_refused() {
         for (compute, mode) in [
-            (Compute { tf32: true, bf16: false }, "TF32 (--tf32"),
-            (Compute { tf32: false, bf16: true }, "bf16 (--bf16"),
+            (Compute { tf32: true, ..Compute::default() }, "TF32 (--tf32"),
+            (Compute { bf16: true, ..Compute::default() }, "bf16 (--bf16"),
         ] {
             let error = select("cpu", None, compute, &Progress::new(true)).unwrap_err();
             assert_eq!(error.exit_code(), 2);

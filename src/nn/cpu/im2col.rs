@@ -256,16 +256,16 @@ pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let size = outputs * taps;
     // The number of parts is fixed, so that the sum does not depend on the number of threads.
     let part = g.out_rows().div_ceil(PARTS);
+    let pieces = g.out_rows().div_ceil(part);
     let tile = g.tile_rows(WEIGHT_TILE).min(part);
-    let mut parts = vec![0.0; PARTS * g.groups * size];
-    parts.par_chunks_exact_mut(size).enumerate().for_each(|(task, dw)| {
+    let sum_part = |dw: Window, task: usize| {
         let (piece, group) = (task / g.groups, task % g.groups);
         let end = ((piece + 1) * part).min(g.out_rows());
         for first in (piece * part..end).step_by(tile) {
             let last = (first + tile).min(end);
             let n = (last - first) * width;
             let dy = View::new(&dy[group * outputs * plane + first * width..], outputs, n, plane);
-            let (dw, accumulate) = (Window::new(dw, taps), first > piece * part);
+            let accumulate = first > piece * part;
             if g.is_pointwise() {
                 let x = View::new(&x[group * taps * plane + first * width..], taps, n, plane);
                 matmul::multiply(dw, dy, x.transposed(), accumulate);
@@ -277,7 +277,14 @@ pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
                 matmul::multiply(dw, dy, View::new(columns, taps, n, n).transposed(), accumulate);
             });
         }
-    });
+    };
+    #[allow(unsafe_code, reason = "see `fill_uninit`")]
+    // SAFETY: every part has rows, and the first of them write its whole sum.
+    let mut parts = unsafe {
+        matmul::fill_uninit(pieces * g.groups * size, taps, |dw| {
+            (0..pieces * g.groups).into_par_iter().for_each(|task| sum_part(dw.at(task * size), task));
+        })
+    };
     sum_parts(&mut parts, g.groups * size);
     parts
 }

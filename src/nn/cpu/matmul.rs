@@ -84,6 +84,14 @@ impl Window {
         unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.pointer, values.len()) }
     }
 
+    /// [`Window::write`] for short runs.
+    #[allow(unsafe_code, reason = "as for `write`")]
+    pub(super) fn write_run(self, values: &[f32]) {
+        assert!(values.len() <= self.length, "run of {} in {} elements", values.len(), self.length);
+        // SAFETY: in bounds by the assertion; `values` is borrowed, so it cannot overlap.
+        unsafe { simd::copy_short(self.pointer, values.as_ptr(), values.len()) }
+    }
+
     /// One contiguous run of the window.
     ///
     /// # Safety

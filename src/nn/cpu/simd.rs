@@ -58,6 +58,14 @@ pub(in crate::nn) fn dot(a: &[f32], b: &[f32]) -> f32 {
     partial.iter().sum::<f32>() + rest
 }
 
+/// Pairs of the values of both slices.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+pub(super) fn interleave(even: &[f32], odd: &[f32], pairs: &mut [[f32; 2]]) {
+    for ((pair, even), odd) in pairs.iter_mut().zip(even).zip(odd) {
+        *pair = [*even, *odd];
+    }
+}
+
 /// Splits `values` into those at even and those at odd indices.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "aarch64+neon"))]
 pub(super) fn halve(values: &[f32], even: &mut [f32], odd: &mut [f32]) {
@@ -73,22 +81,45 @@ pub(super) fn halve(values: &[f32], even: &mut [f32], odd: &mut [f32]) {
     }
 }
 
-/// Copies a short slice in moves of fixed width, of which the last overlaps: calling `memcpy` would cost more.
+/// Copies a slice. Short ones are copied in two moves of fixed width, which may overlap: calling `memcpy` would cost more.
 #[inline]
 pub(super) fn copy_run(to: &mut [f32], from: &[f32]) {
-    fn wide<const N: usize>(to: &mut [f32], from: &[f32]) -> bool {
-        let (Some(last_to), Some(last_from)) = (to.last_chunk_mut::<N>(), from.last_chunk::<N>()) else {
-            return false;
-        };
-        *last_to = *last_from;
-        for (to, from) in to.as_chunks_mut::<N>().0.iter_mut().zip(from.as_chunks::<N>().0) {
-            *to = *from;
-        }
-        true
+    let length = to.len();
+    assert_eq!(from.len(), length, "slices of two lengths");
+    #[allow(unsafe_code, reason = "a buffer that is not initialized has no slice, see `Window::write_run`")]
+    // SAFETY: two slices of this length, of which one is exclusive.
+    unsafe {
+        copy_short(to.as_mut_ptr(), from.as_ptr(), length);
     }
-    if !(wide::<16>(to, from) || wide::<4>(to, from)) {
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = *from;
+}
+
+/// [`copy_run`] by pointers.
+///
+/// # Safety
+/// Both point to `length` values; those of `to` are exclusive.
+#[allow(unsafe_code, reason = "the caller promises that both are in bounds")]
+#[inline]
+pub(super) unsafe fn copy_short(to: *mut f32, from: *const f32, length: usize) {
+    /// # Safety
+    /// As above, with at least `N` values.
+    #[inline]
+    unsafe fn twice<const N: usize>(to: *mut f32, from: *const f32, length: usize) {
+        // SAFETY: the first and the last `N` of at least `N` values.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, to, N);
+            std::ptr::copy_nonoverlapping(from.add(length - N), to.add(length - N), N);
+        }
+    }
+    // SAFETY: each branch copies `length` values, as the widths of its moves show.
+    unsafe {
+        match length {
+            0 => {}
+            1..4 => (0..length).for_each(|i| *to.add(i) = *from.add(i)),
+            4..8 => twice::<4>(to, from, length),
+            8..16 => twice::<8>(to, from, length),
+            16..32 => twice::<16>(to, from, length),
+            32..=64 => twice::<32>(to, from, length),
+            _ => std::ptr::copy_nonoverlapping(from, to, length),
         }
     }
 }

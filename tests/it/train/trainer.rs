@@ -124,6 +124,26 @@ fn a_run_in_bf16_learns_like_one_in_single_precision_and_records_it() {
 }
 
 #[test]
+fn a_run_with_candles_operations_learns_the_same_and_records_it() {
+    let workspace = Workspace::trainable();
+    let train = |runs: &str, option: &str| {
+        let options = "--prepared prepared --profile tiny.toml --seed 5 --device cpu --variant baseline,gal-j,gatv2";
+        workspace.gal_bench(&format!("train {options} --runs {runs} {option}")).succeeds();
+        ["baseline", "gal-j", "gatv2"].map(|variant| {
+            let lines = metrics(&workspace.run(runs, variant));
+            let first = lines.iter().find(|line| line.get("lr").is_some()).unwrap();
+            first["loss_cln"].as_f64().or(first["loss_fln"].as_f64()).unwrap()
+        })
+    };
+    for (own, of_candle) in train("own", "").into_iter().zip(train("candle", "--reference")) {
+        let apart = (own - of_candle).abs() / own;
+        assert!(apart > 0.0 && apart < 1e-4, "{of_candle} for {own}");
+    }
+    let summary = workspace.read("candle/synthetic-tiny-gal-j-seed5/summary.json");
+    assert!(summary.contains("cpu, candle's operations") && summary.contains("--reference"), "{summary}");
+}
+
+#[test]
 fn a_finished_run_is_reused() {
     let workspace = Workspace::trainable();
     assert!(!workspace.train("runs", &["baseline"])[0].reused);

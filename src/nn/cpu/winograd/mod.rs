@@ -12,7 +12,7 @@ use super::scratch;
 use super::simd::{self, Channel};
 use crate::nn::geometry::Geometry;
 use rayon::prelude::*;
-use tile::{Map, TileTask};
+use tile::{Map, OVERRUN, TileTask};
 use transform::{
     point_stride, transform_filter, transform_filter_grad, transform_input, transform_output, transform_output_grad,
 };
@@ -35,7 +35,7 @@ struct Workspace<'a> {
     m: &'a mut [f32],
     /// Output of [`TileTask::gather`].
     copied: &'a mut [f32],
-    /// Rows of one image.
+    /// Buffer of [`TileTask::gather`] and of [`TileTask::scatter`].
     halves: &'a mut [f32],
 }
 
@@ -45,16 +45,18 @@ fn with_inputs(g: &Geometry, x: &[f32], group: usize, task: &TileTask, work: imp
     let (points, plane, tiles) = ((kernel + 1) * (kernel + 1), g.batch * g.height * g.width, task.tiles());
     let map = Map { height: g.height, width: g.width, padding: g.padding };
     let (v_stride, m_stride) = (point_stride(inputs * tiles), point_stride(outputs * tiles));
-    let gathered = task.gathered(kernel - 1);
-    let room = task.lines(kernel - 1) * g.width.max(g.out_width()) + 2;
-    scratch::with(gathered + points * (v_stride + m_stride) + room, |buffer| {
+    let gathered = task.gathered(kernel - 1) + OVERRUN;
+    // The buffer is of the inputs, of the gradients of the outputs, or of the pairs of a row.
+    let of_outputs = Map { height: g.out_height(), width: g.out_width(), padding: 0 };
+    let halves = task.halves(map, kernel - 1).max(task.halves(of_outputs, 0)).max(2 * task.pitch());
+    scratch::with(gathered + points * (v_stride + m_stride) + halves, |buffer| {
         let (copied, rest) = buffer.split_at_mut(gathered);
         let (v, rest) = rest.split_at_mut(points * v_stride);
         let (m, halves) = rest.split_at_mut(points * m_stride);
         for channel in 0..inputs {
             let x = &x[(group * inputs + channel) * plane..][..plane];
             task.gather(map, x, kernel - 1, copied, halves);
-            transform_input(kernel, copied, task.pitch(), &mut v[channel * tiles..], v_stride);
+            transform_input(kernel, &copied[..gathered - OVERRUN], task.pitch(), &mut v[channel * tiles..], v_stride);
         }
         work(Workspace { v, m, copied, halves });
     });
@@ -107,28 +109,41 @@ pub(super) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let map = Map { height: g.out_height(), width: g.out_width(), padding: 0 };
     let tasks = TileTask::all(g);
     let size = points * outputs * inputs;
-    let mut sums = vec![0.0; PARTS * g.groups * size];
     let share = tasks.len().div_ceil(PARTS);
-    sums.par_chunks_exact_mut(size).enumerate().for_each(|(index, sum)| {
-        let (part, group) = (index / g.groups, index % g.groups);
-        for task in tasks.iter().skip(part * share).take(share) {
+    let parts: Vec<&[TileTask]> = tasks.chunks(share).collect();
+    let sum_part = |sums: Window, index: usize| {
+        let (part, group) = (parts[index / g.groups], index % g.groups);
+        for (number, task) in part.iter().enumerate() {
             let tiles = task.tiles();
             let (v_stride, m_stride) = (point_stride(inputs * tiles), point_stride(outputs * tiles));
             with_inputs(g, x, group, task, |Workspace { v, m, copied, halves }| {
-                let copied = &mut copied[..task.gathered(0)];
                 for channel in 0..outputs {
                     let dy = &dy[(group * outputs + channel) * out_plane..][..out_plane];
                     task.gather(map, dy, 0, copied, halves);
-                    transform_output_grad(kernel, copied, task.pitch(), &mut m[channel * tiles..], m_stride);
+                    transform_output_grad(
+                        kernel,
+                        &copied[..task.gathered(0)],
+                        task.pitch(),
+                        &mut m[channel * tiles..],
+                        m_stride,
+                    );
                 }
-                for (point, sum) in sum.chunks_exact_mut(outputs * inputs).enumerate() {
+                for point in 0..points {
+                    let sum = sums.at(index * size + point * outputs * inputs);
                     let m = View::new(&m[point * m_stride..], outputs, tiles, tiles);
                     let v = View::new(&v[point * v_stride..], inputs, tiles, tiles);
-                    matmul::multiply(Window::new(sum, inputs), m, v.transposed(), true);
+                    matmul::multiply(sum, m, v.transposed(), number > 0);
                 }
             });
         }
-    });
+    };
+    #[allow(unsafe_code, reason = "see `fill_uninit`")]
+    // SAFETY: every part has a task, and its first one writes the part's whole sum.
+    let mut sums = unsafe {
+        matmul::fill_uninit(parts.len() * g.groups * size, inputs, |sums| {
+            (0..parts.len() * g.groups).into_par_iter().for_each(|index| sum_part(sums, index));
+        })
+    };
     sum_parts(&mut sums, g.groups * size);
     sums.chunks_exact(size).flat_map(|sum| transform_filter_grad(sum, kernel)).collect()
 }

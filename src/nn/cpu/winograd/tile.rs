@@ -9,6 +9,10 @@ use std::ops::Range;
 pub(super) const LANES: usize = 16;
 /// Maximum images whose tiles form one row.
 const IMAGES: usize = 16;
+/// Values that [`TileTask::gather`] may write past its output, and the width of its widest moves.
+pub(super) const OVERRUN: usize = 32;
+/// Pairs of columns that are split at once.
+const PAIRS: usize = 8;
 /// Approximate tiles of a task: its operands should fit the core's own cache.
 const TILES: usize = 224;
 
@@ -64,54 +68,76 @@ impl TileTask {
     }
 
     /// Copies the values of one channel `[batch, height, width]` that the tiles read:
-    /// `[lines, 2 + extra columns, tiles of a row]`. `halves` is a buffer for the rows of one image.
+    /// `[lines, 2 + extra columns, tiles of a row]`. `out` has [`OVERRUN`] more values, and `halves` is a buffer of
+    /// [`TileTask::halves`].
     pub(super) fn gather(&self, map: Map, x: &[f32], extra: usize, out: &mut [f32], halves: &mut [f32]) {
+        let gather = match self.across {
+            0..=4 => Self::gather_runs::<4>,
+            5..=8 => Self::gather_runs::<8>,
+            9..=16 => Self::gather_runs::<16>,
+            _ => Self::gather_runs::<OVERRUN>,
+        };
+        gather(self, map, x, extra, out, halves);
+    }
+
+    /// [`TileTask::gather`] in moves of `WIDTH` values. Later moves overwrite the values that a move writes past its run.
+    fn gather_runs<const WIDTH: usize>(&self, map: Map, x: &[f32], extra: usize, out: &mut [f32], halves: &mut [f32]) {
         let (taps, pitch) = (2 + extra, self.pitch());
         let used = self.images.len() * self.across;
-        // Rows that the tiles read and that are not padding.
-        let begin = 2 * self.rows.start;
-        let rows_read = begin.max(map.padding) - map.padding
-            ..(begin + self.lines(extra)).saturating_sub(map.padding).min(map.height);
-        for (line, out) in out.chunks_exact_mut(taps * pitch).enumerate() {
-            if !rows_read.contains(&(begin + line).wrapping_sub(map.padding)) {
-                out.fill(0.0);
+        let half = self.half(map, taps);
+        // Even and odd columns of a row of each image, with the padding's zeros around them.
+        let halves = &mut halves[..self.images.len() * 2 * half];
+        halves.fill(0.0);
+        let shift = map.padding / 2;
+        let (evens, odds) =
+            if map.padding.is_multiple_of(2) { (shift, half + shift) } else { (half + shift, shift + 1) };
+        // The last columns of a row, and zeros.
+        let mut last = [0.0; 2 * PAIRS];
+        for line in 0..self.lines(extra) {
+            let out = &mut out[line * taps * pitch..];
+            let y = (2 * self.rows.start + line).wrapping_sub(map.padding);
+            if y >= map.height {
+                out[..taps * pitch].fill(0.0);
                 continue;
             }
-            out.chunks_exact_mut(pitch).for_each(|tap| tap[used..].fill(0.0));
-        }
-        // By tap, the tiles whose column `2 * tile + tap - padding` exists.
-        let valid: Vec<Range<usize>> = (0..taps)
-            .map(|tap| {
-                let low = map.padding.saturating_sub(tap).div_ceil(2).min(self.across);
-                low..(map.width + map.padding).saturating_sub(tap).div_ceil(2).clamp(low, self.across)
-            })
-            .collect();
-        let half = (rows_read.len() * map.width).div_ceil(2);
-        for (index, image) in self.images.clone().enumerate() {
-            let first = (image * map.height + rows_read.start) * map.width;
-            let lines = &x[first..][..rows_read.len() * map.width];
-            let (even, odd) = halves.split_at_mut(half);
-            simd::halve(lines, even, odd);
-            for (line, y) in rows_read.clone().enumerate() {
-                let out = &mut out[(y + map.padding - begin) * taps * pitch..][..taps * pitch];
-                for (tap, out) in out.chunks_exact_mut(pitch).enumerate() {
-                    let out = &mut out[index * self.across..][..self.across];
-                    let Range { start: low, end: high } = valid[tap].clone();
-                    if low > 0 || high < self.across {
-                        out.fill(0.0);
+            for (image, halves) in self.images.clone().zip(halves.chunks_exact_mut(2 * half)) {
+                let row = &x[(image * map.height + y) * map.width..][..map.width];
+                let (whole, rest) = row.as_chunks();
+                copy_run(&mut last[..rest.len()], rest);
+                for (values, at) in whole.iter().chain([&last]).zip((0..).step_by(PAIRS)) {
+                    let [even, odd]: [[f32; PAIRS]; 2] = [0, 1].map(|odd| std::array::from_fn(|i| values[2 * i + odd]));
+                    halves[evens + at..][..PAIRS].copy_from_slice(&even);
+                    halves[odds + at..][..PAIRS].copy_from_slice(&odd);
+                }
+            }
+            for tap in 0..taps {
+                let out = &mut out[tap * pitch..];
+                let from = tap % 2 * half + tap / 2;
+                for (halves, at) in halves.chunks_exact(2 * half).zip((0..).step_by(self.across)) {
+                    for start in (0..self.across).step_by(WIDTH) {
+                        out[at + start..][..WIDTH].copy_from_slice(&halves[from + start..][..WIDTH]);
                     }
-                    if low < high {
-                        let at = line * map.width + 2 * low + tap - map.padding;
-                        let from = if at.is_multiple_of(2) { &even[at / 2..] } else { &odd[at / 2..] };
-                        copy_run(&mut out[low..high], &from[..high - low]);
-                    }
+                }
+                if used < pitch {
+                    out[used..][..LANES].copy_from_slice(&[0.0; LANES]);
                 }
             }
         }
     }
 
+    /// Floats of every second column of a row in [`TileTask::gather`].
+    fn half(&self, map: Map, taps: usize) -> usize {
+        let read = self.across.next_multiple_of(OVERRUN) + taps / 2;
+        read.max(map.padding / 2 + 1 + map.width.next_multiple_of(2 * PAIRS) / 2 + PAIRS)
+    }
+
+    /// Floats of the buffer of [`TileTask::gather`].
+    pub(super) fn halves(&self, map: Map, extra: usize) -> usize {
+        self.images.len() * 2 * self.half(map, 2 + extra)
+    }
+
     /// Writes the outputs of a row of tiles, `[2, 2, pitch]`, into one channel `[batch, height, width]`. `buffer` holds
-    /// two rows of it.
+    /// two values a tile of a row.
     pub(super) fn scatter(
         &self,
         row: usize,
@@ -120,21 +146,15 @@ impl TileTask {
         y: Window,
         buffer: &mut [f32],
     ) {
-        let lines = &mut buffer[..(height - 2 * row).min(2) * width];
-        for (index, image) in self.images.clone().enumerate() {
-            for (line, outputs) in lines.chunks_exact_mut(width).zip(outputs.chunks_exact(2 * self.pitch())) {
-                let (even, odd) = outputs.split_at(self.pitch());
-                let tiles = index * self.across..(index + 1) * self.across;
-                let (even, odd) = (&even[tiles.clone()], &odd[tiles]);
-                let (pairs, last) = line.as_chunks_mut::<2>();
-                for (to, (even, odd)) in pairs.iter_mut().zip(even.iter().zip(odd)) {
-                    *to = [*even, *odd];
-                }
-                if let [last] = last {
-                    *last = even[self.across - 1];
-                }
+        let pairs = buffer.as_chunks_mut::<2>().0;
+        let lines = outputs.chunks_exact(2 * self.pitch()).take(height - 2 * row).enumerate();
+        for (line, outputs) in lines {
+            let (even, odd) = outputs.split_at(self.pitch());
+            simd::interleave(even, odd, &mut pairs[..self.pitch()]);
+            for (index, image) in self.images.clone().enumerate() {
+                let from = &pairs[index * self.across..].as_flattened()[..width];
+                y.at((image * height + 2 * row + line) * width).write_run(from);
             }
-            y.at((image * height + 2 * row) * width).write(lines);
         }
     }
 }
