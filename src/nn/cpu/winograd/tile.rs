@@ -105,7 +105,11 @@ impl TileTask {
                 let (whole, rest) = row.as_chunks();
                 copy_run(&mut last[..rest.len()], rest);
                 for (values, at) in whole.iter().chain([&last]).zip((0..).step_by(PAIRS)) {
-                    let [even, odd]: [[f32; PAIRS]; 2] = [0, 1].map(|odd| std::array::from_fn(|i| values[2 * i + odd]));
+                    // Not `array::from_fn`, whose closure is not always inlined.
+                    let (mut even, mut odd) = ([0.0; PAIRS], [0.0; PAIRS]);
+                    for (place, [a, b]) in values.as_chunks().0.iter().enumerate() {
+                        (even[place], odd[place]) = (*a, *b);
+                    }
                     halves[evens + at..][..PAIRS].copy_from_slice(&even);
                     halves[odds + at..][..PAIRS].copy_from_slice(&odd);
                 }
