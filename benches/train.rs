@@ -8,8 +8,9 @@
 //! It also prints the cost of the set `paper`, alone and with `compared`, relative to one Baseline, without the pass that
 //! stores a frozen backbone's features, and of each correlation net relative to the FLN. For each layer it prints the share
 //! of the machine's measured matrix product that our convolutions reach. Other backbones are measured at 224 pixels, beside
-//! the paper's, with their processor time per image:
+//! the paper's, with their processor time per image. One part alone, or one case:
 //!
+//!     cargo bench --profile release --bench train -- peers|variants|nets|backbones|layers
 //!     cargo bench --profile release --bench train -- train paper 32 alexnet
 
 mod peers;
@@ -52,6 +53,9 @@ const FORMS: [(&str, &[&str]); 3] = [
     ("torch.compile, no gradient to the pixels", &["--no-input-grad", "--compile"]),
 ];
 
+/// A part of the bench with its name.
+type Part = (&'static str, fn() -> Result<()>);
+
 #[allow(clippy::print_stdout, reason = "the figures are the result")]
 fn main() -> Result<()> {
     #[allow(unsafe_code, reason = "as the program does")]
@@ -67,17 +71,35 @@ fn main() -> Result<()> {
         );
         return Ok(());
     }
-    println!("{} threads; images/s of the median step, by round", rayon::current_num_threads());
-    for (mode, profile, batch) in CASES {
-        compare(mode, &Profile::load(profile)?, batch)?;
+    let parts: [Part; 5] = [
+        ("peers", peer_cases),
+        ("variants", sets_of_variants),
+        ("nets", || correlation_nets(&Profile::load("quick")?, 64)),
+        ("backbones", || backbones(32)),
+        ("layers", || roofline(32)),
+    ];
+    println!("{} threads", rayon::current_num_threads());
+    for (name, part) in parts {
+        if arguments.is_empty() || arguments.iter().any(|argument| argument == name) {
+            part()?;
+        }
     }
+    Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "the figures are the result")]
+fn peer_cases() -> Result<()> {
+    println!("images/s of the median step, by round");
+    CASES.iter().try_for_each(|&(mode, profile, batch)| compare(mode, &Profile::load(profile)?, batch))
+}
+
+fn sets_of_variants() -> Result<()> {
     for profile in ["paper", "quick"] {
-        variants(&Profile::load(profile)?, 32, &["paper"])?;
-        variants(&Profile::load(profile)?, 32, &["paper", "compared"])?;
+        let profile = Profile::load(profile)?;
+        variants(&profile, 32, &["paper"])?;
+        variants(&profile, 32, &["paper", "compared"])?;
     }
-    correlation_nets(&Profile::load("quick")?, 64)?;
-    backbones(32)?;
-    roofline(32)
+    Ok(())
 }
 
 #[allow(clippy::print_stdout, reason = "the figures are the result")]
@@ -294,7 +316,8 @@ fn correlation_nets(profile: &Profile, batch: usize) -> Result<()> {
     // One weight decay for all, so that Baseline shares the FLN.
     profile.optimizer.weight_decay = Some(1e-3);
     let baseline = Variant::named("baseline").ok_or("no baseline")?;
-    let shared: Vec<Variant> = shared_runs(&REGISTRY.select(&[], true), &profile)
+    let sets = ["paper", "controls", "compared"].map(str::to_owned);
+    let shared: Vec<Variant> = shared_runs(&REGISTRY.select(&sets, false), &profile)
         .into_iter()
         .filter(|run| run.fln == Fln::Trained)
         .max_by_key(|run| run.variants.len())

@@ -1,6 +1,6 @@
 //! The names of the files in a run folder.
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// The run's configuration, TOML.
@@ -62,24 +62,64 @@ pub fn present_name(name: &str) -> &str {
     if name == FORMER_MODEL { MODEL } else { name }
 }
 
-/// The error of a folder without a run.
-pub fn no_run(folder: &Path) -> Error {
+/// Checks that `folder` is that of a run with the file `name`, which a run writes at its end.
+///
+/// # Errors
+/// A message that tells a missing folder, another folder and an unfinished run apart.
+pub fn check_finished(folder: &Path, name: &str) -> Result<()> {
     let shown = folder.display();
-    Error::Request(format!("{shown} is not a run folder, as it has no {CONFIG}: name one that `gal-bench train` made"))
+    let message = if !folder.is_dir() {
+        format!("there is no run folder {shown}: `gal-bench train` makes one")
+    } else if present_or_former(folder, name).is_file() {
+        return Ok(());
+    } else if folder.join(CONFIG).is_file() {
+        format!(
+            "the run in {shown} is not finished, as it has no {name}: run the `gal-bench train` command that started it \
+             again"
+        )
+    } else {
+        format!("{shown} is not a run folder, as it has no {CONFIG}: name one that `gal-bench train` made")
+    };
+    Err(Error::Request(message))
 }
 
 /// The trained network in a run folder, under its present or its former name.
 pub fn model(folder: &Path) -> PathBuf {
-    present_or_former(folder, MODEL, FORMER_MODEL)
+    present_or_former(folder, MODEL)
 }
 
 /// The training state in a run folder, under its present or its former name.
 pub fn training_state(folder: &Path) -> PathBuf {
-    present_or_former(folder, TRAINING_STATE, FORMER_TRAINING_STATE)
+    present_or_former(folder, TRAINING_STATE)
 }
 
-/// The present name, unless only a file of the former one exists.
-fn present_or_former(folder: &Path, name: &str, former: &str) -> PathBuf {
+/// The file `name` in a run folder, or the one of its former name if only that exists.
+fn present_or_former(folder: &Path, name: &str) -> PathBuf {
+    let former = match name {
+        MODEL => FORMER_MODEL,
+        TRAINING_STATE => FORMER_TRAINING_STATE,
+        _ => name,
+    };
     let (present, former) = (folder.join(name), folder.join(former));
     if !present.exists() && former.exists() { former } else { present }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_folder_another_one_and_an_unfinished_run_are_told_apart() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("run");
+        let message = |name| check_finished(&folder, name).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(message(MODEL).contains("there is no run folder"));
+        std::fs::create_dir(&folder).unwrap();
+        assert!(message(MODEL).contains("is not a run folder, as it has no config.toml"));
+        std::fs::write(folder.join(CONFIG), "").unwrap();
+        assert!(message(MODEL).contains("is not finished, as it has no model.safetensors"));
+        std::fs::write(folder.join(FORMER_MODEL), "").unwrap();
+        assert_eq!(message(MODEL), "");
+        assert!(message(SUMMARY).contains("is not finished, as it has no summary.json"));
+    }
 }

@@ -36,9 +36,11 @@ pub(super) fn of(names: &[String]) -> Vec<Option<String>> {
     }
     let restarted: HashSet<&str> =
         places.iter().filter(|(_, count)| **count > 1).map(|((person, _), _)| *person).collect();
+    let words = generic_words();
     let is_sure = |name: &Name| {
         let in_own_folder = name.folder == Some(name.person);
-        !is_generic(name.person) && (in_own_folder || (name.number.len() == 4 && !restarted.contains(name.person)))
+        !is_generic(name.person, &words)
+            && (in_own_folder || (name.number.len() == 4 && !restarted.contains(name.person)))
     };
     let sure: Vec<Option<&Name>> = parsed.iter().map(|name| name.as_ref().filter(|name| is_sure(name))).collect();
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -99,14 +101,17 @@ pub(super) fn folder_of(file: &str) -> Option<&str> {
     Name::of(file).map(|name| name.person)
 }
 
-/// Returns whether every word of `name` is a number or of splits, classes and folders.
-fn is_generic(name: &str) -> bool {
-    let name = name.to_lowercase();
-    let is_attribute = |word: &str| NAMES.iter().any(|known| known.to_lowercase().split('_').any(|part| part == word));
-    name.split(|c: char| !c.is_alphanumeric()).all(|word| {
+/// The words of [`GENERIC`] and of the attributes' names, in lower case.
+fn generic_words() -> HashSet<String> {
+    let words = GENERIC.iter().flat_map(|line| line.split(' ')).map(str::to_owned);
+    words.chain(NAMES.iter().flat_map(|name| name.split('_')).map(str::to_lowercase)).collect()
+}
+
+/// Returns whether every word of `name` is a number or one of `words`.
+fn is_generic(name: &str, words: &HashSet<String>) -> bool {
+    name.to_lowercase().split(|c: char| !c.is_alphanumeric()).all(|word| {
         let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
-        let is_listed = || GENERIC.iter().any(|line| line.split(' ').any(|known| known == word));
-        word.is_empty() || is_listed() || is_attribute(word)
+        word.is_empty() || words.contains(word)
     })
 }
 

@@ -84,11 +84,9 @@ impl PackedLabels {
 /// same labels would be other bytes of a Parquet file.
 pub fn label_column(name: &str, labels: impl Iterator<Item = Option<bool>> + Clone) -> Column {
     let is_known = labels.clone().all(|label| label.is_some());
-    let name = PlSmallStr::from_str(name);
-    if is_known {
-        return Column::new(name, labels.map(Option::unwrap_or_default).collect::<Vec<bool>>());
-    }
-    Column::new(name, labels.collect::<Vec<Option<bool>>>())
+    let column: BooleanChunked =
+        if is_known { labels.map(Option::unwrap_or_default).collect() } else { labels.collect() };
+    column.with_name(PlSmallStr::from_str(name)).into_column()
 }
 
 /// Every row of a table from [`build`], or of its copy on disk.

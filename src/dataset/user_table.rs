@@ -19,7 +19,6 @@ use crate::error::{Error, Result};
 use crate::io;
 use crate::render::format::thousands;
 use polars::prelude::*;
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// Titles of the column of splits.
@@ -242,18 +241,26 @@ impl UserTable {
     fn of_parquet(path: &Path, bytes: &[u8]) -> Result<Self> {
         let advice = "write it anew, with a row for each image";
         let io::ParquetTable { frame, others: unread } = io::parse_parquet(path, bytes, None, advice)?;
-        let unusable = |title: &str, kind: &dyn Display| {
-            let expected = match attribute::index(title) {
-                Some(_) => "expected labels",
-                None => "save it as text",
-            };
-            Error::file(path, format!("column `{title}` holds {kind}: {expected}"))
-        };
-        let is_used = |title: &str| {
-            attribute::index(title).is_some() || is_one_of(title, &SPLIT_TITLES) || is_one_of(title, &IDENTITY_TITLES)
-        };
-        if let Some((title, kind)) = unread.iter().find(|(title, _)| is_used(title)) {
-            return Err(unusable(title, kind));
+        let mut unusable: Vec<(String, String)> =
+            unread.into_iter().map(|(title, kind)| (title, kind.to_owned())).collect();
+        let (mut labels, mut others) = (Vec::new(), Vec::new());
+        for column in frame.columns() {
+            let title = column.name().to_string();
+            let attribute = attribute::index(&title);
+            let is_truth = attribute.is_some() && matches!(column.dtype(), DataType::Boolean);
+            let text = if is_truth { as_text(&column.cast(&DataType::Int32)?) } else { as_text(column) };
+            match (text, attribute) {
+                (Some(text), Some(attribute)) => labels.push((title, attribute, text)),
+                (Some(text), None) => others.push((title, text)),
+                (None, _) => unusable.push((title, column.dtype().to_string())),
+            }
+        }
+        for (title, kind) in unusable {
+            let is_label = attribute::index(&title).is_some();
+            if is_label || is_one_of(&title, &SPLIT_TITLES) || is_one_of(&title, &IDENTITY_TITLES) {
+                let expected = if is_label { "expected labels" } else { "save it as text" };
+                return Err(Error::file(path, format!("column `{title}` holds {kind}: {expected}")));
+            }
         }
         let rows = frame.height();
         if rows == 0 {
@@ -261,24 +268,11 @@ impl UserTable {
         }
         let mut codes = vec![[BLANK; COUNT]; rows];
         let mut attributes = Vec::new();
-        let mut others = Vec::new();
-        for column in frame.columns() {
-            let title = column.name().as_str();
-            let Some(attribute) = attribute::index(title) else {
-                match as_text(column) {
-                    Some(text) => others.push((title.to_owned(), text)),
-                    None if is_used(title) => return Err(unusable(title, column.dtype())),
-                    None => {}
-                }
-                continue;
-            };
+        for (title, attribute, text) in labels {
             if attributes.contains(&attribute) {
                 return Err(Error::file(path, format!("attribute {title} appears twice")));
             }
             attributes.push(attribute);
-            let is_boolean = matches!(column.dtype(), DataType::Boolean);
-            let text = if is_boolean { as_text(&column.cast(&DataType::Int32)?) } else { as_text(column) };
-            let text = text.ok_or_else(|| unusable(title, column.dtype()))?;
             for (row, value) in text.str()?.iter().enumerate() {
                 codes[row][attribute] = code(value.unwrap_or_default().as_bytes()).ok_or_else(|| {
                     let found = shown(value.unwrap_or_default().as_bytes());

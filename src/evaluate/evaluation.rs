@@ -4,7 +4,7 @@ use super::head_result::HeadResult;
 use super::predictions::Predictions;
 use super::run_files::{self, Affinity, Point};
 use crate::attribute::COUNT;
-use crate::config::run_dir::{self, AFFINITY, CONFIG, METRICS, PREDICTIONS, PREDICTIONS_PLAIN, SUMMARY};
+use crate::config::run_dir::{self, AFFINITY, METRICS, PREDICTIONS, PREDICTIONS_PLAIN, SUMMARY};
 use crate::config::{EVALUATED, Record, RunSummary};
 use crate::error::{Error, Result};
 use crate::metrics::bootstrap::Units;
@@ -63,25 +63,12 @@ impl Evaluation {
 
 /// Reads a run's summary, which is written last.
 fn read_record(folder: &Path) -> Result<Record> {
-    let shown = folder.display();
-    let path = folder.join(SUMMARY);
-    if !folder.is_dir() {
-        return Err(Error::Request(format!("there is no run folder {shown}: `gal-bench train` makes one")));
-    }
-    if !path.is_file() && !folder.join(CONFIG).is_file() {
-        return Err(run_dir::no_run(folder));
-    }
-    if !path.is_file() {
-        return Err(Error::Request(format!(
-            "the run in {shown} is not finished, as it has no {SUMMARY}: \
-             run the `gal-bench train` command that started it again"
-        )));
-    }
+    run_dir::check_finished(folder, SUMMARY)?;
     let record = Record::read(folder)?;
     let rates = &record.summary.train_positive_rate;
     if rates.len() != COUNT || !rates.iter().flatten().all(|rate| (0.0..=1.0).contains(rate)) {
         let message = format!("train_positive_rate holds {} numbers, expected {COUNT} from 0 to 1", rates.len());
-        return Err(Error::file(path, message));
+        return Err(Error::file(folder.join(SUMMARY), message));
     }
     Ok(record)
 }

@@ -1,6 +1,6 @@
 //! How a network computes.
 
-use crate::nn::{self, Attended, Precision, batched_linear, batched_linear_reference};
+use crate::nn::{self, Activation, Attended, Precision, batched_linear, batched_linear_reference};
 use candle_core::{Result, Tensor};
 
 /// The mode of a forward pass.
@@ -76,6 +76,30 @@ impl Backend {
         match self.precision() {
             None => nn::attend(scores, values, others),
             Some(_) => nn::attend_reference(scores, values, others),
+        }
+    }
+
+    /// Tokens times a weight in single precision, see [`nn::token_product`].
+    pub(super) fn token_product(self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        match self.precision() {
+            None => nn::token_product(x, weight),
+            Some(_) => nn::token_product_reference(x, weight),
+        }
+    }
+
+    /// A bias of tokens and what follows it, see [`nn::add_bias`].
+    pub(super) fn add_bias(self, x: &Tensor, bias: &Tensor, activation: Activation) -> Result<Tensor> {
+        match self.precision() {
+            None => nn::add_bias(x, bias, activation),
+            Some(_) => nn::add_bias_reference(x, bias, activation),
+        }
+    }
+
+    /// Normalization of each token, see [`nn::layer_norm`].
+    pub(super) fn layer_norm(self, x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
+        match self.precision() {
+            None => nn::layer_norm(x, weight, bias, eps),
+            Some(_) => nn::layer_norm_reference(x, weight, bias, eps),
         }
     }
 

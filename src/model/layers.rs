@@ -2,8 +2,8 @@
 
 use super::Backend;
 use super::init::{ONE, ZERO, glorot};
-use crate::nn::Attended;
-use candle_core::{D, Result, Tensor};
+use crate::nn::{Activation, Attended};
+use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 /// Added to a token's variance.
@@ -14,21 +14,25 @@ const EPS: f64 = 1e-5;
 pub(super) struct LinearLayer {
     /// `[outputs, inputs]`.
     weight: Tensor,
-    bias: Option<Tensor>,
+    bias: Tensor,
 }
 
 impl LinearLayer {
-    pub(super) fn new(vb: &VarBuilder, inputs: usize, outputs: usize, bias: bool) -> Result<Self> {
+    pub(super) fn new(vb: &VarBuilder, inputs: usize, outputs: usize) -> Result<Self> {
         Ok(Self {
             weight: vb.get_with_hints((outputs, inputs), "weight", glorot(inputs, outputs, 1.0))?,
-            bias: bias.then(|| vb.get_with_hints(outputs, "bias", ZERO)).transpose()?,
+            bias: vb.get_with_hints(outputs, "bias", ZERO)?,
         })
     }
 
     /// `[n, outputs]` of `[n, inputs]`.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = x.matmul(&self.weight.t()?)?;
-        self.bias.as_ref().map_or(Ok(y.clone()), |bias| y.broadcast_add(bias))
+    pub(super) fn forward(&self, x: &Tensor, backend: Backend) -> Result<Tensor> {
+        self.activated(x, Activation::Identity, backend)
+    }
+
+    /// [`Self::forward`] with an activation after it.
+    pub(super) fn activated(&self, x: &Tensor, activation: Activation, backend: Backend) -> Result<Tensor> {
+        backend.add_bias(&backend.token_product(x, &self.weight)?, &self.bias, activation)
     }
 }
 
@@ -44,7 +48,7 @@ pub(super) struct Attention {
 
 impl Attention {
     pub(super) fn new(vb: &VarBuilder, width: usize, heads: usize) -> Result<Self> {
-        let linear = |name: &str| LinearLayer::new(&vb.pp(name), width, width, true);
+        let linear = |name: &str| LinearLayer::new(&vb.pp(name), width, width);
         Ok(Self { query: linear("query")?, key: linear("key")?, value: linear("value")?, out: linear("out")?, heads })
     }
 
@@ -52,12 +56,12 @@ impl Attention {
     /// `[batch * n, width]`, and the mean attention `[n, m]`.
     pub(super) fn forward(&self, queries: &Tensor, memory: &Tensor, backend: Backend) -> Result<(Tensor, Tensor)> {
         let (batch, _, width) = memory.dims3()?;
-        let project = |layer: &LinearLayer, x: &Tensor| layer.forward(&x.flatten_to(1)?)?.reshape(x.shape());
+        let project = |layer: &LinearLayer, x: &Tensor| layer.forward(&x.flatten_to(1)?, backend)?.reshape(x.shape());
         let scaled = (project(&self.query, queries)? / ((width / self.heads) as f64).sqrt())?;
         let scaled = scaled.broadcast_as((batch, queries.dim(1)?, width))?.contiguous()?;
         let scores = backend.dot_products(&scaled, &project(&self.key, memory)?, self.heads)?;
         let Attended { values, weights } = backend.attend(&scores, &project(&self.value, memory)?, false)?;
-        Ok((self.out.forward(&values.flatten_to(1)?)?, weights))
+        Ok((self.out.forward(&values.flatten_to(1)?, backend)?, weights))
     }
 }
 
@@ -73,10 +77,7 @@ impl LayerNorm {
         Ok(Self { weight: vb.get_with_hints(width, "weight", ONE)?, bias: vb.get_with_hints(width, "bias", ZERO)? })
     }
 
-    /// candle-nn's own fused operation has no gradient.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + EPS)?.sqrt()?;
-        centred.broadcast_div(&deviation)?.broadcast_mul(&self.weight)?.broadcast_add(&self.bias)
+    pub(super) fn forward(&self, x: &Tensor, backend: Backend) -> Result<Tensor> {
+        backend.layer_norm(x, &self.weight, &self.bias, EPS)
     }
 }

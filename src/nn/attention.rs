@@ -1,9 +1,10 @@
 //! Parts of attention over the attributes of each image. Tokens are `[batch, a, d]`; with several heads, each has an equal
 //! part of the `d` values.
 
-use super::cpu::correlation::{self, softmax, transpose};
+use super::cpu::correlation::{self, transpose};
 use super::cpu::matmul::{self, View, Window};
 use super::cpu::nodes::NodeSizes;
+use super::cpu::tokens::{self, SLOPE};
 use super::cpu::{scratch, simd};
 use super::linear::batched_linear_reference;
 use super::precision::Precision;
@@ -11,9 +12,6 @@ use super::storage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
-
-/// Slope of the leaky ReLU below 0.
-const SLOPE: f32 = 0.2;
 
 /// One node an attribute, `[batch, a, g * positions]`, whose values are ordered by channel: a 1x1 convolution with `weight`
 /// `[a, g, c]` and `bias` `[a, g]` of features `[a, c, batch * positions]`.
@@ -251,13 +249,9 @@ impl CustomOp3 for AdditiveScores {
                 transpose(r, right, d);
                 for (row, scores) in scores.chunks_exact_mut(b).enumerate() {
                     let (head, i) = (row / a, row % a);
-                    for f in head * width..(head + 1) * width {
-                        let (left, weight) = (l[i * d + f], v[f]);
-                        for (score, right) in scores.iter_mut().zip(&right[f * b..]) {
-                            let sum = left + right;
-                            *score += weight * sum.max(SLOPE * sum);
-                        }
-                    }
+                    let values = head * width..(head + 1) * width;
+                    let left = &l[i * d..][values.clone()];
+                    tokens::additive_scores(left, &right[values.start * b..], &v[values], scores);
                 }
             });
         });
@@ -307,35 +301,18 @@ impl AdditiveScores {
         (dl, dr, dv): (&mut [f32], &mut [f32], &mut [f32]),
     ) {
         let Sizes { a, b, d, width, .. } = self.sizes;
-        scratch::with(2 * d * b, |buffer| {
-            let (right, d_right) = buffer.split_at_mut(d * b);
-            transpose(r, right, d);
-            d_right.fill(0.0);
-            for (row, gradient) in gradient.chunks_exact(b).enumerate() {
-                let (head, i) = (row / a, row % a);
-                for f in head * width..(head + 1) * width {
-                    let (left, weight) = (l[i * d + f], v[f]);
-                    // Sums in lanes, so that the compiler may use vectors.
-                    let (mut for_left, mut for_weight) = ([0.0; LANES], [0.0; LANES]);
-                    let values = right[f * b..][..b].iter().zip(&mut d_right[f * b..][..b]).zip(gradient);
-                    for (j, ((right, d_right), gradient)) in values.enumerate() {
-                        let sum = left + right;
-                        let slope = if sum > 0.0 { 1.0 } else { SLOPE };
-                        let d_sum = gradient * weight * slope;
-                        *d_right += d_sum;
-                        for_left[j % LANES] += d_sum;
-                        for_weight[j % LANES] += gradient * slope * sum;
-                    }
-                    dl[i * d + f] = for_left.iter().sum();
-                    dv[f] += for_weight.iter().sum::<f32>();
-                }
-            }
-            transpose(d_right, dr, b);
-        });
+        for (row, gradient) in gradient.chunks_exact(b).enumerate() {
+            let (head, i) = (row / a, row % a);
+            let values = head * width..(head + 1) * width;
+            let (left, right) = (&l[i * d..][values.clone()], &r[values.start..]);
+            let (d_left, d_right) = (&mut dl[i * d..][values.clone()], &mut dr[values.start..]);
+            tokens::additive_scores_backward(gradient, left, right, d_left, d_right, &mut dv[values], d);
+        }
+        for token in dl.chunks_exact_mut(d).chain(dr.chunks_exact_mut(d)) {
+            token.iter_mut().zip(v).for_each(|(gradient, weight)| *gradient *= weight);
+        }
     }
 }
-
-const LANES: usize = 8;
 
 /// Softmax of scores `[batch, heads, a, b]` over the last axis, and the means of the values `[batch, b, d]` with these
 /// weights.
@@ -409,7 +386,7 @@ impl Attend {
             let own = row % self.sizes.a;
             scores[own] = f32::NEG_INFINITY;
         }
-        softmax(scores);
+        tokens::softmax(scores);
     }
 }
 
@@ -458,7 +435,7 @@ impl CustomOp2 for Attend {
                         matmul::multiply(out, gradient, values.transposed(), false);
                     }
                     let rows = d_scores.chunks_exact_mut(b).zip(weights.chunks_exact(b));
-                    rows.for_each(|(d, weights)| correlation::softmax_gradient(d, weights));
+                    rows.for_each(|(d, weights)| tokens::softmax_gradient(d, weights));
                 });
             })
         })??;
@@ -551,16 +528,16 @@ impl CustomOp3 for Classify {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use candle_core::{Device, Var};
 
-    fn draw(shape: &[usize]) -> Var {
+    pub(in crate::nn) fn draw(shape: &[usize]) -> Var {
         Var::from_tensor(&Tensor::rand(-0.9_f32, 0.9, shape, &Device::Cpu).unwrap()).unwrap()
     }
 
     /// Outputs of both implementations, and the gradients of all inputs for a random gradient of the first output.
-    fn compare(
+    pub(in crate::nn) fn compare(
         inputs: &[Var],
         native: impl Fn(&[Var]) -> Result<Vec<Tensor>>,
         reference: impl Fn(&[Var]) -> Result<Vec<Tensor>>,

@@ -31,6 +31,7 @@ mod reference;
 mod runtime;
 mod shortcut;
 mod storage;
+mod tokens;
 
 pub use attention::{
     Attended, additive_scores, additive_scores_reference, attend, attend_reference, classify, classify_reference,
@@ -46,6 +47,7 @@ pub use correlation::{CorrelationBlock, product_sizes};
 pub use correlation_data::{CorrelationOutput, CorrelationParameters, Edges};
 pub use cpu::branch::Gated;
 pub use cpu::mask::HIDDEN as MASK_HIDDEN;
+pub use cpu::tokens::Activation;
 #[cfg(feature = "cuda")]
 pub use cuda::cross_entropy;
 pub use linear::{batched_linear, batched_linear_reference};
@@ -57,3 +59,6 @@ pub use plain::PlainBlock;
 pub use precision::Precision;
 pub use reference::max_pool;
 pub use runtime::{limit_candle_spin, retain_freed_memory};
+pub use tokens::{
+    add_bias, add_bias_reference, layer_norm, layer_norm_reference, token_product, token_product_reference,
+};

@@ -47,18 +47,9 @@ impl TrainedModel {
     /// # Errors
     /// An unfinished run, or a checkpoint that does not match `config.toml`.
     pub fn open(folder: &Path) -> Result<Self> {
+        run_dir::check_finished(folder, MODEL)?;
         let (config_path, path) = (folder.join(CONFIG), run_dir::model(folder));
-        if !config_path.is_file() {
-            return Err(run_dir::no_run(folder));
-        }
         let config = RunConfig::read(&config_path)?;
-        if !path.is_file() {
-            return Err(Error::Request(format!(
-                "the run in {} is not finished, as it has no {MODEL}: run the `gal-bench train` command that started it \
-                 again",
-                folder.display()
-            )));
-        }
         let Checkpoint { tensors, meta } = Checkpoint::<CheckpointMeta>::read(&path, &Device::Cpu)?;
         if meta.config != config {
             let difference = config.difference(&meta.config).unwrap_or_else(|| "it differs".to_owned());

@@ -1,5 +1,6 @@
 //! Arrays of an imported file.
 
+use crate::untrusted;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 
@@ -75,11 +76,9 @@ impl Arrays {
     }
 }
 
-/// Text from a file for an error message: escaped, and cut to a readable length.
+/// Text from a file for an error message, of a readable length.
 pub(super) fn excerpt(text: &str) -> String {
-    const MOST: usize = 100;
-    let end = if text.chars().nth(MOST).is_some() { "..." } else { "" };
-    text.chars().take(MOST).flat_map(char::escape_debug).chain(end.chars()).collect()
+    untrusted::excerpt(text, 100)
 }
 
 #[cfg(test)]

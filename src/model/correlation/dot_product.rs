@@ -4,10 +4,11 @@
 //! without own weights classifies a node's own values, then the mean of the others': `fc.weight` is `[40, 2, 2 d]`.
 
 use super::parts::{Builder, Classifiers, CorrelationNet, NetInput, Nodes};
+use crate::attribute::COUNT;
 use crate::model::Backend;
 use crate::nn::{Attended, CorrelationOutput, product_sizes};
 use crate::variant::Scale;
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
 use candle_nn::Init;
 
 /// Initial factor of cosines.
@@ -22,6 +23,7 @@ pub(super) struct DotProduct {
     /// Inverse root of a node's length.
     root: f64,
     temperature: Option<Tensor>,
+    identity: Tensor,
     classifiers: Classifiers,
 }
 
@@ -42,6 +44,7 @@ impl DotProduct {
             scale,
             root,
             temperature: temperature.transpose()?,
+            identity: Tensor::eye(COUNT, DType::F32, builder.device)?,
             classifiers: Classifiers::new(builder, if scale.is_none() { 2 * length } else { length })?,
         })
     }
@@ -50,18 +53,20 @@ impl DotProduct {
 impl CorrelationNet for DotProduct {
     fn forward(&self, input: &NetInput) -> Result<CorrelationOutput> {
         let nodes = self.nodes.forward(&input.gated)?;
-        let unit = match self.scale {
+        // Scores are scaled rather than nodes, which have nine times as many values.
+        let products = self.backend.dot_products(&nodes, &nodes, 1)?;
+        let scores = match self.scale {
             Some(Scale::Cosine) => {
-                let length = (nodes.sqr()?.sum_keepdim(D::Minus1)? + 1e-12)?.sqrt()?;
-                nodes.broadcast_div(&length)?
+                let squares = products.broadcast_mul(&self.identity)?.sum_keepdim(D::Minus1)?;
+                let length = (squares + 1e-12)?.sqrt()?;
+                products.broadcast_div(&length)?.broadcast_div(&length.transpose(2, 3)?)?
             }
-            _ => nodes.clone(),
+            _ => products,
         };
-        let queries = match &self.temperature {
-            Some(temperature) => unit.broadcast_mul(temperature)?,
-            None => (&unit * self.root)?,
+        let scores = match &self.temperature {
+            Some(temperature) => scores.broadcast_mul(temperature)?,
+            None => (scores * self.root)?,
         };
-        let scores = self.backend.dot_products(&queries, &unit, 1)?;
         let Attended { values, weights } = self.backend.attend(&scores, &nodes, self.scale.is_none())?;
         let tokens = if self.scale.is_none() { Tensor::cat(&[&nodes, &values], 2)? } else { values };
         let products = Some(product_sizes(&scores.detach().squeeze(1)?)?);

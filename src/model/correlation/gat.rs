@@ -10,9 +10,9 @@ use crate::attribute::COUNT;
 use crate::model::Backend;
 use crate::model::init::{ZERO, glorot};
 use crate::model::layers::LinearLayer;
-use crate::nn::{Attended, CorrelationOutput, leaky_relu};
+use crate::nn::{Activation, Attended, CorrelationOutput};
 use crate::variant::Gat;
-use candle_core::{D, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 const MOST_HEADS: usize = 8;
 
@@ -28,8 +28,20 @@ pub(super) struct GraphAttentionLayer {
 
 #[derive(Debug)]
 enum Scores {
-    First { project: LinearLayer, source: Tensor, target: Tensor },
-    Second { left: LinearLayer, right: LinearLayer, attention: Tensor },
+    /// The identity `[heads, heads, 1]` spreads a weight `[d]` over the heads. With the weights `ones` `[heads]`, GATv2's
+    /// scores are the leaky ReLU of sums of one number a head.
+    First {
+        project: Tensor,
+        source: Tensor,
+        target: Tensor,
+        identity: Tensor,
+        ones: Tensor,
+    },
+    Second {
+        left: LinearLayer,
+        right: LinearLayer,
+        attention: Tensor,
+    },
 }
 
 impl GraphAttentionLayer {
@@ -37,16 +49,18 @@ impl GraphAttentionLayer {
         let (d, vb) = (builder.architecture.node_channels * builder.positions, &builder.vb);
         let heads = (1..=MOST_HEADS).rev().find(|heads| d % heads == 0).unwrap_or(1);
         let vector = |name| vb.get_with_hints(d, name, glorot(d / heads, 1, 1.0));
-        let linear = |name, bias| LinearLayer::new(&vb.pp(name), d, d, bias);
+        let linear = |name| LinearLayer::new(&vb.pp(name), d, d);
         let scores = match version {
             Gat::First => Scores::First {
-                project: linear("project", false)?,
+                project: vb.get_with_hints((d, d), "project.weight", glorot(d, d, 1.0))?,
                 source: vector("source.weight")?,
                 target: vector("target.weight")?,
+                identity: Tensor::eye(heads, DType::F32, builder.device)?.unsqueeze(2)?,
+                ones: Tensor::ones(heads, DType::F32, builder.device)?,
             },
             Gat::Second => Scores::Second {
-                left: linear("left", true)?,
-                right: linear("right", true)?,
+                left: linear("left")?,
+                right: linear("right")?,
                 attention: vector("attention.weight")?,
             },
         };
@@ -66,18 +80,18 @@ impl CorrelationNet for GraphAttentionLayer {
         let nodes = self.nodes.forward(&input.gated)?;
         let ((batch, _, d), heads) = (nodes.dims3()?, self.heads);
         let flat = nodes.reshape((batch * COUNT, d))?;
-        let linear = |layer: &LinearLayer| layer.forward(&flat)?.reshape((batch, COUNT, d));
+        let linear = |layer: &LinearLayer| layer.forward(&flat, self.backend)?.reshape((batch, COUNT, d));
         let (scores, values) = match &self.scores {
-            Scores::First { project, source, target } => {
-                let projected = linear(project)?;
-                let by_head = projected.reshape((batch, COUNT, heads, d / heads))?;
-                // One number of each node and head, [batch, heads, 40].
+            Scores::First { project, source, target, identity, ones } => {
+                let projected = self.backend.token_product(&flat, project)?;
+                // One number of each node and head.
                 let part = |weight: &Tensor| {
-                    let weight = weight.reshape((heads, d / heads))?;
-                    by_head.broadcast_mul(&weight)?.sum(D::Minus1)?.transpose(1, 2)?.contiguous()
+                    let of_heads = identity.broadcast_mul(&weight.reshape((heads, 1, d / heads))?)?;
+                    let parts = self.backend.token_product(&projected, &of_heads.reshape((heads, d))?)?;
+                    parts.reshape((batch, COUNT, heads))
                 };
-                let sums = part(source)?.unsqueeze(3)?.broadcast_add(&part(target)?.unsqueeze(2)?)?;
-                (leaky_relu(&sums)?, projected)
+                let scores = self.backend.additive_scores(&part(source)?, &part(target)?, ones, heads)?;
+                (scores, projected.reshape((batch, COUNT, d))?)
             }
             Scores::Second { left, right, attention } => {
                 let right = linear(right)?;
@@ -85,7 +99,7 @@ impl CorrelationNet for GraphAttentionLayer {
             }
         };
         let Attended { values, weights } = self.backend.attend(&scores, &values, false)?;
-        let tokens = values.broadcast_add(&self.bias)?.elu(1.0)?;
+        let tokens = self.backend.add_bias(&values, &self.bias, Activation::Elu)?;
         Ok(CorrelationOutput { logits: self.classifiers.forward(&tokens)?, affinity: Some(weights), products: None })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::parts::{Builder, CorrelationNet, NetInput, of_scores};
 use crate::attribute::COUNT;
+use crate::model::backend::Backend;
 use crate::model::init::ZERO;
 use crate::model::layers::LinearLayer;
 use crate::nn::CorrelationOutput;
@@ -43,19 +44,22 @@ impl CorrelationNet for Aux {
 
 /// Logistic regression `linear.{weight,bias}`, `[40, channels]` and `[40]`, on the means of the backbone's last maps.
 #[derive(Debug)]
-pub(super) struct Linear(LinearLayer);
+pub(super) struct Linear {
+    backend: Backend,
+    layer: LinearLayer,
+}
 
 impl Linear {
     pub(super) fn new(builder: &Builder) -> Result<Self> {
         let channels = builder.architecture.map_channels();
-        Ok(Self(LinearLayer::new(&builder.vb.pp("linear"), channels, COUNT, true)?))
+        Ok(Self { backend: builder.backend, layer: LinearLayer::new(&builder.vb.pp("linear"), channels, COUNT)? })
     }
 }
 
 impl CorrelationNet for Linear {
     fn forward(&self, input: &NetInput) -> Result<CorrelationOutput> {
         let means = input.map.flatten_from(2)?.mean(2)?.t()?.contiguous()?;
-        let scores = self.0.forward(&means)?.t()?.contiguous()?;
+        let scores = self.layer.forward(&means, self.backend)?.t()?.contiguous()?;
         Ok(CorrelationOutput { logits: of_scores(&scores)?, affinity: None, products: None })
     }
 }

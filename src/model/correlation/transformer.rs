@@ -11,7 +11,7 @@ use super::parts::{Builder, Classifiers, CorrelationNet, NetInput, Nodes};
 use crate::attribute::COUNT;
 use crate::model::Backend;
 use crate::model::layers::{Attention, LayerNorm, LinearLayer};
-use crate::nn::CorrelationOutput;
+use crate::nn::{Activation, CorrelationOutput};
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
@@ -44,7 +44,7 @@ struct Layer {
 
 impl Layer {
     fn new(vb: &VarBuilder) -> Result<Self> {
-        let linear = |name: &str, inputs, outputs| LinearLayer::new(&vb.pp(name), inputs, outputs, true);
+        let linear = |name: &str, inputs, outputs| LinearLayer::new(&vb.pp(name), inputs, outputs);
         Ok(Self {
             norms: [LayerNorm::new(&vb.pp("norm1"), WIDTH)?, LayerNorm::new(&vb.pp("norm2"), WIDTH)?],
             attention: Attention::new(vb, WIDTH, HEADS)?,
@@ -55,11 +55,11 @@ impl Layer {
 
     /// Tokens `[batch * 40, width]`, and the mean attention.
     fn forward(&self, tokens: &Tensor, backend: Backend) -> Result<(Tensor, Tensor)> {
-        let normed = self.norms[0].forward(tokens)?.reshape(((), COUNT, WIDTH))?;
+        let normed = self.norms[0].forward(tokens, backend)?.reshape(((), COUNT, WIDTH))?;
         let (read, weights) = self.attention.forward(&normed, &normed, backend)?;
         let tokens = (tokens + read)?;
-        let hidden = self.up.forward(&self.norms[1].forward(&tokens)?)?.gelu_erf()?;
-        Ok(((tokens + self.down.forward(&hidden)?)?, weights))
+        let hidden = self.up.activated(&self.norms[1].forward(&tokens, backend)?, Activation::Gelu, backend)?;
+        Ok(((tokens + self.down.forward(&hidden, backend)?)?, weights))
     }
 }
 
@@ -70,7 +70,7 @@ impl Transformer {
         Ok(Self {
             backend: builder.backend,
             nodes: Nodes::new(builder)?,
-            project: LinearLayer::new(&vb.pp("project"), d, WIDTH, true)?,
+            project: LinearLayer::new(&vb.pp("project"), d, WIDTH)?,
             embedding: vb.get_with_hints((COUNT, WIDTH), "embedding", small)?,
             states: with_states.then(|| vb.get_with_hints((3, WIDTH), "states", small)).transpose()?,
             layers: (1..=layers).map(|i| Layer::new(&vb.pp(format!("layer{i}")))).collect::<Result<_>>()?,
@@ -84,7 +84,8 @@ impl CorrelationNet for Transformer {
     fn forward(&self, input: &NetInput) -> Result<CorrelationOutput> {
         let nodes = self.nodes.forward(&input.gated)?;
         let (batch, _, d) = nodes.dims3()?;
-        let projected = self.project.forward(&nodes.reshape((batch * COUNT, d))?)?.reshape((batch, COUNT, WIDTH))?;
+        let projected = self.project.forward(&nodes.reshape((batch * COUNT, d))?, self.backend)?;
+        let projected = projected.reshape((batch, COUNT, WIDTH))?;
         let mut tokens = projected.broadcast_add(&self.embedding)?.reshape((batch * COUNT, WIDTH))?;
         if let Some(states) = &self.states {
             tokens = (tokens + state_shares(input.known.as_ref(), batch, states.device())?.matmul(states)?)?;
@@ -95,7 +96,7 @@ impl CorrelationNet for Transformer {
             attention.push(weights);
             tokens = next;
         }
-        let tokens = self.norm.forward(&tokens)?.reshape((batch, COUNT, WIDTH))?;
+        let tokens = self.norm.forward(&tokens, self.backend)?.reshape((batch, COUNT, WIDTH))?;
         let affinity = Some(Tensor::stack(&attention, 0)?.mean(0)?);
         Ok(CorrelationOutput { logits: self.classifiers.forward(&tokens)?, affinity, products: None })
     }

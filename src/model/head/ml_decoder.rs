@@ -35,7 +35,7 @@ pub(super) struct MlDecoder {
 impl MlDecoder {
     pub(super) fn new(architecture: &Architecture, vb: &VarBuilder, device: &Device) -> Result<Self> {
         let (width, hidden) = (architecture.scaled(WIDTH / HEADS) * HEADS, architecture.scaled(HIDDEN));
-        let linear = |name: &str, inputs, outputs| LinearLayer::new(&vb.pp(name), inputs, outputs, true);
+        let linear = |name: &str, inputs, outputs| LinearLayer::new(&vb.pp(name), inputs, outputs);
         let norm = |name: &str| LayerNorm::new(&vb.pp(name), width);
         let fc = vb.pp("fc");
         Ok(Self {
@@ -58,18 +58,18 @@ fn queries(width: usize) -> Vec<f32> {
 
 impl Head for MlDecoder {
     fn forward(&self, map: &Tensor, ctx: &ForwardCtx) -> Result<Tensor> {
-        let (channels, batch, ..) = map.dims4()?;
+        let (backend, (channels, batch, ..)) = (ctx.backend, map.dims4()?);
         let positions = map.flatten_from(2)?.permute((1, 2, 0))?.contiguous()?.reshape(((), channels))?;
-        let memory = self.embed.forward(&positions)?.relu()?;
+        let memory = self.embed.forward(&positions, backend)?.relu()?;
         let width = memory.dim(1)?;
         let by_image = |tokens: Tensor| tokens.reshape((batch, (), width));
 
         // The authors add the queries to themselves, with dropout on one of both.
-        let queries = self.norms[0].forward(&(&self.queries * 2.0)?)?;
-        let (read, _) = self.attention.forward(&queries, &by_image(memory)?, ctx.backend)?;
-        let tokens = self.norms[1].forward(&by_image(read)?.broadcast_add(&queries)?.flatten_to(1)?)?;
-        let hidden = self.linear1.forward(&tokens)?.relu()?;
-        let tokens = self.norms[2].forward(&(&tokens + self.linear2.forward(&hidden)?)?)?;
-        ctx.backend.classify(&by_image(tokens)?, &self.weight, &self.bias)
+        let queries = self.norms[0].forward(&(&self.queries * 2.0)?, backend)?;
+        let (read, _) = self.attention.forward(&queries, &by_image(memory)?, backend)?;
+        let tokens = self.norms[1].forward(&by_image(read)?.broadcast_add(&queries)?.flatten_to(1)?, backend)?;
+        let hidden = self.linear1.forward(&tokens, backend)?.relu()?;
+        let tokens = self.norms[2].forward(&(&tokens + self.linear2.forward(&hidden, backend)?)?, backend)?;
+        backend.classify(&by_image(tokens)?, &self.weight, &self.bias)
     }
 }

@@ -3,6 +3,7 @@
 
 use super::matmul::{self, View, Window, fill_uninit};
 use super::nodes::NodeSizes;
+use super::tokens::{softmax, softmax_gradient};
 use super::{scratch, simd};
 use crate::nn::storage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
@@ -85,27 +86,6 @@ pub(in crate::nn) fn transpose(from: &[f32], to: &mut [f32], columns: usize) {
         for (column, value) in values.iter().enumerate() {
             to[column * rows + row] = *value;
         }
-    }
-}
-
-/// Softmax of one row.
-pub(in crate::nn) fn softmax(row: &mut [f32]) {
-    let peak = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut total = 0.0;
-    for value in row.iter_mut() {
-        *value = (*value - peak).exp();
-        total += *value;
-    }
-    for value in row {
-        *value /= total;
-    }
-}
-
-/// From the gradient `d` of one row of softmax weights `w` to that of its scores.
-pub(in crate::nn) fn softmax_gradient(d: &mut [f32], w: &[f32]) {
-    let mean = simd::dot(d, w);
-    for (d, w) in d.iter_mut().zip(w) {
-        *d = w * (*d - mean);
     }
 }
 

@@ -199,7 +199,7 @@ pub(in crate::nn) fn product(a: View, b: View) -> Vec<f32> {
 pub(super) const PARTS: usize = 4;
 
 /// Reduces consecutive sums of `size` elements to one, in their order.
-pub(super) fn sum_parts(parts: &mut Vec<f32>, size: usize) {
+pub(in crate::nn) fn sum_parts(parts: &mut Vec<f32>, size: usize) {
     const PIECE: usize = 1 << 14;
     let (total, others) = parts.split_at_mut(size);
     for other in others.chunks_exact(size) {

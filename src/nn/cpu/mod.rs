@@ -11,4 +11,5 @@ pub(super) mod pool;
 pub(super) mod relu;
 pub(super) mod scratch;
 pub(super) mod simd;
+pub(super) mod tokens;
 mod winograd;
