@@ -224,6 +224,10 @@ pub(crate) struct DistributedArgs {
         value_parser = clap::value_parser!(u64).range(1..=31_536_000)
     )]
     pub(crate) timeout: u64,
+    /// With several ranks, take the moments of batch norm over their whole batch, like one process: slower [default: each
+    /// rank takes those of its part]
+    #[arg(long)]
+    pub(crate) sync_bn: bool,
 }
 
 /// Arguments of `verify`.

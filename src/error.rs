@@ -151,6 +151,14 @@ const DEVICE_FAULTS: [DeviceFault; 7] = [
 impl From<candle_core::Error> for Error {
     /// Faults of a device have a cause and a remedy; any other error is a bug.
     fn from(error: candle_core::Error) -> Self {
+        // An operation of this program may return an error of its own through candle.
+        let error = match error {
+            candle_core::Error::WrappedContext { wrapped, context } => match wrapped.downcast::<Self>() {
+                Ok(own) => return *own,
+                Err(wrapped) => candle_core::Error::WrappedContext { wrapped, context },
+            },
+            other => other,
+        };
         let text = sentence(&error);
         let is_named = |fault: &&DeviceFault| fault.names.iter().any(|name| text.contains(name));
         let Some(fault) = DEVICE_FAULTS.iter().find(is_named) else { return Self::Candle(error) };
@@ -204,6 +212,16 @@ mod tests {
         assert!(text.starts_with("a.parquet: attribute `Smil ing\\u{1b}[2Jxxx"), "{text}");
         assert!(text.ends_with("xxx...") && text.lines().count() == 1 && text.len() < 3_100, "{text}");
         assert_eq!(Error::line("a.txt", 3, "label `2`").to_string(), "a.txt, line 3: label `2`");
+    }
+
+    #[test]
+    fn an_error_that_came_through_candle_stays_what_it_was() {
+        let own = Error::Request("rank 1 was lost".to_owned());
+        let through = candle_core::Error::WrappedContext { wrapped: Box::new(own), context: String::new() };
+        let found = Error::from(through);
+        assert_eq!((found.to_string().as_str(), found.exit_code()), ("rank 1 was lost", 2));
+        let other = candle_core::Error::WrappedContext { wrapped: "text".into(), context: String::new() };
+        assert_eq!(Error::from(other).exit_code(), 1);
     }
 
     #[test]

@@ -90,7 +90,8 @@ fn number(
 mod tests {
     use super::*;
 
-    const NONE: DistributedArgs = DistributedArgs { world_size: None, rank: None, rdzv_endpoint: None, timeout: 1800 };
+    const NONE: DistributedArgs =
+        DistributedArgs { world_size: None, rank: None, rdzv_endpoint: None, timeout: 1800, sync_bn: false };
 
     fn with(args: &DistributedArgs, variables: &[(&str, &str)]) -> Result<(usize, usize, String)> {
         let lookup = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
@@ -102,8 +103,13 @@ mod tests {
         let all = [("WORLD_SIZE", "4"), ("RANK", "3"), ("MASTER_ADDR", "node1"), ("MASTER_PORT", "5000")];
         assert_eq!(with(&NONE, &all).unwrap(), (3, 4, "node1:5000".to_owned()));
         assert_eq!(with(&NONE, &all[..2]).unwrap(), (3, 4, "127.0.0.1:29400".to_owned()));
-        let flags =
-            DistributedArgs { world_size: Some(2), rank: Some(1), rdzv_endpoint: Some("a:1".to_owned()), timeout: 9 };
+        let flags = DistributedArgs {
+            world_size: Some(2),
+            rank: Some(1),
+            rdzv_endpoint: Some("a:1".to_owned()),
+            timeout: 9,
+            ..NONE
+        };
         assert_eq!(with(&flags, &all).unwrap(), (1, 2, "a:1".to_owned()));
         let port = [("WORLD_SIZE", "2"), ("MASTER_ADDR", "::1"), ("MASTER_PORT", "5000")];
         assert_eq!(with(&NONE, &port).unwrap(), (0, 2, "[::1]:5000".to_owned()));

@@ -65,6 +65,7 @@ pub(super) fn start<'a>(
     profile.compute.tf32 |= compute.tf32;
     profile.compute.bf16 |= compute.bf16;
     profile.compute.reference |= compute.reference;
+    profile.compute.sync_bn |= compute.distributed.sync_bn;
     let init = selection.initial_run()?;
     if let Some(init) = &init {
         if profile.initial_weights.is_some() {
@@ -167,6 +168,7 @@ pub(super) fn command(
     words.extend(compute.tf32.then(|| "--tf32".to_owned()));
     words.extend(compute.bf16.then(|| "--bf16".to_owned()));
     words.extend(compute.reference.then(|| "--reference".to_owned()));
+    words.extend(compute.distributed.sync_bn.then(|| "--sync-bn".to_owned()));
     words.extend((world_size > 1).then(|| format!("--world-size {world_size}")));
     words.join(" ")
 }

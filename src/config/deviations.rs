@@ -54,7 +54,7 @@ fn settings(profile: &Profile, same_backbone: bool) -> Vec<Setting> {
         ("Learning-rate factor of the CLN on a frozen FLN", frozen_rate.to_string()),
         ("Weight decay", weight_decay(*decay)),
     ]);
-    let Compute { tf32: _, bf16: _, reference: _ } = compute;
+    let Compute { tf32: _, bf16: _, reference: _, sync_bn: _ } = compute;
     found.push(("Precision of matrix products", compute.rounding().unwrap_or("single").to_owned()));
     found
 }
@@ -324,9 +324,9 @@ mod tests {
         let with = |compute: Compute| Profile { compute, ..Profile::load(PAPER).unwrap() };
         let stored = |compute: Compute| toml::to_string(&with(compute)).unwrap();
         for (tf32, bf16, word) in [(true, false, "TF32"), (false, true, "bf16"), (true, true, "bf16 and TF32")] {
-            let found = with(Compute { tf32, bf16, reference: false }).deviations(DatasetName::Celeba, 1).unwrap();
+            let found = with(Compute { tf32, bf16, ..Compute::default() }).deviations(DatasetName::Celeba, 1).unwrap();
             assert!(found.contains(&format!("Precision of matrix products: {word} (paper: single).")), "{found:?}");
-            assert_eq!(stored(Compute { tf32, bf16, reference: false }).contains("bf16 = true"), bf16);
+            assert_eq!(stored(Compute { tf32, bf16, ..Compute::default() }).contains("bf16 = true"), bf16);
         }
         assert!(!stored(Compute { tf32: true, ..Compute::default() }).contains("bf16"));
         assert!(!stored(Compute::default()).contains("[compute]"));

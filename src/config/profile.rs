@@ -143,6 +143,7 @@ pub struct ImagePolicy {
 /// Precision of the computation, single by default, and form of the operations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "independent settings")]
 pub struct Compute {
     /// Rounds factors of matrix products on a CUDA device to TF32, ten bits of mantissa.
     #[serde(default)]
@@ -154,6 +155,9 @@ pub struct Compute {
     /// Trains with candle's operations in place of this program's own, which they are compared with. They are slower.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reference: bool,
+    /// Takes the moments of batch norm over the batches of all ranks, as PyTorch's `SyncBatchNorm`. It is slower.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sync_bn: bool,
 }
 
 impl Compute {

@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use candle_core::{Device, Tensor};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Interval at which the connections are checked.
@@ -29,7 +30,7 @@ pub(super) struct Communicator {
     /// Values to sum, and the end of the work that computes them; `None` ends the thread.
     requests: Sender<Option<(Tensor, Option<Event>)>>,
     /// First the result of the initialization, then one for each request.
-    results: Receiver<Result<()>>,
+    results: Mutex<Receiver<Result<()>>>,
     timeout: Duration,
 }
 
@@ -55,7 +56,7 @@ impl Communicator {
         let (requests, requested) = mpsc::channel();
         let (result, results) = mpsc::channel();
         std::thread::spawn(move || serve(init_rank, &requested, &result));
-        let communicator = Self { requests, results, timeout };
+        let communicator = Self { requests, results: Mutex::new(results), timeout };
         communicator.wait(check)?;
         Ok(communicator)
     }
@@ -72,8 +73,9 @@ impl Communicator {
 
     fn wait(&self, check: impl Fn() -> Result<()>) -> Result<()> {
         let started = Instant::now();
+        let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let error = loop {
-            match self.results.recv_timeout(PEER_POLL) {
+            match results.recv_timeout(PEER_POLL) {
                 Ok(result) => return result,
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Error::Internal("the thread that calls NCCL has ended".to_owned()));
@@ -100,7 +102,8 @@ impl Drop for Communicator {
     /// Waits for the thread to end, unless NCCL blocks it.
     fn drop(&mut self) {
         let _ = self.requests.send(None);
-        while self.results.recv_timeout(SHUTDOWN_TIMEOUT).is_ok() {}
+        let results = self.results.get_mut().unwrap_or_else(PoisonError::into_inner);
+        while results.recv_timeout(SHUTDOWN_TIMEOUT).is_ok() {}
     }
 }
 

@@ -23,7 +23,7 @@ use super::init::{ONE, ZERO, glorot, he};
 use super::running::RunningStats;
 use crate::attribute::COUNT;
 use crate::nn::{
-    BranchBlock, BranchMoments, BranchParameters, BranchStatistics, Gated, MASK_HIDDEN as HIDDEN, Parameters,
+    BranchBlock, BranchMoments, BranchParameters, BranchStatistics, Gated, MASK_HIDDEN as HIDDEN, Parameters, Ranks,
     Statistics, standardize,
 };
 use crate::variant::Layers;
@@ -133,6 +133,12 @@ impl FeatureNet {
         self.running.set_decay(decay);
     }
 
+    /// Sets the ranks over whose batches batch norm takes its moments in training, `None` for the local batch. Returns the
+    /// former ones.
+    pub fn set_ranks(&mut self, ranks: Option<Ranks>) -> Option<Ranks> {
+        self.running.set_ranks(ranks)
+    }
+
     /// The running statistics by name.
     pub fn running(&self) -> &BTreeMap<String, Var> {
         self.running.all()
@@ -185,6 +191,7 @@ impl FeatureNet {
             (Statistics::Running(features), Statistics::Running(mask)) => {
                 BranchStatistics::Running(BranchMoments { features, mask })
             }
+            (Statistics::Synchronized(ranks), _) => BranchStatistics::Synchronized(ranks),
             _ => BranchStatistics::Batch,
         };
         let branches = if ctx.is_frozen() { branches.detach() } else { branches.clone() };

@@ -1,7 +1,7 @@
 //! Running statistics of all batch norms of a network.
 
 use super::backend::Mode;
-use crate::nn::{Moments, Statistics, average_into};
+use crate::nn::{Moments, Ranks, Statistics, average_into};
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
 use std::collections::BTreeMap;
 
@@ -11,11 +11,13 @@ pub(super) struct RunningStats {
     statistics: BTreeMap<String, Var>,
     /// Factor of the old value in an update.
     decay: f64,
+    /// The ranks over whose batches moments are taken in training; `None` for the local batch.
+    ranks: Option<Ranks>,
 }
 
 impl RunningStats {
     pub(super) fn new(decay: f64) -> Self {
-        Self { statistics: BTreeMap::new(), decay }
+        Self { statistics: BTreeMap::new(), decay, ranks: None }
     }
 
     pub(super) fn decay(&self) -> f64 {
@@ -24,6 +26,10 @@ impl RunningStats {
 
     pub(super) fn set_decay(&mut self, decay: f64) {
         self.decay = decay;
+    }
+
+    pub(super) fn set_ranks(&mut self, ranks: Option<Ranks>) -> Option<Ranks> {
+        std::mem::replace(&mut self.ranks, ranks)
     }
 
     pub(super) fn all(&self) -> &BTreeMap<String, Var> {
@@ -50,7 +56,7 @@ impl RunningStats {
     /// Statistics that batch norm `name` normalizes with.
     pub(super) fn of(&self, name: &str, mode: Mode) -> Statistics {
         match mode {
-            Mode::Train => Statistics::Batch,
+            Mode::Train => self.ranks.clone().map_or(Statistics::Batch, Statistics::Synchronized),
             Mode::Eval => Statistics::Running(Moments {
                 mean: self.statistics[&format!("{name}.running_mean")].as_detached_tensor(),
                 variance: self.statistics[&format!("{name}.running_var")].as_detached_tensor(),

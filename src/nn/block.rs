@@ -5,6 +5,7 @@
 //! pool's indices for the backward pass.
 
 use super::block_op::{BlockOp, ConvParameters, SavedForBackward, Tail};
+use super::conv::convolve_groups;
 use super::geometry::ConvConfig;
 use super::moments::{Moments, Statistics};
 use super::norm::batch_norm;
@@ -31,8 +32,8 @@ pub struct ConvBlock {
 }
 
 impl ConvBlock {
-    /// Maps `[in, batch, h, w]` to `[out, batch, h', w']`. With [`Statistics::Batch`] it also returns the moments of the
-    /// biased convolution output (biased variance) for the running averages.
+    /// Maps `[in, batch, h, w]` to `[out, batch, h', w']`. In training it also returns the moments of the biased convolution
+    /// output (biased variance) for the running averages.
     ///
     /// With [`Statistics::Running`] only [`ConvBlock::forward_reference`] has a gradient.
     pub fn forward(
@@ -53,23 +54,21 @@ impl ConvBlock {
         statistics: &Statistics,
     ) -> Result<(Tensor, Option<Moments>)> {
         #[cfg(feature = "cuda")]
-        if has_kernels(x, p, shortcut) {
-            return super::cuda::conv_block(
-                (self.conv_config(), self.tail),
-                self.eps,
-                x,
-                p,
-                statistics,
-                Precision::Single,
-            );
+        if has_kernels(x, p, shortcut) && !statistics.is_synchronized() {
+            let config = (self.conv_config(), self.tail);
+            return super::cuda::conv_block(config, self.eps, x, p, statistics.running(), Precision::Single);
+        }
+        if statistics.is_synchronized() {
+            let z = convolve_groups(x, &p.weight, self.conv_config())?;
+            return self.after_convolution(&z, p, shortcut, statistics);
         }
         if !x.device().is_cpu() {
             return self.forward_reference(x, p, shortcut, statistics, Precision::Single);
         }
         let affine = Tensor::cat(&[&p.bias.flatten_all()?, &p.gamma, &p.beta], 0)?;
-        let running = match statistics {
-            Statistics::Batch => None,
-            Statistics::Running(m) => Some((m.mean.to_vec1()?, m.variance.to_vec1()?)),
+        let running = match statistics.running() {
+            Some(m) => Some((m.mean.to_vec1()?, m.variance.to_vec1()?)),
+            None => None,
         };
         let saved = Arc::new(Mutex::new(None));
         let batch = running.is_none();
@@ -98,10 +97,22 @@ impl ConvBlock {
         precision: Precision,
     ) -> Result<(Tensor, Option<Moments>)> {
         #[cfg(feature = "cuda")]
-        if precision == Precision::Bf16 && has_kernels(x, p, shortcut) {
-            return super::cuda::conv_block((self.conv_config(), self.tail), self.eps, x, p, statistics, precision);
+        if precision == Precision::Bf16 && has_kernels(x, p, shortcut) && !statistics.is_synchronized() {
+            let config = (self.conv_config(), self.tail);
+            return super::cuda::conv_block(config, self.eps, x, p, statistics.running(), precision);
         }
         let z = convolve(x, &p.weight, self.conv_config(), precision)?;
+        self.after_convolution(&z, p, shortcut, statistics)
+    }
+
+    /// All steps after the convolution, from candle's own operations.
+    fn after_convolution(
+        &self,
+        z: &Tensor,
+        p: &ConvParameters,
+        shortcut: Option<&Tensor>,
+        statistics: &Statistics,
+    ) -> Result<(Tensor, Option<Moments>)> {
         let shape = z.dims().to_vec();
         let bias = if p.bias.rank() == 1 { p.bias.reshape(((), 1, 1, 1))? } else { p.bias.clone() };
         let z = z.broadcast_add(&bias)?.reshape((shape[0], ()))?;

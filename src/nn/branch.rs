@@ -26,10 +26,10 @@ impl BranchBlock {
     /// [`BranchBlock::forward_reference`] has a gradient.
     pub fn forward(&self, x: &Tensor, p: &BranchParameters, statistics: &BranchStatistics) -> Result<BranchOutput> {
         #[cfg(feature = "cuda")]
-        if self.has_kernels(x) {
-            return super::cuda::branches(self.eps, self.gated, x, p, statistics, Precision::Single);
+        if self.has_kernels(x) && !statistics.is_synchronized() {
+            return super::cuda::branches(self.eps, self.gated, x, p, statistics.running(), Precision::Single);
         }
-        if !x.device().is_cpu() {
+        if !x.device().is_cpu() || statistics.is_synchronized() {
             return self.forward_reference(x, p, statistics, Precision::Single);
         }
         let (a, c, i) = p.weight.dims3()?;
@@ -38,10 +38,7 @@ impl BranchBlock {
             bail!("branches over {i} channels were given {inputs}")
         }
         let (positions, n) = (height * width, batch * height * width);
-        let running = match statistics {
-            BranchStatistics::Batch => None,
-            BranchStatistics::Running(moments) => Some(p.without_bias(moments)?),
-        };
+        let running = statistics.running().map(|moments| p.without_bias(moments)).transpose()?;
         let saved = Arc::new(Mutex::new(SavedForBackward::default()));
         let sizes = Sizes { a, c, batch, positions };
         let op = BranchOp { sizes, eps: self.eps as f32, gated: self.gated, running, saved: saved.clone() };
@@ -55,17 +52,16 @@ impl BranchBlock {
             }
         };
         let mask = Tensor::from_vec(saved.mask.clone(), (a, batch, positions), device)?;
-        let moments = match statistics {
-            BranchStatistics::Running(_) => None,
-            BranchStatistics::Batch => {
-                let (mean, variance) = std::mem::take(&mut saved.features_moments);
-                let mut features = Moments::new(mean, variance, device)?;
-                features.mean = (features.mean + p.bias.detach().flatten_all()?)?;
-                let (mean, variance) = std::mem::take(&mut saved.mask_moments);
-                let mut mask = Moments::new(mean, variance, device)?;
-                mask.mean = (mask.mean + p.mask_bias.detach().flatten_all()?)?;
-                Some(BranchMoments { features, mask })
-            }
+        let moments = if statistics.running().is_none() {
+            let (mean, variance) = std::mem::take(&mut saved.features_moments);
+            let mut features = Moments::new(mean, variance, device)?;
+            features.mean = (features.mean + p.bias.detach().flatten_all()?)?;
+            let (mean, variance) = std::mem::take(&mut saved.mask_moments);
+            let mut mask = Moments::new(mean, variance, device)?;
+            mask.mean = (mask.mean + p.mask_bias.detach().flatten_all()?)?;
+            Some(BranchMoments { features, mask })
+        } else {
+            None
         };
         Ok(BranchOutput { pooled, gated, mask, moments })
     }
@@ -85,14 +81,17 @@ impl BranchBlock {
         precision: Precision,
     ) -> Result<BranchOutput> {
         #[cfg(feature = "cuda")]
-        if precision == Precision::Bf16 && self.has_kernels(x) {
-            return super::cuda::branches(self.eps, self.gated, x, p, statistics, precision);
+        if precision == Precision::Bf16 && self.has_kernels(x) && !statistics.is_synchronized() {
+            return super::cuda::branches(self.eps, self.gated, x, p, statistics.running(), precision);
         }
         let (a, c, i) = p.weight.dims3()?;
         let (_, batch, height, width) = x.dims4()?;
         let (positions, n) = (height * width, batch * height * width);
         let (features, mask) = match statistics {
             BranchStatistics::Batch => (Statistics::Batch, Statistics::Batch),
+            BranchStatistics::Synchronized(ranks) => {
+                (Statistics::Synchronized(ranks.clone()), Statistics::Synchronized(ranks.clone()))
+            }
             BranchStatistics::Running(m) => {
                 (Statistics::Running(m.features.clone()), Statistics::Running(m.mask.clone()))
             }

@@ -1,7 +1,7 @@
 //! Parameters, statistics and results of the branches.
 
 use super::cpu::branch::RunningMoments;
-use super::moments::Moments;
+use super::moments::{Moments, Ranks};
 use candle_core::{Result, Tensor};
 
 /// Parameters of `a` branches with `c` channels over `i` input channels.
@@ -80,8 +80,21 @@ pub struct BranchMoments {
 pub enum BranchStatistics {
     /// The batch's own moments.
     Batch,
+    /// The moments of the batches of all ranks. Blocks compute them with candle's operations.
+    Synchronized(Ranks),
     /// Running averages.
     Running(BranchMoments),
+}
+
+impl BranchStatistics {
+    /// The running averages.
+    pub(super) fn running(&self) -> Option<&BranchMoments> {
+        if let Self::Running(moments) = self { Some(moments) } else { None }
+    }
+
+    pub(super) fn is_synchronized(&self) -> bool {
+        matches!(self, Self::Synchronized(_))
+    }
 }
 
 /// Output of the branches.

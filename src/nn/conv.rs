@@ -10,10 +10,15 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 /// Convolution without bias and groups: `x` `[in, batch, h, w]` and `weight` `[out, in, k, k]` to
 /// `[out, batch, h', w']`.
 pub fn convolve(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
+    convolve_groups(x, weight, ConvConfig { padding, stride, groups: 1 })
+}
+
+/// [`convolve`] in groups: `weight` is `[out, in / groups, k, k]`.
+pub(super) fn convolve_groups(x: &Tensor, weight: &Tensor, config: ConvConfig) -> Result<Tensor> {
     if !x.device().is_cpu() {
-        return convolve_reference(x, weight, stride, padding, Precision::Single);
+        return reference::convolve(x, weight, config, Precision::Single);
     }
-    x.contiguous()?.apply_op2(&weight.contiguous()?, ConvOp(ConvConfig { padding, stride, groups: 1 }))
+    x.contiguous()?.apply_op2(&weight.contiguous()?, ConvOp(config))
 }
 
 /// [`convolve`] from candle's own operations, on any device.

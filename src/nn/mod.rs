@@ -51,7 +51,7 @@ pub use cpu::tokens::Activation;
 #[cfg(feature = "cuda")]
 pub use cuda::cross_entropy;
 pub use linear::{batched_linear, batched_linear_reference};
-pub use moments::{Moments, Statistics};
+pub use moments::{Moments, Ranks, Statistics};
 pub use norm::{batch_norm, standardize};
 pub use optimizer::{MomentumSgd, ParamGroup};
 pub use parameters::Parameters;

@@ -1,6 +1,9 @@
 //! Moments of channels, for batch norm.
 
-use candle_core::{Device, Result, Tensor};
+use super::storage::Precomputed;
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
+use std::fmt;
+use std::sync::Arc;
 
 /// Mean and biased variance of each channel, `[channels]`.
 #[derive(Debug, Clone)]
@@ -26,6 +29,80 @@ impl Moments {
 pub enum Statistics {
     /// Moments of the batch, in training.
     Batch,
+    /// Moments of the batches of all ranks, in training. Blocks compute them with candle's operations.
+    Synchronized(Ranks),
     /// Running averages, in evaluation and in a frozen network.
     Running(Moments),
+}
+
+impl Statistics {
+    /// The running averages.
+    pub(super) fn running(&self) -> Option<&Moments> {
+        if let Self::Running(moments) = self { Some(moments) } else { None }
+    }
+
+    pub(super) fn is_synchronized(&self) -> bool {
+        matches!(self, Self::Synchronized(_))
+    }
+
+    /// Moments of rows `[channels, n]`, with a gradient, or the running averages. `true` if they are to be recorded.
+    pub(super) fn moments(&self, x: &Tensor) -> Result<(Moments, bool)> {
+        if let Self::Running(moments) = self {
+            return Ok((moments.clone(), false));
+        }
+        let over_ranks =
+            |local: Tensor| if let Self::Synchronized(ranks) = self { ranks.mean(&local) } else { Ok(local) };
+        let mean = over_ranks(x.mean_keepdim(1)?)?;
+        let variance = over_ranks(x.broadcast_sub(&mean)?.sqr()?.mean(1)?)?;
+        Ok((Moments { mean: mean.squeeze(1)?, variance }, true))
+    }
+}
+
+/// The ranks of a distributed training, whose batches have equal sizes.
+#[derive(Clone)]
+pub struct Ranks(Arc<Mean>);
+
+type Mean = dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync;
+
+impl Ranks {
+    /// `mean` returns the mean of a tensor over all ranks, without a gradient. All ranks call it in the same order, with the
+    /// same shapes.
+    pub fn new(mean: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(mean))
+    }
+
+    /// The mean of `local` over all ranks. Gradients of the ranks' losses are averaged in the end, so that the gradient of
+    /// `local` is the mean of the ranks' gradients.
+    fn mean(&self, local: &Tensor) -> Result<Tensor> {
+        local.apply_op1(MeanOverRanks { ranks: self.clone(), mean: Precomputed::new((self.0)(&local.detach())?) })
+    }
+}
+
+impl fmt::Debug for Ranks {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("Ranks")
+    }
+}
+
+struct MeanOverRanks {
+    ranks: Ranks,
+    mean: Precomputed,
+}
+
+impl CustomOp1 for MeanOverRanks {
+    fn name(&self) -> &'static str {
+        "mean-over-ranks"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        self.mean.on_cpu()
+    }
+
+    fn cuda_fwd(&self, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+        self.mean.on_cuda()
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        (self.ranks.0)(&gradient.detach()).map(Some)
+    }
 }

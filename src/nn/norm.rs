@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 /// Batch norm of rows: `x` `[channels, n]`, `gamma` and `beta` `[channels]`. Also returns the batch's moments with
-/// [`Statistics::Batch`].
+/// [`Statistics::Batch`] and [`Statistics::Synchronized`].
 pub fn batch_norm(
     x: &Tensor,
     gamma: &Tensor,
@@ -16,14 +16,7 @@ pub fn batch_norm(
     statistics: &Statistics,
     eps: f64,
 ) -> Result<(Tensor, Option<Moments>)> {
-    let (moments, batch) = match statistics {
-        Statistics::Batch => {
-            let mean = x.mean_keepdim(1)?;
-            let variance = x.broadcast_sub(&mean)?.sqr()?.mean(1)?;
-            (Moments { mean: mean.squeeze(1)?, variance }, true)
-        }
-        Statistics::Running(moments) => (moments.clone(), false),
-    };
+    let (moments, batch) = statistics.moments(x)?;
     let scale = (gamma / (&moments.variance + eps)?.sqrt()?)?;
     let shift = (beta - (&scale * &moments.mean)?)?;
     let y = x.broadcast_mul(&scale.unsqueeze(1)?)?.broadcast_add(&shift.unsqueeze(1)?)?;
@@ -35,26 +28,29 @@ pub fn batch_norm(
 /// layer precedes it.
 pub fn standardize(x: &Tensor, statistics: &Statistics, eps: f64) -> Result<(Tensor, Option<Moments>)> {
     let x = x.detach();
+    if statistics.is_synchronized() {
+        let moments = statistics.moments(&x.flatten_from(1)?)?.0;
+        let y = standardize(&x, &Statistics::Running(moments.clone()), eps)?.0;
+        return Ok((y, Some(moments)));
+    }
     #[cfg(feature = "cuda")]
     if x.device().is_cuda() {
-        let running = if let Statistics::Running(moments) = statistics { Some(moments) } else { None };
-        let (y, moments) = super::cuda::standardize(&x, running, eps)?;
-        return Ok((y, running.is_none().then_some(moments)));
+        let (y, moments) = super::cuda::standardize(&x, statistics.running(), eps)?;
+        return Ok((y, statistics.running().is_none().then_some(moments)));
     }
-    let moments = match statistics {
-        Statistics::Running(moments) => moments.clone(),
-        Statistics::Batch => {
-            let channels = x.dim(0)?;
-            let (mean, variance) = storage::with(&x, |pixels| {
-                pixels.par_chunks_exact(pixels.len() / channels).map(simd::moments).unzip::<_, _, Vec<_>, Vec<_>>()
-            })?;
-            Moments::new(mean, variance, x.device())?
-        }
+    let moments = if let Some(moments) = statistics.running() {
+        moments.clone()
+    } else {
+        let channels = x.dim(0)?;
+        let (mean, variance) = storage::with(&x, |pixels| {
+            pixels.par_chunks_exact(pixels.len() / channels).map(simd::moments).unzip::<_, _, Vec<_>, Vec<_>>()
+        })?;
+        Moments::new(mean, variance, x.device())?
     };
     let reciprocal = (&moments.variance + eps)?.sqrt()?.recip()?;
     let shift = (moments.mean.neg()? * &reciprocal)?.to_vec1()?;
     let y = x.contiguous()?.apply_op1_no_bwd(&ScaleShift { scale: reciprocal.to_vec1()?, shift })?;
-    Ok((y, matches!(statistics, Statistics::Batch).then_some(moments)))
+    Ok((y, statistics.running().is_none().then_some(moments)))
 }
 
 /// Values of a channel that one task scales.

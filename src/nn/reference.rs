@@ -5,9 +5,8 @@
 
 use super::geometry::ConvConfig;
 use super::precision::Precision;
-use super::storage;
-use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
-use std::sync::Mutex;
+use super::storage::Precomputed;
+use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 /// Grouped convolution of `x` `[in, batch, h, w]` with `w` `[out, in / groups, k, k]`: `[out, batch, h', w']`.
 pub(super) fn convolve(x: &Tensor, w: &Tensor, config: ConvConfig, precision: Precision) -> Result<Tensor> {
@@ -22,7 +21,7 @@ fn image_major(x: &Tensor, w: &Tensor, config: ConvConfig, precision: Precision)
     if !x.track_op() && !w.track_op() {
         return Ok(y);
     }
-    x.apply_op2(w, Convolution { config, precision, result: Mutex::new(Some(y)) })
+    x.apply_op2(w, Convolution { config, precision, result: Precomputed::new(y) })
 }
 
 /// 3x3 max-pooling with stride 2 and no padding, one axis after the other: `[a, b, h, w]` to `[a, b, h', w']`.
@@ -46,14 +45,10 @@ pub fn max_pool(x: &Tensor) -> Result<Tensor> {
 struct Convolution {
     config: ConvConfig,
     precision: Precision,
-    result: Mutex<Option<Tensor>>,
+    result: Precomputed,
 }
 
 impl Convolution {
-    fn take(&self) -> Result<Tensor> {
-        storage::lock(&self.result)?.take().ok_or_else(|| candle_core::Error::Msg("a convolution runs once".to_owned()))
-    }
-
     /// In each group, the convolution of the input with the output gradient, with stride and dilation exchanged.
     fn weight_gradient(&self, x: &Tensor, w: &Tensor, dy: &Tensor) -> Result<Tensor> {
         let (outputs, inputs) = (w.dim(0)? / self.config.groups, w.dim(1)?);
@@ -105,20 +100,11 @@ impl CustomOp2 for Convolution {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let y = self.take()?;
-        match &*y.storage_and_layout().0 {
-            Storage::Cpu(storage) => Ok((storage.clone(), y.shape().clone())),
-            _ => bail!("a convolution's result left its device"),
-        }
+        self.result.on_cpu()
     }
 
     fn cuda_fwd(&self, _: &CudaStorage, _: &Layout, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
-        use candle_core::backend::BackendStorage;
-        let y = self.take()?;
-        match &*y.storage_and_layout().0 {
-            Storage::Cuda(storage) => Ok((storage.try_clone(y.layout())?, y.shape().clone())),
-            _ => bail!("a convolution's result left its device"),
-        }
+        self.result.on_cuda()
     }
 
     fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {

@@ -1,6 +1,7 @@
 //! Conversion between candle's tensors and slices.
 
-use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CudaStorage, Error, Layout, Result, Shape, Storage, Tensor, bail};
 use std::sync::{Mutex, MutexGuard};
 
 /// The elements of a contiguous f32 operand.
@@ -28,5 +29,37 @@ pub(super) fn shaped(values: Vec<f32>, like: &Tensor) -> Result<Tensor> {
 
 /// Locks what a forward pass saved for its backward pass.
 pub(super) fn lock<T>(saved: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
-    saved.lock().map_err(|_| candle_core::Error::Msg("an operation failed on another thread".to_owned()))
+    saved.lock().map_err(|_| Error::Msg("an operation failed on another thread".to_owned()))
+}
+
+/// The result of an operation that attaches a gradient to what other operations have computed.
+pub(super) struct Precomputed(Mutex<Option<Tensor>>);
+
+impl Precomputed {
+    /// `result` is no part of another tensor.
+    pub(super) fn new(result: Tensor) -> Self {
+        Self(Mutex::new(Some(result)))
+    }
+
+    fn take(&self) -> Result<Tensor> {
+        lock(&self.0)?.take().ok_or_else(|| Error::Msg("an operation runs once".to_owned()))?.contiguous()
+    }
+
+    /// The result of the operation on a CPU.
+    pub(super) fn on_cpu(&self) -> Result<(CpuStorage, Shape)> {
+        let result = self.take()?;
+        match &*result.storage_and_layout().0 {
+            Storage::Cpu(storage) => Ok((storage.clone(), result.shape().clone())),
+            _ => bail!("a result has left its device"),
+        }
+    }
+
+    /// The result of the operation on a CUDA device.
+    pub(super) fn on_cuda(&self) -> Result<(CudaStorage, Shape)> {
+        let result = self.take()?;
+        match &*result.storage_and_layout().0 {
+            Storage::Cuda(storage) => Ok((storage.try_clone(result.layout())?, result.shape().clone())),
+            _ => bail!("a result has left its device"),
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub fn select(name: &str, local_rank: Option<usize>, compute: Compute, progress:
             }
         },
     };
-    let Compute { tf32, bf16, reference } = compute;
+    let Compute { tf32, bf16, reference, sync_bn: _ } = compute;
     match device.is_cuda() {
         _ if bf16 && reference => Err(Error::Request(
             "candle's operations (--reference, or reference of the profile) compute in single precision or TF32: leave out \

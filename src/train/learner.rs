@@ -10,12 +10,13 @@ use crate::model::{
     Architecture, Backend, CorrelationNet, CorrelationOutput, FeatureNet, FeatureOutput, LabelCounts, Mode, NetInput,
     correlation_net, is_fixed_graph, loss, probabilities,
 };
-use crate::nn::{Gated, MomentumSgd, Parameters, retain_freed_memory};
+use crate::nn::{Gated, MomentumSgd, Parameters, Ranks, retain_freed_memory};
 use crate::variant::{Affinity, Fln, Net, Streams, Variant};
 use crate::weights::PretrainedWeights;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A correlation net and its optimizer.
 pub(super) struct CorrelationHead {
@@ -132,6 +133,19 @@ impl Learner {
             loss_weights: None,
             counts: Vec::new(),
         })
+    }
+
+    /// Makes batch norm take its moments over the batches of all ranks in `group`.
+    pub(super) fn synchronize_batch_norm(&mut self, group: &Arc<ProcessGroup>) {
+        let group = Arc::clone(group);
+        let mean = move |local: &Tensor| {
+            // NCCL sums a single tensor in its place.
+            let mean = group.all_reduce_mean(&[local.copy()?]);
+            // `Error::from` takes the error out again.
+            let wrap = |error| candle_core::Error::WrappedContext { wrapped: Box::new(error), context: String::new() };
+            mean.map_err(wrap)?.pop().ok_or_else(|| candle_core::Error::Msg("an all-reduce returned nothing".into()))
+        };
+        self.feature_net.set_ranks(Some(Ranks::new(mean)));
     }
 
     /// Loads pretrained weights into the backbone.
@@ -431,26 +445,33 @@ mod tests {
         })
     }
 
-    /// The results of some steps on images that are a function of `images(step)`.
-    fn trained(group: &ProcessGroup, images: impl Fn(usize) -> f32) -> Trained {
+    /// The results of some steps on images that are a function of each of `images(step)`.
+    fn trained(group: &Arc<ProcessGroup>, sync_bn: bool, images: impl Fn(usize) -> Vec<f32>) -> Trained {
         let mut profile = Profile::load("quick").unwrap();
         profile.network.widths = [4; 5];
         profile.optimizer.weight_decay = Some(0.001);
         let run = shared_runs(&["baseline", "gal-j"].map(|name| Variant::named(name).unwrap()), &profile).remove(0);
         let mut learner =
             Learner::new(&profile.network, &run, &profile.optimizer, 3, Backend::Native, &Device::Cpu).unwrap();
+        if sync_bn {
+            learner.synchronize_batch_norm(group);
+        }
         let side = profile.network.input_size;
         let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1().unwrap();
         let mut trained = Trained::default();
         for step in 0..STEPS {
             let waves = Tensor::arange(0.0_f32, (3 * IMAGES * side * side) as f32, &Device::Cpu).unwrap();
-            let pixels = ((waves * f64::from(images(step))).unwrap().sin().unwrap() * 127.0).unwrap();
-            let pixels = pixels.reshape((3, IMAGES, side, side)).unwrap();
+            let pixels = |factor: f32| {
+                let pixels = ((&waves * f64::from(factor)).unwrap().sin().unwrap() * 127.0).unwrap();
+                pixels.reshape((3, IMAGES, side, side)).unwrap()
+            };
+            let pixels: Vec<Tensor> = images(step).into_iter().map(pixels).collect();
             let yes = Tensor::arange(0_u32, (COUNT * IMAGES) as u32, &Device::Cpu).unwrap();
             let yes = (yes.to_dtype(candle_core::DType::F32).unwrap() * 0.7).unwrap().sin().unwrap().ge(0.0).unwrap();
             let yes = yes.to_dtype(candle_core::DType::F32).unwrap().reshape((COUNT, IMAGES)).unwrap();
             let targets = Tensor::stack(&[&(1.0 - &yes).unwrap(), &yes], 1).unwrap();
-            let features = learner.features(&pixels).unwrap();
+            let targets = Tensor::cat(&vec![targets; pixels.len()], 2).unwrap();
+            let features = learner.features(&Tensor::cat(&pixels, 1).unwrap()).unwrap();
             trained.losses.push(learner.step_distributed(group, &features, &targets, 0.01).unwrap());
             let outputs = learner.outputs().unwrap();
             trained.accuracies.push(learner.accuracy().unwrap());
@@ -461,14 +482,19 @@ mod tests {
         trained
     }
 
+    /// Like [`trained`] in a single process.
+    fn alone(images: impl Fn(usize) -> Vec<f32>) -> Trained {
+        trained(&Arc::new(ProcessGroup::single()), false, images)
+    }
+
     /// Like [`trained`] on each of two ranks, with the images `images(rank, step)`.
-    fn by_two(images: fn(usize, usize) -> f32) -> [Trained; 2] {
+    fn by_two(sync_bn: bool, images: fn(usize, usize) -> f32) -> [Trained; 2] {
         let endpoint = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let run = |rank: usize| {
             let (endpoint, timeout) = (endpoint.clone(), Duration::from_mins(1));
             let rendezvous = Rendezvous { rank, world_size: 2, endpoint, timeout };
             let group = ProcessGroup::init(&rendezvous, Vec::new(), &Device::Cpu, &Progress::new(true)).unwrap();
-            trained(&group, |step| images(rank, step))
+            trained(&Arc::new(group), sync_bn, |step| vec![images(rank, step)])
         };
         let run = &run;
         std::thread::scope(|scope| [0, 1].map(|rank| scope.spawn(move || run(rank))).map(|rank| rank.join().unwrap()))
@@ -501,8 +527,8 @@ mod tests {
 
     #[test]
     fn ranks_with_the_same_images_step_like_one_with_them() {
-        let alone = trained(&ProcessGroup::single(), |step| 0.1 + step as f32);
-        for rank in by_two(|_, step| 0.1 + step as f32) {
+        let alone = alone(|step| vec![0.1 + step as f32]);
+        for rank in by_two(false, |_, step| 0.1 + step as f32) {
             assert!(rank.state == alone.state && rank.losses == alone.losses && rank.accuracies == alone.accuracies);
         }
     }
@@ -514,16 +540,34 @@ mod tests {
 
     #[test]
     fn ranks_with_different_images_hold_the_same_network_after_every_step() {
-        let [first, second] = by_two(images);
+        let [first, second] = by_two(false, images);
         assert!(first.state == second.state && first.losses == second.losses);
-        assert!(first.state != trained(&ProcessGroup::single(), |step| images(0, step)).state);
+        assert!(first.state != alone(|step| vec![images(0, step)]).state);
+    }
+
+    #[test]
+    fn ranks_with_synchronized_batch_norm_step_like_one_with_the_whole_batch() {
+        let whole = alone(|step| vec![images(0, step), images(1, step)]);
+        let distance = |ranks: &[Trained; 2]| {
+            assert!(ranks[0].state == ranks[1].state && ranks[0].losses == ranks[1].losses);
+            let values = |trained: &Trained| trained.state.values().flatten().copied().collect::<Vec<f32>>();
+            let (found, expected) = (values(&ranks[0]), values(&whole));
+            assert_eq!(found.len(), expected.len());
+            found.iter().zip(&expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max)
+        };
+        let (synchronized, local) = (distance(&by_two(true, images)), distance(&by_two(false, images)));
+        assert!(synchronized < 1e-3 && local > 100.0 * synchronized, "{synchronized}, {local}");
+        for (found, expected) in by_two(true, images)[0].losses.iter().zip(&whole.losses) {
+            let (found, expected) = (found.cln["gal-j"], expected.cln["gal-j"]);
+            assert!((found - expected).abs() < 1e-4 * expected, "{found}, {expected}");
+        }
     }
 
     #[test]
     fn logged_values_cover_the_local_batches_of_all_ranks() {
-        let both = by_two(images);
+        let both = by_two(false, images);
         // In the first step, each rank's network equals that of a single process.
-        let alone = [0, 1].map(|rank| trained(&ProcessGroup::single(), |step| images(rank, step)));
+        let alone = [0, 1].map(|rank| alone(|step| vec![images(rank, step)]));
         // A weight on another attribute may be too small for f32.
         let near = |logged: f64, pair: [f64; 2]| {
             (logged - f64::midpoint(pair[0], pair[1])).abs() <= 1e-5 * logged.abs() + f64::from(f32::MIN_POSITIVE)

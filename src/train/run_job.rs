@@ -8,6 +8,7 @@ use crate::dataset::DatasetName;
 use crate::distributed::ProcessGroup;
 use crate::error::Result;
 use crate::progress::Progress;
+use std::sync::Arc;
 
 /// Trains what has neither finished nor diverged yet. Only rank 0 returns runs.
 pub fn train(job: &TrainJob, progress: &Progress) -> Result<TrainOutcome> {
@@ -17,10 +18,13 @@ pub fn train(job: &TrainJob, progress: &Progress) -> Result<TrainOutcome> {
     job.check_labels()?;
     job.check_checkpoint_choice()?;
     job.check_initial_weights()?;
-    let Some(rendezvous) = job.rendezvous else { return train_in(&ProcessGroup::single(), job, dataset, progress) };
+    let Some(rendezvous) = job.rendezvous else {
+        return train_in(&Arc::new(ProcessGroup::single()), job, dataset, progress);
+    };
     // Refuses a batch that cannot be split before waiting for other ranks.
     job.local_range(dataset)?;
-    let group = ProcessGroup::init(rendezvous, common_settings(job, dataset)?, &job.device.device, progress)?;
+    let settings = common_settings(job, dataset)?;
+    let group = Arc::new(ProcessGroup::init(rendezvous, settings, &job.device.device, progress)?);
     // Only rank 0 logs.
     let progress = if group.is_main() { *progress } else { Progress::new(true) };
     let trained = train_in(&group, job, dataset, &progress);
@@ -31,7 +35,12 @@ pub fn train(job: &TrainJob, progress: &Progress) -> Result<TrainOutcome> {
 }
 
 /// Trains what rank 0 has not finished yet.
-fn train_in(group: &ProcessGroup, job: &TrainJob, dataset: DatasetName, progress: &Progress) -> Result<TrainOutcome> {
+fn train_in(
+    group: &Arc<ProcessGroup>,
+    job: &TrainJob,
+    dataset: DatasetName,
+    progress: &Progress,
+) -> Result<TrainOutcome> {
     let (open, mut outcome) =
         if group.is_main() { open_runs(job, dataset, progress)? } else { (Vec::new(), TrainOutcome::default()) };
     let open = broadcast_plan(group, open, job.profile)?;

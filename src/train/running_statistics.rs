@@ -8,19 +8,22 @@ use candle_core::Device;
 use std::ops::Range;
 
 impl Learner {
-    /// Sets the running statistics to the plain means of the statistics of the local training batches `steps`, with the
+    /// Sets the running statistics to the plain means of the statistics of the loader's training batches `steps`, with the
     /// present weights. A frozen feature net keeps its own.
     pub(super) fn update_bn(&mut self, loader: &DataLoader, steps: Range<usize>, device: &Device) -> Result<()> {
         if self.is_frozen() {
             return Ok(());
         }
         let decay = self.feature_net.bn_decay();
+        // The other ranks do not take part.
+        let ranks = self.feature_net.set_ranks(None);
         for (seen, step) in steps.enumerate() {
             let (pixels, _) = loader.training_batch(step)?.tensors(device)?;
             self.feature_net.set_bn_decay(seen as f64 / (seen + 1) as f64);
             self.feature_net.forward(&pixels, Mode::Train, false)?;
         }
         self.feature_net.set_bn_decay(decay);
+        self.feature_net.set_ranks(ranks);
         Ok(())
     }
 }

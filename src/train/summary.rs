@@ -102,7 +102,7 @@ fn deviations(
 ) -> Result<Vec<String>> {
     let mut deviations = job.profile.deviations_from(dataset, sources, run.config.init.as_ref())?;
     let ranks = run.config.ranks;
-    if ranks > 1 {
+    if ranks > 1 && !job.profile.compute.sync_bn {
         deviations.push(format!(
             "Batch norm in training: over {local_batch} images on each of {ranks} ranks (paper: over the batch of {}).",
             job.profile.training(dataset)?.batch

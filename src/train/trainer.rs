@@ -38,6 +38,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Metadata of a training state.
@@ -85,7 +86,7 @@ pub(super) struct Trainer<'a> {
 impl<'a> Trainer<'a> {
     pub(super) fn new(
         job: &'a TrainJob,
-        group: &'a ProcessGroup,
+        group: &'a Arc<ProcessGroup>,
         dataset: DatasetName,
         PlannedRun { seed, shared }: &PlannedRun,
         splits: &'a Splits<'a>,
@@ -99,6 +100,9 @@ impl<'a> Trainer<'a> {
         check_batch(device, &network, local.len())?;
         let backend = profile.compute.backend();
         let mut learner = Learner::new(&profile.network, shared, &profile.optimizer, seed, backend, device)?;
+        if profile.compute.sync_bn && group.world_size() > 1 {
+            learner.synchronize_batch_norm(group);
+        }
         let mut locks = Vec::new();
         // The other ranks receive rank 0's initial state.
         if group.is_main() {

@@ -3,7 +3,7 @@
 use super::launch::{Computed, Grid, Scalars, Source, device, launch, tensor, values};
 use super::norm::{Norm, moments};
 use super::update::pack;
-use crate::nn::branch_data::{BranchMoments, BranchOutput, BranchParameters, BranchStatistics};
+use crate::nn::branch_data::{BranchMoments, BranchOutput, BranchParameters};
 use crate::nn::cpu::branch::Gated;
 use crate::nn::cpu::mask::HIDDEN;
 use crate::nn::moments::Moments;
@@ -160,7 +160,7 @@ pub(in crate::nn) fn branches(
     gated: Gated,
     x: &Tensor,
     p: &BranchParameters,
-    statistics: &BranchStatistics,
+    running: Option<&BranchMoments>,
     precision: Precision,
 ) -> Result<BranchOutput> {
     let (a, c, i) = p.weight.dims3()?;
@@ -177,10 +177,6 @@ pub(in crate::nn) fn branches(
     let x = x.contiguous()?;
     let product = move |weight: &Tensor, x: &Tensor| precision.product(weight, x, Tensor::matmul);
     let z = product(&p.weight.detach().reshape((rows, i))?, &x.detach().reshape((i, n))?)?;
-    let running = match statistics {
-        BranchStatistics::Batch => None,
-        BranchStatistics::Running(moments) => Some(moments),
-    };
     let norm = Norm::new(&z, &affine, eps, running.map(|moments| &moments.features))?;
     let features = Features::new(sizes, z, norm, of_masks, running.map(|moments| &moments.mask))?;
     let gated = if gated == Gated::Off { None } else { Some(features.gated()?) };

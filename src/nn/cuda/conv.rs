@@ -5,7 +5,7 @@ use super::norm::{Maps, Norm};
 use super::update::pack;
 use crate::nn::block_op::{ConvParameters, Tail};
 use crate::nn::geometry::{ConvConfig, Geometry};
-use crate::nn::moments::{Moments, Statistics};
+use crate::nn::moments::Moments;
 use crate::nn::precision::Precision;
 use candle_core::{Result, Tensor};
 
@@ -115,7 +115,7 @@ pub(in crate::nn) fn conv_block(
     eps: f64,
     x: &Tensor,
     p: &ConvParameters,
-    statistics: &Statistics,
+    running: Option<&Moments>,
     precision: Precision,
 ) -> Result<(Tensor, Option<Moments>)> {
     let x = x.contiguous()?;
@@ -124,13 +124,10 @@ pub(in crate::nn) fn conv_block(
     let frozen = [&x, &p.weight, &affine].map(Tensor::detach);
     let z = geometry.convolve(&frozen[0], &frozen[1], precision)?;
     // With running statistics, there is no gradient.
-    let (norm, inputs, moments) = match statistics {
-        Statistics::Running(moments) => (Norm::new(&z, &frozen[2], eps, Some(moments))?, frozen.each_ref(), None),
-        Statistics::Batch => {
-            let norm = Norm::new(&z, &frozen[2], eps, None)?;
-            let moments = norm.biased_moments();
-            (norm, [&x, &p.weight, &affine], Some(moments))
-        }
+    let norm = Norm::new(&z, &frozen[2], eps, running)?;
+    let (inputs, moments) = match running {
+        Some(_) => (frozen.each_ref(), None),
+        None => ([&x, &p.weight, &affine], Some(norm.biased_moments())),
     };
     Ok((after_convolution(geometry, (tail, precision), inputs, z, norm)?, moments))
 }

@@ -54,11 +54,16 @@ impl Trainer<'_> {
         (0..self.runs.len()).try_for_each(|index| self.write_results(index, &predictions))
     }
 
-    /// Recomputes the running statistics over the batches that would have been trained next, if the profile asks for that.
+    /// Recomputes the running statistics over the batches that would have been trained next, if the profile asks for that:
+    /// the whole ones if batch norm is synchronized, their local parts otherwise.
     fn update_bn(&mut self) -> Result<()> {
-        let steps = self.steps..self.steps + self.job.profile.evaluation.update_bn;
-        let (loader, device) = (self.loader(&self.splits.train), self.device());
-        self.learner.update_bn(&loader, steps, device)
+        let (evaluation, compute) = (self.job.profile.evaluation, self.job.profile.compute);
+        let steps = self.steps..self.steps + evaluation.update_bn;
+        let mut loader = self.loader(&self.splits.train);
+        if compute.sync_bn {
+            loader.local = 0..self.batch;
+        }
+        self.learner.update_bn(&loader, steps, &self.job.device.device)
     }
 
     /// Writes predictions and network of the run at `index`.

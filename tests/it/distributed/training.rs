@@ -100,6 +100,35 @@ fn ranks_from_the_environment_end_in_the_bytes_of_ranks_from_flags() {
 }
 
 #[test]
+fn two_ranks_with_synchronized_batch_norm_end_in_the_network_of_one_process() {
+    let workspace = Workspace::trainable();
+    // Rounding that switches a ReLU grows from step to step.
+    let few = ["--steps", "5"];
+    Finished::wait(launch(&workspace, "alone", &few, &[])).succeeded();
+    for (runs, options) in [("local", &[][..]), ("synchronized", &["--sync-bn"])] {
+        let endpoint = free_address();
+        let ranks = [("0", runs.to_owned()), ("1", format!("{runs}-1"))].map(|(rank, runs)| {
+            let flags = ["--world-size", "2", "--rank", rank, "--rdzv-endpoint", &endpoint];
+            launch(&workspace, &runs, &[&few[..], &flags, options].concat(), &[])
+        });
+        for child in ranks {
+            Finished::wait(child).succeeded();
+        }
+    }
+    let run = |runs: &str| workspace.path(format!("{runs}/synthetic-tiny-steps5-gal-j-seed5"));
+    let alone = network(&run("alone"));
+    let distance = |runs: &str| {
+        let network = network(&run(runs));
+        let pairs = alone.iter().flat_map(|(name, values)| values.iter().zip(&network[name]));
+        pairs.map(|(alone, other)| (alone - other).abs()).fold(0.0, f32::max)
+    };
+    let (synchronized, local) = (distance("synchronized"), distance("local"));
+    assert!(100.0 * synchronized < local, "{synchronized}, {local}");
+    let summary = std::fs::read_to_string(run("synchronized").join("summary.json")).unwrap();
+    assert!(summary.contains("--sync-bn --world-size 2\"") && !summary.contains("on each of 2 ranks"), "{summary}");
+}
+
+#[test]
 fn the_former_names_of_the_flags_still_work_and_a_malformed_variable_is_an_error() {
     let workspace = Workspace::trainable();
     let address = free_address();
