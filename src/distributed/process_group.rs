@@ -86,7 +86,11 @@ impl ProcessGroup {
     pub(crate) fn all_reduce_mean(&self, tensors: &[Tensor]) -> Result<Vec<Tensor>> {
         let flat =
             tensors.iter().map(|tensor| tensor.detach().flatten_all()).collect::<candle_core::Result<Vec<_>>>()?;
-        let flat = Tensor::cat(&flat, 0)?;
+        let flat = match flat.as_slice() {
+            // `cat` would return the tensor itself, in whose place NCCL sums.
+            [single] => single.copy()?,
+            all => Tensor::cat(all, 0)?,
+        };
         let sum = if let Some(communicator) = &self.communicator {
             communicator.all_reduce(&flat, || self.check())?;
             flat

@@ -54,7 +54,7 @@ impl ConvBlock {
         statistics: &Statistics,
     ) -> Result<(Tensor, Option<Moments>)> {
         #[cfg(feature = "cuda")]
-        if has_kernels(x, p, shortcut) && !statistics.is_synchronized() {
+        if has_kernels(x, p, shortcut, statistics) {
             let config = (self.conv_config(), self.tail);
             return super::cuda::conv_block(config, self.eps, x, p, statistics.running(), Precision::Single);
         }
@@ -97,7 +97,7 @@ impl ConvBlock {
         precision: Precision,
     ) -> Result<(Tensor, Option<Moments>)> {
         #[cfg(feature = "cuda")]
-        if precision == Precision::Bf16 && has_kernels(x, p, shortcut) && !statistics.is_synchronized() {
+        if precision == Precision::Bf16 && has_kernels(x, p, shortcut, statistics) {
             let config = (self.conv_config(), self.tail);
             return super::cuda::conv_block(config, self.eps, x, p, statistics.running(), precision);
         }
@@ -136,10 +136,10 @@ impl ConvBlock {
     }
 }
 
-/// The CUDA kernels have neither shortcuts nor a bias by position.
+/// The CUDA kernels have neither shortcuts, nor a bias by position, nor moments over several ranks.
 #[cfg(feature = "cuda")]
-fn has_kernels(x: &Tensor, p: &ConvParameters, shortcut: Option<&Tensor>) -> bool {
-    x.device().is_cuda() && shortcut.is_none() && p.bias.rank() == 1
+fn has_kernels(x: &Tensor, p: &ConvParameters, shortcut: Option<&Tensor>, statistics: &Statistics) -> bool {
+    x.device().is_cuda() && shortcut.is_none() && p.bias.rank() == 1 && !statistics.is_synchronized()
 }
 
 #[cfg(test)]

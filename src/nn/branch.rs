@@ -5,7 +5,7 @@
 use super::branch_data::{BranchMoments, BranchOutput, BranchParameters, BranchStatistics};
 use super::cpu::branch::{BranchOp, Gated, SavedForBackward, Sizes};
 use super::cpu::mask::HIDDEN;
-use super::moments::{Moments, Statistics};
+use super::moments::Moments;
 use super::norm::batch_norm;
 use super::precision::Precision;
 use super::storage;
@@ -26,7 +26,7 @@ impl BranchBlock {
     /// [`BranchBlock::forward_reference`] has a gradient.
     pub fn forward(&self, x: &Tensor, p: &BranchParameters, statistics: &BranchStatistics) -> Result<BranchOutput> {
         #[cfg(feature = "cuda")]
-        if self.has_kernels(x) && !statistics.is_synchronized() {
+        if self.has_kernels(x, statistics) {
             return super::cuda::branches(self.eps, self.gated, x, p, statistics.running(), Precision::Single);
         }
         if !x.device().is_cpu() || statistics.is_synchronized() {
@@ -66,10 +66,10 @@ impl BranchBlock {
         Ok(BranchOutput { pooled, gated, mask, moments })
     }
 
-    /// The CUDA kernels have no gradient of the gated features.
+    /// The CUDA kernels have neither a gradient of the gated features nor moments over several ranks.
     #[cfg(feature = "cuda")]
-    fn has_kernels(&self, x: &Tensor) -> bool {
-        x.device().is_cuda() && self.gated != Gated::Tracked
+    fn has_kernels(&self, x: &Tensor, statistics: &BranchStatistics) -> bool {
+        x.device().is_cuda() && self.gated != Gated::Tracked && !statistics.is_synchronized()
     }
 
     /// [`BranchBlock::forward`] from candle's own operations, on any device. A CUDA device computes bf16 with our kernels.
@@ -81,21 +81,13 @@ impl BranchBlock {
         precision: Precision,
     ) -> Result<BranchOutput> {
         #[cfg(feature = "cuda")]
-        if precision == Precision::Bf16 && self.has_kernels(x) && !statistics.is_synchronized() {
+        if precision == Precision::Bf16 && self.has_kernels(x, statistics) {
             return super::cuda::branches(self.eps, self.gated, x, p, statistics.running(), precision);
         }
         let (a, c, i) = p.weight.dims3()?;
         let (_, batch, height, width) = x.dims4()?;
         let (positions, n) = (height * width, batch * height * width);
-        let (features, mask) = match statistics {
-            BranchStatistics::Batch => (Statistics::Batch, Statistics::Batch),
-            BranchStatistics::Synchronized(ranks) => {
-                (Statistics::Synchronized(ranks.clone()), Statistics::Synchronized(ranks.clone()))
-            }
-            BranchStatistics::Running(m) => {
-                (Statistics::Running(m.features.clone()), Statistics::Running(m.mask.clone()))
-            }
-        };
+        let (features, mask) = (statistics.map(|m| m.features.clone()), statistics.map(|m| m.mask.clone()));
         let (weight, x) = (p.weight.reshape((a * c, i))?, x.contiguous()?.reshape((i, n))?);
         let z = precision.product(&weight, &x, Tensor::matmul)?;
         let z = z.broadcast_add(&p.bias.reshape((a * c, 1))?)?;

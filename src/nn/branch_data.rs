@@ -1,7 +1,7 @@
 //! Parameters, statistics and results of the branches.
 
 use super::cpu::branch::RunningMoments;
-use super::moments::{Moments, Ranks};
+use super::moments::{Moments, Statistics};
 use candle_core::{Result, Tensor};
 
 /// Parameters of `a` branches with `c` channels over `i` input channels.
@@ -76,26 +76,7 @@ pub struct BranchMoments {
 }
 
 /// Statistics that both batch norms normalize with.
-#[derive(Debug, Clone)]
-pub enum BranchStatistics {
-    /// The batch's own moments.
-    Batch,
-    /// The moments of the batches of all ranks. Blocks compute them with candle's operations.
-    Synchronized(Ranks),
-    /// Running averages.
-    Running(BranchMoments),
-}
-
-impl BranchStatistics {
-    /// The running averages.
-    pub(super) fn running(&self) -> Option<&BranchMoments> {
-        if let Self::Running(moments) = self { Some(moments) } else { None }
-    }
-
-    pub(super) fn is_synchronized(&self) -> bool {
-        matches!(self, Self::Synchronized(_))
-    }
-}
+pub type BranchStatistics = Statistics<BranchMoments>;
 
 /// Output of the branches.
 #[derive(Debug)]

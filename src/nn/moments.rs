@@ -24,20 +24,20 @@ impl Moments {
     }
 }
 
-/// Statistics that batch norm normalizes with.
+/// Statistics that batch norm normalizes with; `M` are the moments of one batch norm or of several.
 #[derive(Debug, Clone)]
-pub enum Statistics {
+pub enum Statistics<M = Moments> {
     /// Moments of the batch, in training.
     Batch,
     /// Moments of the batches of all ranks, in training. Blocks compute them with candle's operations.
     Synchronized(Ranks),
     /// Running averages, in evaluation and in a frozen network.
-    Running(Moments),
+    Running(M),
 }
 
-impl Statistics {
+impl<M> Statistics<M> {
     /// The running averages.
-    pub(super) fn running(&self) -> Option<&Moments> {
+    pub(super) fn running(&self) -> Option<&M> {
         if let Self::Running(moments) = self { Some(moments) } else { None }
     }
 
@@ -45,16 +45,27 @@ impl Statistics {
         matches!(self, Self::Synchronized(_))
     }
 
-    /// Moments of rows `[channels, n]`, with a gradient, or the running averages. `true` if they are to be recorded.
-    pub(super) fn moments(&self, x: &Tensor) -> Result<(Moments, bool)> {
+    /// The same statistics, of what `part` returns of the running averages.
+    pub(super) fn map<N>(&self, part: impl FnOnce(&M) -> N) -> Statistics<N> {
+        match self {
+            Self::Batch => Statistics::Batch,
+            Self::Synchronized(ranks) => Statistics::Synchronized(ranks.clone()),
+            Self::Running(moments) => Statistics::Running(part(moments)),
+        }
+    }
+}
+
+impl Statistics {
+    /// Moments of rows `[channels, n]`, with a gradient, or the running averages.
+    pub(super) fn moments(&self, x: &Tensor) -> Result<Moments> {
         if let Self::Running(moments) = self {
-            return Ok((moments.clone(), false));
+            return Ok(moments.clone());
         }
         let over_ranks =
             |local: Tensor| if let Self::Synchronized(ranks) = self { ranks.mean(&local) } else { Ok(local) };
         let mean = over_ranks(x.mean_keepdim(1)?)?;
         let variance = over_ranks(x.broadcast_sub(&mean)?.sqr()?.mean(1)?)?;
-        Ok((Moments { mean: mean.squeeze(1)?, variance }, true))
+        Ok(Moments { mean: mean.squeeze(1)?, variance })
     }
 }
 

@@ -16,11 +16,14 @@ pub fn batch_norm(
     statistics: &Statistics,
     eps: f64,
 ) -> Result<(Tensor, Option<Moments>)> {
-    let (moments, batch) = statistics.moments(x)?;
+    let moments = statistics.moments(x)?;
     let scale = (gamma / (&moments.variance + eps)?.sqrt()?)?;
     let shift = (beta - (&scale * &moments.mean)?)?;
     let y = x.broadcast_mul(&scale.unsqueeze(1)?)?.broadcast_add(&shift.unsqueeze(1)?)?;
-    let batch_moments = batch.then(|| Moments { mean: moments.mean.detach(), variance: moments.variance.detach() });
+    let batch_moments = statistics
+        .running()
+        .is_none()
+        .then(|| Moments { mean: moments.mean.detach(), variance: moments.variance.detach() });
     Ok((y, batch_moments))
 }
 
@@ -29,7 +32,7 @@ pub fn batch_norm(
 pub fn standardize(x: &Tensor, statistics: &Statistics, eps: f64) -> Result<(Tensor, Option<Moments>)> {
     let x = x.detach();
     if statistics.is_synchronized() {
-        let moments = statistics.moments(&x.flatten_from(1)?)?.0;
+        let moments = statistics.moments(&x.flatten_from(1)?)?;
         let y = standardize(&x, &Statistics::Running(moments.clone()), eps)?.0;
         return Ok((y, Some(moments)));
     }

@@ -36,13 +36,13 @@ pub(super) fn lock<T>(saved: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
 pub(super) struct Precomputed(Mutex<Option<Tensor>>);
 
 impl Precomputed {
-    /// `result` is no part of another tensor.
+    /// `result` is contiguous, and no part of another tensor.
     pub(super) fn new(result: Tensor) -> Self {
         Self(Mutex::new(Some(result)))
     }
 
     fn take(&self) -> Result<Tensor> {
-        lock(&self.0)?.take().ok_or_else(|| Error::Msg("an operation runs once".to_owned()))?.contiguous()
+        lock(&self.0)?.take().ok_or_else(|| Error::Msg("an operation runs once".to_owned()))
     }
 
     /// The result of the operation on a CPU.

@@ -139,8 +139,7 @@ impl Learner {
     pub(super) fn synchronize_batch_norm(&mut self, group: &Arc<ProcessGroup>) {
         let group = Arc::clone(group);
         let mean = move |local: &Tensor| {
-            // NCCL sums a single tensor in its place.
-            let mean = group.all_reduce_mean(&[local.copy()?]);
+            let mean = group.all_reduce_mean(std::slice::from_ref(local));
             // `Error::from` takes the error out again.
             let wrap = |error| candle_core::Error::WrappedContext { wrapped: Box::new(error), context: String::new() };
             mean.map_err(wrap)?.pop().ok_or_else(|| candle_core::Error::Msg("an all-reduce returned nothing".into()))

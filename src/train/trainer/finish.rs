@@ -57,13 +57,13 @@ impl Trainer<'_> {
     /// Recomputes the running statistics over the batches that would have been trained next, if the profile asks for that:
     /// the whole ones if batch norm is synchronized, their local parts otherwise.
     fn update_bn(&mut self) -> Result<()> {
-        let (evaluation, compute) = (self.job.profile.evaluation, self.job.profile.compute);
-        let steps = self.steps..self.steps + evaluation.update_bn;
+        let (profile, device) = (self.job.profile, self.device());
+        let steps = self.steps..self.steps + profile.evaluation.update_bn;
         let mut loader = self.loader(&self.splits.train);
-        if compute.sync_bn {
+        if profile.compute.sync_bn {
             loader.local = 0..self.batch;
         }
-        self.learner.update_bn(&loader, steps, &self.job.device.device)
+        self.learner.update_bn(&loader, steps, device)
     }
 
     /// Writes predictions and network of the run at `index`.
