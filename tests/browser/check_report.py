@@ -5,15 +5,28 @@
 
 import re
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-# Text of every table: head, sortable rows and foot, as lists of cells.
-TABLES = """() => [...document.querySelectorAll("table")].map((table) => {
+# Text of a table: head, sortable rows and foot, as lists of cells.
+TABLE = """(table) => {
   const rows = (part) => part ? [...part.rows].map((row) => [...row.cells].map((cell) => cell.textContent.trim())) : [];
   return { head: rows(table.tHead)[0], body: rows(table.tBodies[0]), foot: rows(table.tFoot) };
-})"""
+}"""
+TABLES = f"() => [...document.querySelectorAll('table')].map({TABLE})"
+
+# The filter of each table that shows no row, or every row, after the first row's name is entered in capitals.
+FILTERS = """() => [...document.querySelectorAll(".tools input[type=search]")].map((filter) => {
+  const rows = [...filter.closest(".tools").nextElementSibling.querySelectorAll("tbody tr")];
+  const enter = (text) => { filter.value = text; filter.dispatchEvent(new Event("input", { bubbles: true })); };
+  const name = rows[0].querySelector("th").innerText;
+  enter(name.toUpperCase());
+  const shown = rows.filter((row) => row.checkVisibility()).length;
+  enter("");
+  return { name, shown, rows: rows.length };
+}).filter(({ shown, rows }) => shown === 0 || shown === rows)"""
 
 # Pairs of texts in a figure that lie on each other. A text's box is higher than its letters.
 OVERLAPS = """() => [...document.querySelectorAll("figure > svg")].flatMap((svg) => {
@@ -97,7 +110,7 @@ def check(page, path, name, screenshots, width):
                 page.keyboard.press("Enter")
             assert table.locator("thead th").nth(column).get_attribute("aria-sort") == direction, heading
             assert table.locator("thead th[aria-sort]").count() == 1
-            now = page.evaluate(TABLES)[place]
+            now = table.evaluate(TABLE)
             assert sorted(now["body"]) == sorted(tables[place]["body"]), "sorting keeps the rows"
             assert now["foot"] == tables[place]["foot"], "the foot stays"
             cells = [row[column] for row in now["body"] if row[column] not in ("", "-")]
@@ -107,36 +120,36 @@ def check(page, path, name, screenshots, width):
                 assert cells[0].lower() in (min(keys), max(keys)), heading
             else:
                 assert keys == sorted(keys, reverse=direction == "descending"), (heading, cells)
-    assert tables[place]["body"] != page.evaluate(TABLES)[place]["body"], "something was sorted"
+    assert tables[place]["body"] != table.evaluate(TABLE)["body"], "something was sorted"
 
-    # The filter hides rows without the words, and a box hides its column.
-    tools = page.locator(".tools")
-    assert tools.count() > 0
-    for place in range(tools.count()):
-        of_tools = tools.nth(place)
-        frame = of_tools.locator("xpath=following-sibling::*[1]")
-        filter_box, columns = of_tools.locator("input[type=search]"), of_tools.locator("details")
-        if columns.count() and columns.is_visible():
-            columns.locator("summary").click()
-            box = columns.locator("input").first
-            box.uncheck()
-            assert frame.locator("thead th").nth(1).is_hidden() and frame.locator("thead th").nth(2).is_visible()
-            box.check()
-            assert frame.locator("thead th").nth(1).is_visible()
-            columns.locator("summary").click()
-        if filter_box.count() and filter_box.is_visible():
-            first = frame.locator("tbody th").first.inner_text()
-            filter_box.fill(first.upper())
-            shown = frame.locator("tbody tr:visible").count()
-            assert 0 < shown < frame.locator("tbody tr").count(), (first, shown)
-            filter_box.fill("")
+    # A filter hides rows without its words, and a box hides its column.
+    assert page.locator(".tools").count() > 0
+    filters = page.locator(".tools:has(input[type=search]:visible)")
+    if filters.count():
+        filter_box = filters.first.locator("input[type=search]")
+        rows = filters.first.locator("xpath=following-sibling::*[1]//tbody/tr")
+        filter_box.fill("no such row")
+        assert rows.locator("visible=true").count() == 0
+        filter_box.fill("")
+        assert rows.locator("visible=true").count() == rows.count()
+        assert page.evaluate(FILTERS) == []
+    columns = page.locator(".tools details:visible").first
+    if columns.count():
+        frame = columns.locator("xpath=ancestor::*[contains(@class, 'tools')]/following-sibling::*[1]")
+        columns.locator("summary").click()
+        box = columns.locator("input").first
+        box.uncheck()
+        assert frame.locator("thead th").nth(1).is_hidden() and frame.locator("thead th").nth(2).is_visible()
+        box.check()
+        assert frame.locator("thead th").nth(1).is_visible()
+        columns.locator("summary").click()
 
     assert page.evaluate(OVERLAPS) == [], "texts of a figure overlap"
     # Only scrolling elements may be wider than the page.
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        page.screenshot(path=screenshots / f"{name}-{scheme}-{width}.png", full_page=True)
+        page.screenshot(path=screenshots / f"{name}-{scheme}-{width}.png", full_page=scheme == "light" and width >= 1280)
     # Printed pages have light colours on any screen, and no table wider than the sheet.
     page.emulate_media(media="print", color_scheme="dark")
     page.set_viewport_size({"width": 700, "height": 990})
@@ -151,19 +164,26 @@ def check(page, path, name, screenshots, width):
     assert requests == [path.as_uri()], requests
 
 
+def check_page(chromium, screenshots, place, path):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for width in (1280, 400):
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            check(page, path, f"{place}-{path.parent.name}", Path(screenshots), width)
+            page.close()
+        browser.close()
+
+
 def main(chromium, screenshots, *folders):
     pages = sorted(page for folder in folders for page in Path(folder).resolve().rglob("index.html"))
     if not pages:
         sys.exit(f"no index.html below {', '.join(folders)}: run `gal-bench report` first")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for place, path in enumerate(pages):
-            for width in (1280, 400):
-                page = browser.new_page(viewport={"width": width, "height": 900})
-                check(page, path, f"{place}-{path.parent.name}", Path(screenshots), width)
-                page.close()
+    with ProcessPoolExecutor() as pool:
+        checked = [pool.submit(check_page, chromium, screenshots, place, path) for place, path in enumerate(pages)]
+        for path, page in zip(pages, checked):
+            page.result()
             print(f"{path}: opened, sorted, nothing loaded")
-        browser.close()
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])
