@@ -2,6 +2,19 @@
 
 use std::process::Command;
 
+/// What decides results: other changes do not make a build "dirty". Only parts of datasets/, as prepared sets lie there, and
+/// cargo would look at every image.
+const INPUTS: [&str; 8] = [
+    "src",
+    "build.rs",
+    "Cargo.toml",
+    "Cargo.lock",
+    "datasets/checksums.csv",
+    "datasets/pipelines",
+    "datasets/published",
+    "datasets/synthetic",
+];
+
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -20,18 +33,16 @@ fn compile_kernels() -> cudaforge::Result<()> {
 fn main() {
     #[cfg(feature = "cuda")]
     compile_kernels().expect("the CUDA kernels compile");
-    // Changed reports or documents do not change results, so they do not make a build "dirty".
-    let dirty = git(&["status", "--porcelain", "--", "src", "build.rs", "Cargo.toml", "Cargo.lock", "datasets"]);
+    let status = [&["status", "--porcelain", "--"][..], &INPUTS].concat();
+    let dirty = git(&status);
     let commit = match (git(&["rev-parse", "--short=12", "HEAD"]), dirty) {
         (Some(commit), Some(changes)) if changes.is_empty() => commit,
         (Some(commit), _) => format!("{commit}-dirty"),
         (None, _) => "unknown".to_owned(),
     };
     println!("cargo::rustc-env=GAL_BENCH_COMMIT={commit}");
-    // Only parts of datasets/: prepared sets lie there, and cargo would stat every image.
-    for path in
-        ["src", "datasets/published", "datasets/pipelines", "datasets/synthetic", "Cargo.lock", ".git/logs/HEAD"]
-    {
+    let log = git(&["rev-parse", "--git-path", "logs/HEAD"]);
+    for path in INPUTS.iter().copied().chain(log.as_deref()) {
         if std::path::Path::new(path).exists() {
             println!("cargo::rerun-if-changed={path}");
         }

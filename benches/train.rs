@@ -254,7 +254,6 @@ fn measure(mode: &str, profile: &Profile, batch: usize) -> Result<Value> {
     };
     let images = batch * (times.len() + WARM_UP);
     Ok(json!({
-        "best": batch as f64 / times[0],
         "median": batch as f64 / median(&times),
         "cpu_ms": 1000.0 * (cpu_seconds()? - cpu) / images as f64,
         "peak_mib": peak_mib()?,

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Prepare facial-attribute data sets, train graph attention networks on 40 attributes, and report the results.
 ///
-/// Reproduces "Exploring Correlations in Multiple Facial Attributes through Graph Attention Network" (arXiv
+/// Implements "Exploring Correlations in Multiple Facial Attributes through Graph Attention Network" (arXiv
 /// 1810.09162). Data sets are CelebA, LFWA, any faces with a table of attributes, and built-in synthetic faces that need no
 /// download.
 #[derive(Debug, Parser)]
@@ -29,7 +29,8 @@ use std::path::PathBuf;
   gal-bench prepare --dataset lfwa --expand 75000
       Only the first stage
 
-Exit codes: 0 success; 1 failed check of the doctor, or bug in gal-bench; 2 invalid input or environment."
+Exit codes: 0 success; 1 failed check of the doctor, or bug in gal-bench; 2 invalid input or environment, or a difference
+that `report --check` found."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -137,7 +138,7 @@ pub(crate) struct SourceArgs {
     /// Leave out images without labels, without a split or without a file, instead of failing; reports note it
     #[arg(long, alias = "subset")]
     pub(crate) allow_missing: bool,
-    /// With --dataset table: the table as CSV or Parquet. A row holds an image's path below --root, any of the 40
+    /// With --dataset table: the table (.csv, .tsv, .txt or .parquet). A row holds an image's path below --root, any of the 40
     /// attributes, and optionally `split` and `identity` [default: the only table in --root]
     #[arg(long, value_name = "FILE")]
     pub(crate) table: Option<PathBuf>,
@@ -183,8 +184,8 @@ pub(crate) struct ComputeArgs {
     /// Use TF32 for matrix products on a CUDA device: faster, inputs have a mantissa of 10 bits; reports note it
     #[arg(long)]
     pub(crate) tf32: bool,
-    /// Use bf16 for matrix products and convolutions on a CUDA device: faster than TF32, inputs have a mantissa of 7
-    /// bits. All other operations stay in float32; reports note it
+    /// Use bf16 for matrix products and convolutions on a CUDA device: inputs have a mantissa of 7 bits. All other
+    /// operations stay in float32, and no speed is gained over TF32 yet; reports note it
     #[arg(long)]
     pub(crate) bf16: bool,
     /// Train with candle's operations in place of the program's own, to compare them: slower, the same mathematics
@@ -224,7 +225,7 @@ pub(crate) struct DistributedArgs {
         value_parser = clap::value_parser!(u64).range(1..=31_536_000)
     )]
     pub(crate) timeout: u64,
-    /// With several ranks, take the moments of batch norm over their whole batch, like one process: slower [default: each
+    /// With several ranks, take the statistics of batch norm over their whole batch, like one process: slower [default: each
     /// rank takes those of its part]
     #[arg(long)]
     pub(crate) sync_bn: bool,
@@ -288,8 +289,8 @@ pub(crate) struct SelectionArgs {
 /// Training length, batch and learning rate in place of the profile's.
 #[derive(Debug, Args)]
 pub(crate) struct OverrideArgs {
-    /// Optimizer steps, in place of the profile's; a cyclical schedule keeps its number of cycles. Like the next three, it
-    /// becomes part of the profile's name in run folders, reports and records, such as quick-steps200
+    /// Optimizer steps, in place of the profile's; a cyclical schedule keeps its number of cycles. --steps,
+    /// --epochs, --batch and --rate become part of the profile's name in run folders and reports, such as quick-steps200
     #[arg(long, value_name = "N", conflicts_with = "epochs")]
     pub(crate) steps: Option<usize>,
     /// Passes over the training images of the prepared set (copies included), in place of steps. A profile may have `epochs`
@@ -314,7 +315,7 @@ fn variant_names(registry: Registry) -> impl TypedValueParser<Value = String> {
 
 fn controls_help(registry: Registry) -> String {
     let controls = registry.0.iter().filter(|variant| variant.kind == Kind::Control);
-    format!("Also train the control variants ({})", controls.map(|variant| variant.name).collect::<Vec<_>>().join(", "))
+    format!("Include the control variants ({})", controls.map(|variant| variant.name).collect::<Vec<_>>().join(", "))
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]
@@ -483,7 +484,7 @@ pub(crate) struct RetestArgs {
     /// Folder of that data set's prepared set [default: datasets/prepared/NAME]
     #[arg(long, value_name = "DIR", requires = "on")]
     pub(crate) on_prepared: Option<PathBuf>,
-    /// Device for these tests: auto, cpu, or cuda:N
+    /// Device for --perturb and --on: auto, cpu, or cuda:N
     #[arg(long, default_value = "auto")]
     pub(crate) device: String,
 }

@@ -1,9 +1,11 @@
 //! `gal-bench evaluate`.
 
-use super::faces;
-use crate::cli::{DataArgs, EvaluateArgs, RetestArgs, SelectionArgs};
+use super::{Selection, faces};
+use crate::cli::{DataArgs, EvaluateArgs, RetestArgs};
 use gal_bench::augment::Pipeline;
-use gal_bench::config::{Compute, Divergence, RunConfig};
+use gal_bench::config::run_dir::CONFIG;
+use gal_bench::config::{Compute, Divergence, Profile, RunConfig};
+use gal_bench::dataset::DatasetName;
 use gal_bench::evaluate::{Evaluation, Statistics};
 use gal_bench::progress::Progress;
 use gal_bench::report::{Collected, overview, table};
@@ -45,7 +47,8 @@ impl Evaluated {
 pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     let progress = args.output_args.progress();
     let retests = Retests::new(args, &progress)?;
-    let evaluated = evaluate(&args.data, &args.selection, &args.reports, Some(&retests), args.force, &progress)?;
+    let selection = args.selection.resolve(args.data.dataset)?;
+    let evaluated = evaluate(&args.data, &selection, &args.reports, Some(&retests), args.force, &progress)?;
     args.output_args.result(&evaluated, || {
         let text = evaluated.text(args.output_args.verbose);
         format!("{text}\nresults in {}; `gal-bench report` renders them", evaluated.report.display())
@@ -82,6 +85,16 @@ impl Retests {
     /// Makes the tests of the finished run in `folder` that are missing.
     fn run(&self, folder: &Path, progress: &Progress) -> Result<()> {
         let Some(device) = &self.device else { return Ok(()) };
+        if let Some((_, _, data)) = &self.perturbed
+            && RunConfig::read(&folder.join(CONFIG))?.data_digest != data.prepared.manifest_digest
+        {
+            // Its test images may be others, even ones that the run was trained on.
+            return Err(Error::Request(format!(
+                "{} was trained on other prepared data than --perturb would distort: give the set of its training with \
+                 --prepared",
+                folder.display()
+            )));
+        }
         let perturbed = self.perturbed.iter().map(|(name, pipeline, data)| (name.as_str(), data, Some(pipeline)));
         let other = self.other.iter().map(|(name, data)| (*name, data, None));
         for (name, data, pipeline) in perturbed.chain(other) {
@@ -102,9 +115,10 @@ fn pipeline(file: &Path) -> Result<(String, Pipeline)> {
     let text = embedded.map_or_else(|| io::read_text(file), Ok)?;
     let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let known = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-    if name.is_empty() || !name.chars().all(known) {
+    // The test on another data set has that one's name.
+    if name.is_empty() || !name.chars().all(known) || DatasetName::parse(name).is_some() {
         return Err(Error::Request(format!(
-            "{} cannot name a test: use letters, digits, - and _ in the file's name",
+            "{} cannot name a test: use letters, digits, - and _ in the file's name, and no data set's name",
             file.display()
         )));
     }
@@ -115,19 +129,17 @@ fn pipeline(file: &Path) -> Result<(String, Pipeline)> {
 /// report's folder.
 pub(super) fn evaluate(
     data: &DataArgs,
-    selection: &SelectionArgs,
+    selection: &Selection,
     reports: &Path,
     retests: Option<&Retests>,
     force: bool,
     progress: &Progress,
 ) -> Result<Evaluated> {
     let dataset = data.dataset.label();
-    let mut profile = selection.profile(data.dataset)?;
-    let trained = profile.clone();
+    let Selection { profile: trained, variants, seeds, .. } = selection;
     // Runs that start from another one have folders and a report of their own.
-    profile.name = selection.profile_id(&profile)?;
-    let (variants, seeds) = (selection.variants()?, selection.seeds());
-    let folder = |variant, seed| selection.folder(dataset, &profile.name, variant, seed);
+    let profile = Profile { name: selection.profile_id(), ..trained.clone() };
+    let folder = |variant, seed| selection.folder(variant, seed);
     let has_ended = |folder: &PathBuf| is_finished(folder) || is_diverged(folder);
     let all = variants.iter().flat_map(|variant| seeds.iter().map(move |seed| (variant, *seed)));
     let (ended, open): (Vec<PathBuf>, Vec<PathBuf>) =
@@ -154,7 +166,7 @@ pub(super) fn evaluate(
         progress.warn(format!("left out, since they are not finished: {}", open.join(", ")));
     }
     for run in &ended {
-        if let Some(difference) = RunConfig::other_profile(run, &trained)? {
+        if let Some(difference) = RunConfig::other_profile(run, trained)? {
             return Err(Error::Request(format!(
                 "{} was trained with another configuration: {difference}; choose another --runs folder or profile, or train \
                  it again with --force",
@@ -163,7 +175,7 @@ pub(super) fn evaluate(
         }
     }
     // Before the tests on other images, which take minutes.
-    let report = reports.join(report::folder_name(REGISTRY, dataset, &profile, &variants, &seeds)?);
+    let report = reports.join(report::folder_name(REGISTRY, dataset, &profile, variants, seeds)?);
     let output = report::claim(&report, force)?;
     for folder in ended.iter().filter(|folder| is_finished(folder)) {
         retests.map_or(Ok(()), |retests| retests.run(folder, progress))?;

@@ -38,6 +38,9 @@ pub(super) fn show(
         let (run, shown) = (example.run().display(), prepared.display());
         progress.log(format!("no figures with faces of {run}: {shown} holds other data"));
     }
+    if of_set.is_empty() {
+        return Ok(());
+    }
     let mean = reader.mean_face(MEAN_OF, TILE)?;
     let drawn = data.dataset == DatasetName::Synthetic;
     let one = of_set.iter().position(|example| example.variant() == SHOWN).unwrap_or(0);

@@ -124,10 +124,30 @@ impl SourceArgs {
     }
 }
 
+/// The runs that a command line selects. A profile's file may change while a job runs, so it is read once.
+struct Selection {
+    dataset: DatasetName,
+    /// The profile with the options of the command line.
+    profile: Profile,
+    /// Each once, in the paper's order.
+    variants: Vec<Variant>,
+    /// Each once.
+    seeds: Vec<u64>,
+    /// The run that these start from.
+    init: Option<InitialRun>,
+    /// The folder that holds the run folders.
+    runs: PathBuf,
+}
+
 impl SelectionArgs {
-    /// The selected variants, each once, in the paper's order.
-    fn variants(&self) -> Result<Vec<Variant>> {
-        Profile::load(&self.profile)?.select(REGISTRY, &self.variant, self.controls)
+    /// The selected runs of `dataset`.
+    fn resolve(&self, dataset: DatasetName) -> Result<Selection> {
+        let profile = Profile::load(&self.profile)?;
+        let variants = profile.select(REGISTRY, &self.variant, self.controls)?;
+        let OverrideArgs { steps, epochs, batch, rate } = self.overrides;
+        let profile = profile.for_dataset(dataset).with(&Overrides { steps, epochs, batch, rate }, dataset)?;
+        let init = self.initial_run(&variants)?;
+        Ok(Selection { dataset, profile, variants, seeds: self.seeds(), init, runs: self.runs.clone() })
     }
 
     /// The selected seeds, each once.
@@ -138,30 +158,27 @@ impl SelectionArgs {
         seeds
     }
 
-    /// The profile with the options of the command line for `dataset`.
-    fn profile(&self, dataset: DatasetName) -> Result<Profile> {
-        let OverrideArgs { steps, epochs, batch, rate } = self.overrides;
-        Profile::load(&self.profile)?.for_dataset(dataset).with(&Overrides { steps, epochs, batch, rate }, dataset)
-    }
-
-    /// The run that these start from.
-    fn initial_run(&self) -> Result<Option<InitialRun>> {
+    /// The run that those of `variants` start from.
+    fn initial_run(&self, variants: &[Variant]) -> Result<Option<InitialRun>> {
         let (run, parts) = match (&self.init, &self.init_all) {
             (Some(run), _) => (run, InitParts::Backbone),
             (None, Some(run)) => (run, InitParts::All),
             (None, None) => return Ok(None),
         };
-        InitialRun::open(&existing_run(run, &self.runs)?, parts, &self.variants()?).map(Some)
+        InitialRun::open(&existing_run(run, &self.runs)?, parts, variants).map(Some)
     }
+}
 
-    /// Name of `profile` in run folders and reports, with the run that these start from.
-    fn profile_id(&self, profile: &Profile) -> Result<String> {
-        Ok(self.initial_run()?.map_or_else(|| profile.name.clone(), |run| run.profile_id(&profile.name)))
+impl Selection {
+    /// Name of the profile in run folders and reports, with the run that these start from.
+    fn profile_id(&self) -> String {
+        let name = &self.profile.name;
+        self.init.as_ref().map_or_else(|| name.clone(), |run| run.profile_id(name))
     }
 
     /// The folder of a variant's run.
-    fn folder(&self, dataset: &str, profile_id: &str, variant: &Variant, seed: u64) -> PathBuf {
-        config::run_folder(&self.runs, dataset, profile_id, variant, seed)
+    fn folder(&self, variant: &Variant, seed: u64) -> PathBuf {
+        config::run_folder(&self.runs, self.dataset.label(), &self.profile_id(), variant, seed)
     }
 }
 

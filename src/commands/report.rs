@@ -43,7 +43,7 @@ pub(super) fn render(folder: &Path, force: bool) -> Result<()> {
 
 /// Renders the page of the reports called `names`; returns its folder.
 fn together(reports: &Path, names: &[String], force: bool) -> Result<PathBuf> {
-    let folder = report::together_folder(reports, names)?;
+    let folder = report::together_folder(reports, names, force)?;
     let output = report::claim(&folder, force)?;
     report::write_together(&folder, names)?;
     report::write(&folder)?;

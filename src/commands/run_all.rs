@@ -1,7 +1,7 @@
 //! `gal-bench run-all`: the three stages in one, without repeating finished steps. With `--list-tasks`, prints the job's
 //! independent tasks.
 
-use super::{evaluate, prepare, train};
+use super::{Selection, evaluate, prepare, train};
 use crate::cli::{JobArgs, RunAllArgs};
 use gal_bench::config::{Prepare, RunConfig};
 use gal_bench::progress::Progress;
@@ -14,25 +14,24 @@ use std::path::Path;
 pub(super) fn run(args: &RunAllArgs) -> Result<()> {
     let RunAllArgs { job, list_tasks } = args;
     super::use_threads(job.compute.execution.threads)?;
+    let selection = job.selection.resolve(job.data.dataset)?;
     if *list_tasks {
-        return print_tasks(job);
+        return print_tasks(job, &selection);
     }
     let rendezvous = job.compute.distributed.rendezvous()?;
     let progress = job.output_args.progress();
-    let selection = &job.selection;
-    let start = train::start(job.data.dataset, selection, &job.compute, &rendezvous, &progress)?;
+    let start = train::start(selection, &job.compute, &rendezvous, &progress)?;
 
     progress.log("1/3 prepare");
     // Ranks may share the folder: the first one prepares, and none replaces a set that another reads.
     let single = rendezvous.world_size == 1;
     let store =
         store::Options { force: job.compute.execution.force && single, wait: !single, ..store::Options::default() };
-    prepare_set(job, store, &progress)?;
+    prepare_set(job, &start.selection, store, &progress)?;
 
     progress.log("2/3 train");
-    let runs = (&*selection.variants()?, &*selection.seeds());
     let command = command(job, rendezvous.world_size);
-    let trained = start.train((job.data.dataset, &job.data.prepared()), runs, &rendezvous, &command, &progress)?;
+    let trained = start.train(&job.data.prepared(), &rendezvous, &command, &progress)?;
 
     if rendezvous.rank > 0 {
         return job.output_args.result(&(), || train::non_main_message(&rendezvous));
@@ -41,8 +40,9 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
         return Err(Error::Request(format!("there is nothing to report: {message}")));
     }
     progress.log("3/3 report");
-    let evaluated = evaluate::evaluate(&job.data, selection, &job.reports, None, false, &progress)?;
-    super::report::render(&evaluated.report, false)?;
+    let force = job.compute.execution.force;
+    let evaluated = evaluate::evaluate(&job.data, &start.selection, &job.reports, None, force, &progress)?;
+    super::report::render(&evaluated.report, force)?;
     job.output_args.result(&evaluated, || {
         let (text, page) = (evaluated.text(job.output_args.verbose), evaluated.report.join("README.md"));
         format!("{text}\nreport: {}", page.display())
@@ -50,9 +50,13 @@ pub(super) fn run(args: &RunAllArgs) -> Result<()> {
 }
 
 /// Prepares the job's set with the expansion and the validation split of its profile.
-pub(super) fn prepare_set(job: &JobArgs, options: store::Options, progress: &Progress) -> Result<()> {
-    let profile = job.selection.profile(job.data.dataset)?;
-    let section = profile.prepare.get(job.data.dataset.label());
+pub(super) fn prepare_set(
+    job: &JobArgs,
+    selection: &Selection,
+    options: store::Options,
+    progress: &Progress,
+) -> Result<()> {
+    let section = selection.profile.prepare.get(job.data.dataset.label());
     let store = store::Options { expand: section.and_then(|prepare| prepare.expand), ..options };
     let source = prepare::Source { args: &job.source, val_split: val_split(job, section) };
     prepare::prepare(job.data.dataset, &source, &job.data.prepared(), &store, progress).map(drop)
@@ -73,10 +77,9 @@ pub(super) fn command(job: &JobArgs, world_size: usize) -> String {
     format!("{command}{missing}{split}{val_split}")
 }
 
-/// The job's tasks, in the order of their numbers.
-pub(super) fn tasks_of(job: &JobArgs) -> Result<Vec<Task>> {
-    let profile = job.selection.profile(job.data.dataset)?;
-    Ok(tasks(&job.selection.variants()?, &job.selection.seeds(), &profile))
+/// The tasks of the runs, in the order of their numbers.
+pub(super) fn tasks_of(selection: &Selection) -> Vec<Task> {
+    tasks(&selection.variants, &selection.seeds, &selection.profile)
 }
 
 /// A line of the list of tasks.
@@ -124,22 +127,21 @@ impl TaskStatus {
     }
 }
 
-fn print_tasks(job: &JobArgs) -> Result<()> {
-    let (dataset, selection) = (job.data.dataset, &job.selection);
-    let profile = selection.profile(dataset)?;
-    let (training, profile_id) = (profile.training(dataset)?, selection.profile_id(&profile)?);
-    let tasks: Vec<TaskStatus> = tasks_of(job)?
+fn print_tasks(job: &JobArgs, selection: &Selection) -> Result<()> {
+    let Selection { dataset, profile, .. } = selection;
+    let training = profile.training(*dataset)?;
+    let tasks: Vec<TaskStatus> = tasks_of(selection)
         .iter()
         .enumerate()
         .map(|(number, task)| {
-            let folder = |variant: &Variant| selection.folder(dataset.label(), &profile_id, variant, task.seed);
+            let folder = |variant: &Variant| selection.folder(variant, task.seed);
             let names = |is: fn(&Path) -> bool| {
                 task.variants.iter().filter(|variant| is(&folder(variant))).map(|variant| variant.name).collect()
             };
             TaskStatus {
                 task: number,
                 dataset: dataset.label(),
-                profile: profile_id.clone(),
+                profile: selection.profile_id(),
                 variants: task.variants.iter().map(|variant| variant.name).collect(),
                 seed: task.seed,
                 steps: training.epochs.is_none().then_some(training.steps),
@@ -148,7 +150,7 @@ fn print_tasks(job: &JobArgs) -> Result<()> {
                 other: task
                     .variants
                     .iter()
-                    .filter(|variant| !matches!(RunConfig::other_profile(&folder(variant), &profile), Ok(None)))
+                    .filter(|variant| !matches!(RunConfig::other_profile(&folder(variant), profile), Ok(None)))
                     .map(|variant| variant.name)
                     .collect(),
                 done: names(is_finished),

@@ -1,16 +1,13 @@
 //! `gal-bench train`.
 
-use super::distributed;
+use super::{Selection, distributed};
 use crate::cli::{ComputeArgs, OverrideArgs, SelectionArgs, TrainArgs};
-use gal_bench::config::Profile;
-use gal_bench::dataset::DatasetName;
 use gal_bench::distributed::Rendezvous;
 use gal_bench::evaluate::Evaluation;
 use gal_bench::progress::Progress;
 use gal_bench::report::overview;
 use gal_bench::store::Reader;
-use gal_bench::train::{InitialRun, NamedDevice, TrainJob, TrainOutcome, select_device, train};
-use gal_bench::variant::Variant;
+use gal_bench::train::{NamedDevice, TrainJob, TrainOutcome, select_device, train};
 use gal_bench::weights::PretrainedWeights;
 use gal_bench::{Error, Result};
 use std::borrow::Cow;
@@ -21,11 +18,10 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let prepared = args.data.prepared();
     let rendezvous = args.compute.distributed.rendezvous()?;
     let command = command("train", args.data.dataset.label(), &args.selection, &args.compute, rendezvous.world_size);
-    let selection = &args.selection;
-    let runs = (&*selection.variants()?, &*selection.seeds());
+    let selection = args.selection.resolve(args.data.dataset)?;
     let progress = args.output_args.progress();
-    let start = start(args.data.dataset, selection, &args.compute, &rendezvous, &progress)?;
-    let trained = start.train((args.data.dataset, &prepared), runs, &rendezvous, &command, &progress)?;
+    let start = start(selection, &args.compute, &rendezvous, &progress)?;
+    let trained = start.train(&prepared, &rendezvous, &command, &progress)?;
     let evaluations = trained.finished.iter().map(|run| Evaluation::of_run(&run.folder)).collect::<Result<Vec<_>>>()?;
     args.output_args.result(&trained, || {
         if rendezvous.rank > 0 {
@@ -38,14 +34,11 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     })
 }
 
-/// Profile, device and options of a training.
-pub(super) struct Start<'a> {
-    /// The profile with the options of the command line.
-    pub(super) profile: Profile,
-    /// The run that the job's runs start from.
-    init: Option<InitialRun>,
+/// Runs, device and options of a training.
+pub(super) struct Start {
+    /// The runs to train.
+    pub(super) selection: Selection,
     device: NamedDevice,
-    runs: &'a Path,
     force: bool,
 }
 
@@ -53,21 +46,20 @@ pub(super) struct Start<'a> {
 ///
 /// # Errors
 /// Initial weights that do not exist or do not fit the profile, or a device that cannot be used.
-pub(super) fn start<'a>(
-    dataset: DatasetName,
-    selection: &'a SelectionArgs,
+pub(super) fn start(
+    mut selection: Selection,
     compute: &ComputeArgs,
     rendezvous: &Rendezvous,
     progress: &Progress,
-) -> Result<Start<'a>> {
-    let mut profile = selection.profile(dataset)?;
-    PretrainedWeights::record_in(&mut profile, compute.weights.as_deref())?;
+) -> Result<Start> {
+    let profile = &mut selection.profile;
+    PretrainedWeights::record_in(profile, compute.weights.as_deref())?;
     profile.compute.tf32 |= compute.tf32;
     profile.compute.bf16 |= compute.bf16;
     profile.compute.reference |= compute.reference;
-    profile.compute.sync_bn |= compute.distributed.sync_bn;
-    let init = selection.initial_run()?;
-    if let Some(init) = &init {
+    // A single process computes the same without it.
+    profile.compute.sync_bn |= compute.distributed.sync_bn && rendezvous.world_size > 1;
+    if let Some(init) = &selection.init {
         if profile.initial_weights.is_some() {
             return Err(Error::Request(
                 "the backbone cannot start from a run and from imported weights: leave out --init, or --weights and the \
@@ -80,31 +72,31 @@ pub(super) fn start<'a>(
     let local_rank = if rendezvous.world_size > 1 { distributed::local_rank()? } else { None };
     let device = select_device(&compute.device, local_rank, profile.compute, progress)?;
     progress.detail(format!("device {}, {} threads", device.name, rayon::current_num_threads()));
-    Ok(Start { profile, init, device, runs: &selection.runs, force: compute.execution.force })
+    Ok(Start { selection, device, force: compute.execution.force })
 }
 
-impl Start<'_> {
-    /// Trains variants with seeds on a prepared set of a data set. Warns of runs that diverged: they have ended, and starting
-    /// again changes nothing, so they are no error.
+impl Start {
+    /// Trains the runs on a prepared set. Warns of runs that diverged: they have ended, and starting again changes nothing, so
+    /// they are no error.
     pub(super) fn train(
         &self,
-        (dataset, prepared): (DatasetName, &Path),
-        (variants, seeds): (&[Variant], &[u64]),
+        prepared: &Path,
         rendezvous: &Rendezvous,
         command: &str,
         progress: &Progress,
     ) -> Result<TrainOutcome> {
-        let data = Reader::open_for(dataset, prepared)?;
+        let Selection { dataset, profile, variants, seeds, init, runs } = &self.selection;
+        let data = Reader::open_for(*dataset, prepared)?;
         let job = TrainJob {
             data: &data,
-            profile: &self.profile,
+            profile,
             variants,
             seeds,
-            runs: self.runs,
+            runs,
             device: &self.device,
             // A rank outside a world of one is an error of its own.
             rendezvous: (rendezvous.world_size > 1 || rendezvous.rank > 0).then_some(rendezvous),
-            init: self.init.as_ref(),
+            init: init.as_ref(),
             force: self.force,
             command,
         };
@@ -168,7 +160,7 @@ pub(super) fn command(
     words.extend(compute.tf32.then(|| "--tf32".to_owned()));
     words.extend(compute.bf16.then(|| "--bf16".to_owned()));
     words.extend(compute.reference.then(|| "--reference".to_owned()));
-    words.extend(compute.distributed.sync_bn.then(|| "--sync-bn".to_owned()));
+    words.extend((world_size > 1 && compute.distributed.sync_bn).then(|| "--sync-bn".to_owned()));
     words.extend((world_size > 1).then(|| format!("--world-size {world_size}")));
     words.join(" ")
 }

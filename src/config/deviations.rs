@@ -36,7 +36,7 @@ fn settings(profile: &Profile, same_backbone: bool) -> Vec<Setting> {
         checkpoint_every: _,
         // In `training_settings`.
         training: _,
-        // The prepared set's own options count, not those of `run-all`.
+        // The prepared set's own options count, which `train` adds, not those of `run-all`.
         prepare: _,
     } = profile;
     let mut found = network_settings(network, same_backbone);
@@ -50,7 +50,7 @@ fn settings(profile: &Profile, same_backbone: bool) -> Vec<Setting> {
     found.extend([
         ("Momentum", momentum.to_string()),
         ("Learning-rate factor of branches and CLN", head_rate.to_string()),
-        ("Learning-rate factor of the CLN beside it", cln_rate.to_string()),
+        ("Learning-rate factor of the CLN trained with the FLN", cln_rate.to_string()),
         ("Learning-rate factor of the CLN on a frozen FLN", frozen_rate.to_string()),
         ("Weight decay", weight_decay(*decay)),
     ]);
@@ -112,16 +112,11 @@ fn training_settings(training: &Training, sources: usize) -> Vec<Setting> {
 
 impl Profile {
     /// Deviations of training on `dataset` with `sources` undistorted training images from the paper's protocol, a sentence
-    /// each.
+    /// each. `init` is the run that it started from.
     ///
     /// # Errors
     /// A profile without the section of `dataset`.
-    pub fn deviations(&self, dataset: DatasetName, sources: usize) -> Result<Vec<String>> {
-        self.deviations_from(dataset, sources, None)
-    }
-
-    /// Like [`Profile::deviations`], for a run that started from another one.
-    pub fn deviations_from(&self, dataset: DatasetName, sources: usize, init: Option<&Init>) -> Result<Vec<String>> {
+    pub fn deviations(&self, dataset: DatasetName, sources: usize, init: Option<&Init>) -> Result<Vec<String>> {
         let paper = Self::load(PAPER)?;
         let same_backbone = self.network.backbone == paper.network.backbone;
         let mut found = differences(settings(self, same_backbone), settings(&paper, same_backbone));
@@ -154,13 +149,22 @@ impl Profile {
             (Some(init), _) => init.deviation(),
             (None, None) => "Initial weights: random (paper: AlexNet trained on ImageNet).".to_owned(),
             (None, Some(weights)) => format!(
-                "Initial weights of the backbone: imported from {} (paper: AlexNet-cvgj trained on ImageNet); whether \
-                 they are equal is unknown.",
+                "Initial weights of the backbone, which may be others: imported from {} (paper: AlexNet-cvgj trained on \
+                 ImageNet).",
                 weights.origin
             ),
         });
         Ok(found)
     }
+}
+
+/// Images that the paper makes of each training image of `dataset`, the undistorted one included; `None` for data that the
+/// paper does not use.
+pub fn paper_copies(dataset: DatasetName) -> Result<Option<usize>> {
+    let paper = Profile::load(PAPER)?;
+    let official = OFFICIAL_SOURCES.iter().find(|(name, _)| *name == dataset);
+    let section = paper.prepare.get(dataset.label()).zip(official);
+    Ok(section.map(|(prepare, (_, sources))| prepare.expand.map_or(1, |total| total.div_ceil(*sources))))
 }
 
 /// A sentence for each setting with another value than the paper's.
@@ -212,7 +216,7 @@ mod tests {
     #[test]
     fn the_papers_profile_differs_from_the_paper_in_its_initial_weights_only() {
         for (dataset, sources) in OFFICIAL_SOURCES {
-            let found = Profile::load(PAPER).unwrap().deviations(dataset, sources).unwrap();
+            let found = Profile::load(PAPER).unwrap().deviations(dataset, sources, None).unwrap();
             assert_eq!(found, ["Initial weights: random (paper: AlexNet trained on ImageNet)."]);
         }
     }
@@ -221,7 +225,7 @@ mod tests {
     fn another_backbone_is_one_deviation_with_its_widths() {
         let mut profile = Profile::load(PAPER).unwrap();
         profile.network.backbone = BackboneName::Resnet18;
-        let found = profile.deviations(DatasetName::Lfwa, SOURCES).unwrap();
+        let found = profile.deviations(DatasetName::Lfwa, SOURCES, None).unwrap();
         // Its map is larger, so nodes are longer.
         assert_eq!(found.len(), 5, "{found:?}");
         assert!(found[0].starts_with("Backbone: resnet18, first stride"), "{found:?}");
@@ -232,14 +236,14 @@ mod tests {
         let mut quick = Profile::load("quick").unwrap();
         let training = quick.training.get_mut("lfwa").unwrap();
         (training.batch, training.steps) = (64, 4_000);
-        let found = quick.deviations(DatasetName::Lfwa, SOURCES).unwrap();
+        let found = quick.deviations(DatasetName::Lfwa, SOURCES, None).unwrap();
         assert!(found.iter().all(|sentence| !sentence.starts_with("Side of the last map")), "{found:?}");
         // In the paper 10,000 batches of 256.
         let seen = "Training images seen for each source image: 41 (paper: 409).";
         assert!(found.iter().any(|sentence| sentence == seen), "{found:?}");
         let mut pooled = quick.clone();
         pooled.network.last_pool = true;
-        let found = pooled.deviations(DatasetName::Lfwa, SOURCES).unwrap();
+        let found = pooled.deviations(DatasetName::Lfwa, SOURCES, None).unwrap();
         for sentence in ["Side of the last map: 2 (paper: 6).", "Values of a node: 40 (paper: 360)."] {
             assert!(found.iter().any(|found| found == sentence), "{found:?}");
         }
@@ -288,7 +292,7 @@ mod tests {
         let full: toml::Table = toml::from_str(&text).unwrap();
         let deviations = |table: &toml::Table| {
             let profile: Profile = table.clone().try_into().unwrap();
-            profile.deviations(DatasetName::Lfwa, SOURCES).unwrap()
+            profile.deviations(DatasetName::Lfwa, SOURCES, None).unwrap()
         };
         let before = deviations(&full);
         let mut changes = 0;
@@ -305,7 +309,7 @@ mod tests {
         assert_eq!(changes, 24);
         let mut one_decay = Profile::load(PAPER).unwrap();
         one_decay.optimizer.weight_decay = Some(0.001);
-        assert_ne!(one_decay.deviations(DatasetName::Lfwa, SOURCES).unwrap(), before);
+        assert_ne!(one_decay.deviations(DatasetName::Lfwa, SOURCES, None).unwrap(), before);
     }
 
     #[test]
@@ -313,7 +317,7 @@ mod tests {
         let mut profile = Profile::load(PAPER).unwrap();
         profile.online = Some(Pipeline::default());
         for (dataset, theirs) in [(DatasetName::Lfwa, "fixed copies"), (DatasetName::Celeba, "none")] {
-            let found = profile.deviations(dataset, SOURCES).unwrap();
+            let found = profile.deviations(dataset, SOURCES, None).unwrap();
             let sentence = found.iter().find(|sentence| sentence.starts_with("Distortions")).unwrap();
             assert!(sentence.ends_with(&format!("operations (paper: {theirs}).")), "{sentence}");
         }
@@ -324,7 +328,8 @@ mod tests {
         let with = |compute: Compute| Profile { compute, ..Profile::load(PAPER).unwrap() };
         let stored = |compute: Compute| toml::to_string(&with(compute)).unwrap();
         for (tf32, bf16, word) in [(true, false, "TF32"), (false, true, "bf16"), (true, true, "bf16 and TF32")] {
-            let found = with(Compute { tf32, bf16, ..Compute::default() }).deviations(DatasetName::Celeba, 1).unwrap();
+            let found =
+                with(Compute { tf32, bf16, ..Compute::default() }).deviations(DatasetName::Celeba, 1, None).unwrap();
             assert!(found.contains(&format!("Precision of matrix products: {word} (paper: single).")), "{found:?}");
             assert_eq!(stored(Compute { tf32, bf16, ..Compute::default() }).contains("bf16 = true"), bf16);
         }

@@ -17,6 +17,7 @@ mod schedule;
 mod summary;
 mod validate;
 
+pub use deviations::paper_copies;
 pub use divergence::Divergence;
 pub use embedded::parse as parse_profile;
 pub use evaluation::{CheckpointChoice, EvaluationPolicy};

@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(training.schedule, Schedule::Cyclical { minimum: 0.0, maximum: 0.001, half_cycle: 100 });
         assert_eq!(found.training["celeba"], paper.training["celeba"]);
         assert_eq!(paper.clone().with(&Overrides::default(), LFWA).unwrap(), paper);
-        let sentences = found.deviations(LFWA, 6263).unwrap();
+        let sentences = found.deviations(LFWA, 6263, None).unwrap();
         for sentence in ["Batch size: 32 (paper: 256).", "Steps: 200 (paper: 10000)."] {
             assert!(sentences.iter().any(|found| found == sentence), "{sentences:?}");
         }
@@ -164,7 +164,7 @@ mod tests {
         let lfwa = profile.clone().for_dataset(LFWA);
         assert_eq!((lfwa.images.resize, lfwa.images.flip), (300, false));
         assert_eq!(lfwa.clone().for_dataset(LFWA), lfwa);
-        let sentences = lfwa.deviations(LFWA, 6263).unwrap();
+        let sentences = lfwa.deviations(LFWA, 6263, None).unwrap();
         assert!(
             sentences.contains(&"Size that images are resized to: 300 pixels (paper: 256 pixels).".to_owned()),
             "{sentences:?}"

@@ -16,7 +16,7 @@ const RECORD: &str = "retest.json";
 /// Key of the BLAKE3 of the predictions.
 const DIGEST: &str = "predictions_digest";
 /// Advice for a damaged file.
-const AGAIN: &str = "remove it, and evaluate the run again";
+const AGAIN: &str = "remove the folder, and make the test again";
 
 /// The images of a test, and the tested network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,7 @@ pub struct Retest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline: Option<String>,
     /// Share of positive labels in the training split of the data set, by attribute; `None` without a known label.
+    #[serde(deserialize_with = "super::summary::deserialize_rates")]
     pub train_positive_rate: Vec<Option<f64>>,
 }
 
@@ -76,6 +77,11 @@ impl Retest {
             return Err(Error::file(predictions, format!("has changed since the test ended: {AGAIN}")));
         }
         serde_json::from_value(object.into()).map(Some).map_err(wrong)
+    }
+
+    /// Removes the record in a test's folder, so that the test counts as missing.
+    pub fn remove(folder: &Path) -> Result<()> {
+        io::remove(&folder.join(RECORD))
     }
 
     /// Writes the record into a test's folder, after the predictions.

@@ -10,7 +10,8 @@ use crate::variant::{self, Variant};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Everything that determines a trained network. Device and threads are left out, since they affect only its speed.
+/// Everything that determines a trained network. Threads are left out, since they affect only its speed, and the device, on
+/// which sums are rounded in another order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {

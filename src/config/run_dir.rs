@@ -65,13 +65,18 @@ pub fn present_name(name: &str) -> &str {
 /// Checks that `folder` is that of a run with the file `name`, which a run writes at its end.
 ///
 /// # Errors
-/// A message that tells a missing folder, another folder and an unfinished run apart.
+/// A message that tells a missing folder, another folder, a diverged run and an unfinished one apart.
 pub fn check_finished(folder: &Path, name: &str) -> Result<()> {
     let shown = folder.display();
     let message = if !folder.is_dir() {
         format!("there is no run folder {shown}: `gal-bench train` makes one")
     } else if present_or_former(folder, name).is_file() {
         return Ok(());
+    } else if folder.join(DIVERGED).is_file() {
+        format!(
+            "the run in {shown} diverged, so it has no {name}: lower the learning rate in its profile, and train it again with \
+             --force"
+        )
     } else if folder.join(CONFIG).is_file() {
         format!(
             "the run in {shown} is not finished, as it has no {name}: run the `gal-bench train` command that started it \
@@ -109,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_folder_another_one_and_an_unfinished_run_are_told_apart() {
+    fn a_missing_folder_another_one_and_runs_that_did_not_finish_are_told_apart() {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("run");
         let message = |name| check_finished(&folder, name).err().map(|error| error.to_string()).unwrap_or_default();
@@ -118,6 +123,9 @@ mod tests {
         assert!(message(MODEL).contains("is not a run folder, as it has no config.toml"));
         std::fs::write(folder.join(CONFIG), "").unwrap();
         assert!(message(MODEL).contains("is not finished, as it has no model.safetensors"));
+        std::fs::write(folder.join(DIVERGED), "").unwrap();
+        assert!(message(MODEL).contains("diverged, so it has no model.safetensors"));
+        std::fs::remove_file(folder.join(DIVERGED)).unwrap();
         std::fs::write(folder.join(FORMER_MODEL), "").unwrap();
         assert_eq!(message(MODEL), "");
         assert!(message(SUMMARY).contains("is not finished, as it has no summary.json"));

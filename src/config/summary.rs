@@ -1,8 +1,10 @@
 //! The content of `summary.json` in a finished run's folder. Later stages read it, the predictions, the metrics and the affinity.
 
 use super::init::Init;
+use crate::attribute::COUNT;
 use crate::dataset::DatasetName;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Numbers of known labels by attribute, in the order of [`crate::attribute::NAMES`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +14,15 @@ pub struct KnownLabels {
     pub train: Vec<usize>,
     /// Known labels of the test images.
     pub test: Vec<usize>,
+}
+
+/// Deserializes the share of positive labels of each attribute.
+pub(super) fn deserialize_rates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Option<f64>>, D::Error> {
+    let rates: Vec<Option<f64>> = Vec::deserialize(deserializer)?;
+    if rates.len() == COUNT && rates.iter().flatten().all(|rate| (0.0..=1.0).contains(rate)) {
+        return Ok(rates);
+    }
+    Err(D::Error::custom(format!("train_positive_rate holds {} numbers, expected {COUNT} from 0 to 1", rates.len())))
 }
 
 /// The record of one trained network.
@@ -76,6 +87,7 @@ pub struct RunSummary {
     pub parameters: usize,
     /// Share of positive labels among the known labels of the training sources, by attribute, from which the majority-class
     /// floor follows; `None` for an attribute without a training label, which is not trained.
+    #[serde(deserialize_with = "deserialize_rates")]
     pub train_positive_rate: Vec<Option<f64>>,
     /// Numbers of known labels; `None` if all are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

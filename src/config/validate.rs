@@ -7,10 +7,10 @@ use crate::model::Architecture;
 use crate::untrusted::is_name;
 
 /// Bounds far above any use, within which products of sizes stay exact.
-const MOST_IMAGES: usize = 1 << 20;
-const MOST_STEPS: usize = 1 << 32;
-const MOST_CHANNELS: usize = 1 << 16;
-const MOST_PIXELS: usize = 1 << 14;
+const MAX_IMAGES: usize = 1 << 20;
+const MAX_STEPS: usize = 1 << 32;
+const MAX_CHANNELS: usize = 1 << 16;
+const MAX_PIXELS: usize = 1 << 14;
 
 /// Checks every value; an error names the key, its value, and what is expected.
 pub(super) fn validate(profile: &Profile) -> Result<(), String> {
@@ -33,11 +33,14 @@ pub(super) fn validate(profile: &Profile) -> Result<(), String> {
         }
     }
     numbers(profile)?;
-    profile.prepare.iter().try_for_each(|(dataset, section)| match section.val_split {
-        Some(share) if !(share > 0.0 && share < 1.0) => {
-            Err(format!("prepare.{dataset}: val_split is {share}, expected a number above 0 and below 1"))
+    profile.prepare.iter().try_for_each(|(dataset, section)| {
+        dataset_name("prepare", dataset)?;
+        match section.val_split {
+            Some(share) if !(share > 0.0 && share < 1.0) => {
+                Err(format!("prepare.{dataset}: val_split is {share}, expected a number above 0 and below 1"))
+            }
+            _ => Ok(()),
         }
-        _ => Ok(()),
     })?;
     profile.regularization.validate()?;
     profile.online.iter().try_for_each(|pipeline| pipeline.check().map_err(|message| format!("online: {message}")))?;
@@ -47,12 +50,12 @@ pub(super) fn validate(profile: &Profile) -> Result<(), String> {
 /// Sizes within bounds; those that are too large for the memory at hand are found when they are used.
 fn sizes(profile: &Profile) -> Result<(), String> {
     let Architecture { input_size, stride, widths, branch_channels, node_channels, .. } = profile.network;
-    let widths = widths.map(|width| ("network.widths", width, MOST_CHANNELS));
+    let widths = widths.map(|width| ("network.widths", width, MAX_CHANNELS));
     let others = [
-        ("network.input_size", input_size, MOST_PIXELS),
-        ("network.stride", stride, MOST_PIXELS),
-        ("network.branch_channels", branch_channels, MOST_CHANNELS),
-        ("network.node_channels", node_channels, MOST_CHANNELS),
+        ("network.input_size", input_size, MAX_PIXELS),
+        ("network.stride", stride, MAX_PIXELS),
+        ("network.branch_channels", branch_channels, MAX_CHANNELS),
+        ("network.node_channels", node_channels, MAX_CHANNELS),
     ];
     match others.into_iter().chain(widths).find(|(_, value, most)| value > most) {
         Some((name, value, most)) => Err(format!("{name} is {value}, expected at most {most}")),
@@ -65,8 +68,8 @@ fn images(name: &str, policy: &ImagePolicy, input_size: usize) -> Result<(), Str
     if resize < input_size {
         return Err(format!("{name}.resize is {resize}, smaller than network.input_size {input_size}"));
     }
-    if resize > MOST_PIXELS {
-        return Err(format!("{name}.resize is {resize}, expected at most {MOST_PIXELS}"));
+    if resize > MAX_PIXELS {
+        return Err(format!("{name}.resize is {resize}, expected at most {MAX_PIXELS}"));
     }
     Ok(())
 }
@@ -101,14 +104,19 @@ fn numbers(profile: &Profile) -> Result<(), String> {
     Ok(())
 }
 
-fn training(dataset: &str, section: &Training) -> Result<(), String> {
-    if DatasetName::parse(dataset).is_none() {
-        return Err(format!("training.{dataset}: expected celeba, lfwa, synthetic or table"));
+fn dataset_name(section: &str, dataset: &str) -> Result<(), String> {
+    match DatasetName::parse(dataset) {
+        Some(_) => Ok(()),
+        None => Err(format!("{section}.{dataset}: expected celeba, lfwa, synthetic or table")),
     }
+}
+
+fn training(dataset: &str, section: &Training) -> Result<(), String> {
+    dataset_name("training", dataset)?;
     let Training { batch, steps, epochs, schedule, images: _ } = section;
     // Batch norm needs more than one value a channel.
-    if !(2..=MOST_IMAGES).contains(batch) {
-        return Err(format!("training.{dataset}: batch is {batch}, expected 2 to {MOST_IMAGES}"));
+    if !(2..=MAX_IMAGES).contains(batch) {
+        return Err(format!("training.{dataset}: batch is {batch}, expected 2 to {MAX_IMAGES}"));
     }
     match (steps, epochs) {
         (0, None) => {
@@ -118,8 +126,8 @@ fn training(dataset: &str, section: &Training) -> Result<(), String> {
         _ => {}
     }
     for (name, value) in [("steps", *steps), ("epochs", epochs.unwrap_or_default())] {
-        if value > MOST_STEPS {
-            return Err(format!("training.{dataset}: {name} is {value}, expected at most {MOST_STEPS}"));
+        if value > MAX_STEPS {
+            return Err(format!("training.{dataset}: {name} is {value}, expected at most {MAX_STEPS}"));
         }
     }
     let rates = match *schedule {

@@ -20,7 +20,7 @@ pub(super) fn attributes(
         let mut row = [None; COUNT];
         for &(field, index) in &header.attributes {
             let label = encoding.label(fields[field]);
-            row[index] = label.map_err(|expected| wrong_label(path, line, index, fields[field], expected))?;
+            row[index] = Some(label.map_err(|expected| wrong_label(path, line, index, fields[field], expected))?);
         }
         annotation.images.push(image_name(path, line, fields[header.image])?);
         annotation.labels.push(row);

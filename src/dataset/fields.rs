@@ -122,15 +122,15 @@ impl LabelEncoding {
         self.negative
     }
 
-    /// Parses a label, `None` if it is not known; the error says what was expected.
-    pub(super) fn label(&mut self, field: &[u8]) -> std::result::Result<Option<bool>, &'static str> {
+    /// Parses a label; the error says what was expected.
+    pub(super) fn label(&mut self, field: &[u8]) -> std::result::Result<bool, &'static str> {
         match (whole_number(field), self.negative) {
-            (Some(1), _) => Ok(Some(true)),
+            (Some(1), _) => Ok(true),
             (Some(found @ (-1 | 0)), None) => {
                 self.negative = Some(found);
-                Ok(Some(false))
+                Ok(false)
             }
-            (Some(found), Some(negative)) if found == negative => Ok(Some(false)),
+            (Some(found), Some(negative)) if found == negative => Ok(false),
             (_, None) => Err("0 or 1, or else -1 or 1 throughout"),
             (_, Some(-1)) => Err("-1 or 1"),
             _ => Err("0 or 1"),
@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn the_first_negative_label_decides_the_encoding() {
         let mut encoding = LabelEncoding::EITHER;
-        assert_eq!(encoding.label(b"1"), Ok(Some(true)));
-        assert_eq!(encoding.label(b"0.0"), Ok(Some(false)));
+        assert_eq!(encoding.label(b"1"), Ok(true));
+        assert_eq!(encoding.label(b"0.0"), Ok(false));
         assert_eq!(encoding.label(b"1.5"), Err("0 or 1"));
         assert_eq!(encoding.label(b"-1"), Err("0 or 1"));
     }
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn a_file_with_minus_one_has_no_zero() {
         let mut encoding = LabelEncoding::EITHER;
-        assert_eq!(encoding.label(b"-1"), Ok(Some(false)));
+        assert_eq!(encoding.label(b"-1"), Ok(false));
         assert_eq!(encoding.label(b"0"), Err("-1 or 1"));
         assert_eq!(encoding.negative(), Some(-1));
     }

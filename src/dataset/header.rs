@@ -132,7 +132,8 @@ fn columns(path: &Path, lines: &[(usize, &[u8])], at: usize, separator: Option<u
     // pandas writes the name of the index in a line of its own, without values.
     let is_title = |text: &[u8]| {
         let fields: Vec<&[u8]> = split(text, separator).collect();
-        fields.len() > 1 && !fields[0].is_empty() && fields[1..].iter().all(|field| field.is_empty())
+        let is_name = !fields[0].is_empty() && !has_image_extension(fields[0]);
+        fields.len() > 1 && is_name && fields[1..].iter().all(|field| field.is_empty())
     };
     let mut rows = lines[at + 1..].iter().skip_while(|(_, text)| is_title(text));
     let first = rows.next();

@@ -73,8 +73,13 @@ fn rows_of<T>(labels: &Annotation, pairs: &Pairs<T>) -> Result<Vec<Option<usize>
             stems.entry(without_extension(image)).and_modify(|shared| *shared = None).or_insert(Some(row));
         }
         let used: HashSet<usize> = found.iter().flatten().copied().collect();
+        let mut unmatched: HashMap<&str, usize> = HashMap::new();
+        for (_, image) in found.iter().zip(&labels.images).filter(|(found, _)| found.is_none()) {
+            *unmatched.entry(without_extension(image)).or_default() += 1;
+        }
         for (found, image) in found.iter_mut().zip(&labels.images).filter(|(found, _)| found.is_none()) {
-            let row = stems.get(without_extension(image)).copied().flatten();
+            let stem = without_extension(image);
+            let row = stems.get(stem).copied().flatten().filter(|_| unmatched.get(stem) == Some(&1));
             *found = row.filter(|row| !used.contains(row));
         }
     }

@@ -197,7 +197,7 @@ fn any_values<'a>(
     let mut row = [None; COUNT];
     for &(field, index) in &header.attributes {
         let label = encoding.label(found[field]);
-        row[index] = label.map_err(|expected| wrong_label(path, number, index, found[field], expected))?;
+        row[index] = Some(label.map_err(|expected| wrong_label(path, number, index, found[field], expected))?);
     }
     Ok((found[header.image], row))
 }

@@ -16,7 +16,7 @@ const MAX_HANDSHAKE_BYTES: usize = 1 << 20;
 /// Connections that are accepted before their handshakes are read.
 const MAX_ACCEPTS: usize = 64;
 /// Connections whose handshakes may be incomplete at the same time.
-const MAX_CALLERS: usize = 256;
+const MAX_PENDING: usize = 256;
 /// Pause between two attempts to connect, or to accept.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -68,7 +68,7 @@ impl Rendezvous {
         let deadline = Instant::now() + self.timeout;
         let mut connections: Vec<Option<Connection>> = (1..self.world_size).map(|_| None).collect();
         let mut nccl = vec![handshake.nccl; self.world_size];
-        let mut callers: Vec<Caller> = Vec::new();
+        let mut pending: Vec<PendingPeer> = Vec::new();
         while let Some(missing) = connections.iter().position(Option::is_none) {
             if Instant::now() >= deadline {
                 return Err(abort_all(&connections, self.missing(missing + 1)));
@@ -76,16 +76,17 @@ impl Rendezvous {
             drop_lost(&mut connections, progress);
             // A connection that cannot be accepted was closed by its peer, or is accepted in a later round.
             for stream in listener.incoming().take(MAX_ACCEPTS).map_while(io::Result::ok) {
-                callers.extend(Caller::challenged(stream));
+                pending.extend(PendingPeer::challenged(stream));
             }
             // Many that send nothing must not keep a rank out, so the oldest go.
-            callers.drain(..callers.len().saturating_sub(MAX_CALLERS));
-            for (peer, stream) in take_ready(&mut callers, &secret, progress) {
+            pending.drain(..pending.len().saturating_sub(MAX_PENDING));
+            for (peer, stream) in take_ready(&mut pending, &secret, progress) {
                 let rank = peer.rank;
-                let connection = Connection::new(rank, stream, self.timeout).map_err(|error| self.unusable(&error))?;
+                // The peer has closed it: as one that is lost later, it may be started again.
+                let Ok(connection) = Connection::new(rank, stream, self.timeout) else { continue };
                 if let Some(mismatch) = handshake.mismatch(&peer).or_else(|| self.wrong_rank(rank, &connections)) {
                     let misfit = misfit(rank, &mismatch);
-                    progress.log(format!("sent a rank away, and still waiting: {misfit}"));
+                    progress.log(format!("rejected a rank, and still waiting for the others: {misfit}"));
                     connection.abort(&misfit.to_string());
                     continue;
                 }
@@ -180,21 +181,21 @@ fn drop_lost(connections: &mut [Option<Connection>], progress: &Progress) {
 }
 
 /// A connection at rank 0 that may not be a rank.
-struct Caller {
+struct PendingPeer {
     connection: PendingConnection,
     challenge: Challenge,
     /// True if it has the secret. Nothing about the program is sent before.
     is_proven: bool,
 }
 
-/// The state of a caller after its next frame.
+/// The state of a pending peer after its next frame.
 enum Answer {
     Incomplete,
     Rank(Peer),
     Stranger,
 }
 
-impl Caller {
+impl PendingPeer {
     /// Sends a challenge; `None` if the connection is lost.
     fn challenged(stream: TcpStream) -> Option<Self> {
         let connection = PendingConnection::new(stream, HANDSHAKE_TIMEOUT).ok()?;
@@ -225,13 +226,13 @@ impl Caller {
     }
 }
 
-/// Removes the callers whose handshake is complete and returns them. Drops those that are not ranks.
-fn take_ready(callers: &mut Vec<Caller>, secret: &Secret, progress: &Progress) -> Vec<(Peer, TcpStream)> {
+/// Removes the peers whose handshake is complete and returns them. Drops those that are not ranks.
+fn take_ready(pending: &mut Vec<PendingPeer>, secret: &Secret, progress: &Progress) -> Vec<(Peer, TcpStream)> {
     let mut ready = Vec::new();
-    for mut caller in std::mem::take(callers) {
-        match caller.poll(secret) {
-            Answer::Incomplete => callers.push(caller),
-            Answer::Rank(peer) => ready.push((peer, caller.connection.into_stream())),
+    for mut waiting in std::mem::take(pending) {
+        match waiting.poll(secret) {
+            Answer::Incomplete => pending.push(waiting),
+            Answer::Rank(peer) => ready.push((peer, waiting.connection.into_stream())),
             Answer::Stranger => {
                 progress.log("rejected a connection that is not a gal-bench rank with this job's secret");
             }

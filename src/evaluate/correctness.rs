@@ -56,6 +56,11 @@ impl Correctness {
         mean(&(0..COUNT).filter_map(of_attribute).collect::<Vec<f64>>())
     }
 
+    /// Number of attributes with a known label.
+    pub fn scored(&self) -> usize {
+        self.known.iter().fold(0, |any, known| any | known).count_ones() as usize
+    }
+
     /// True if both have the same images in the same order, with the same labels.
     pub fn same_test(&self, other: &Self) -> bool {
         self.images.names == other.images.names && self.labels == other.labels && self.known == other.known

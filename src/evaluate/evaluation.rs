@@ -61,21 +61,10 @@ impl Evaluation {
     }
 }
 
-/// Reads a run's summary, which is written last.
-fn read_record(folder: &Path) -> Result<Record> {
-    run_dir::check_finished(folder, SUMMARY)?;
-    let record = Record::read(folder)?;
-    let rates = &record.summary.train_positive_rate;
-    if rates.len() != COUNT || !rates.iter().flatten().all(|rate| (0.0..=1.0).contains(rate)) {
-        let message = format!("train_positive_rate holds {} numbers, expected {COUNT} from 0 to 1", rates.len());
-        return Err(Error::file(folder.join(SUMMARY), message));
-    }
-    Ok(record)
-}
-
 /// Reads a finished run's summary and its predictions, and verifies the digests of all files that an evaluation reads.
 pub fn read_run(folder: &Path) -> Result<(RunSummary, Predictions)> {
-    let record = read_record(folder)?;
+    run_dir::check_finished(folder, SUMMARY)?;
+    let record = Record::read(folder)?;
     let run = &record.summary;
     let path = folder.join(PREDICTIONS);
     let predictions = read_predictions(&path, run)?;

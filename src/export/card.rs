@@ -2,7 +2,7 @@
 //! those of the run's own files; a run without them has a card without figures.
 
 use super::format::ExportFormat;
-use crate::attribute::{COUNT, NAMES};
+use crate::attribute::{self, COUNT};
 use crate::config::run_dir::{PREDICTIONS, SUMMARY};
 use crate::config::{Record, RunSummary};
 use crate::dataset::DatasetName;
@@ -285,8 +285,7 @@ impl Card<'_> {
         limits.extend([noise.to_owned(), people.to_owned()]);
         if let Some(record) = &self.record {
             let shares = ["Male", "Young"].map(|name| {
-                let index = NAMES.iter().position(|known| *known == name);
-                let share = index.and_then(|index| *record.train_positive_rate.get(index)?);
+                let share = attribute::index(name).and_then(|index| *record.train_positive_rate.get(index)?);
                 share.map(|share| format!("{} % are labelled {name}", percent(share)))
             });
             let shares: Vec<String> = shares.into_iter().flatten().collect();
@@ -387,7 +386,7 @@ mod tests {
     impl Test {
         /// 30 images of people of their own; the network predicts each attribute correctly in all of them, Male in 15.
         fn of_thirty_images(run: &RunSummary) -> Self {
-            let male = NAMES.iter().position(|name| *name == "Male").unwrap();
+            let male = attribute::index("Male").unwrap();
             let correct = |i: usize| i % COUNT != male || (i / COUNT).is_multiple_of(2);
             let predictions = Predictions {
                 images: TestImages { names: (0..30).map(|image| image.to_string()).collect(), ..TestImages::default() },

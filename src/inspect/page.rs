@@ -52,6 +52,10 @@ fn unknown(labels: &Labels) -> Option<String> {
 /// The folder cannot be written to.
 pub fn write(inspection: &Inspection, folder: &Path) -> Result<()> {
     io::create_folder(folder)?;
+    // An earlier page may be of a data set with other splits.
+    for name in io::written_files(folder)?.iter().filter(|name| name.starts_with("phi-")) {
+        io::remove(&folder.join(name))?;
+    }
     io::write(&folder.join("rates.csv"), rates(inspection).as_bytes())?;
     for (part, labels) in &inspection.parts {
         io::write(&folder.join(format!("phi-{part}.csv")), phi_table(labels).as_bytes())?;

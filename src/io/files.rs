@@ -18,7 +18,8 @@ pub fn is_partial_file(name: &str) -> bool {
     name.starts_with(PARTIAL)
 }
 
-/// Removes what killed processes were writing in a folder that this process has locked, if `age` has passed since.
+/// Removes what killed processes were writing in a folder, if `age` has passed since: none in a folder that this process has
+/// locked, and longer than any write in another.
 pub fn sweep_partial_files(folder: &Path, age: Duration) -> Result<()> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
     for entry in entries.flatten() {

@@ -3,7 +3,7 @@
 //! footer. Numbers of half precision are declared as two bytes each, and converted after they are read.
 
 use half::f16;
-use polars::prelude::{Column, DataFrame, Float32Chunked, IntoColumn, NewChunkedArray, PolarsResult};
+use polars::prelude::{Column, DataFrame, DataType, Float32Chunked, IntoColumn, NewChunkedArray, PolarsResult};
 use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TCompactOutputProtocol};
 use polars_parquet_format::{ConvertedType, FileMetaData, IntType, LogicalType, SchemaElement};
 
@@ -55,8 +55,10 @@ impl Widened {
     /// Converts the columns of half precision to single precision.
     pub(super) fn convert(&self, table: &mut DataFrame) -> PolarsResult<()> {
         for name in &self.halves {
-            // A column inside another one stays as it is.
-            let Ok(column) = table.column(name) else { continue };
+            // A column inside another one stays as it is, and may have the name of a whole one.
+            let Some(column) = table.column(name).ok().filter(|column| *column.dtype() == DataType::Binary) else {
+                continue;
+            };
             let single = single_precision(column)?;
             table.with_column(single)?;
         }

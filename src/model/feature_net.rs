@@ -1,5 +1,5 @@
 //! Feature learning net (paper, section 3.2): backbone, branches and their classifiers. Other layers may replace the branches
-//! (`head.rs`).
+//! (`head/mod.rs`).
 //!
 //! | parameter | shape |
 //! |---|---|

@@ -9,7 +9,7 @@ use crate::dataset::DatasetName;
 use crate::error::{Error, Result};
 use crate::model::probabilities;
 use crate::progress::Progress;
-use crate::train::{Batch, Learner, Outputs, TrainedModel, mean_probabilities};
+use crate::train::{Batch, Learner, Outputs, TrainedModel, check_batch, mean_probabilities};
 use crate::variant::{VARIANTS, Variant};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub struct Predictor {
     model: TrainedModel,
     learner: Learner,
     device: Device,
-    /// Images of a batch, as in the test.
+    /// Images of a batch, as in the test, in which rank 0 had its part of a training batch.
     batch_size: usize,
     /// Labels of every image.
     known: Vec<KnownLabel>,
@@ -36,7 +36,9 @@ impl Predictor {
         let learner = model.learner(folder, device)?;
         let dataset = DatasetName::parse(&model.config.dataset)
             .ok_or_else(|| Error::file(folder.join(run_dir::CONFIG), "names an unknown data set"))?;
-        let batch_size = model.config.profile.training(dataset)?.batch;
+        let profile = &model.config.profile;
+        let batch_size = (profile.training(dataset)?.batch / model.config.ranks.max(1)).max(1);
+        check_batch(device, &profile.network.with_layers(model.variant.layers), batch_size)?;
         Ok(Self { model, learner, device: device.clone(), batch_size, known: Vec::new() })
     }
 

@@ -96,8 +96,15 @@ fn is_fold(html: &str) -> bool {
     ["<details>", "</details>"].contains(&line) || summary(line).is_some_and(|words| !words.contains(['<', '>', '&']))
 }
 
-/// True for a page of the web, a section of this page, and a file below its folder.
+/// True for a page of the web, a section of this page, a file below its folder, and a page of a report beside it.
 fn is_followed(url: &str) -> bool {
+    let beside = |url: &str| {
+        let page = url.split_once('#').map_or(url, |(page, _)| page);
+        page.strip_prefix("../").and_then(|page| page.strip_suffix("/README.md")).is_some_and(untrusted::is_name)
+    };
+    if beside(url) {
+        return true;
+    }
     if url.starts_with('#') || ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
         return true;
     }

@@ -6,12 +6,13 @@ use super::results::retests::{Description, RetestResults};
 use super::results::runs::{DivergedRun, Run};
 use super::results::{comparison_report, comparisons, dependence, profile, retests, runs};
 use super::runs::{Report, order};
-use crate::config::run_dir::PREDICTIONS;
+use crate::config::run_dir::{self, PREDICTIONS};
 use crate::config::{Divergence, Retest, RunSummary};
 use crate::error::{Error, Result};
 use crate::evaluate::dependence::{Correlations, DependenceStats};
 use crate::evaluate::masks::Masks;
 use crate::evaluate::{Classifier, Correctness, Evaluation, Predictions, Statistics, trained};
+use crate::io;
 use crate::variant::{REGISTRY, Registry};
 use std::path::{Path, PathBuf};
 
@@ -67,13 +68,16 @@ pub fn collect_with(registry: Registry, folders: &[PathBuf], folder: &Path) -> R
     let profile = profile::shared(folders)?;
     let summaries: Vec<&RunSummary> = collected.iter().map(Run::summary).collect();
     let statistics = statistics_of(registry, &summaries, &correctness)?;
+    let tests = retests_of(registry, &paths, &summaries)?;
+    let with_stats = collected.iter().zip(stats).map(|(run, stats)| (run.summary(), run.affinity.as_ref(), stats));
+    let correlations = Correlations::new(with_stats)?;
+    // All that can fail by what the runs hold is done: results are replaced as a whole.
     runs::write(&collected, &ended, folder)?;
     comparisons::write(&statistics, &folder.join("results"))?;
-    retests::write(&retests_of(registry, &paths, &summaries)?, folder)?;
+    retests::write(&tests, folder)?;
     profile::write(profile.as_deref(), folder)?;
     examples::remove(folder)?;
-    let with_stats = collected.iter().zip(stats).map(|(run, stats)| (run.summary(), run.affinity.as_ref(), stats));
-    if let Some(correlations) = Correlations::new(with_stats)? {
+    if let Some(correlations) = correlations {
         let is_tested = statistics.few_units().is_none();
         dependence::write(&if is_tested { correlations } else { correlations.without_label_tests() }, folder)?;
     }
@@ -101,7 +105,9 @@ fn retests_of(registry: Registry, folders: &[&Path], runs: &[&RunSummary]) -> Re
         for (run, summary) in folders.iter().zip(runs) {
             let folder = Retest::folder(run, &name);
             // A test that was interrupted has no record; other images may lack labels of every trained attribute.
-            let Some(record) = Retest::read(&folder)? else { continue };
+            let Some(record) = Retest::read(&folder)?.filter(|record| is_of_present_network(record, run)) else {
+                continue;
+            };
             let predictions = Predictions::read(&folder.join(PREDICTIONS), None)?.with_labels_of(&trained(summary));
             if predictions.labels.iter().all(Option::is_none) {
                 continue;
@@ -123,11 +129,18 @@ fn retests_of(registry: Registry, folders: &[&Path], runs: &[&RunSummary]) -> Re
             data_digest: record.data_digest.clone(),
             pipeline: record.pipeline.clone(),
             images: correctness.images.names.len(),
+            attributes: Some(correctness.scored()),
             floor: correctness.floor(&record.train_positive_rate),
         };
         results.push(RetestResults { description, statistics });
     }
     Ok(results)
+}
+
+/// False for a test of a network that the run has replaced since. A run may be passed on without its network.
+fn is_of_present_network(record: &Retest, run: &Path) -> bool {
+    let digest = io::digest(&run_dir::model(run), io::NETWORK_BYTES);
+    digest.map_or(true, |digest| digest == record.model_digest)
 }
 
 /// Reads a run's folder; its predictions are large, so everything that needs them is computed here.

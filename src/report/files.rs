@@ -76,12 +76,21 @@ fn with_figures(page: String, banner: &str, figures: Vec<Figure>) -> Vec<(PathBu
 
 /// Refuses results that are links: a page would show a file from elsewhere.
 fn refuse_links(results: &Path) -> Result<()> {
-    let is_link = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
-    let entries = std::fs::read_dir(results).into_iter().flatten().flatten().map(|entry| entry.path());
-    match entries.chain([results.to_path_buf()]).find(|path| is_link(path)) {
-        Some(link) => Err(Error::file(link, "is a link, which may lead out of the report: put the file itself there")),
-        None => Ok(()),
+    let kind = |path: &Path| std::fs::symlink_metadata(path).map(|found| found.file_type()).ok();
+    let mut open = vec![results.to_path_buf()];
+    while let Some(path) = open.pop() {
+        match kind(&path) {
+            Some(kind) if kind.is_symlink() => {
+                let message = "is a link, which may lead out of the report: put the file itself there";
+                return Err(Error::file(path, message));
+            }
+            Some(kind) if kind.is_dir() => {
+                open.extend(std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+            }
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 fn pages(page: String, html: String) -> Vec<(PathBuf, Vec<u8>)> {

@@ -27,11 +27,11 @@ pub struct Rate {
 /// least the number of training images.
 pub(super) fn balanced(rows: &[Row], total: usize) -> Vec<u32> {
     let weights = weights(rows);
-    let max = (MAX_COPIES_RATIO * total).div_ceil(weights.len().max(1)) as f64;
-    let share = |proportion: f64, weight: f64| (proportion * weight).clamp(1.0, max);
+    let max = (MAX_COPIES_RATIO * total).div_ceil(weights.len().max(1));
+    let share = |proportion: f64, weight: f64| (proportion * weight).clamp(1.0, max as f64);
     let sum = |proportion: f64| weights.iter().map(|weight| share(proportion, *weight)).sum::<f64>();
     // The sum grows with the proportion; sixty bisections reach the precision of f64.
-    let (mut low, mut high) = (0.0, max);
+    let (mut low, mut high) = (0.0, max as f64);
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
         if sum(middle) < total as f64 { low = middle } else { high = middle }
@@ -40,8 +40,17 @@ pub(super) fn balanced(rows: &[Row], total: usize) -> Vec<u32> {
     let mut copies: Vec<u32> = shares.iter().map(|share| *share as u32).collect();
     let mut order: Vec<usize> = (0..shares.len()).collect();
     order.sort_by(|a, b| shares[*b].fract().total_cmp(&shares[*a].fract()));
-    let left = total.saturating_sub(copies.iter().map(|count| *count as usize).sum());
-    order.iter().cycle().take(left).for_each(|index| copies[*index] += 1);
+    let mut left = total.saturating_sub(copies.iter().map(|count| *count as usize).sum());
+    // The maxima of all images exceed the total, so some image is always below.
+    for index in order.iter().cycle() {
+        if left == 0 {
+            break;
+        }
+        if (copies[*index] as usize) < max {
+            copies[*index] += 1;
+            left -= 1;
+        }
+    }
     let mut copies = copies.into_iter();
     rows.iter().map(|row| if row.split == Split::Train { copies.next().unwrap_or(1) } else { 1 }).collect()
 }
@@ -104,6 +113,16 @@ mod tests {
         assert!(copies[..90].iter().all(|count| *count == 2), "{copies:?}");
         let rates = rates(&rows(), &copies);
         assert_eq!((rates[1].before, rates[1].after), (0.1, 0.4));
+    }
+
+    #[test]
+    fn copies_that_no_rare_image_can_take_go_to_the_others() {
+        // A tenth of the images has a positive label.
+        let mut rows = rows();
+        rows[..90].iter_mut().for_each(|row| row.labels = [Some(false); COUNT]);
+        let copies = balanced(&rows, 1000);
+        assert_eq!(copies[..100].iter().sum::<u32>(), 1000);
+        assert!(copies[90..100].iter().all(|count| *count == 40), "{copies:?}");
     }
 
     #[test]

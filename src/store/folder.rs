@@ -103,10 +103,12 @@ fn has_manifest(folder: &Path, prepared: &Prepared) -> Result<bool> {
 }
 
 /// Refuses a folder with files that are not of a prepared set. Another process may be filling the folder meanwhile. It
-/// writes the inputs first, so they are searched for after the names are listed.
+/// writes the inputs first, so they are searched for after the names are listed. Others may have files of these names.
 fn refuse_foreign(folder: &Path) -> Result<()> {
     let refused = io::refuse_foreign(folder, "a prepared set", |_| false);
-    if [INPUTS, PREPARED].iter().any(|name| folder.join(name).exists()) { Ok(()) } else { refused }
+    let is_described =
+        || read_description(folder).is_ok_and(|found| found.is_some_and(|of| of.get("manifest_digest").is_some()));
+    if matches!(Inputs::read(folder), Ok(Some(_))) || is_described() { Ok(()) } else { refused }
 }
 
 /// Takes the folder's lock. If another process holds it, waits or fails, as `options` ask.

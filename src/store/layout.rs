@@ -42,8 +42,7 @@ pub(super) fn is_image(name: &str) -> bool {
     if io::is_partial_file(name) {
         return true;
     }
-    let stem = name.strip_suffix(".partial").unwrap_or(name).strip_suffix(".jpg");
-    stem.and_then(|stem| stem.rsplit_once('-')).is_some_and(|(_, copy)| is_number(copy))
+    name.strip_suffix(".jpg").and_then(|stem| stem.rsplit_once('-')).is_some_and(|(_, copy)| is_number(copy))
 }
 
 /// npy format: true for the name of the digests of a block, complete or not.

@@ -23,16 +23,18 @@ const PREPARE_AGAIN: &str = "prepare the set again with --force";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
     Missing,
+    Unreadable,
     Truncated,
     Changed,
 }
 
 impl Fault {
-    const ALL: [Self; 3] = [Self::Missing, Self::Truncated, Self::Changed];
+    const ALL: [Self; 4] = [Self::Missing, Self::Unreadable, Self::Truncated, Self::Changed];
 
     fn label(self) -> &'static str {
         match self {
             Self::Missing => "missing",
+            Self::Unreadable => "unreadable",
             Self::Truncated => "truncated",
             Self::Changed => "changed",
         }
@@ -103,7 +105,7 @@ fn verify_source_files(reader: &Reader, root: &Path) -> Result<usize> {
         let fault = match same {
             Ok(true) => return None,
             Ok(false) => Fault::Changed,
-            Err(_) => Fault::Missing,
+            Err(error) => unread(&error),
         };
         Some((row.source.clone(), fault))
     };
@@ -127,7 +129,16 @@ fn image_fault(folder: &Path, reader: &Reader, location: &Location) -> Option<Fa
     match location.read(folder) {
         Ok(bytes) => (blake3::hash(&bytes) != location.digest).then_some(Fault::Changed),
         Err(Error::Io { source, .. }) if source.kind() == ErrorKind::UnexpectedEof => Some(Fault::Truncated),
-        Err(_) => Some(Fault::Missing),
+        Err(error) => Some(unread(&error)),
+    }
+}
+
+/// The fault of a file that could not be read.
+fn unread(error: &Error) -> Fault {
+    match error {
+        Error::Io { source, .. } if source.kind() != ErrorKind::NotFound => Fault::Unreadable,
+        Error::File { .. } => Fault::Unreadable,
+        _ => Fault::Missing,
     }
 }
 

@@ -13,7 +13,7 @@ use std::ops::Range;
 /// The stream of random numbers.
 const KNOWN_LABELS: u64 = 5;
 /// The largest number of labels of an image that are given: three quarters.
-const MOST: usize = COUNT * 3 / 4;
+const MAX: usize = COUNT * 3 / 4;
 
 /// Factors `[40, 1, images]`, 1 for a label that is given and 0 for another, of the images at `positions` of the whole run,
 /// counted from its first batch. Each image has a number of given labels from 0 to three quarters, equally likely.
@@ -22,7 +22,7 @@ pub(super) fn mask(seed: u64, positions: Range<usize>, device: &Device) -> Resul
     let mut factors = vec![0.0_f32; COUNT * images];
     for (image, position) in positions.enumerate() {
         let mut random = random::generator(seed, &[KNOWN_LABELS, position as u64]);
-        let count = random.random_range(0..=MOST as u32) as usize;
+        let count = random.random_range(0..=MAX as u32) as usize;
         for attribute in sample(&mut random, COUNT, count) {
             factors[attribute * images + image] = 1.0;
         }
@@ -47,8 +47,8 @@ mod tests {
             images[factors.iter().filter(|row| row[image] > 0.5).count()] += 1;
         }
         // Five standard errors of the hundred images that each number has on average.
-        assert!(images[..=MOST].iter().all(|count| (50..150).contains(count)), "{images:?}");
-        assert!(images[MOST + 1..].iter().all(|count| *count == 0));
+        assert!(images[..=MAX].iter().all(|count| (50..150).contains(count)), "{images:?}");
+        assert!(images[MAX + 1..].iter().all(|count| *count == 0));
         for row in factors {
             let share = f64::from(row.iter().sum::<f32>()) / IMAGES as f64;
             assert!((share - 0.375).abs() < 0.045, "{share}");

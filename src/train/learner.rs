@@ -42,9 +42,9 @@ pub struct Learner {
     known_labels: Option<Tensor>,
     /// Weights of both classes in the FLN's loss, `[40, 2, 1]`; `None` for 1 each.
     loss_weights: Option<Tensor>,
-    /// Number of known labels of the last batch, then correct predictions of each trained network, the FLN first. With
-    /// several ranks, their means.
-    counts: Vec<Tensor>,
+    /// Labels and correct predictions of each trained network on the last batch, the FLN first. With several ranks, their
+    /// means.
+    counts: Vec<[Tensor; 2]>,
 }
 
 /// The networks' outputs on a batch, without gradients.
@@ -67,7 +67,7 @@ pub struct Losses {
     pub cln: BTreeMap<&'static str, f64>,
 }
 
-/// Accuracies on the known labels of a step's whole batch, from 0 to 1.
+/// Accuracies on the labels of a step's whole batch that the network was not given, from 0 to 1.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Accuracy {
     /// The FLN's; `None` if its classifiers are not trained, or without a known label.
@@ -181,7 +181,7 @@ impl Learner {
     /// they share no gradient.
     pub(super) fn drop_heads(&mut self, variants: &[&'static str]) {
         let is_kept = |head: &CorrelationHead| !variants.contains(&head.variant.name);
-        // The known labels come first, then the FLN's predictions if it has a loss.
+        // Those of the FLN come first if it has a loss.
         let first = self.counts.len().saturating_sub(self.heads.len());
         let kept: Vec<bool> = std::iter::repeat_n(true, first).chain(self.heads.iter().map(is_kept)).collect();
         let mut kept = kept.into_iter();
@@ -269,7 +269,13 @@ impl Learner {
         };
         let mut cln = self.heads.iter().zip(&refined).map(of_head).collect::<candle_core::Result<Vec<_>>>()?;
         let logits = fln.iter().map(|_| &out.logits).chain(refined.iter().map(|refined| &refined.logits));
-        let mut counts = count_correct(logits, targets)?;
+        let (classes, other) = (Classes::new(targets)?, other.as_ref().map(Classes::new).transpose()?);
+        let of_heads = self.heads.iter().map(|head| other.as_ref().filter(|_| head.variant.takes_known_labels()));
+        let counted = fln.iter().map(|_| None).chain(of_heads).map(|other| other.unwrap_or(&classes));
+        let mut counts = logits
+            .zip(counted)
+            .map(|(logits, classes)| classes.count(logits))
+            .collect::<candle_core::Result<Vec<_>>>()?;
         // With separate streams, the correlation nets' input carries no gradient, so the gradients of the sum are those of its
         // terms.
         let total = fln
@@ -280,7 +286,7 @@ impl Learner {
         if group.world_size() > 1 {
             let affinities =
                 refined.iter_mut().flat_map(|output| output.affinity.iter_mut().chain(&mut output.products));
-            let logged = fln.iter_mut().chain(&mut cln).chain(&mut counts).chain(affinities);
+            let logged = fln.iter_mut().chain(&mut cln).chain(counts.as_flattened_mut()).chain(affinities);
             self.all_reduce(group, &mut gradients, logged)?;
         }
         self.outputs = Some(self.detach_outputs(&out, &refined));
@@ -335,14 +341,14 @@ impl Learner {
 
     /// Accuracies on the batch of the last step, before its update.
     pub(super) fn accuracy(&self) -> Result<Accuracy> {
-        let counts = self.counts.iter().map(|count| Ok(f64::from(count.to_scalar::<f32>()?)));
-        let counts = counts.collect::<Result<Vec<f64>>>()?;
-        let Some((known, correct)) = counts.split_first().filter(|(known, _)| **known > 0.0) else {
-            return Ok(Accuracy { fln: None, cln: BTreeMap::new() });
+        let share = |[labels, correct]: &[Tensor; 2]| -> Result<Option<f64>> {
+            let [labels, correct] = [labels.to_scalar::<f32>()?, correct.to_scalar::<f32>()?].map(f64::from);
+            Ok((labels > 0.0).then(|| correct / labels))
         };
-        let mut shares = correct.iter().map(|correct| correct / known);
-        let fln = if self.has_fln_loss() { shares.next() } else { None };
-        Ok(Accuracy { fln, cln: self.heads.iter().map(|head| head.variant.name).zip(shares).collect() })
+        let mut shares = self.counts.iter().map(share).collect::<Result<Vec<_>>>()?.into_iter();
+        let fln = if self.has_fln_loss() { shares.next().flatten() } else { None };
+        let of_heads = self.heads.iter().zip(shares);
+        Ok(Accuracy { fln, cln: of_heads.filter_map(|(head, share)| Some((head.variant.name, share?))).collect() })
     }
 
     /// Outputs on the batch of the last step, before its update. With several ranks, logits and masks are of the local batch
@@ -395,17 +401,26 @@ impl Learner {
     }
 }
 
-/// Counts the known labels in `targets`, then the predictions from each of `logits`, `[40, 2, batch]`, that equal them. A
-/// probability of one half is a "no".
-fn count_correct<'a>(logits: impl Iterator<Item = &'a Tensor>, targets: &Tensor) -> Result<Vec<Tensor>> {
-    let class = |index: usize| targets.narrow(1, index, 1)?.squeeze(1)?.t()?.contiguous();
-    let (no, yes) = (class(0)?, class(1)?);
-    let (labels, known) = (yes.gt(&no)?, (&no + &yes)?.gt(0.0)?.to_dtype(DType::F32)?);
-    let correct = logits.map(|logits| {
-        let equal = probabilities(logits)?.gt(0.5)?.eq(&labels)?.to_dtype(DType::F32)?;
-        Ok((equal * &known)?.sum_all()?)
-    });
-    std::iter::once(Ok(known.sum_all()?)).chain(correct).collect()
+/// The classes in targets, `[batch, 40]`.
+struct Classes {
+    labels: Tensor,
+    /// 1 for a target that is a label, 0 for one without.
+    has_label: Tensor,
+}
+
+impl Classes {
+    fn new(targets: &Tensor) -> candle_core::Result<Self> {
+        let class = |index: usize| targets.narrow(1, index, 1)?.squeeze(1)?.t()?.contiguous();
+        let (no, yes) = (class(0)?, class(1)?);
+        Ok(Self { labels: yes.gt(&no)?, has_label: (&no + &yes)?.gt(0.0)?.to_dtype(DType::F32)? })
+    }
+
+    /// The number of labels, and that of predictions from `logits`, `[40, 2, batch]`, that equal them. A probability of one
+    /// half is a "no".
+    fn count(&self, logits: &Tensor) -> candle_core::Result<[Tensor; 2]> {
+        let equal = probabilities(logits)?.gt(0.5)?.eq(&self.labels)?.to_dtype(DType::F32)?;
+        Ok([self.has_label.sum_all()?, (equal * &self.has_label)?.sum_all()?])
+    }
 }
 
 #[cfg(test)]
@@ -500,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn given_labels_are_no_part_of_the_loss_of_the_net_that_takes_them() {
+    fn given_labels_are_no_part_of_the_loss_and_the_accuracy_of_the_net_that_takes_them() {
         let mut profile = Profile::load("quick").unwrap();
         profile.network.widths = [4; 5];
         let variants = ["gal-j", "transformer-known"].map(|name| Variant::named(name).unwrap());
@@ -521,6 +536,18 @@ mod tests {
             let expected = loss(&learner.outputs().unwrap().cln[variant].logits, targets).unwrap();
             let expected = f64::from(expected.to_scalar::<f32>().unwrap());
             assert!((losses.cln[variant] - expected).abs() < 1e-5 * expected, "{variant}");
+            let logits = learner.outputs().unwrap().cln[variant].logits.to_vec3::<f32>().unwrap();
+            let targets = targets.to_vec3::<f32>().unwrap();
+            let (mut labels, mut correct) = (0, 0);
+            for (attribute, image) in (0..COUNT).flat_map(|attribute| (0..IMAGES).map(move |image| (attribute, image)))
+            {
+                let [no, yes] = [0, 1].map(|class| targets[attribute][class][image] > 0.5);
+                labels += usize::from(no || yes);
+                let predicted = logits[attribute][1][image] > logits[attribute][0][image];
+                correct += usize::from(if predicted { yes } else { no });
+            }
+            let found = learner.accuracy().unwrap().cln[variant];
+            assert!((found - correct as f64 / labels as f64).abs() < 1e-12, "{variant}: {found}");
         }
     }
 

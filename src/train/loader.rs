@@ -41,7 +41,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Pixels `[3, batch, side, side]` and targets `[40, 2, batch]`, f32 on `device`. Targets are one-hot, and zeros for a
+    /// Pixels `[3, batch, side, side]` and targets `[40, 2, batch]`, f32 on `device`. Targets are one-hot or soft, and zeros for a
     /// label that is not known.
     pub fn tensors(&self, device: &Device) -> Result<(Tensor, Tensor)> {
         let pixels = Tensor::from_slice(&self.pixels, (3, self.images.len(), self.side, self.side), device)?;
@@ -197,7 +197,7 @@ impl DataLoader<'_> {
 }
 
 /// Calls `consume` with each of `items`, and with the time that it waited for it. A second thread computes up to
-/// three items ahead. Ends early if `consume` breaks.
+/// four items ahead: three that wait, and the next one. Ends early if `consume` breaks.
 ///
 /// # Errors
 /// That of an item, or of `consume`.

@@ -95,12 +95,12 @@ impl TrainingMeters {
         self.data_wait += self.recent.data_wait;
         self.elapsed += elapsed;
         self.recent = StepMeter::default();
-        self.restart_clock();
+        self.recent_since = Instant::now();
     }
 
-    /// Excludes the time until now from the next log line.
-    pub(super) fn restart_clock(&mut self) {
-        self.recent_since = Instant::now();
+    /// Excludes a validation of this length from the time since the last log line.
+    pub(super) fn exclude(&mut self, validation: Duration) {
+        self.recent_since += validation;
     }
 
     /// Share of all steps' time in which the device waited for data.

@@ -81,7 +81,7 @@ impl TrainingLine {
             ("accuracy/training_cln", self.training_accuracy_cln),
             ("learning_rate", Some(self.lr)),
             ("speed/images_per_second", Some(self.images_per_second)),
-            ("speed/waiting_for_images", Some(self.data_wait)),
+            ("speed/data_wait", Some(self.data_wait)),
             ("affinity/diagonal", self.affinity.map(|line| line.affinity_diagonal)),
             ("affinity/self_product", self.affinity.map(|line| line.self_product)),
             ("affinity/largest_other_product", self.affinity.map(|line| line.largest_other_product)),

@@ -98,6 +98,8 @@ pub fn retest(folder: &Path, images: &RetestImages, device: &Device, progress: &
     let (variants, mirror) = ([model.variant], profile.evaluation.mirror);
     let predictions = SplitPredictions::compute(&learner, &variants, &loader, &data.rows, mirror, device)?;
     io::create_folder(&into)?;
+    // The record of other predictions must not stand beside these.
+    Retest::remove(&into)?;
     predictions.tables[0].write(&into.join(PREDICTIONS))?;
     record.write(&into)
 }

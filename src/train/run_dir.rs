@@ -26,6 +26,11 @@ pub fn is_diverged(folder: &Path) -> bool {
     !is_finished(folder) && folder.join(DIVERGED).exists()
 }
 
+/// True if the run in `folder` is finished or diverged.
+pub(super) fn has_ended(folder: &Path) -> bool {
+    is_finished(folder) || is_diverged(folder)
+}
+
 /// True if `folder` holds a training state from which this run, and those that share its FLN, can resume.
 pub fn is_resumable(folder: &Path) -> bool {
     run_dir::training_state(folder).exists()
@@ -117,9 +122,8 @@ impl RunDir {
         run_dir::OBSOLETE.into_iter().chain([LOCK]).try_for_each(|name| io::remove(&self.file(name)))
     }
 
-    /// Creates the folder and writes the configuration. With `force`, removes the files of an earlier run.
+    /// Writes the configuration into the locked folder. With `force`, removes the files of an earlier run.
     pub(super) fn create(&self, force: bool) -> Result<()> {
-        io::create_folder(&self.folder)?;
         for name in run_dir::STALE {
             io::remove(&self.file(name))?;
         }

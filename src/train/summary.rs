@@ -3,7 +3,8 @@
 use super::job::TrainJob;
 use super::run_dir::RunDir;
 use crate::attribute::{COUNT, ImageLabels};
-use crate::config::{KnownLabels, RunSummary};
+use crate::augment::Pipeline;
+use crate::config::{KnownLabels, RunSummary, paper_copies};
 use crate::dataset::{DatasetName, Split};
 use crate::error::Result;
 use crate::store::Row;
@@ -100,7 +101,7 @@ fn deviations(
     run: &RunDir,
     (local_batch, sources): (usize, usize),
 ) -> Result<Vec<String>> {
-    let mut deviations = job.profile.deviations_from(dataset, sources, run.config.init.as_ref())?;
+    let mut deviations = job.profile.deviations(dataset, sources, run.config.init.as_ref())?;
     let ranks = run.config.ranks;
     if ranks > 1 && !job.profile.compute.sync_bn {
         deviations.push(format!(
@@ -109,8 +110,17 @@ fn deviations(
         ));
     }
     let prepared = &job.data.prepared;
+    // Distortions that are drawn anew use the undistorted images only, and the profile names them.
+    if job.profile.online.is_none() {
+        let copies = Copies {
+            largest: prepared.copies as usize,
+            is_balanced: prepared.balance.is_some(),
+            is_default: prepared.pipeline == Pipeline::default().to_toml()?,
+        };
+        deviations.extend(copies.deviations(paper_copies(dataset)?));
+    }
     if let Some(extent) = &prepared.extent {
-        deviations.push(format!("Images: {extent} (paper: all, at the data set's size). {}", prepared.split));
+        deviations.push(format!("Images: {extent} (paper: all, at the data set's size)."));
     } else if !prepared.split_official && dataset != DatasetName::Synthetic {
         deviations.push(format!("Partition: not known to be the official one. {}", prepared.split));
     }
@@ -119,6 +129,35 @@ fn deviations(
             .push(format!("Training images: without {share} of the people, held out for validation (paper: all)."));
     }
     Ok(deviations)
+}
+
+/// The stored copies of training images, the undistorted one included.
+struct Copies {
+    /// The number of each image, in a balanced set the largest one.
+    largest: usize,
+    /// More of images with rare attributes.
+    is_balanced: bool,
+    /// The default pipeline distorted them.
+    is_default: bool,
+}
+
+impl Copies {
+    /// The differences from the paper, which makes `theirs` of each image, or does not use this data.
+    fn deviations(&self, theirs: Option<usize>) -> Vec<String> {
+        let Self { largest, is_balanced, is_default } = *self;
+        let mut found = Vec::new();
+        if is_balanced {
+            found.push(format!(
+                "Copies of each training image: up to {largest}, more with rare attributes (paper: as many of each)."
+            ));
+        } else if let Some(theirs) = theirs.filter(|theirs| *theirs != largest) {
+            found.push(format!("Copies of each training image, itself included: {largest} (paper: {theirs})."));
+        }
+        if largest > 1 && !is_default {
+            found.push("Distortions of the copies: those of another pipeline than the default one.".to_owned());
+        }
+        found
+    }
 }
 
 /// The processor's vector extensions that decide which code runs.
@@ -135,4 +174,28 @@ pub fn cpu_features() -> Vec<String> {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let features: [(&str, bool); 0] = [];
     features.into_iter().filter(|(_, detected)| *detected).map(|(name, _)| name.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_that_are_not_the_papers_are_deviations() {
+        let [celeba, lfwa] = [DatasetName::Celeba, DatasetName::Lfwa].map(|name| paper_copies(name).unwrap());
+        assert_eq!((celeba, lfwa, paper_copies(DatasetName::Table).unwrap()), (Some(1), Some(12), None));
+        let copies = |largest, is_balanced, is_default| Copies { largest, is_balanced, is_default };
+        let found = |copies: Copies, theirs| copies.deviations(theirs).join(" ");
+        assert_eq!(found(copies(12, false, true), lfwa) + &found(copies(1, false, false), celeba), "");
+        assert_eq!(
+            found(copies(1, false, true), lfwa),
+            "Copies of each training image, itself included: 1 (paper: 12)."
+        );
+        assert_eq!(
+            found(copies(40, true, false), lfwa),
+            "Copies of each training image: up to 40, more with rare attributes (paper: as many of each). Distortions of the \
+             copies: those of another pipeline than the default one."
+        );
+        assert_eq!(found(copies(3, false, true), None), "");
+    }
 }

@@ -20,6 +20,7 @@ use super::meters::TrainingMeters;
 use super::outputs::{AffinityLine, DATA_WAIT_NOTICE, TrainingLine, ValidationLine, append_line, truncate_after_step};
 use super::plan_runs::PlannedRun;
 use super::run_dir::{RunDir, baseline};
+use super::shared_run::{SharedRun, shared_runs};
 use super::splits::Splits;
 use super::summary::{positive_rates, sources};
 use super::weight_average::WeightAverage;
@@ -37,7 +38,7 @@ use crate::weights::PretrainedWeights;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::ops::{ControlFlow, Range};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,8 @@ pub(super) struct Trainer<'a> {
     /// The runs that have not diverged.
     runs: Vec<RunDir>,
     diverged: Vec<DivergedRun>,
+    /// The folders of all runs that share this FLN, also of those that have ended: a training state may lie in any.
+    siblings: Vec<PathBuf>,
     /// Locks of the run folders, on rank 0.
     _locks: Vec<Lock>,
     splits: &'a Splits<'a>,
@@ -97,10 +100,13 @@ impl<'a> Trainer<'a> {
         let runs: Vec<RunDir> =
             shared.variants.iter().map(|variant| RunDir::new(job, dataset, *variant, seed)).collect();
         let network = profile.network.with_layers(shared.layers());
-        check_batch(device, &network, local.len())?;
+        let is_synchronized = profile.compute.sync_bn && group.world_size() > 1;
+        // Rank 0 alone recomputes synchronized statistics.
+        let largest = if is_synchronized && profile.evaluation.update_bn > 0 { training.batch } else { local.len() };
+        check_batch(device, &network, largest)?;
         let backend = profile.compute.backend();
         let mut learner = Learner::new(&profile.network, shared, &profile.optimizer, seed, backend, device)?;
-        if profile.compute.sync_bn && group.world_size() > 1 {
+        if is_synchronized {
             learner.synchronize_batch_norm(group);
         }
         let mut locks = Vec::new();
@@ -128,6 +134,7 @@ impl<'a> Trainer<'a> {
             group,
             dataset,
             seed,
+            siblings: siblings(job, dataset, seed, shared),
             runs,
             diverged: Vec::new(),
             _locks: locks,
@@ -253,15 +260,16 @@ impl<'a> Trainer<'a> {
         }
         meters.bar.advance(1);
         if validate && !self.runs.is_empty() {
+            let started = Instant::now();
             if self.splits.val.is_empty() {
                 self.log_affinity(done)?;
             } else {
                 self.validate(done)?;
             }
-            meters.restart_clock();
+            meters.exclude(started.elapsed());
         }
         // The state of before knows the stopped runs, and may lie in the folder of one.
-        if (save || !stopped.is_empty()) && done < self.steps && !self.runs.is_empty() {
+        if (save && done < self.steps || !stopped.is_empty()) && !self.runs.is_empty() {
             self.save(done, meters.seconds())?;
         }
         stopped.iter().try_for_each(RunDir::unlock)
@@ -381,34 +389,39 @@ impl<'a> Trainer<'a> {
         Checkpoint { tensors, meta }.write(&self.runs[0].file(run_dir::TRAINING_STATE))
     }
 
-    /// Loads the training state of an earlier process; returns its steps and seconds. A state is used if it holds all runs;
-    /// others in it do not matter, such as one that diverged after it was written.
+    /// Loads the latest training state of an earlier process that holds all runs; returns its steps and seconds. Others in
+    /// it do not matter, such as one that diverged after it was written, in whose folder it may lie.
     fn resume(&mut self, progress: &Progress) -> Result<(usize, f64)> {
         let mut done = (0, 0.0);
         let mut digests = vec![None; self.runs.len()];
-        let path = run_dir::training_state(&self.runs[0].folder);
-        if path.exists() {
+        let mut latest: Option<(PathBuf, Checkpoint<ResumeMeta>)> = None;
+        for path in self.siblings.iter().map(|folder| run_dir::training_state(folder)).filter(|path| path.exists()) {
             let state = Checkpoint::<ResumeMeta>::read(&path, &Device::Cpu).map_err(|error| {
                 Error::Request(format!(
                     "{error}; delete this file to train the run from its start: the steps that it has done are lost"
                 ))
             })?;
+            let missing = self.runs.iter().find(|run| !state.meta.configs.contains(&run.config));
+            if let Some(run) = missing {
+                progress.warn(format!("{} is not resumed from, since it does not hold {}", path.display(), run.id()));
+            } else if latest.as_ref().is_none_or(|(_, other)| other.meta.steps < state.meta.steps) {
+                latest = Some((path, state));
+            }
+        }
+        if let Some((path, state)) = latest {
             let state = state.onto(self.device())?;
             let stored = |run: &RunDir| state.meta.configs.iter().position(|config| *config == run.config);
-            let best = |run: &RunDir| state.meta.best.get(stored(run)?).copied();
-            if let Some(best) = self.runs.iter().map(best).collect() {
-                self.learner.load_state_dict(&state.tensors)?;
-                if let Some(average) = &mut self.average {
-                    average.load_state_dict(&state.tensors, &self.job.device.device)?;
-                }
-                done = (state.meta.steps, state.meta.seconds);
-                self.best = best;
-                self.check_best_networks(&path)?;
-                let digest = |run| state.meta.metrics.get(stored(run)?).cloned().flatten();
-                digests = self.runs.iter().map(digest).collect();
-                self.lost = state.meta.lost;
-                progress.log(format!("resuming from step {}", done.0));
+            self.learner.load_state_dict(&state.tensors)?;
+            if let Some(average) = &mut self.average {
+                average.load_state_dict(&state.tensors, &self.job.device.device)?;
             }
+            done = (state.meta.steps, state.meta.seconds);
+            self.best = self.runs.iter().map(|run| state.meta.best.get(stored(run)?).copied().flatten()).collect();
+            self.check_best_networks(&path)?;
+            let digest = |run| state.meta.metrics.get(stored(run)?).cloned().flatten();
+            digests = self.runs.iter().map(digest).collect();
+            self.lost = state.meta.lost;
+            progress.log(format!("resuming from step {}", done.0));
         }
         for (run, digest) in self.runs.iter().zip(digests) {
             if let Some(fault) = self.resume_metrics(run, done.0, digest.as_deref())? {
@@ -462,6 +475,13 @@ impl<'a> Trainer<'a> {
         self.learner.load_state_dict(&state.tensors)?;
         Ok(state.meta)
     }
+}
+
+/// The run folders of the job's variants that share an FLN with those of `shared`.
+fn siblings(job: &TrainJob, dataset: DatasetName, seed: u64, shared: &SharedRun) -> Vec<PathBuf> {
+    let is_shared = |run: &SharedRun| run.variants.iter().any(|variant| shared.variants.contains(variant));
+    let groups = shared_runs(job.variants, job.profile).into_iter().filter(is_shared);
+    groups.flat_map(|run| run.variants).map(|variant| RunDir::new(job, dataset, variant, seed).folder).collect()
 }
 
 /// The digest of a run's metrics, if there are any.

@@ -174,9 +174,7 @@ impl Import<'_> {
     fn finish(mut self) -> Result<Imported> {
         self.arrays.retain(|name, _| !self.used.contains(name));
         let is_known = |name: &str| {
-            ["fc", "classifier"].iter().any(|prefix| name.starts_with(prefix))
-                || name.ends_with("num_batches_tracked")
-                || name.ends_with("bn[2]")
+            ["fc", "classifier"].iter().any(|prefix| name.starts_with(prefix)) || name.ends_with("num_batches_tracked")
         };
         if let Some(stray) = self.arrays.keys().find(|name| self.source == Source::Torch && !is_known(name)) {
             let (stray, backbone) = (excerpt(stray), self.imported.backbone);

@@ -53,7 +53,7 @@ impl Global {
             }
             _ => {
                 let name = excerpt(&format!("{module}.{name}"));
-                return Err(format!("it asks Python for {name}, which arrays of numbers do not need"));
+                return Err(format!("its pickle imports {name}, which arrays of numbers do not need"));
             }
         })
     }

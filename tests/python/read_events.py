@@ -19,7 +19,7 @@ TRAINING = {
     "accuracy/training_cln": "training_accuracy_cln",
     "learning_rate": "lr",
     "speed/images_per_second": "images_per_second",
-    "speed/waiting_for_images": "data_wait",
+    "speed/data_wait": "data_wait",
     "accuracy/validation_fln": "validation_accuracy_fln",
     "accuracy/validation_cln": "validation_accuracy_cln",
     "affinity/diagonal": "affinity_diagonal",

@@ -72,7 +72,7 @@ impl Backbone for Net {
         for (layer, (block, p)) in self.blocks.iter().enumerate() {
             let mut p = ctx.own_all(p);
             if layer == 0 {
-                p = fold_data_norm(&p, data)?;
+                p = fold_data_norm(&p, [&data.0, &data.1].map(|tensor| ctx.own(tensor)))?;
             }
             x = ctx.block(block, &x, &p, &format!("conv{}.bn", layer + 1))?;
         }
@@ -82,8 +82,8 @@ impl Backbone for Net {
 
 /// Folds scale and shift of `data_bn` into the first convolution. It has no padding, so this is exact, and both receive
 /// gradients without a gradient for the pixels.
-fn fold_data_norm(p: &ConvParameters, data: &(Tensor, Tensor)) -> Result<ConvParameters> {
-    let (scale, shift) = (data.0.reshape((1, 3, 1, 1))?, data.1.reshape((1, 3))?);
+fn fold_data_norm(p: &ConvParameters, [scale, shift]: [Tensor; 2]) -> Result<ConvParameters> {
+    let (scale, shift) = (scale.reshape((1, 3, 1, 1))?, shift.reshape((1, 3))?);
     let shift = p.weight.sum((2, 3))?.broadcast_mul(&shift)?.sum(1)?;
     Ok(ConvParameters { weight: p.weight.broadcast_mul(&scale)?, bias: (&p.bias + shift)?, ..p.clone() })
 }

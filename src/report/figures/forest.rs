@@ -6,7 +6,7 @@ use super::super::runs::{Report, VariantRuns};
 use super::figure::Figure;
 use super::interval_plot::{IntervalPlot, Label, Panel, Row};
 use crate::render::format::{or_dash, percent_mean_std, points, points_interval};
-use crate::variant::{BASELINE, Kind, REGISTRY};
+use crate::variant::{BASELINE, Kind};
 
 /// The figure of some reports with the titles of their panels; `None` without a test against Baseline.
 pub(in crate::report) fn figure(reports: &[(&str, &Report)]) -> Option<Figure> {
@@ -43,7 +43,7 @@ fn tested<'a>(reports: &[(&str, &'a Report)]) -> Vec<VariantRuns<'a>> {
             }
         }
     }
-    found.sort_by_key(|variant| REGISTRY.rank(variant.name));
+    found.sort_by_key(|variant| reports[0].1.registry.rank(variant.name));
     found
 }
 
@@ -95,8 +95,12 @@ fn row<'a>(report: &'a Report, variant: &VariantRuns<'a>) -> Option<Row<'a>> {
 
 /// Meaning of the marks.
 fn legend(reports: &[(&str, &Report)]) -> String {
-    let mut resampled: Vec<String> = reports.iter().filter_map(|(_, report)| report.resampled()).collect();
-    resampled.dedup();
+    let mut resampled: Vec<String> = Vec::new();
+    for words in reports.iter().filter_map(|(_, report)| report.resampled()) {
+        if !resampled.contains(&words) {
+            resampled.push(words);
+        }
+    }
     let seeds = if reports.iter().any(|(_, report)| report.seeds().1 > 1) { "; small dots: seeds" } else { "" };
     let published = reports.iter().any(|(_, report)| report.protocol().is_some());
     let paper = if published { "; hollow: the paper's, own protocol" } else { "" };

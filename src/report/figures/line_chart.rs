@@ -68,7 +68,8 @@ pub(super) fn draw(report: &Report, title: &str, panels: &[Panel], curves: &[Cur
 
 /// The height of a point above the axis, in units of the scale.
 fn value(panel: &Panel, point: &Point) -> Option<f64> {
-    let value = (panel.value)(point)?;
+    // A number that no axis holds: results may come from others.
+    let value = (panel.value)(point).filter(|value| value.is_finite())?;
     match panel.scale {
         Scale::Linear => Some(value),
         Scale::Logarithmic => (value > 0.0).then(|| value.log10()),

@@ -10,7 +10,6 @@ use crate::metrics::phi::AttributeMatrix;
 use crate::render::format::{or_dash, resampled_p_cell, thousands};
 use crate::render::markdown::Table;
 use crate::synthetic::latent_correlation;
-use crate::variant::Net;
 
 /// Largest p-value of a significant correlation.
 const SIGNIFICANT: f64 = 0.05;
@@ -97,10 +96,6 @@ fn explanation(report: &Report, synthetic: bool) -> String {
     );
     if report.statistics.as_ref().is_some_and(|statistics| statistics.few_units().is_some()) {
         text += " Too few test images were resampled for a test against their labels, which leaves dashes, too.";
-    }
-    if report.with_controls().iter().any(|variant| variant.facts.is_some_and(|facts| facts.net == Some(Net::Aux))) {
-        text +=
-            " The weights of AUX are the sizes of its 40 x 40 weights between scores, relative to the sum of a row.";
     }
     if synthetic {
         text += " The truth is the correlation of the normal latents behind the labels of the synthetic faces.";

@@ -3,8 +3,8 @@
 
 use super::super::published::paper_mean;
 use super::super::runs::{Report, SelfWeights, VariantRuns};
-use super::compared;
 use super::findings::test_words;
+use super::{compared, failed};
 use crate::evaluate::comparison::MeanDifference;
 use crate::evaluate::{Statistics, Verdict};
 use crate::render::format::{capitalized, percent, percent_mean_std, points, thousands};
@@ -79,6 +79,8 @@ impl<'a> Effect<'a> {
 pub(super) struct Answers {
     /// The runs that have no results.
     pub(super) diverged: Option<String>,
+    /// The runs whose results say nothing about the method.
+    pub(super) failed: Option<String>,
     /// Whether GAL-j gains; `None` without a comparison of GAL-j with Baseline.
     pub(super) gain: Option<String>,
     /// Its explanations, a paragraph each.
@@ -88,14 +90,14 @@ pub(super) struct Answers {
 impl Answers {
     pub(super) fn new(report: &Report) -> Self {
         let (gain, explanations) = report.statistics.as_ref().map_or_else(Default::default, |all| tested(report, all));
-        Self { diverged: diverged(report), gain, explanations }
+        Self { diverged: diverged(report), failed: failed::answer(report), gain, explanations }
     }
 }
 
 /// The answers, a paragraph each.
 pub(in crate::report) fn answers(report: &Report) -> Vec<String> {
-    let Answers { diverged, gain, explanations } = Answers::new(report);
-    diverged.into_iter().chain(gain).chain(explanations).collect()
+    let Answers { diverged, failed, gain, explanations } = Answers::new(report);
+    diverged.into_iter().chain(failed).chain(gain).chain(explanations).collect()
 }
 
 /// The runs that diverged; `None` without one.
@@ -140,8 +142,9 @@ fn tested(report: &Report, statistics: &Statistics) -> (Option<String>, Vec<Stri
     answers.extend(
         compared::answer(report, statistics, Kind::Compared).map(|answer| format!("**Compared nets.** {answer}")),
     );
-    if gain.is_some() && !untested.is_empty() {
-        answers.push(format!("Not tested by these runs: {}.", untested.join(", ")));
+    if let Some((last, others)) = untested.split_last().filter(|_| gain.is_some()) {
+        let others = if others.is_empty() { String::new() } else { format!("{} or ", others.join(", ")) };
+        answers.push(format!("No control was trained that tests {others}{last}."));
     }
     (gain.map(|gain| gain_sentences(report, &gain)), answers)
 }
@@ -157,11 +160,15 @@ fn name(explanation: Explanation) -> &'static str {
 /// Whether GAL-j gains over Baseline, beside the paper's own gain.
 fn gain_sentences(report: &Report, gain: &Effect) -> String {
     let (title, reference) = (gain.title, gain.reference);
-    let verdict = match gain.verdict {
+    let failed = [GAL_J, BASELINE].into_iter().find(|variant| failed::has_failed(report, variant.name));
+    let verdict = match gain.verdict.filter(|_| failed.is_none()) {
         Some(Verdict::Better) => format!("**Yes. {title} gains over {reference}**"),
         Some(Verdict::Worse) => format!("**No. {title} is less accurate than {reference}**"),
         Some(Verdict::Inconclusive) => format!("**No gain of {title} over {reference} is shown**"),
-        None => format!("**{title} is not tested against {reference}**"),
+        None => match failed {
+            Some(variant) => format!("**Not known: the training of {} failed**", variant.title),
+            None => format!("**{title} is not tested against {reference}**"),
+        },
     };
     let accuracy = |title: &str| report.with_controls().iter().find(|v| v.title == title).map(VariantRuns::accuracy);
     let accuracies = accuracy(title).zip(accuracy(reference)).map_or_else(String::new, |(own, other)| {
@@ -221,8 +228,8 @@ fn self_weights(report: &Report) -> Option<String> {
     let SelfWeights { mean, least } = weights;
     Some(if weights.is_identity() {
         format!(
-            "The learned affinity ends as the identity up to {:.1} % of the weights (mean weight of an attribute on itself \
-             {mean:.3}, least {least:.3}), so {} is in effect a second classifier on each attribute's own features.",
+            "The learned affinity ends as the identity, up to {:.1} % of the weights: the mean weight of an attribute on \
+             itself is {mean:.3} (least {least:.3}). So {} is in effect a second classifier on each attribute's own features.",
             100.0 * (1.0 - mean),
             proposal.title
         )

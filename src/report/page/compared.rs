@@ -1,18 +1,21 @@
 //! The compared nets and the networks without branches beside the paper's, under one protocol.
 
 use super::super::runs::{Report, VariantRuns};
-use super::differences;
 use super::notes::diverged_note;
+use super::{differences, failed};
 use crate::evaluate::{Statistics, Verdict};
 use crate::render::format::{percent_mean_std, thousands};
 use crate::render::markdown::Table;
-use crate::variant::{BASELINE, GAL_J, Kind};
+use crate::variant::{BASELINE, GAL_J, Kind, Net};
+
+/// The meaning of AUX's affinity.
+const AUX: &str = "AUX's weights are the sizes of its 40 x 40 weights between scores, relative to the sum of a row. ";
 
 /// The text of the compared nets' section; `None` without one.
 pub(super) fn compared(report: &Report, statistics: &Statistics) -> Option<String> {
     let words = "Nets of other publications, and other forms of the paper's layer, on the same images, FLN, optimizer and \
-                 number of steps. None sends a gradient to the features, so that a difference from Baseline comes from the \
-                 net and, where Baseline has another weight decay, from that.";
+                 number of steps. They send no gradient to the features. A difference from Baseline comes from the net, or \
+                 from the weight decay if Baseline's is another.";
     section(report, statistics, Kind::Compared, words)
 }
 
@@ -29,9 +32,12 @@ fn section(report: &Report, statistics: &Statistics, kind: Kind, words: &str) ->
     if !variants.iter().any(|variant| is_of(kind, variant)) {
         return None;
     }
+    let is_aux = |variant: &VariantRuns| variant.facts.is_some_and(|facts| facts.net == Some(Net::Aux));
+    let aux = if kind == Kind::Compared && variants.iter().any(is_aux) { AUX } else { "" };
     Some(format!(
-        "{words} Better and worse count attributes. {}{}\n\n{}",
+        "{words} Better and worse count attributes. {aux}{}{}{}\n\n{}",
         answer(report, statistics, kind).unwrap_or_default(),
+        failed::note(report, |variant| is_of(kind, variant)),
         diverged_note(report, |name| report.registry.find(name).is_some_and(|variant| variant.kind == kind)),
         table(&variants, statistics, kind)
     ))

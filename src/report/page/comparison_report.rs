@@ -21,7 +21,7 @@ pub(in crate::report) fn page(report: &ComparisonReport) -> String {
     for sentence in findings(&report.statistics) {
         text += &format!("- {sentence}\n");
     }
-    text += &format!("\n## Compared predictions\n\n{}\n", who(report));
+    text += &format!("\n## Compared predictions\n\n{}\n", entries_table(report));
     text += &format!("## Mean accuracy\n\n{}\n", means(report));
     let rows: Vec<&Comparison> = report.statistics.comparisons.iter().collect();
     text += &format!(
@@ -101,7 +101,7 @@ pub(in crate::report) fn left_out(entry: &Entry, quoted: impl Fn(&str) -> String
     (!titles.is_empty()).then(|| format!("Columns that are no attribute were left out: {}", titles.join(", ")))
 }
 
-fn who(report: &ComparisonReport) -> Table {
+fn entries_table(report: &ComparisonReport) -> Table {
     let header = ["", "Name", "Given as", "Variant", "Data", "Profile", "Seed", "Steps", "Input", "Training images"];
     let mut table = Table::new(6, header);
     for (place, entry) in report.entries.iter().enumerate() {

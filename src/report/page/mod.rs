@@ -14,6 +14,7 @@ pub(super) mod comparison_report;
 mod dependence;
 mod deviations;
 mod differences;
+mod failed;
 pub(super) mod findings;
 mod intervals;
 mod method;

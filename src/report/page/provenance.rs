@@ -44,7 +44,8 @@ pub(super) fn section(report: &Report, profile: Option<&str>) -> String {
     let times = "Wall time covers training and testing. Runs that shared one FLN share its time.";
     text += &format!("{}\n", folded("The runs", &format!("{}\n{times}", run_table(report))));
     let commands = distinct(report, |s| vec![s.command.clone()]).join("\n");
-    text += &format!("Commands that repeat the runs:\n\n{}", markdown_block("sh", &commands));
+    text += "Commands that repeat the runs, on a prepared set with the digest above (`gal-bench prepare`):\n\n";
+    text += &markdown_block("sh", &commands);
     if let Some(profile) = profile {
         let words = format!("For `--profile` ([results/{file}](results/{file})):", file = profile::FILE);
         let profile = format!("{words}\n\n{}", markdown_block("toml", profile));

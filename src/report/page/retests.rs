@@ -2,12 +2,12 @@
 
 use super::super::results::retests::RetestResults;
 use super::super::runs::{Report, VariantRuns};
+use super::deviations::sentence;
 use super::differences;
 use crate::config::RunSummary;
 use crate::dataset::DatasetName;
-use crate::render::format::{or_dash, percent, percent_interval, points, thousands};
+use crate::render::format::{capitalized, or_dash, percent, percent_interval, points, thousands};
 use crate::render::markdown::Table;
-use crate::untrusted::markdown;
 use crate::variant::BASELINE;
 
 /// Heading and text of a test.
@@ -24,10 +24,10 @@ pub(super) fn section(report: &Report, test: &RetestResults) -> (String, String)
     }
     let title = DatasetName::parse(&description.dataset).map_or(&*description.dataset, |name| name.title());
     let text = format!(
-        "The runs, trained on {}, on the {images} test images of {title}, without further training. {} The crops of both \
-         data sets differ. The floor always predicts the most frequent training label of {title}.",
+        "These runs were trained on {}, and are tested on the {images} test images of {title} without further training. {} \
+         Both data sets have other crops. The floor always predicts the most frequent training label of {title}.",
         RunSummary::dataset_title(report.shared()),
-        markdown(&description.data)
+        sentence(&capitalized(&description.data))
     );
     (format!("Test on {title}"), format!("{text}\n\n{}", table(report, test)))
 }
@@ -49,20 +49,23 @@ fn table(report: &Report, test: &RetestResults) -> Table {
     ];
     let mut table = Table::new(1, header);
     for variant in report.with_controls() {
-        table.row(cells(&variant, test));
+        table.row(cells(&variant, test, report.scored()));
     }
     table
 }
 
-fn cells(variant: &VariantRuns, test: &RetestResults) -> Vec<String> {
+/// The row of a variant; its own accuracy is a mean over `scored` attributes.
+fn cells(variant: &VariantRuns, test: &RetestResults, scored: usize) -> Vec<String> {
     let statistics = &test.statistics;
     let own = variant.accuracy().mean;
+    // Means over other attributes have no difference.
+    let is_same = test.description.attributes.is_none_or(|attributes| attributes == scored);
     let mut cells = vec![variant.title.to_owned(), variant.runs.len().to_string(), percent(own)];
     match statistics.mean(variant.name, variant.primary_head()) {
         Some(mean) => cells.extend([
             percent(mean.accuracy),
             or_dash(mean.interval, percent_interval),
-            points(own - mean.accuracy),
+            if is_same { points(own - mean.accuracy) } else { "-".to_owned() },
         ]),
         None => cells.extend(["-", "-", "-"].map(str::to_owned)),
     }

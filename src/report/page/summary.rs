@@ -17,14 +17,14 @@ const ROWS: usize = 10;
 
 /// The text above the first section.
 pub(super) fn summary(report: &Report, figures: &[Figure]) -> String {
-    let Answers { diverged, gain, explanations } = Answers::new(report);
+    let Answers { diverged, failed, gain, explanations } = Answers::new(report);
     let question = if gain.is_some() { ": is GAL-j more accurate than Baseline?" } else { "" };
     let data = capitalized(&report.data());
     let mut text = format!("# {data}, profile {}{question}\n\n", report.shared().profile);
     for paragraph in gain.into_iter().chain([validity(report, "")]) {
         text += &format!("{paragraph}\n\n");
     }
-    let findings: Vec<String> = explanations.into_iter().chain(diverged).collect();
+    let findings: Vec<String> = failed.into_iter().chain(explanations).chain(diverged).collect();
     if !findings.is_empty() {
         text += &format!("- {}\n\n", findings.join("\n- "));
     }
@@ -56,7 +56,7 @@ pub(super) fn validity(report: &Report, page: &str) -> String {
     } else {
         format!("{}, {images} test images{of_people}.", seeds(report))
     };
-    text += &unknown_labels::warning(report).map_or_else(String::new, |warning| format!(" {warning}"));
+    text += &unknown_labels::warning(report, page).map_or_else(String::new, |warning| format!(" {warning}"));
     if let Some(few) = statistics.and_then(Statistics::few_units) {
         text += &format!(" **No difference can be tested.** {few}.");
     } else if let Some(resampled) = report.resampled() {

@@ -10,6 +10,7 @@ use crate::render::format::{capitalized, percent, percent_mean_std};
 use crate::render::markdown::Table;
 use crate::untrusted::{markdown, markdown_block};
 use crate::variant::{BASELINE, GAL_J};
+use std::collections::BTreeSet;
 
 /// A report with the name of its folder.
 pub(in crate::report) type Named = (String, Report);
@@ -71,15 +72,17 @@ fn answer(reports: &[Named], titles: &[String]) -> String {
     let tested = verdicts.iter().flatten().count();
     let (better, worse) = (with(Verdict::Better), with(Verdict::Worse));
     let all = reports.len();
-    let sets = if tested == all { format!("{all} data sets") } else { format!("{tested} tested of {all} data sets") };
+    let datasets: BTreeSet<&str> = reports.iter().map(|(_, report)| &*report.shared().dataset).collect();
+    let (place, noun) = if datasets.len() == all { ("on", "data sets") } else { ("in", "reports") };
+    let sets = if tested == all { format!("{all} {noun}") } else { format!("{tested} tested of {all} {noun}") };
     let gain = match better.len() {
-        _ if tested == 0 => format!("**GAL-j is tested against Baseline on none of {all} data sets**"),
-        0 => format!("**No gain of GAL-j over Baseline is shown on any of {sets}**"),
-        count => format!("**GAL-j gains over Baseline on {count} of {sets}** ({})", better.join(", ")),
+        _ if tested == 0 => format!("**GAL-j is tested against Baseline {place} none of {all} {noun}**"),
+        0 => format!("**No gain of GAL-j over Baseline is shown {place} any of {sets}**"),
+        count => format!("**GAL-j gains over Baseline {place} {count} of {sets}** ({})", better.join(", ")),
     };
     let loss = match worse.len() {
         0 => String::new(),
-        count => format!(", and a loss on {count} ({})", worse.join(", ")),
+        count => format!(", and a loss {place} {count} ({})", worse.join(", ")),
     };
     format!("{gain}{loss}.")
 }

@@ -9,8 +9,8 @@ use crate::render::markdown::Table;
 /// Anchor of the section.
 const ANCHOR: &str = "unknown-labels";
 
-/// A sentence for the warning above all figures; `None` if all labels are known.
-pub(super) fn warning(report: &Report) -> Option<String> {
+/// A sentence for the warning above all figures; `None` if all labels are known. `page` is as in [`super::summary::validity`].
+pub(super) fn warning(report: &Report, page: &str) -> Option<String> {
     let known = report.shared().known_labels.as_ref()?;
     let [train, test] = shares(report, known).map(percent);
     let without: Vec<String> = unscored(report).map(|i| format!("`{}`", NAMES[i])).collect();
@@ -21,7 +21,7 @@ pub(super) fn warning(report: &Report) -> Option<String> {
     };
     Some(format!(
         "**Not all labels are known.** {train} % of the training labels and {test} % of the test labels are \
-         [missing](#{ANCHOR}) and left out of the loss, of every figure and of every test.{without}"
+         [missing]({page}#{ANCHOR}) and left out of the loss, of every figure and of every test.{without}"
     ))
 }
 

@@ -29,6 +29,9 @@ pub(in crate::report) struct Description {
     pub(in crate::report) pipeline: Option<String>,
     /// Number of images.
     pub(in crate::report) images: usize,
+    /// Number of attributes with labels; `None` in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) attributes: Option<usize>,
     /// Mean accuracy of always predicting the most frequent label of the data set's training split.
     pub(in crate::report) floor: f64,
 }
@@ -47,7 +50,7 @@ pub(in crate::report) fn write(tests: &[RetestResults], folder: &Path) -> Result
     let written = io::written_files(folder)?;
     written.iter().filter(|name| name.starts_with(&earlier)).try_for_each(|name| io::remove(&folder.join(name)))?;
     // Folders that are empty now.
-    io::remove_own(&all, &|_| false)?;
+    io::remove_own(&all, &|name| io::is_litter(name) || io::is_partial_file(name))?;
     for test in tests {
         let of_test = all.join(&test.description.name);
         io::create_folder_below(folder, &format!("results/{FOLDER}/{}", test.description.name))?;
@@ -68,5 +71,7 @@ pub(in crate::report) fn read(folder: &Path) -> Result<Vec<RetestResults>> {
         let statistics = statistics.ok_or_else(|| Error::file(&path, "has no bootstrap.json beside it"))?;
         Ok(RetestResults { description, statistics })
     };
-    io::names_in(&all)?.into_iter().map(read).collect()
+    // A file of the system's own may keep the folder of a test that is gone.
+    let names = io::names_in(&all)?.into_iter().filter(|name| all.join(name).join(DESCRIPTION).exists());
+    names.map(read).collect()
 }

@@ -26,11 +26,12 @@ fn is_folder(name: &str) -> bool {
     untrusted::is_name(&name.replace(',', "-"))
 }
 
-/// The folder below `reports` for the page of the reports called `names`: `together-` and their data sets.
+/// The folder below `reports` for the page of the reports called `names`: `together-` and their data sets. `force` replaces
+/// the page of others there.
 ///
 /// # Errors
-/// Fewer than two names, a name twice, or a folder without the results of runs.
-pub fn together_folder(reports: &Path, names: &[String]) -> Result<PathBuf> {
+/// Fewer than two names, a name twice, a folder without the results of runs, or a page of other reports.
+pub fn together_folder(reports: &Path, names: &[String], force: bool) -> Result<PathBuf> {
     if names.len() < 2 {
         return Err(Error::Request("--together needs the names of two reports or more".to_owned()));
     }
@@ -45,7 +46,15 @@ pub fn together_folder(reports: &Path, names: &[String]) -> Result<PathBuf> {
         let (runs, _) = runs::read(&reports.join(name))?;
         datasets.extend(runs.first().map(|run| run.summary().dataset.clone()));
     }
-    Ok(reports.join(format!("together-{}", Vec::from_iter(datasets).join("-"))))
+    let folder = reports.join(format!("together-{}", Vec::from_iter(datasets).join("-")));
+    match read(&folder) {
+        Ok(Some(earlier)) if earlier != names && !force => Err(Error::Request(format!(
+            "{} holds the page of other reports ({}): rename it, or replace it with --force",
+            folder.display(),
+            earlier.join(", ")
+        ))),
+        _ => Ok(folder),
+    }
 }
 
 /// Writes the names below `folder`, for `report::write`.

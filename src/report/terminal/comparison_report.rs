@@ -9,11 +9,11 @@ use crate::render::text_table::TextTable;
 
 /// A line an attribute: accuracies in percent, differences in points with Holm's p-value. Then the findings.
 pub fn comparison_text(report: &ComparisonReport) -> String {
-    let who = report.entries.iter().enumerate().map(|(place, entry)| {
+    let entries = report.entries.iter().enumerate().map(|(place, entry)| {
         let role = if place == 0 { " (reference)" } else { "" };
         format!("{}{role}: {}, {}\n", letter(place), entry.name, describe(entry))
     });
-    format!("{}\n{}\n{}", who.collect::<String>(), accuracies(report), findings(&report.statistics).join("\n"))
+    format!("{}\n{}\n{}", entries.collect::<String>(), accuracies(report), findings(&report.statistics).join("\n"))
 }
 
 fn accuracies(report: &ComparisonReport) -> TextTable {

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 /// Writes images in one format. An interrupted run is resumed: stored images are kept.
 pub(in crate::store) trait Writer: Sync {
-    /// Removes the stored images of `changed` items, whose source files have changed; `changed` is not empty.
+    /// Removes the stored images of `changed` items, whose source files have changed, or of which a stored image is missing or
+    /// has another length; `changed` is not empty.
     fn remove_stale(&self, changed: &[&SourceItem]) -> Result<()>;
     /// Prepares the folder.
     fn begin(&self) -> Result<()> {

@@ -4,12 +4,13 @@ use super::super::evaluation::SplitPredictions;
 use super::super::job::{TrainOutcome, TrainedRun};
 use super::super::meters::TrainingMeters;
 use super::super::outputs::write_affinity;
-use super::super::run_dir::RunDir;
+use super::super::run_dir::{RunDir, has_ended};
 use super::super::summary::{RunSizes, summarize};
 use super::Trainer;
-use crate::config::run_dir::{AFFINITY, MASKS, MODEL, PREDICTIONS, PREDICTIONS_PLAIN};
+use crate::config::run_dir::{self, AFFINITY, MASKS, MODEL, PREDICTIONS, PREDICTIONS_PLAIN};
 use crate::config::{CheckpointChoice, Record};
 use crate::error::Result;
+use crate::io;
 use crate::tensorboard::{self, Value, heat_map};
 
 impl Trainer<'_> {
@@ -34,6 +35,9 @@ impl Trainer<'_> {
             outcome.finished.push(TrainedRun { folder: run.folder.clone(), summary, reused: false });
         }
         self.runs.iter().try_for_each(RunDir::unlock)?;
+        // An interruption may have left the training state with a run that had ended.
+        let ended = self.siblings.iter().filter(|folder| has_ended(folder));
+        ended.map(|folder| run_dir::training_state(folder)).try_for_each(|state| io::remove(&state))?;
         Ok(outcome)
     }
 

@@ -17,7 +17,7 @@ impl<'a> Trainer<'a> {
     /// find the same ones, since losses and parameters are equal on all. Returns the stopped runs.
     ///
     /// # Errors
-    /// The FLN of several runs is not finite. Rank 0 ends the other ranks.
+    /// The FLN of a run with branches is not finite, unless the correlation net trains it. Rank 0 ends the other ranks.
     pub(super) fn stop_diverged(
         &mut self,
         losses: &Losses,

@@ -25,6 +25,8 @@ pub(crate) struct FakeRun {
     pub(crate) self_weight: Option<f64>,
     /// The profile in the run's configuration; `None` for a run without this file.
     pub(crate) settings: Option<Profile>,
+    /// Factor of the losses from one line of the metrics to the next, besides their usual course.
+    pub(crate) loss_growth: f64,
 }
 
 impl FakeRun {
@@ -64,7 +66,15 @@ impl FakeRun {
             ],
         };
         let is_known = |_, _| true;
-        Self { summary, skill: 0.85, is_known, images_per_person: None, self_weight: None, settings: None }
+        Self {
+            summary,
+            skill: 0.85,
+            is_known,
+            images_per_person: None,
+            self_weight: None,
+            settings: None,
+            loss_growth: 1.0,
+        }
     }
 
     /// Two thirds of the labels are known. Attribute 4 has no training label, attribute 9 no test label.
@@ -170,6 +180,7 @@ impl FakeRun {
         for i in 1..=24 {
             let step = 50 * i;
             let loss = 10.0 + 17.0 * (-(i as f64) / 8.0).exp() + noise.random_range(0.0..0.5);
+            let loss = loss * self.loss_growth.powf(i as f64);
             let cln = if self.has_cln() { (loss + 0.7).to_string() } else { "null".to_owned() };
             let affinity = if self.learns_affinity() { affinity_line(i) } else { String::new() };
             let _ = writeln!(

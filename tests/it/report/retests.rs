@@ -60,6 +60,27 @@ fn runs_are_tested_on_the_same_distorted_images() {
     workspace.gal_bench(&words.replace("affact", "affact.toml")).succeeds();
     assert_ne!(written(), before, "another pipeline of that name is another test");
 
+    // Predictions of a network that was replaced are no longer those of the run.
+    let shows = |words: &str| {
+        workspace.gal_bench(words).succeeds();
+        section(&page(&report), "Distorted test images: affact").is_some()
+    };
+    let plain = format!("{EVALUATE} --variant baseline,gal-j,aux");
+    assert!(shows(&plain));
+    let model = |variant: &str| workspace.run("runs", variant).join("model.safetensors");
+    std::fs::copy(model("gal-j"), workspace.path("kept")).unwrap();
+    std::fs::write(model("gal-j"), "another").unwrap();
+    assert!(!shows(&plain));
+    std::fs::copy(workspace.path("kept"), model("gal-j")).unwrap();
+    assert!(shows(&plain));
+
+    // Other images than those of the runs' own set, and a name that is a data set's.
+    workspace.gal_bench("prepare --dataset synthetic --size 48 --prepared other --quiet --seed 3").succeeds();
+    workspace.gal_bench(&words.replace("--prepared prepared", "--prepared other")).fails_with("other prepared data");
+    workspace.gal_bench(&words.replace("affact", "celeba.toml")).fails_with("celeba.toml");
+    workspace.write("celeba.toml", "[[operation]]\nname = \"invert\"\nprobability = 1.0\n");
+    workspace.gal_bench(&words.replace("affact", "celeba.toml")).fails_with("and no data set's name");
+
     // A killed process leaves a folder without a record.
     for variant in variants {
         std::fs::create_dir(workspace.run("runs", variant).join("retests/interrupted")).unwrap();

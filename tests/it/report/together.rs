@@ -94,6 +94,12 @@ fn reports_of_one_data_set_are_told_apart_by_their_names() {
     together(&workspace, &["lfwa-quick-seeds0-2", "lfwa-longer"]);
     let page = text(&workspace.path("reports/together-lfwa/README.md"));
     assert!(page.starts_with("# lfwa-quick-seeds0-2, lfwa-longer: "), "{page}");
+    assert!(page.contains("of 2 reports** ("), "{page}");
+    // Other reports of the same data set have the same folder.
+    report_of(&workspace, "lfwa-shorter", "lfwa", 0.8, IMAGES);
+    let other = || GalBench::new(workspace.root(), "report --together lfwa-longer lfwa-shorter");
+    other().fails_with("holds the page of other reports (lfwa-quick-seeds0-2, lfwa-longer)");
+    other().args(["--force"]).succeeds();
 }
 
 #[test]
@@ -102,7 +108,7 @@ fn names_that_are_no_reports_are_refused() {
     let reports = workspace.path("reports");
     let error = |names: &[&str]| {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        user_error(report::together_folder(&reports, &names))
+        user_error(report::together_folder(&reports, &names, false))
     };
     assert_eq!(error(&NAMES[..1]), "--together needs the names of two reports or more");
     assert_eq!(error(&[NAMES[0], NAMES[0]]), "report lfwa-quick-seeds0-2 is named twice");

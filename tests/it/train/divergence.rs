@@ -23,6 +23,18 @@ fn command(workspace: &Workspace, runs: &str, variants: &[&str]) -> GalBench {
         .args(variants)
 }
 
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_folder(&path, &to);
+        } else {
+            std::fs::copy(path, to).unwrap();
+        }
+    }
+}
+
 fn divergence(folder: &Path) -> Option<Divergence> {
     Divergence::of_run(folder).unwrap()
 }
@@ -99,6 +111,35 @@ fn a_job_whose_runs_all_diverged_has_ended_and_only_its_report_fails() {
     }
     let listed = command(&workspace, "runs", &["gal-j"]).json();
     assert_eq!((listed.as_array().unwrap().len(), &listed[0]["diverged"]["variant"]), (1, &"gal-j".into()));
+}
+
+#[test]
+fn a_state_in_the_folder_of_a_run_that_ended_is_resumed_from_and_one_without_a_run_is_named() {
+    let workspace = Workspace::trainable_with(&TINY.replace("steps = 40", "steps = 400"));
+    let variants = ["gal-j", "gal-p"];
+    command(&workspace, "undisturbed", &variants).succeeds();
+    let mut child = command(&workspace, "killed", &variants).spawn();
+    let ended = workspace.run("killed", "gal-j");
+    while !ended.join("training-state.safetensors").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before its state was written");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Another variant was not trained with them.
+    copy_folder(&workspace.path("killed"), &workspace.path("added"));
+    let added = command(&workspace, "added", &["gal-j", "gal-p", "identity"]).succeeds();
+    let words = "is not resumed from, since it does not hold synthetic-tiny-identity-seed5";
+    assert!(added.stderr.contains(words) && !added.stderr.contains("resuming"), "{}", added.stderr);
+    let record = serde_json::json!({
+        "id": "synthetic-tiny-gal-j-seed5", "dataset": "synthetic", "profile": "tiny", "variant": "gal-j", "seed": 5, "step": 4,
+        "rate": 0.05, "symptom": "the loss is not finite", "commit": "0000000",
+    });
+    std::fs::write(ended.join("diverged.json"), record.to_string()).unwrap();
+    let resumed = command(&workspace, "killed", &variants).succeeds();
+    assert!(resumed.stderr.contains("resuming from step"), "{}", resumed.stderr);
+    assert!(outputs(&workspace.run("undisturbed", "gal-p")) == outputs(&workspace.run("killed", "gal-p")));
+    assert!(!ended.join("training-state.safetensors").exists());
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn events_hold_losses_rates_accuracies_and_images_of_the_affinity() {
         assert_eq!(steps(tag), logged, "{tag}");
     }
     assert_eq!(steps("speed/images_per_second"), logged);
-    assert_eq!(steps("speed/waiting_for_images"), logged);
+    assert_eq!(steps("speed/data_wait"), logged);
     for tag in ["accuracy/validation_fln", "accuracy/validation_cln", "affinity/validation"] {
         assert_eq!(steps(tag), [10, 20, 30, 40], "{tag}");
     }

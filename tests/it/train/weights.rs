@@ -217,7 +217,7 @@ fn invalid_files_are_refused_in_one_sentence() {
 fn a_pickle_may_build_only_arrays() {
     let code = b"cposix\nsystem\n(S'touch pwned'\ntR.";
     let message = refused("x.npy", code, &[]);
-    assert!(message.contains("asks Python for posix.system, which arrays of numbers do not need"), "{message}");
+    assert!(message.contains("its pickle imports posix.system, which arrays of numbers do not need"), "{message}");
     let array = std::fs::read(file("converted-2.npy")).unwrap();
     let replaced = |from: &[u8], to: &[u8]| {
         let at = array.windows(from.len()).position(|window| window == from).unwrap();

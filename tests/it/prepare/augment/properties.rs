@@ -46,6 +46,8 @@ fn any_geometry() -> impl Strategy<Value = SampledOp> {
         Just(SampledOp::FlipTopBottom),
         skew,
         (any::<bool>(), -25..=26).prop_map(|(rows, degrees)| SampledOp::Shear { rows, degrees }),
+        (-18_000..=18_000, 125_u32..=8_000, (-1000..=1000, -1000..=1000))
+            .prop_map(|(hundredths, scale, shift)| SampledOp::Affine { hundredths, scale, shift }),
         any_nodes(250).prop_map(|(grid, nodes)| SampledOp::Distort { grid, nodes }),
         any_nodes(100_000).prop_map(|(grid, nodes)| SampledOp::DistortFinely { grid, nodes }),
     ]
@@ -67,6 +69,8 @@ fn any_photometric() -> impl Strategy<Value = SampledOp> {
         (0_u32..=10_000).prop_map(SampledOp::Brightness),
         (0_u32..=10_000).prop_map(SampledOp::Colour),
         (0_u32..=10_000).prop_map(SampledOp::Contrast),
+        (0_u32..=20_000).prop_map(SampledOp::Blur),
+        (-10_000..=10_000).prop_map(SampledOp::Gamma),
         (-1000..=1000, channel(), channel(), any::<bool>()).prop_map(|(hue, saturation, value, clamp_hue)| {
             SampledOp::HsvShift { hue, saturation, value, clamp_hue }
         }),
@@ -111,9 +115,10 @@ proptest! {
         width in 1_u32..=600,
         height in 1_u32..=400,
         side in 1_u32..=80,
+        interpolation in prop_oneof![Just(Interpolation::Bilinear), Just(Interpolation::Bicubic)],
         ops in proptest::collection::vec(any_op(), 0..6),
     ) {
-        let mut source = Source::new(gradient(1, width, height), side);
+        let mut source = Source::new(gradient(1, width, height), side).with_interpolation(interpolation);
         prop_assert_eq!(source.render(&Plan { ops }).dimensions(), (side, side));
     }
 

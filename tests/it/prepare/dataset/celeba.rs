@@ -540,6 +540,13 @@ fn names_and_files_may_differ_in_the_extension() {
 }
 
 #[test]
+fn two_images_that_differ_in_the_extension_share_no_row_of_the_partition() {
+    let attributes = attributes("\n").replace(IMAGES[1], &IMAGES[0].replace(".jpg", ".png"));
+    let error = with_attributes(attributes).with(PARTITION, partition().replace(".jpg", "")).error();
+    assert!(error.contains(&format!("image {} has no split in", IMAGES[0])), "{error}");
+}
+
+#[test]
 fn a_stray_image_does_not_hide_the_set() {
     let folder =
         official().with_images("img_align_celeba", &["screenshot.jpg", "000001.jpg"]).with_images(".", &["me.png"]);

@@ -258,6 +258,14 @@ fn images_are_found_by_path_or_by_a_name_that_only_one_has() {
 }
 
 #[test]
+fn images_without_a_label_are_read_at_the_top_of_a_table_too() {
+    let text = "path,Young,Male\nAnn/1.jpg,,\nAnn/2.jpg,,\nBo/1.jpg,1,0\nCy/1.jpg,0,1\n";
+    let dataset = with_table("t.csv", text).read();
+    assert_eq!(dataset.sources().unwrap(), IMAGES);
+    assert_eq!([0, 1, 2].map(|row| known(&dataset, row)), ["", "", "Male- Young+"]);
+}
+
+#[test]
 fn a_broken_table_has_an_error_that_names_its_row() {
     let cases = [
         (

@@ -111,8 +111,14 @@ fn folder_with_other_files_is_refused_even_when_forced() {
     let bench = Bench::seven();
     std::fs::create_dir(bench.out()).unwrap();
     std::fs::write(bench.out().join("thesis.txt"), "mine").unwrap();
-    assert!(bench.refusal(&Options { force: true, ..options() }).contains("thesis.txt"));
-    assert_eq!(files_below(&bench.out()).len(), 1);
+    let refusal = || bench.refusal(&Options { force: true, ..options() });
+    assert!(refusal().contains("thesis.txt"));
+    // Another program's files of the same names.
+    for name in ["inputs.json", "prepared.json", "images.npy", "manifest.csv"] {
+        std::fs::write(bench.out().join(name), r#"{"mine": true}"#).unwrap();
+    }
+    assert!(refusal().contains("holds files"), "{}", refusal());
+    assert_eq!(files_below(&bench.out()).len(), 5);
 }
 
 #[test]
