@@ -78,6 +78,10 @@ fn main() -> Result<()> {
         ("backbones", || backbones(32)),
         ("layers", || roofline(32)),
     ];
+    if let Some(other) = arguments.iter().find(|argument| parts.iter().all(|(name, _)| name != argument)) {
+        let names = parts.map(|(name, _)| name).join(", ");
+        return Err(format!("there is no part {other}: give any of {names}, or none for all").into());
+    }
     println!("{} threads", rayon::current_num_threads());
     for (name, part) in parts {
         if arguments.is_empty() || arguments.iter().any(|argument| argument == name) {
