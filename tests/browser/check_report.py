@@ -42,6 +42,16 @@ OVERLAPS = """() => [...document.querySelectorAll("figure > svg")].flatMap((svg)
   return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => lie(a, b)).map((b) => `${a.text} | ${b.text}`));
 })"""
 
+# The column choice of each table that does not hide and show its column.
+COLUMNS = """() => [...document.querySelectorAll(".tools details")].filter((choice) => choice.checkVisibility()).filter((choice) => {
+  const heads = choice.closest(".tools").nextElementSibling.querySelectorAll("thead th");
+  const box = choice.querySelector("input");
+  box.click();
+  const hides = !heads[1].checkVisibility() && heads[2].checkVisibility();
+  box.click();
+  return !hides || !heads[1].checkVisibility();
+}).map((choice) => choice.textContent)"""
+
 
 def markdown_tables(text):
     """Tables of a Markdown text as lists of rows, head first."""
@@ -143,6 +153,7 @@ def check(page, path, name, screenshots, width):
         box.check()
         assert frame.locator("thead th").nth(1).is_visible()
         columns.locator("summary").click()
+        assert page.evaluate(COLUMNS) == []
 
     assert page.evaluate(OVERLAPS) == [], "texts of a figure overlap"
     # Only scrolling elements may be wider than the page.
