@@ -10,7 +10,7 @@ use gal_bench::evaluate::{Evaluation, Statistics};
 use gal_bench::progress::Progress;
 use gal_bench::report::{Collected, overview, table};
 use gal_bench::store::Reader;
-use gal_bench::train::{NamedDevice, RetestImages, is_diverged, is_finished, retest, select_device};
+use gal_bench::train::{NamedDevice, RetestImages, has_ended, is_finished, retest, select_device};
 use gal_bench::variant::REGISTRY;
 use gal_bench::{Error, Result, io, report};
 use serde::Serialize;
@@ -140,10 +140,9 @@ pub(super) fn evaluate(
     // Runs that start from another one have folders and a report of their own.
     let profile = Profile { name: selection.profile_id(), ..trained.clone() };
     let folder = |variant, seed| selection.folder(variant, seed);
-    let has_ended = |folder: &PathBuf| is_finished(folder) || is_diverged(folder);
     let all = variants.iter().flat_map(|variant| seeds.iter().map(move |seed| (variant, *seed)));
     let (ended, open): (Vec<PathBuf>, Vec<PathBuf>) =
-        all.map(|(variant, seed)| folder(variant, seed)).partition(has_ended);
+        all.map(|(variant, seed)| folder(variant, seed)).partition(|folder| has_ended(folder));
     if !ended.iter().any(|folder| is_finished(folder)) {
         return Err(Error::Request(format!(
             "no finished run of {dataset} with profile {} and seed {} in {}: run `gal-bench train --dataset {dataset}` \

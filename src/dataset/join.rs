@@ -68,22 +68,26 @@ fn rows_of<T>(labels: &Annotation, pairs: &Pairs<T>) -> Result<Vec<Option<usize>
     let rows = positions(&pairs.images, &pairs.location)?;
     let mut found: Vec<Option<usize>> = labels.images.iter().map(|image| rows.get(image.as_str()).copied()).collect();
     if found.contains(&None) {
-        let mut stems: HashMap<&str, Option<usize>> = HashMap::with_capacity(rows.len());
-        for (row, image) in pairs.images.iter().enumerate() {
-            stems.entry(without_extension(image)).and_modify(|shared| *shared = None).or_insert(Some(row));
-        }
         let used: HashSet<usize> = found.iter().flatten().copied().collect();
-        let mut unmatched: HashMap<&str, usize> = HashMap::new();
-        for (_, image) in found.iter().zip(&labels.images).filter(|(found, _)| found.is_none()) {
-            *unmatched.entry(without_extension(image)).or_default() += 1;
-        }
-        for (found, image) in found.iter_mut().zip(&labels.images).filter(|(found, _)| found.is_none()) {
-            let stem = without_extension(image);
-            let row = stems.get(stem).copied().flatten().filter(|_| unmatched.get(stem) == Some(&1));
-            *found = row.filter(|row| !used.contains(row));
+        let unmatched: Vec<usize> = (0..found.len()).filter(|label| found[*label].is_none()).collect();
+        let of_labels = by_stem(unmatched.iter().map(|label| (*label, &labels.images[*label])));
+        let of_pairs = by_stem(pairs.images.iter().enumerate());
+        for label in unmatched {
+            let stem = without_extension(&labels.images[label]);
+            let row = of_pairs.get(stem).copied().flatten().filter(|row| !used.contains(row));
+            found[label] = row.filter(|_| of_labels.get(stem) == Some(&Some(label)));
         }
     }
     Ok(found)
+}
+
+/// The index of each image by its name without extension; `None` for a name that several have.
+fn by_stem<'a>(images: impl Iterator<Item = (usize, &'a String)>) -> HashMap<&'a str, Option<usize>> {
+    let mut stems = HashMap::new();
+    for (index, image) in images {
+        stems.entry(without_extension(image)).and_modify(|shared| *shared = None).or_insert(Some(index));
+    }
+    stems
 }
 
 /// The value in `pairs` of each image of `labels`; `None` if it has none. `what` names the values in messages.

@@ -102,10 +102,7 @@ fn is_followed(url: &str) -> bool {
         let page = url.split_once('#').map_or(url, |(page, _)| page);
         page.strip_prefix("../").and_then(|page| page.strip_suffix("/README.md")).is_some_and(untrusted::is_name)
     };
-    if beside(url) {
-        return true;
-    }
-    if url.starts_with('#') || ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+    if beside(url) || url.starts_with('#') || ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
         return true;
     }
     // A colon could end a scheme, and browsers read a backslash as a slash.

@@ -99,15 +99,21 @@ fn statistics_of(registry: Registry, runs: &[&RunSummary], correctness: &[Correc
 
 /// The tests on other images that all runs have, which are sorted.
 fn retests_of(registry: Registry, folders: &[&Path], runs: &[&RunSummary]) -> Result<Vec<RetestResults>> {
+    let names = Retest::names(folders[0])?;
+    // A run may be passed on without its network.
+    let network = |run: &&Path| io::digest(&run_dir::model(run), io::NETWORK_BYTES).ok();
+    let networks: Vec<Option<String>> =
+        if names.is_empty() { Vec::new() } else { folders.iter().map(network).collect() };
     let mut results = Vec::new();
-    for name in Retest::names(folders[0])? {
+    for name in names {
         let (mut records, mut correctness) = (Vec::new(), Vec::new());
-        for (run, summary) in folders.iter().zip(runs) {
+        for ((run, summary), network) in folders.iter().zip(runs).zip(&networks) {
             let folder = Retest::folder(run, &name);
-            // A test that was interrupted has no record; other images may lack labels of every trained attribute.
-            let Some(record) = Retest::read(&folder)?.filter(|record| is_of_present_network(record, run)) else {
-                continue;
-            };
+            // A test that was interrupted has no record; other images may lack labels of every trained attribute. The run may
+            // have another network since.
+            let is_of_network =
+                |record: &Retest| network.as_ref().is_none_or(|network| *network == record.model_digest);
+            let Some(record) = Retest::read(&folder)?.filter(is_of_network) else { continue };
             let predictions = Predictions::read(&folder.join(PREDICTIONS), None)?.with_labels_of(&trained(summary));
             if predictions.labels.iter().all(Option::is_none) {
                 continue;
@@ -135,12 +141,6 @@ fn retests_of(registry: Registry, folders: &[&Path], runs: &[&RunSummary]) -> Re
         results.push(RetestResults { description, statistics });
     }
     Ok(results)
-}
-
-/// False for a test of a network that the run has replaced since. A run may be passed on without its network.
-fn is_of_present_network(record: &Retest, run: &Path) -> bool {
-    let digest = io::digest(&run_dir::model(run), io::NETWORK_BYTES);
-    digest.map_or(true, |digest| digest == record.model_digest)
 }
 
 /// Reads a run's folder; its predictions are large, so everything that needs them is computed here.

@@ -41,8 +41,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Pixels `[3, batch, side, side]` and targets `[40, 2, batch]`, f32 on `device`. Targets are one-hot or soft, and zeros for a
-    /// label that is not known.
+    /// Pixels `[3, batch, side, side]` and targets `[40, 2, batch]`, f32 on `device`. Targets are one-hot or soft, and zeros for
+    /// a label that is not known.
     pub fn tensors(&self, device: &Device) -> Result<(Tensor, Tensor)> {
         let pixels = Tensor::from_slice(&self.pixels, (3, self.images.len(), self.side, self.side), device)?;
         Ok((pixels, target_tensor(&self.targets, device)?))

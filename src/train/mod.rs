@@ -42,7 +42,7 @@ pub use learner::{Learner, Losses, Outputs};
 pub use loader::{Batch, DataLoader, prefetch};
 pub use outputs::mean_probabilities;
 pub use retest::{RetestImages, retest};
-pub use run_dir::{is_diverged, is_finished, is_resumable};
+pub use run_dir::{has_ended, is_diverged, is_finished, is_resumable};
 pub use run_job::train;
 pub use shared_run::{SharedRun, Task, shared_runs, tasks};
 pub use summary::cpu_features;

@@ -27,7 +27,7 @@ pub fn is_diverged(folder: &Path) -> bool {
 }
 
 /// True if the run in `folder` is finished or diverged.
-pub(super) fn has_ended(folder: &Path) -> bool {
+pub fn has_ended(folder: &Path) -> bool {
     is_finished(folder) || is_diverged(folder)
 }
 

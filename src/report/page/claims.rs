@@ -161,14 +161,12 @@ fn name(explanation: Explanation) -> &'static str {
 fn gain_sentences(report: &Report, gain: &Effect) -> String {
     let (title, reference) = (gain.title, gain.reference);
     let failed = [GAL_J, BASELINE].into_iter().find(|variant| failed::has_failed(report, variant.name));
-    let verdict = match gain.verdict.filter(|_| failed.is_none()) {
-        Some(Verdict::Better) => format!("**Yes. {title} gains over {reference}**"),
-        Some(Verdict::Worse) => format!("**No. {title} is less accurate than {reference}**"),
-        Some(Verdict::Inconclusive) => format!("**No gain of {title} over {reference} is shown**"),
-        None => match failed {
-            Some(variant) => format!("**Not known: the training of {} failed**", variant.title),
-            None => format!("**{title} is not tested against {reference}**"),
-        },
+    let verdict = match (failed, gain.verdict) {
+        (Some(variant), _) => format!("**Not known: the training of {} failed**", variant.title),
+        (None, Some(Verdict::Better)) => format!("**Yes. {title} gains over {reference}**"),
+        (None, Some(Verdict::Worse)) => format!("**No. {title} is less accurate than {reference}**"),
+        (None, Some(Verdict::Inconclusive)) => format!("**No gain of {title} over {reference} is shown**"),
+        (None, None) => format!("**{title} is not tested against {reference}**"),
     };
     let accuracy = |title: &str| report.with_controls().iter().find(|v| v.title == title).map(VariantRuns::accuracy);
     let accuracies = accuracy(title).zip(accuracy(reference)).map_or_else(String::new, |(own, other)| {
